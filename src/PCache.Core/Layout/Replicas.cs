@@ -1,0 +1,104 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using PCache.Core.Pmem;
+using PCache.Core.Primitives;
+
+namespace PCache.Core.Layout;
+
+/// <summary>Which replica is the latest, and its sequence: all that a writer has to know about a two-replica structure.</summary>
+internal struct ReplicaState
+{
+    /// <summary>Sequence of the latest valid replica.</summary>
+    public byte Sequence;
+
+    /// <summary>0 or 1: the latest valid replica; -1: none yet, the next write goes to 0 with sequence 1.</summary>
+    public sbyte Latest;
+
+    public static ReplicaState None => new() { Latest = -1 };
+}
+
+/// <summary>What was found of a two-replica structure.</summary>
+internal enum ReplicaOutcome
+{
+    /// <summary>Both replicas are valid.</summary>
+    Both,
+
+    /// <summary>One replica is valid, the other is damaged, unreadable or all zero.</summary>
+    One,
+
+    /// <summary>Both are all zero: never written.</summary>
+    Blank,
+
+    /// <summary>Neither is valid, and they aren't both blank.</summary>
+    None,
+}
+
+/// <summary>
+/// Two-replica reading and writing. Keeps true: a write never touches the latest valid replica, so at every crash point the latest or the new value is
+/// there; the sequence of what is written is the latest's + 1, wrapping; the state is advanced after the write is durable, never before.
+/// </summary>
+internal static class Replicas
+{
+    /// <summary>Reads both replicas and yields the later valid one.</summary>
+    public static ReplicaOutcome Read<T>(PmemRegion region, long offset, int stride, out T latest, out T older, out ReplicaState state)
+        where T : unmanaged
+    {
+        bool ok0 = TryRead(region, offset, out T first, out bool blank0);
+        bool ok1 = TryRead(region, offset + stride, out T second, out bool blank1);
+        byte seq0 = Header(ref first).Sequence;
+        byte seq1 = Header(ref second).Sequence;
+        state = ReplicaState.None;
+        if (!ok0 && !ok1)
+        {
+            latest = older = default;
+            return blank0 && blank1 ? ReplicaOutcome.Blank : ReplicaOutcome.None;
+        }
+
+        bool useSecond = ok1 && (!ok0 || (sbyte)(seq1 - seq0) > 0);
+        latest = useSecond ? second : first;
+        bool both = ok0 && ok1;
+        older = both ? (useSecond ? first : second) : latest;
+        state = new ReplicaState { Latest = (sbyte)(useSecond ? 1 : 0), Sequence = useSecond ? seq1 : seq0 };
+        return both ? ReplicaOutcome.Both : ReplicaOutcome.One;
+    }
+
+    /// <summary>Durably writes <paramref name="value"/> over the replica that isn't the latest.</summary>
+    public static void Write<T>(PmemRegion region, long offset, int stride, ref T value, ref ReplicaState state)
+        where T : unmanaged
+    {
+        sbyte target = (sbyte)(state.Latest == 0 ? 1 : 0);
+        byte sequence = (byte)(state.Sequence + 1);
+        ref ReplicaHeader header = ref Header(ref value);
+        header.Sequence = sequence;
+        Span<byte> bytes = MemoryMarshal.AsBytes(new Span<T>(ref value));
+        header.Crc = Crc32C.HashToUInt32(bytes[4..]);
+        region.WriteDurably(offset + (target * (long)stride), bytes);
+        state.Latest = target;
+        state.Sequence = sequence;
+    }
+
+    /// <summary>Reads one replica; an unreadable one counts as damaged.</summary>
+    private static bool TryRead<T>(PmemRegion region, long offset, out T value, out bool blank)
+        where T : unmanaged
+    {
+        value = default;
+        blank = false;
+        Span<byte> bytes = MemoryMarshal.AsBytes(new Span<T>(ref value));
+        try
+        {
+            region.ReadMetadata(offset, bytes);
+        }
+        catch (IOException)
+        {
+            value = default;
+            return false;
+        }
+
+        blank = !bytes.ContainsAnyExcept((byte)0);
+        return !blank && Header(ref value).Crc == Crc32C.HashToUInt32(bytes[4..]);
+    }
+
+    private static ref ReplicaHeader Header<T>(ref T value)
+        where T : unmanaged
+        => ref Unsafe.As<T, ReplicaHeader>(ref value);
+}

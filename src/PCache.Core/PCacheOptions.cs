@@ -1,0 +1,93 @@
+namespace PCache.Core;
+
+/// <summary>Who runs the device's maintenance (kset timer, write-back, garbage collection).</summary>
+public enum MaintenanceMode
+{
+    /// <summary>A background thread of the device's own.</summary>
+    OwnThread = 0,
+
+    /// <summary>Nobody but the caller of <c>PCacheDevice.RunMaintenanceStep</c>, and calls that need space and so run it inline: for deterministic tests.</summary>
+    Manual = 1,
+}
+
+/// <summary>Settings of a cache. Immutable; validated as a whole when a device is created or opened.</summary>
+public sealed record PCacheOptions
+{
+    /// <summary>Segment size of the Linux geometry in bytes: 16 MiB.</summary>
+    public const int LinuxSegmentSizeBytes = 16 << 20;
+
+    /// <summary>
+    /// Segment size in bytes for a new cache: null (the default) for the Linux geometry (16 MiB, images move to and from Linux); a power of two
+    /// from 64 KiB to 16 MiB for the compact geometry, which Linux refuses. Ignored by an open.
+    /// </summary>
+    public int? SegmentSizeBytes { get; init; }
+
+    /// <summary>Payload checksums. Creating: null means off. Opening: null means as the image says; another value than the image's is refused.</summary>
+    public bool? PayloadCrc { get; init; }
+
+    /// <summary>Percentage of used segments from which garbage collection runs, 0 to 90. Null: 70 for a new cache, as the image says for an open one.</summary>
+    public int? GcThresholdPercent { get; init; }
+
+    /// <summary>Label written at creation: at most 64 bytes of UTF-8 without NUL.</summary>
+    public string? Label { get; init; }
+
+    /// <summary>Identity of the backing, chosen by the caller and bound to the cache; <see cref="Guid.Empty"/>: only the length is bound.</summary>
+    public Guid BackingIdentity { get; init; }
+
+    /// <summary>Consent to a backing whose identity or length differs from the bound one. The cache is bound anew.</summary>
+    public bool RebindBacking { get; init; }
+
+    /// <summary>Consent to open an image in which acknowledged writes are already lost (see <see cref="PCacheLostWritesException"/>).</summary>
+    public bool AcceptLostWrites { get; init; }
+
+    /// <summary>Consent of a create to destroy the cache (or whatever else) that the region holds. Default false: only a region without content is formatted.</summary>
+    public bool OverwriteExisting { get; init; }
+
+    /// <summary>Opens for reading only: neither cache nor backing is changed in any way.</summary>
+    public bool ReadOnly { get; init; }
+
+    /// <summary>Whether payload checksums, where the image has them, are verified on every read. Default true.</summary>
+    public bool VerifyReads { get; init; } = true;
+
+    /// <summary>Whether read misses fill the cache. Default true.</summary>
+    public bool CacheReads { get; init; } = true;
+
+    /// <summary>Longest time that a key stays unlogged without a flush. Default 1 s.</summary>
+    public TimeSpan KsetTimeout { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long write-back waits after the first dirty key before it begins. Default 5 s; zero: at once. Waiting writers override it.</summary>
+    public TimeSpan WritebackDelay { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Whether write-back begins paused (see <c>PCacheDevice.PauseWriteback</c>). A paused write-back runs for nobody but an explicit drain.</summary>
+    public bool StartWritebackPaused { get; init; }
+
+    /// <summary>Backing writes in flight at once inside one barrier group, 1 to 256. Default 8.</summary>
+    public int WritebackConcurrency { get; init; } = 8;
+
+    /// <summary>Most payload bytes collected for one write-back group, 64 KiB to 1 GiB. Default 16 MiB.</summary>
+    public int WritebackGroupBytes { get; init; } = 16 << 20;
+
+    /// <summary>How long a write waits for room before it fails with <see cref="PCacheFullException"/>. Default: without limit.</summary>
+    public TimeSpan SpaceTimeout { get; init; } = Timeout.InfiniteTimeSpan;
+
+    /// <summary>Segments always kept free for the log, 1 to 64. Default 2.</summary>
+    public int LogReserveSegments { get; init; } = 2;
+
+    /// <summary>Whether disposing writes everything back first. Default false: the data stays dirty in the cache, safely.</summary>
+    public bool DrainOnDispose { get; init; }
+
+    /// <summary>How long disposing waits for operations in flight (a hanging backing, say) before it leaves them to end on their own. Default 30 s.</summary>
+    public TimeSpan DisposeTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Whether the region stays open when the device is disposed. Default false.</summary>
+    public bool LeaveRegionOpen { get; init; }
+
+    /// <summary>Whether the backing stays open when the device is disposed. Default false.</summary>
+    public bool LeaveBackingOpen { get; init; }
+
+    /// <summary>Who runs the maintenance. Default: a thread of the device's own.</summary>
+    public MaintenanceMode Maintenance { get; init; }
+
+    /// <summary>Clock for every delay and timer. Default: the system's.</summary>
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+}

@@ -1,0 +1,167 @@
+namespace PCache.Core;
+
+/// <summary>A place in the log: chain position of the segment, and byte offset in its data area.</summary>
+/// <param name="Segment">Cache segment id (position in the chain), 0 or more.</param>
+/// <param name="Offset">Byte offset in that segment's data area.</param>
+public readonly record struct LogPosition(int Segment, int Offset)
+{
+    /// <summary>The form that the command and Linux print: "segment:offset".</summary>
+    public override string ToString() => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Segment}:{Offset}");
+}
+
+/// <summary>What the stores of a region are worth (see docs/durability.md).</summary>
+public enum Persistence
+{
+    /// <summary>Memory only: gone with the process.</summary>
+    Volatile = 0,
+
+    /// <summary>An ordinary file, mapped shared: survives the death of the process, and a power cut where the region is power-safe.</summary>
+    PageCache = 1,
+
+    /// <summary>Persistent memory mapped with MAP_SYNC: non-temporal stores and a fence are enough.</summary>
+    Dax = 2,
+
+    /// <summary>Treated as <see cref="Dax"/> because the caller vouches for the memory.</summary>
+    Assumed = 3,
+}
+
+/// <summary>A range of the device.</summary>
+/// <param name="Offset">First byte.</param>
+/// <param name="LengthBytes">Length in bytes.</param>
+public readonly record struct DeviceRange(long Offset, long LengthBytes)
+{
+    /// <summary>First byte behind the range.</summary>
+    public long End => Offset + LengthBytes;
+}
+
+/// <summary>How the log ended when it was replayed.</summary>
+public enum LogEnd
+{
+    /// <summary>Zeros behind the last kset: an orderly end.</summary>
+    Clean = 0,
+
+    /// <summary>A kset that was not completely written: what an interrupted, unacknowledged append leaves.</summary>
+    Torn = 1,
+
+    /// <summary>A whole kset of an earlier use of the segment.</summary>
+    Leftover = 2,
+}
+
+/// <summary>What an open found and did.</summary>
+public sealed record RecoveryReport
+{
+    /// <summary>Ksets replayed, last ones (links) included.</summary>
+    public required long Ksets { get; init; }
+
+    /// <summary>Live keys replayed.</summary>
+    public required long LiveKeys { get; init; }
+
+    /// <summary>Keys whose segment had been given a later generation: passed over.</summary>
+    public required long DeadKeys { get; init; }
+
+    /// <summary>Dead keys at or behind the dirty tail that weren't clean: writes that whoever wrote the image has lost.</summary>
+    public required long LostKeys { get; init; }
+
+    /// <summary>How the log ended.</summary>
+    public required LogEnd LogEnd { get; init; }
+
+    /// <summary>Where the log ended: the key head.</summary>
+    public required LogPosition KeyHead { get; init; }
+
+    /// <summary>Time that the open took.</summary>
+    public required TimeSpan Elapsed { get; init; }
+}
+
+/// <summary>A snapshot of a device's state. Counters are exact for their own moment; they are not taken at one common instant.</summary>
+public sealed record PCacheStatus
+{
+    /// <summary>Whether the image has the Linux geometry (16 MiB segments); else compact.</summary>
+    public required bool IsLinuxGeometry { get; init; }
+
+    /// <summary>Segment size in bytes.</summary>
+    public required int SegmentSizeBytes { get; init; }
+
+    /// <summary>Number of segments.</summary>
+    public required int SegmentCount { get; init; }
+
+    /// <summary>Segments that hold log or payload (reserve and free ones not counted).</summary>
+    public required int SegmentsUsed { get; init; }
+
+    /// <summary>Garbage collection threshold in percent.</summary>
+    public required int GcThresholdPercent { get; init; }
+
+    /// <summary>Whether payload checksums are on.</summary>
+    public required bool PayloadCrc { get; init; }
+
+    /// <summary>Where the next kset goes.</summary>
+    public required LogPosition KeyHead { get; init; }
+
+    /// <summary>First kset not yet written back.</summary>
+    public required LogPosition DirtyTail { get; init; }
+
+    /// <summary>Where a replay would start.</summary>
+    public required LogPosition KeyTail { get; init; }
+
+    /// <summary>Length of the device in bytes.</summary>
+    public required long Length { get; init; }
+
+    /// <summary>Payload bytes of keys that are not yet written back, later overwrites counted each time.</summary>
+    public required long DirtyBytes { get; init; }
+
+    /// <summary>Keys that are not yet written back, pending ones included.</summary>
+    public required long DirtyKeys { get; init; }
+
+    /// <summary>Keys accepted but not yet logged.</summary>
+    public required long PendingKeys { get; init; }
+
+    /// <summary>Whether everything is on the backing.</summary>
+    public bool IsClean => DirtyKeys == 0;
+
+    /// <summary>Whether the device is read-only.</summary>
+    public required bool IsReadOnly { get; init; }
+
+    /// <summary>What the region's stores are worth.</summary>
+    public required Persistence Persistence { get; init; }
+
+    /// <summary>Whether a flush also survives a power cut.</summary>
+    public required bool IsPowerSafe { get; init; }
+
+    /// <summary>Whether write-back is paused by the caller.</summary>
+    public required bool WritebackPaused { get; init; }
+
+    /// <summary>The last error of the backing while writing back; null when the last attempt succeeded.</summary>
+    public required Exception? WritebackError { get; init; }
+
+    /// <summary>Failed write-back attempts since the last success.</summary>
+    public required int WritebackFailures { get; init; }
+
+    /// <summary>Whether damaged dirty data is in the cache (see <see cref="DamagedRanges"/>).</summary>
+    public bool IsDegraded => DamagedRanges.Count > 0;
+
+    /// <summary>Ranges whose dirty payload no longer fits its checksum and is kept out of the backing.</summary>
+    public required IReadOnlyList<DeviceRange> DamagedRanges { get; init; }
+
+    /// <summary>Bytes read from the cache since the open.</summary>
+    public required long HitBytes { get; init; }
+
+    /// <summary>Bytes read from the backing since the open.</summary>
+    public required long MissBytes { get; init; }
+
+    /// <summary>Bytes written by callers since the open.</summary>
+    public required long WrittenBytes { get; init; }
+
+    /// <summary>Bytes written to the backing since the open.</summary>
+    public required long WritebackBytes { get; init; }
+
+    /// <summary>Writes that had to wait for room since the open.</summary>
+    public required long SpaceWaits { get; init; }
+
+    /// <summary>Segments reclaimed since the open.</summary>
+    public required long SegmentsReclaimed { get; init; }
+
+    /// <summary>Label of the cache; empty if none.</summary>
+    public required string Label { get; init; }
+
+    /// <summary>UUID of the cache; <see cref="Guid.Empty"/> if the image has none.</summary>
+    public required Guid CacheId { get; init; }
+}
