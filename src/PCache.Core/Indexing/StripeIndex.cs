@@ -1,6 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Numerics;
-using System.Runtime.CompilerServices;
 using PCache.Core.Layout;
 
 namespace PCache.Core.Indexing;
@@ -16,16 +14,10 @@ namespace PCache.Core.Indexing;
 /// the array is a power of two and, beyond <see cref="KeptCapacity"/>, more than a quarter full.
 /// Not thread-safe: the caller holds the shard's lock. Units: sectors of 512 bytes; ranges are [start, end).
 /// </remarks>
-internal sealed class StripeIndex
+internal sealed partial class StripeIndex
 {
     /// <summary>Sectors of a stripe.</summary>
     public const int SectorCount = MediaConstants.StripeSize / MediaConstants.SectorSize;
-
-    // One page in each of many stripes must stay cheap, so the first array holds one extent; what has grown to this size is kept until Clear.
-    private const int KeptCapacity = 4;
-
-    private Extent[] _extents = [];
-    private int _count;
 
     /// <summary>Number of extents.</summary>
     public int Count => _count;
@@ -216,29 +208,6 @@ internal sealed class StripeIndex
     /// <summary>All extents in order. The index must not change meanwhile.</summary>
     public Enumerator GetEnumerator() => new(this);
 
-    /// <summary>Throws if an invariant doesn't hold: for tests.</summary>
-    public void Validate()
-    {
-        int position = 0;
-        foreach (Extent extent in this)
-        {
-            bool sound = extent.Start >= position && extent.Length > 0 && extent.End <= SectorCount && !extent.IsGap
-                && (extent.IsPlaceholder || (extent.KeyStart <= extent.Start && extent.KeyStart + extent.KeyLength >= extent.End));
-            if (!sound)
-            {
-                throw new InvalidOperationException($"Extent [{extent.Start}, {extent.End}) of key [{extent.KeyStart}, +{extent.KeyLength}) after sector {position}.");
-            }
-
-            position = extent.End;
-        }
-
-        bool fits = _extents.Length == 0 ? _count == 0 : BitOperations.IsPow2(_extents.Length) && _count <= _extents.Length;
-        if (!fits || (_extents.Length > KeptCapacity && _count * 4 <= _extents.Length))
-        {
-            throw new InvalidOperationException($"{_count} extents in an array of {_extents.Length}.");
-        }
-    }
-
     private static Extent Gap(int start, int end) => new() { Start = (ushort)start, Length = (ushort)(end - start), Flags = ExtentFlags.Gap };
 
     private static void CheckRange(int start, int end)
@@ -252,116 +221,4 @@ internal sealed class StripeIndex
     [DoesNotReturn]
     private static void ThrowRange(int start, int end) =>
         throw new ArgumentOutOfRangeException(nameof(start), $"[{start}, {end}) is not a range of sectors of a stripe.");
-
-    /// <summary>Index of the first extent that ends after <paramref name="sector"/>, or the count.</summary>
-    private int FirstEndingAfter(int sector)
-    {
-        ReadOnlySpan<Extent> extents = _extents.AsSpan(0, _count);
-        int low = 0;
-        int length = extents.Length;
-        while (length > 0)
-        {
-            int half = length >> 1;
-            bool right = extents[low + half].End <= sector;
-            low = right ? low + half + 1 : low;
-            length = right ? length - half - 1 : half;
-        }
-
-        return low;
-    }
-
-    /// <summary>Index of the first extent from <paramref name="from"/> on that starts at <paramref name="sector"/> or later, or the count.</summary>
-    private int FirstStartingAt(int from, int sector)
-    {
-        // Ranges are mostly as long as an extent or two, so walking beats a second search.
-        int i = from;
-        while (i < _count && _extents[i].Start < sector)
-        {
-            i++;
-        }
-
-        return i;
-    }
-
-    /// <summary>
-    /// Cuts [start, end) out of the extents first..limit-1, which are all that overlap it, and leaves room for <paramref name="room"/> extents there, which the caller fills.
-    /// Returns the index of that room.
-    /// </summary>
-    private int MakeHole(int first, int limit, int start, int end, int room)
-    {
-        Extent left = default;
-        Extent right = default;
-        if (first < limit)
-        {
-            left = _extents[first];
-            right = _extents[limit - 1];
-        }
-
-        bool keepLeft = first < limit && left.Start < start;
-        bool keepRight = first < limit && right.End > end;
-        int at = first + (keepLeft ? 1 : 0);
-        Resize(first, limit, room + (keepLeft ? 1 : 0) + (keepRight ? 1 : 0));
-        if (keepLeft)
-        {
-            _extents[first] = left.Clip(0, start);
-        }
-
-        if (keepRight)
-        {
-            _extents[at + room] = right.Clip(end, SectorCount);
-        }
-
-        return at;
-    }
-
-    /// <summary>Makes the extents first..limit-1 <paramref name="newLength"/> ones, with one move of what follows; their contents are the caller's to set.</summary>
-    private void Resize(int first, int limit, int newLength)
-    {
-        int newCount = _count - (limit - first) + newLength;
-        int capacity = _extents.Length;
-        if (newCount > capacity)
-        {
-            // A split adds two at a time, so doubling once may not do when the array is tiny.
-            capacity = (int)BitOperations.RoundUpToPowerOf2((uint)newCount);
-        }
-        else
-        {
-            while (capacity > KeptCapacity && newCount * 4 <= capacity)
-            {
-                capacity >>= 1;
-            }
-        }
-
-        Span<Extent> old = _extents.AsSpan(0, _count);
-        if (capacity != _extents.Length)
-        {
-            _extents = new Extent[capacity];
-            old[..first].CopyTo(_extents);
-        }
-
-        old[limit..].CopyTo(_extents.AsSpan(first + newLength));
-        _count = newCount;
-    }
-
-    /// <summary>Walks all extents of an index.</summary>
-    internal struct Enumerator
-    {
-        private readonly StripeIndex _index;
-        private int _position;
-
-        internal Enumerator(StripeIndex index)
-        {
-            _index = index;
-            _position = -1;
-        }
-
-        /// <summary>The extent reached.</summary>
-        public readonly Extent Current
-        {
-            [MethodImpl(MethodImplOptions.AggressiveInlining)]
-            get => _index._extents[_position];
-        }
-
-        public bool MoveNext() => ++_position < _index._count;
-    }
 }
