@@ -1,0 +1,69 @@
+// Keeps true:
+// * Dax and Assumed: stores are non-temporal, so a store fence is all that Drain needs. MAP_SYNC has made the file's block map durable before the first store.
+// * PageCache: what the fence has made visible is in the page cache, which outlives the process. Power-safe: Drain returns after the recorded ranges are on the disk.
+// * The lock on the file is held exactly as long as it is mapped.
+// * Metadata is read through the descriptor: a media error there is an exception; through the mapping it would be a signal that ends the process.
+using Microsoft.Win32.SafeHandles;
+
+namespace PCache.Core.Pmem;
+
+/// <summary>A region over a mapped, locked file.</summary>
+internal sealed class MappedFileRegion : DirectRegion
+{
+    private readonly SafeFileHandle _file;
+    private readonly FileMapping _mapping;
+    private readonly PendingSync? _pending;
+
+    /// <summary>Takes over both file and mapping.</summary>
+    public MappedFileRegion(SafeFileHandle file, FileMapping mapping, long lengthBytes, PmemFileOptions options)
+        : base(mapping.Address, lengthBytes, options.Persistence, options.PowerSafe || options.Persistence != Persistence.PageCache, options.ReadOnly)
+    {
+        _file = file;
+        _mapping = mapping;
+        _pending = options.PowerSafe && !options.ReadOnly ? new PendingSync(mapping.Sync) : null;
+    }
+
+    public override bool DrainIsCheap => _pending is null;
+
+    public override void FlushRange(long offset, long lengthBytes)
+    {
+        _ = CheckedAddress(offset, lengthBytes);
+        if (_pending is not null)
+        {
+            // The drain may come from another thread, which can't wait for this one's stores.
+            NonTemporalCopy.StoreFence();
+            _pending.Add(offset, lengthBytes);
+        }
+    }
+
+    public override void Drain()
+    {
+        ThrowIfDisposed();
+        NonTemporalCopy.StoreFence();
+        _pending?.Drain();
+    }
+
+    public override void ReadMetadata(long offset, Span<byte> destination)
+    {
+        _ = CheckedAddress(offset, destination.Length);
+        while (!destination.IsEmpty)
+        {
+            int read = RandomAccess.Read(_file, destination, offset);
+            if (read <= 0)
+            {
+                throw new IOException($"The file ends at byte {offset}, before the mapped {LengthBytes} bytes: it was cut while in use.");
+            }
+
+            offset += read;
+            destination = destination[read..];
+        }
+    }
+
+    private protected override void Release()
+    {
+        _mapping.Dispose();
+        _file.Dispose();
+    }
+
+    private unsafe nint CheckedAddress(long offset, long lengthBytes) => (nint)Checked(offset, lengthBytes);
+}

@@ -1,0 +1,16 @@
+namespace PCache.Core.Pmem;
+
+/// <summary>Regions of ordinary memory, for tests and benchmarks.</summary>
+public static class PmemMemory
+{
+    /// <summary>Allocates a region of zeros, gone with its disposal or with the process. Pages take memory when they are first touched.</summary>
+    /// <param name="lengthBytes">Length in bytes, at least 1.</param>
+    /// <returns>A region with <see cref="Persistence.Volatile"/>. Dispose it: there is no finalizer.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="lengthBytes"/> is zero or less.</exception>
+    /// <exception cref="OutOfMemoryException">There isn't that much memory.</exception>
+    public static PmemRegion Allocate(long lengthBytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(lengthBytes);
+        return VolatileRegion.Allocate(lengthBytes);
+    }
+}
