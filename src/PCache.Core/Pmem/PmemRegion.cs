@@ -4,8 +4,17 @@ namespace PCache.Core.Pmem;
 /// Byte-addressable memory that holds a cache. Every store goes through it; that is what makes durability a property of one place, and crash simulation complete.
 /// </summary>
 /// <remarks>
+/// <para>
 /// A store is durable after <see cref="FlushRange"/> over it and a later <see cref="Drain"/> have returned. Stores, flushes and drains may be issued from any
-/// thread; a drain covers what its own thread, and every thread that it synchronised with, flushed before. Readers use <see cref="Memory"/> directly.
+/// thread; a drain covers what its own thread flushed before. It covers what another thread flushed too, provided that this thread has since executed an
+/// interlocked operation (entering a lock, say) or a drain of its own, and the drain began after that: stores go out weakly ordered, and leaving a lock by a plain
+/// store doesn't push them out. The simplest rule: whoever stores, drains; where <see cref="DrainIsCheap"/> is false, any thread's drain will do.
+/// </para>
+/// <para>
+/// Methods are thread-safe but for <see cref="Dispose()"/>, which nobody may overlap; stores into the same bytes are ordered by their callers. Ranges that begin or
+/// end inside a 4-byte word rewrite the whole word, so that its other bytes must not be stored to meanwhile. A base pointer for readers (internal) is valid until the
+/// disposal.
+/// </para>
 /// </remarks>
 public abstract unsafe class PmemRegion : IDisposable
 {
@@ -46,23 +55,49 @@ public abstract unsafe class PmemRegion : IDisposable
     internal byte* Memory { get; private protected set; }
 
     /// <summary>Stores <paramref name="source"/> at <paramref name="offset"/>; durable after FlushRange and Drain.</summary>
+    /// <param name="offset">First byte, in bytes from the region's begin.</param>
+    /// <param name="source">What to store; fastest where offset and length are multiples of 64.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The range isn't inside the region. Nothing was stored.</exception>
+    /// <exception cref="InvalidOperationException">The region is read-only.</exception>
+    /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public abstract void Write(long offset, ReadOnlySpan<byte> source);
 
     /// <summary>Stores as <see cref="Write"/> does and returns the CRC-32C, continued from <paramref name="crc"/>, of exactly the bytes stored, also where the source changes meanwhile.</summary>
+    /// <param name="offset">First byte, in bytes from the region's begin.</param>
+    /// <param name="source">What to store; fastest where offset and length are multiples of 64.</param>
+    /// <param name="crc">The checksum to continue; no inversion at either end.</param>
+    /// <returns>The continued checksum.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The range isn't inside the region. Nothing was stored.</exception>
+    /// <exception cref="InvalidOperationException">The region is read-only.</exception>
+    /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public abstract uint WriteWithCrc(long offset, ReadOnlySpan<byte> source, uint crc);
 
-    /// <summary>Stores zeros.</summary>
+    /// <summary>Stores zeros; durable after FlushRange and Drain.</summary>
+    /// <param name="offset">First byte, in bytes from the region's begin.</param>
+    /// <param name="lengthBytes">Length in bytes, zero or more.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The range isn't inside the region. Nothing was stored.</exception>
+    /// <exception cref="InvalidOperationException">The region is read-only.</exception>
+    /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public abstract void WriteZeros(long offset, long lengthBytes);
 
-    /// <summary>Begins to make the stores of a range durable.</summary>
+    /// <summary>Begins to make the stores of a range durable. Costs next to nothing; on a read-only region it does nothing.</summary>
+    /// <param name="offset">First byte, in bytes from the region's begin.</param>
+    /// <param name="lengthBytes">Length in bytes, zero or more.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The range isn't inside the region.</exception>
+    /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public abstract void FlushRange(long offset, long lengthBytes);
 
-    /// <summary>Returns when all that was flushed before is durable.</summary>
-    /// <exception cref="IOException">The medium failed.</exception>
+    /// <summary>Returns when all that was flushed before is durable, to the degree that <see cref="Persistence"/> and <see cref="IsPowerSafe"/> tell.</summary>
+    /// <exception cref="IOException">The medium failed. It isn't known what has become durable, and every later drain of the region fails too.</exception>
+    /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public abstract void Drain();
 
     /// <summary>Copies metadata out. Unlike a read through <see cref="Memory"/>, a media error is an exception and no crash.</summary>
-    /// <exception cref="IOException">The medium failed (poisoned line, read error).</exception>
+    /// <param name="offset">First byte, in bytes from the region's begin.</param>
+    /// <param name="destination">Receives as many bytes as it is long.</param>
+    /// <exception cref="IOException">The medium failed (poisoned line, read error), or the file was cut.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The range isn't inside the region.</exception>
+    /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public abstract void ReadMetadata(long offset, Span<byte> destination);
 
     /// <summary>A view of the bytes for copying out, in bounds by construction.</summary>
@@ -72,6 +107,7 @@ public abstract unsafe class PmemRegion : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(lengthBytes);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, LengthBytes - lengthBytes);
+        ObjectDisposedException.ThrowIf(Memory is null, this);
         return new ReadOnlySpan<byte>(Memory + offset, lengthBytes);
     }
 
