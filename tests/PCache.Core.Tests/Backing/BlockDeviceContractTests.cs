@@ -267,14 +267,14 @@ public abstract class BlockDeviceContractTests : IDisposable
     [Fact]
     public async Task Many_callers_at_once_each_find_their_own()
     {
-        const int CallerCount = 8;
+        const int CallerCount = 4;
         int regionBytes = 16 * Math.Max(BlockSize, 512);
         using IBlockDevice device = Create(CallerCount * regionBytes);
         async Task CallAsync(int caller)
         {
             await Task.Yield();
             long firstSector = caller * regionBytes / 512;
-            for (int round = 0; round < 20; round++)
+            for (int round = 0; round < 8; round++)
             {
                 int writeId = (caller * 100) + round;
                 bool viaAsync = (caller + round) % 2 == 0;
