@@ -68,13 +68,19 @@ internal static class Replicas
     {
         sbyte target = (sbyte)(state.Latest == 0 ? 1 : 0);
         byte sequence = (byte)(state.Sequence + 1);
-        ref ReplicaHeader header = ref Header(ref value);
-        header.Sequence = sequence;
-        Span<byte> bytes = MemoryMarshal.AsBytes(new Span<T>(ref value));
-        header.Crc = Crc32C.HashToUInt32(bytes[4..]);
-        region.WriteDurably(offset + (target * (long)stride), bytes);
+        Seal(ref value, sequence);
+        region.WriteDurably(offset + (target * (long)stride), MemoryMarshal.AsBytes(new Span<T>(ref value)));
         state.Latest = target;
         state.Sequence = sequence;
+    }
+
+    /// <summary>Sets sequence and checksum of a structure that is about to be written.</summary>
+    public static void Seal<T>(ref T value, byte sequence)
+        where T : unmanaged
+    {
+        ref ReplicaHeader header = ref Header(ref value);
+        header.Sequence = sequence;
+        header.Crc = Crc32C.HashToUInt32(MemoryMarshal.AsBytes(new Span<T>(ref value))[4..]);
     }
 
     /// <summary>Reads one replica; an unreadable one counts as damaged.</summary>

@@ -1,0 +1,21 @@
+namespace PCache.Core;
+
+/// <summary>What a finding about a cache image means.</summary>
+public enum FindingSeverity
+{
+    /// <summary>Worth telling, not damage: one bad replica of two, a torn or left-over end of the log, dead keys behind the dirty tail.</summary>
+    Note = 0,
+
+    /// <summary>Acknowledged writes that whoever wrote the image has already lost.</summary>
+    Lost = 1,
+
+    /// <summary>The image holds something that a sound cache never holds.</summary>
+    Damage = 2,
+}
+
+/// <summary>One thing found while a cache image was read. Immutable.</summary>
+/// <param name="Severity">What it means.</param>
+/// <param name="Structure">The structure concerned, in the terms of the format page ("superblock", "kset", ...).</param>
+/// <param name="Offset">Byte offset of the structure on the cache device; -1 if it has no place there.</param>
+/// <param name="Text">What was found and what to do, in one or two sentences.</param>
+public sealed record Finding(FindingSeverity Severity, string Structure, long Offset, string Text);

@@ -1,0 +1,34 @@
+namespace PCache.Core.Layout;
+
+/// <summary>Where a reader that goes on after damage reports it. The receiver bounds what it keeps.</summary>
+internal interface IFindingSink
+{
+    /// <summary>Takes one finding.</summary>
+    void Add(Finding finding);
+}
+
+/// <summary>
+/// One way to report, for both kinds of reading. Keeps true: without a sink every damage is a <see cref="PCacheCorruptionException"/> at once and notes are
+/// dropped; with one nothing is thrown and everything is recorded.
+/// </summary>
+internal readonly struct FindingReporter(IFindingSink? sink)
+{
+    /// <summary>Whether reading stops at the first damage.</summary>
+    public bool IsStrict => sink is null;
+
+    public void Damage(string structure, long deviceOffset, string text)
+    {
+        if (sink is null)
+        {
+            throw new PCacheCorruptionException(structure, deviceOffset, text);
+        }
+
+        sink.Add(new Finding(FindingSeverity.Damage, structure, deviceOffset, text));
+    }
+
+    public void Note(string structure, long deviceOffset, string text) =>
+        sink?.Add(new Finding(FindingSeverity.Note, structure, deviceOffset, text));
+
+    public void Lost(string structure, long deviceOffset, string text) =>
+        sink?.Add(new Finding(FindingSeverity.Lost, structure, deviceOffset, text));
+}

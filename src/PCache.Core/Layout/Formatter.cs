@@ -1,0 +1,156 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using PCache.Core.Pmem;
+using PCache.Core.Primitives;
+
+namespace PCache.Core.Layout;
+
+/// <summary>What a new cache is to be.</summary>
+internal sealed record FormatParameters
+{
+    /// <summary>Null: the Linux geometry (16 MiB). A power of two from 64 KiB to 16 MiB: the compact one.</summary>
+    public int? SegmentSizeBytes { get; init; }
+
+    public bool PayloadCrc { get; init; }
+
+    /// <summary>0 to 90.</summary>
+    public int GcPercent { get; init; } = CacheFlags.DefaultGcPercent;
+
+    public string? Label { get; init; }
+
+    /// <summary>UUID of the cache; empty: a random one.</summary>
+    public Guid CacheId { get; init; }
+
+    /// <summary>Length of the backing to bind; 0: bound later.</summary>
+    public long BackingLengthBytes { get; init; }
+
+    public Guid BackingIdentity { get; init; }
+}
+
+/// <summary>
+/// Formats a region. Keeps true: until the very last store the superblock's magic is durably 0, so an interrupted format is never taken for a cache; each
+/// step of rule 9 of the format page is durable before the next begins; stores within a step have no order. What Linux writes is written byte for byte alike.
+/// </summary>
+internal static class Formatter
+{
+    /// <summary>Formats <paramref name="region"/>. All arguments are checked before anything is changed.</summary>
+    /// <exception cref="ArgumentException">A parameter is out of range, or the region is too small.</exception>
+    /// <exception cref="IOException">The medium failed.</exception>
+    public static void Format(PmemRegion region, FormatParameters p)
+    {
+        Geometry geometry = Validate(region, p);
+        ExtensionBlock extension = ExtensionBlocks.Create(p.CacheId == Guid.Empty ? Guid.NewGuid() : p.CacheId, p.Label);
+        extension.BackingLength = (ulong)p.BackingLengthBytes;
+        extension.BackingIdentity = Bytes16.FromGuid(p.BackingIdentity);
+
+        Zero(region, MediaConstants.SuperblockOffset, MediaConstants.BlockSize);
+        region.Drain();
+
+        ZeroEverything(region, geometry);
+        region.Drain();
+
+        WriteSegments(region, geometry);
+        PositionRecord start = default;
+        Put(region, MediaConstants.KeyTailOffset, ref start, 1);
+        Put(region, MediaConstants.DirtyTailOffset, ref start, 1);
+        Put(region, MediaConstants.ExtensionOffset, ref extension, 1);
+        region.Drain();
+
+        CacheInfo info = new()
+        {
+            FirstSegment = 0,
+            SegmentCount = (uint)geometry.SegmentCount,
+            Flags = CacheFlags.Create(p.PayloadCrc, p.GcPercent).Value,
+        };
+        Put(region, MediaConstants.CacheInfoOffset + MediaConstants.CacheInfoStride, ref info, 1);
+        region.Drain();
+
+        Superblock superblock = new()
+        {
+            Magic = geometry.IsLinux ? MediaConstants.SuperblockMagicLinux : MediaConstants.SuperblockMagicCompact,
+            SegmentCount = (uint)geometry.SegmentCount,
+            SegmentSize = geometry.IsLinux ? 0 : (uint)geometry.SegmentSize,
+        };
+        Span<byte> bytes = MemoryMarshal.AsBytes(new Span<Superblock>(ref superblock));
+        superblock.Crc = Crc32C.HashToUInt32(bytes[4..]);
+        region.WriteDurably(MediaConstants.SuperblockOffset, bytes);
+    }
+
+    private static Geometry Validate(PmemRegion region, FormatParameters p)
+    {
+        ArgumentNullException.ThrowIfNull(region);
+        ArgumentNullException.ThrowIfNull(p);
+        if (region.IsReadOnly)
+        {
+            throw new ArgumentException("The region is read-only.", nameof(region));
+        }
+
+        ArgumentOutOfRangeException.ThrowIfNegative(p.GcPercent, nameof(p.GcPercent));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(p.GcPercent, CacheFlags.MaxGcPercent, nameof(p.GcPercent));
+        ArgumentOutOfRangeException.ThrowIfNegative(p.BackingLengthBytes, nameof(p.BackingLengthBytes));
+        bool isLinux = p.SegmentSizeBytes is null;
+        int segmentSize = p.SegmentSizeBytes ?? MediaConstants.LinuxSegmentSize;
+        if (segmentSize is < MediaConstants.MinSegmentSize or > MediaConstants.LinuxSegmentSize || !int.IsPow2(segmentSize))
+        {
+            throw new ArgumentOutOfRangeException(nameof(p), segmentSize, "The segment size must be a power of two from 64 KiB to 16 MiB.");
+        }
+
+        int count = Geometry.SegmentsThatFit(region.LengthBytes, segmentSize);
+        int least = isLinux ? 1 : MediaConstants.MinCompactSegments;
+        if (count < least)
+        {
+            long needed = MediaConstants.SegmentsOffset + ((long)least * segmentSize);
+            throw new ArgumentException(
+                string.Create(CultureInfo.InvariantCulture, $"The device has {region.LengthBytes} bytes; segments of {segmentSize} bytes need at least {needed}."), nameof(region));
+        }
+
+        return new Geometry(segmentSize, count, isLinux);
+    }
+
+    /// <summary>
+    /// Both replicas of everything, and the head of every data area: of segment 0 because it is the first log segment, of the others so that no kset of an
+    /// earlier cache stands where this cache's log could link to.
+    /// </summary>
+    private static void ZeroEverything(PmemRegion region, Geometry geometry)
+    {
+        Zero(region, MediaConstants.ExtensionOffset, MediaConstants.BlockSize);
+        Zero(region, MediaConstants.CacheInfoOffset, MediaConstants.SegmentsOffset - MediaConstants.CacheInfoOffset);
+        for (int id = 0; id < geometry.SegmentCount; id++)
+        {
+            Zero(region, geometry.SegmentOffset(id), MediaConstants.SegmentDataOffset + MediaConstants.KsetHeaderSize);
+        }
+    }
+
+    private static void WriteSegments(PmemRegion region, Geometry geometry)
+    {
+        for (int id = 0; id < geometry.SegmentCount; id++)
+        {
+            long offset = geometry.SegmentOffset(id);
+            SegmentInfo unlinked = new() { Flags = SegmentInfo.TypeCacheData };
+            Put(region, offset + MediaConstants.SegmentInfoStride, ref unlinked, 1);
+            if (id < geometry.SegmentCount - 1)
+            {
+                SegmentInfo linked = new() { Flags = SegmentInfo.TypeCacheData | SegmentInfo.HasNextFlag, Next = (uint)(id + 1) };
+                Put(region, offset, ref linked, 2);
+            }
+
+            GenerationRecord generation = default;
+            Put(region, offset + MediaConstants.SegmentControlOffset + MediaConstants.GenerationStride, ref generation, 1);
+        }
+    }
+
+    private static void Zero(PmemRegion region, long offset, long lengthBytes)
+    {
+        region.WriteZeros(offset, lengthBytes);
+        region.FlushRange(offset, lengthBytes);
+    }
+
+    private static void Put<T>(PmemRegion region, long offset, ref T value, byte sequence)
+        where T : unmanaged
+    {
+        Replicas.Seal(ref value, sequence);
+        ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(new Span<T>(ref value));
+        region.Write(offset, bytes);
+        region.FlushRange(offset, bytes.Length);
+    }
+}
