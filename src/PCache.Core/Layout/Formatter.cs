@@ -108,8 +108,8 @@ internal static class Formatter
     }
 
     /// <summary>
-    /// Both replicas of everything, and the head of every data area: of segment 0 because it is the first log segment, of the others so that no kset of an
-    /// earlier cache stands where this cache's log could link to.
+    /// Both replicas of everything, all of segment 0's data area, which is the first log segment, and the head of every other one: so that no kset of an
+    /// earlier cache, whose generations may be the same, stands behind this cache's log or where it could link to.
     /// </summary>
     private static void ZeroEverything(PmemRegion region, Geometry geometry)
     {
@@ -117,7 +117,7 @@ internal static class Formatter
         Zero(region, MediaConstants.CacheInfoOffset, MediaConstants.SegmentsOffset - MediaConstants.CacheInfoOffset);
         for (int id = 0; id < geometry.SegmentCount; id++)
         {
-            Zero(region, geometry.SegmentOffset(id), MediaConstants.SegmentDataOffset + MediaConstants.KsetHeaderSize);
+            Zero(region, geometry.SegmentOffset(id), id == 0 ? geometry.SegmentSize : MediaConstants.SegmentDataOffset + MediaConstants.KsetHeaderSize);
         }
     }
 

@@ -1,0 +1,104 @@
+using System.Globalization;
+using PCache.Core.Layout;
+
+namespace PCache.Core.Ksets;
+
+/// <summary>Whether a key counts.</summary>
+internal enum KeyState
+{
+    /// <summary>Its generation is its segment's.</summary>
+    Live,
+
+    /// <summary>Its segment has been given a later generation since: its data has been written back, the payload is somebody else's.</summary>
+    Dead,
+}
+
+/// <summary>
+/// The rules for one key, the same for replay, write-back and GC. Keeps true: what passes can be used as range of the backing and, if live, as range of a
+/// data area without any further check; the payload of a dead key is not looked at.
+/// </summary>
+internal sealed class KeyValidator
+{
+    private const string Structure = "key";
+
+    private readonly int _dataSize;
+    private readonly int _chainLength;
+    private readonly ulong _deviceEnd;
+    private readonly long? _backingLength;
+
+    /// <param name="geometry">Geometry of the cache device.</param>
+    /// <param name="chainLength">Number of cache segments.</param>
+    /// <param name="backingLength">Length of the backing in bytes; null: not known, so not checked.</param>
+    public KeyValidator(Geometry geometry, int chainLength, long? backingLength)
+    {
+        _dataSize = geometry.DataSize;
+        _chainLength = chainLength;
+        _backingLength = backingLength;
+
+        // The backing's last partial sector counts as whole.
+        _deviceEnd = backingLength is long length
+            ? ((ulong)length + (MediaConstants.SectorSize - 1)) & ~(ulong)(MediaConstants.SectorSize - 1)
+            : long.MaxValue;
+    }
+
+    /// <summary>Checks a key.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="deviceOffset">Its byte offset on the cache device, for messages.</param>
+    /// <param name="generations">Generations by chain position.</param>
+    /// <returns>Live or dead.</returns>
+    /// <exception cref="PCacheCorruptionException">A field that no sound cache has.</exception>
+    /// <exception cref="PCacheBackingMismatchException">The key is fine but lies beyond the backing's end.</exception>
+    public KeyState Check(in CacheKey key, long deviceOffset, ReadOnlySpan<ulong> generations)
+    {
+        const ulong SectorMask = MediaConstants.SectorSize - 1;
+        if ((key.Flags & CacheKey.EmptyFlag) != 0)
+        {
+            throw Corrupt(deviceOffset, $"The flags are 0x{key.Flags:X} with \"empty\" (bit 0), which is never on media.");
+        }
+
+        if (key.Length == 0 || (key.Length & SectorMask) != 0 || key.Length > MediaConstants.StripeSize)
+        {
+            throw Corrupt(deviceOffset, $"The length is {key.Length}, allowed are multiples of 512 from 512 to {MediaConstants.StripeSize}.");
+        }
+
+        // The length is at most a stripe, so the sum can't wrap once the offset has passed the first condition.
+        if (key.Offset > long.MaxValue - MediaConstants.StripeSize || (key.Offset & SectorMask) != 0)
+        {
+            throw Corrupt(deviceOffset, $"The offset is {key.Offset}, allowed are multiples of 512 up to the end of the device.");
+        }
+
+        if (key.Offset / MediaConstants.StripeSize != (key.End - 1) / MediaConstants.StripeSize)
+        {
+            throw Corrupt(deviceOffset, $"The range {key.Offset}..{key.End - 1} crosses a boundary of {MediaConstants.StripeSize} bytes.");
+        }
+
+        if (key.Segment >= (uint)_chainLength)
+        {
+            throw Corrupt(deviceOffset, $"The cache segment is {key.Segment}, allowed are 0 to {_chainLength - 1}.");
+        }
+
+        ulong generation = generations[(int)key.Segment];
+        if (key.Generation > generation)
+        {
+            throw Corrupt(deviceOffset, $"The generation is {key.Generation}, allowed are 0 to {generation}, which is that of cache segment {key.Segment}.");
+        }
+
+        KeyState state = key.Generation < generation ? KeyState.Dead : KeyState.Live;
+        if (state == KeyState.Live && (key.SegmentOffset % MediaConstants.SectorSize != 0 || (ulong)key.SegmentOffset + key.Length > (ulong)_dataSize))
+        {
+            throw Corrupt(deviceOffset, $"The payload of {key.Length} bytes is at {key.SegmentOffset}, allowed are multiples of 512 inside the data area of {_dataSize} bytes.");
+        }
+
+        if (key.End > _deviceEnd)
+        {
+            throw new PCacheBackingMismatchException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"The cache holds bytes {key.Offset}..{key.End - 1}, but the backing has only {_backingLength}. It isn't the backing of this cache, or it has been cut: attach the right one."));
+        }
+
+        return state;
+    }
+
+    private static PCacheCorruptionException Corrupt(long deviceOffset, FormattableString text) =>
+        new(Structure, deviceOffset, text.ToString(CultureInfo.InvariantCulture));
+}
