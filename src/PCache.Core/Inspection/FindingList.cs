@@ -1,0 +1,50 @@
+using System.Globalization;
+using PCache.Core.Layout;
+
+namespace PCache.Core.Inspection;
+
+/// <summary>Collects findings. Keeps true: never more than a set number is kept, whatever the image holds; all are counted.</summary>
+internal sealed class FindingList(int most) : IFindingSink
+{
+    public const int DefaultMost = 1000;
+
+    private readonly List<Finding> _kept = [];
+    private readonly long[] _counts = new long[3];
+    private readonly long[] _dropped = new long[3];
+
+    public bool HasDamage => _counts[(int)FindingSeverity.Damage] > 0;
+
+    public bool IsSound => !HasDamage && _counts[(int)FindingSeverity.Lost] == 0;
+
+    public void Add(Finding finding)
+    {
+        _counts[(int)finding.Severity]++;
+        if (_kept.Count < most)
+        {
+            _kept.Add(finding);
+        }
+        else
+        {
+            _dropped[(int)finding.Severity]++;
+        }
+    }
+
+    public void Note(string structure, long offset, string text) => Add(new Finding(FindingSeverity.Note, structure, offset, text));
+
+    public void Damage(string structure, long offset, string text) => Add(new Finding(FindingSeverity.Damage, structure, offset, text));
+
+    /// <summary>What was kept, and a line for each severity of which some were not.</summary>
+    public IReadOnlyList<Finding> ToList()
+    {
+        List<Finding> all = [.. _kept];
+        for (int severity = 0; severity < _dropped.Length; severity++)
+        {
+            if (_dropped[severity] > 0)
+            {
+                all.Add(new Finding((FindingSeverity)severity, "image", -1, string.Create(CultureInfo.InvariantCulture, $"{_dropped[severity]} more of this kind are not listed.")));
+            }
+        }
+
+        return all;
+    }
+}

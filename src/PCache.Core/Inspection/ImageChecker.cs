@@ -1,0 +1,175 @@
+using System.Globalization;
+using PCache.Core.Ksets;
+using PCache.Core.Layout;
+using PCache.Core.Pmem;
+
+namespace PCache.Core.Inspection;
+
+/// <summary>
+/// Verifies everything on an image. Keeps true: nothing is changed, no content of the medium throws, work and memory are bounded by the device; a dead key's
+/// payload is looked at only to tell whether Linux would take the image, never to call it damaged.
+/// </summary>
+internal sealed class ImageChecker : IReplaySink
+{
+    private readonly FindingList _findings;
+    private readonly MediaState _media;
+    private readonly PayloadVerifier _payload;
+    private readonly bool _linux;
+
+    private LogPosition _kset;
+    private bool _linuxTakesIt = true;
+    private bool _budgetReported;
+    private long _deadBehindDirtyTail;
+    private long _deadRefusedByLinux;
+    private LogPosition _firstDeadRefused;
+
+    private ImageChecker(PmemRegion region, MediaState media, FindingList findings, bool linux)
+    {
+        _findings = findings;
+        _media = media;
+        _payload = new PayloadVerifier(region, media);
+        _linux = linux;
+    }
+
+    public static CheckReport Run(PmemRegion region, CheckOptions options)
+    {
+        FindingList findings = new(options.MaxFindings);
+        bool isCache = true;
+        bool linux = false;
+        try
+        {
+            MediaState? media = MediaLoader.Load(region, findings);
+            if (media is not null)
+            {
+                linux = new ImageChecker(region, media, findings, options.Linux).CheckAll(region, options);
+            }
+        }
+        catch (PCacheNotFormattedException e)
+        {
+            isCache = false;
+            findings.Damage("superblock", MediaConstants.SuperblockOffset, e.Message);
+        }
+
+        return new CheckReport
+        {
+            IsCache = isCache,
+            Sound = findings.IsSound,
+            Linux = options.Linux ? linux && !findings.HasDamage : null,
+            Findings = findings.ToList(),
+        };
+    }
+
+    void IReplaySink.OnKset(LogPosition position, in KsetHeader header, bool atOrAfterDirtyTail) => _kset = position;
+
+    void IReplaySink.OnKey(in CacheKey key, KeyState state, bool atOrAfterDirtyTail)
+    {
+        if (state == KeyState.Dead)
+        {
+            _deadBehindDirtyTail += atOrAfterDirtyTail ? 0 : 1;
+            if (_linux && (!_media.Flags.PayloadCrc || _payload.Verify(in key) != PayloadVerifier.Outcome.Fits) && RefusedByLinux(in key))
+            {
+                _firstDeadRefused = _deadRefusedByLinux++ == 0 ? _kset : _firstDeadRefused;
+            }
+        }
+        else if (_media.Flags.PayloadCrc && _media.IsGenerationKnown((int)key.Segment))
+        {
+            ReportPayload(in key, atOrAfterDirtyTail && !key.IsClean, _payload.Verify(in key));
+        }
+    }
+
+    private bool CheckAll(PmemRegion region, CheckOptions options)
+    {
+        CheckBinding(options.BackingLengthBytes);
+        ReplayResult replay = LogReplay.Run(region, _media, this, options.BackingLengthBytes, _findings);
+        if (_deadBehindDirtyTail > 0)
+        {
+            _findings.Note("key", -1, Text($"{_deadBehindDirtyTail} keys behind the dirty tail are dead: their data is on the backing, and their segments hold other data now. Nothing to do; they are passed over."));
+        }
+
+        if (_linux)
+        {
+            CheckLinux(region, replay);
+        }
+
+        return _linuxTakesIt;
+    }
+
+    private void CheckBinding(long? backingLength)
+    {
+        if (_media.Extension is not ExtensionBlock extension || extension.BackingLength == 0 || backingLength is not long length)
+        {
+            return;
+        }
+
+        long bound = (long)extension.BackingLength;
+        if (length < bound)
+        {
+            _findings.Damage("extension block", MediaConstants.ExtensionOffset, Text($"The backing has {length} bytes, but the cache is bound to one of {bound}. It is the wrong backing or has been cut; attach the right one, or bind the cache anew."));
+        }
+        else if (length > bound)
+        {
+            _findings.Note("extension block", MediaConstants.ExtensionOffset, Text($"The backing has {length} bytes, the cache was bound to one of {bound}. If the backing hasn't grown, it is the wrong one."));
+        }
+    }
+
+    private void ReportPayload(in CacheKey key, bool dirty, PayloadVerifier.Outcome outcome)
+    {
+        if (outcome == PayloadVerifier.Outcome.Fits)
+        {
+            return;
+        }
+
+        long place = _media.Geometry.DataOffset(_media.Chain[key.Segment]) + key.SegmentOffset;
+        if (outcome == PayloadVerifier.Outcome.BudgetSpent)
+        {
+            if (!_budgetReported)
+            {
+                _budgetReported = true;
+                _findings.Damage("payload", place, "The keys name far more payload than the device holds, so they overlap as in no sound cache; the rest of it isn't verified. Restore the image from a copy.");
+            }
+
+            return;
+        }
+
+        string what = outcome == PayloadVerifier.Outcome.Unreadable ? "can't be read" : "doesn't fit its checksum";
+        string advice = dirty
+            ? "It is dirty, so the backing doesn't have it: overwrite the range or give it up; everything else can be used."
+            : "The backing has the data, so nothing is lost: write back and format anew.";
+        _findings.Damage("payload", place, Text($"The payload of bytes {key.Offset}..{key.End - 1} (kset at {_kset}) {what}. {advice}"));
+    }
+
+    /// <summary>Linux checks a dead key like a live one: its payload has to lie in a data area, and to fit its checksum where those are on.</summary>
+    private bool RefusedByLinux(in CacheKey key) =>
+        _media.Flags.PayloadCrc || (ulong)key.SegmentOffset + key.Length > (ulong)_media.Geometry.DataSize;
+
+    private void CheckLinux(PmemRegion region, ReplayResult replay)
+    {
+        if (!_media.Geometry.IsLinux)
+        {
+            Refuse("superblock", MediaConstants.SuperblockOffset, "the image has the compact geometry, whose magic Linux doesn't know. Make a cache with the Linux geometry instead.");
+        }
+
+        if (region.LengthBytes < MediaConstants.LinuxMinDeviceSize)
+        {
+            Refuse("device", 0, Text($"the device has {region.LengthBytes} bytes, and Linux takes none below {MediaConstants.LinuxMinDeviceSize}. Copy the image to a larger device."));
+        }
+
+        if (_deadRefusedByLinux > 0)
+        {
+            Refuse("key", _media.DeviceOffset(_firstDeadRefused), Text($"it checks the payload of dead keys too, and {_deadRefusedByLinux} dead keys (first in the kset at {_firstDeadRefused}) fail that. Open the image here and write it back first."));
+        }
+
+        if (replay.End == LogEnd.Leftover)
+        {
+            Refuse("kset", _media.DeviceOffset(replay.KeyHead), "it ignores kset numbers and would replay the left-over ksets behind the log's end, which are older. Open and close the image for writing here first.");
+        }
+    }
+
+    private void Refuse(string structure, long offset, string reason)
+    {
+        _linuxTakesIt = false;
+        _findings.Note(structure, offset, "Linux doesn't take this image: " + reason);
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
