@@ -1,0 +1,129 @@
+using PCache.Core.Layout;
+using PCache.Core.Pmem;
+
+namespace PCache.Core.Ksets;
+
+/// <summary>A position in the log together with its distance, in bytes of ksets, from where the log was opened: so that positions can be compared.</summary>
+internal readonly record struct LogPoint(LogPosition Position, long Distance);
+
+/// <summary>
+/// The log's three positions: key tail &lt;= dirty tail &lt;= key head, all in log order.
+/// </summary>
+/// <remarks>
+/// Keeps true: a position is durable on the medium before it is published here, so whoever acts on a published tail (GC on the dirty tail, reuse of
+/// segments on the key tail) acts on something that a crash can't take back; the dirty tail that GC may use is the OLDER of its two replicas.
+/// The head is advanced by the log's writer, the dirty tail by write-back, the key tail by GC: one thread each at a time.
+/// </remarks>
+internal sealed class LogPositions
+{
+    private readonly PmemRegion _region;
+    private readonly Lock _lock = new();
+    private ReplicaState _keyTailReplicas;
+    private ReplicaState _dirtyTailReplicas;
+    private LogPoint _keyHead;
+    private LogPoint _dirtyTail;
+    private LogPoint _dirtyTailOlder;
+    private LogPoint _keyTail;
+
+    public LogPositions(PmemRegion region, ReplicaState keyTailReplicas, ReplicaState dirtyTailReplicas, LogPoint keyTail, LogPoint dirtyTail, LogPoint keyHead)
+    {
+        _region = region;
+        _keyTailReplicas = keyTailReplicas;
+        _dirtyTailReplicas = dirtyTailReplicas;
+        _keyTail = keyTail;
+        _dirtyTail = dirtyTail;
+        _keyHead = keyHead;
+
+        // What the other replica says is not known to be on the way from the key tail: nothing is collected until it was rewritten.
+        _dirtyTailOlder = keyTail;
+    }
+
+    /// <summary>Where the next kset goes.</summary>
+    public LogPoint KeyHead
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _keyHead;
+            }
+        }
+    }
+
+    /// <summary>First kset not yet written back.</summary>
+    public LogPoint DirtyTail
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _dirtyTail;
+            }
+        }
+    }
+
+    /// <summary>How far GC may go: the older of the dirty tail's two replicas.</summary>
+    public LogPoint CollectLimit
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _dirtyTailOlder;
+            }
+        }
+    }
+
+    /// <summary>Where a replay would start.</summary>
+    public LogPoint KeyTail
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _keyTail;
+            }
+        }
+    }
+
+    /// <summary>Publishes the head: the kset before it is durable.</summary>
+    public void AdvanceHead(LogPosition position, int bytes)
+    {
+        lock (_lock)
+        {
+            _keyHead = new LogPoint(position, _keyHead.Distance + bytes);
+        }
+    }
+
+    /// <summary>Moves the dirty tail, durably; also used with the present value, to bring both replicas to it.</summary>
+    public void WriteDirtyTail(LogPoint point)
+    {
+        Write(MediaConstants.DirtyTailOffset, point.Position, ref _dirtyTailReplicas);
+        lock (_lock)
+        {
+            _dirtyTailOlder = _dirtyTail;
+            _dirtyTail = point;
+        }
+    }
+
+    /// <summary>Moves the key tail, durably; in both replicas when <paramref name="both"/> (a log segment is given up).</summary>
+    public void WriteKeyTail(LogPoint point, bool both)
+    {
+        Write(MediaConstants.KeyTailOffset, point.Position, ref _keyTailReplicas);
+        if (both)
+        {
+            Write(MediaConstants.KeyTailOffset, point.Position, ref _keyTailReplicas);
+        }
+
+        lock (_lock)
+        {
+            _keyTail = point;
+        }
+    }
+
+    private void Write(long offset, LogPosition position, ref ReplicaState replicas)
+    {
+        var record = new PositionRecord { Segment = (uint)position.Segment, Offset = (uint)position.Offset };
+        Replicas.Write(_region, offset, MediaConstants.PositionStride, ref record, ref replicas);
+    }
+}

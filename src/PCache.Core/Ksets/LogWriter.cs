@@ -1,0 +1,367 @@
+using System.Runtime.InteropServices;
+using PCache.Core.Layout;
+using PCache.Core.Pmem;
+using PCache.Core.Primitives;
+using PCache.Core.Segments;
+
+namespace PCache.Core.Ksets;
+
+/// <summary>
+/// Appends keys to the log.
+/// </summary>
+/// <remarks>
+/// Keeps true:
+/// <list type="bullet">
+/// <item>Payload is durable before the kset that names it: a key is added only after its payload was flushed, and the region is drained before the kset is stored.</item>
+/// <item>A segment is zeroed whole, durably, before it becomes part of the log; so 24 zero bytes stand durably behind every kset before it is stored.</item>
+/// <item>A kset is stored only after its predecessor is durable; the head is published after the kset is.</item>
+/// <item>Log order is index order: a shard's keys are added under that shard's lock, and its list is taken and appended under this writer's lock.</item>
+/// <item>Room is reserved before a key enters the index, for the worst case of one kset for each key: a pending key can always be logged, without waiting.</item>
+/// <item>A failed append loses nothing: what was taken stays, in order, in front of everything taken later.</item>
+/// </list>
+/// Lock order: this writer's lock, then a shard's lock.
+/// </remarks>
+internal sealed class LogWriter
+{
+    /// <summary>Bytes of log that each pending key may need.</summary>
+    private const int WorstCaseKeyBytes = MediaConstants.KsetHeaderSize + MediaConstants.KeySize;
+
+    /// <summary>Bytes of each segment that no kset may be able to use: room for the last kset, and less than one smallest kset.</summary>
+    private const int SegmentWaste = MediaConstants.KsetHeaderSize + WorstCaseKeyBytes;
+
+    /// <summary>A shard's list as long as this is logged at once, by whoever made it so long.</summary>
+    private const int PressingKeys = 8 * MediaConstants.MaxKeysPerKset;
+
+    private readonly PmemRegion _region;
+    private readonly SegmentTable _segments;
+    private readonly LogPositions _positions;
+    private readonly TimeProvider _clock;
+    private readonly Lock[] _shardLocks;
+    private readonly PendingKeys[] _pending;
+    private readonly Lock _appendLock = new();
+    private readonly byte[] _kset = new byte[MediaConstants.KsetHeaderSize + (MediaConstants.MaxKeysPerKset * MediaConstants.KeySize)];
+    private CacheKey[] _taken = new CacheKey[MediaConstants.MaxKeysPerKset * 8];
+    private int _takenStart;
+    private int _takenCount;
+    private int _zeroedReserve = -1;
+    private uint _lastSequence;
+    private bool _barrierPending = true; // what stood between the last life's keys and ours isn't known
+    private bool _appendedSinceBarrier;
+    private long _availableBytes;
+    private int _pendingCount;
+    private long _flushesRequested;
+    private long _flushesCompleted;
+
+    public LogWriter(PmemRegion region, SegmentTable segments, LogPositions positions, Lock[] shardLocks, uint lastSequence, int reservedSegments, TimeProvider clock)
+    {
+        _region = region;
+        _segments = segments;
+        _positions = positions;
+        _shardLocks = shardLocks;
+        _clock = clock;
+        _lastSequence = lastSequence;
+        _pending = new PendingKeys[shardLocks.Length];
+        for (int i = 0; i < _pending.Length; i++)
+        {
+            _pending[i] = new PendingKeys();
+        }
+
+        _availableBytes = HeadRoom(positions.KeyHead.Position.Offset) + (reservedSegments * (long)SegmentRoom);
+    }
+
+    /// <summary>Keys added and not yet logged.</summary>
+    public int PendingCount => Volatile.Read(ref _pendingCount);
+
+    private int SegmentRoom => _segments.DataSize - SegmentWaste;
+
+    /// <summary>Reserves room for <paramref name="keys"/> keys; false: there is none now.</summary>
+    public bool TryReserve(int keys)
+    {
+        long wanted = (long)keys * WorstCaseKeyBytes;
+        if (Volatile.Read(ref _availableBytes) < wanted)
+        {
+            return false;
+        }
+
+        if (Interlocked.Add(ref _availableBytes, -wanted) >= 0)
+        {
+            return true;
+        }
+
+        Interlocked.Add(ref _availableBytes, wanted);
+        return false;
+    }
+
+    /// <summary>Gives back what <see cref="TryReserve"/> took for keys that weren't added.</summary>
+    public void Unreserve(int keys) => Interlocked.Add(ref _availableBytes, (long)keys * WorstCaseKeyBytes);
+
+    /// <summary>The log's reserve gained a segment.</summary>
+    public void ReserveGrew(int segments) => Interlocked.Add(ref _availableBytes, segments * (long)SegmentRoom);
+
+    /// <summary>Adds a key whose room is reserved. The caller holds the shard's lock. Returns whether it should call <see cref="Relieve"/> once it has released it.</summary>
+    public bool Add(int shard, in CacheKey key)
+    {
+        PendingKeys pending = _pending[shard];
+        pending.Add(in key, _clock);
+        Interlocked.Increment(ref _pendingCount);
+        return pending.Count >= MediaConstants.MaxKeysPerKset;
+    }
+
+    /// <summary>Logs a shard's long list: at once if nobody else is appending, in any case if it is very long.</summary>
+    public void Relieve(int shard)
+    {
+        bool pressing;
+        lock (_shardLocks[shard])
+        {
+            pressing = _pending[shard].Count >= PressingKeys;
+        }
+
+        if (pressing)
+        {
+            _appendLock.Enter();
+        }
+        else if (!_appendLock.TryEnter())
+        {
+            return;
+        }
+
+        try
+        {
+            Take(shard);
+            AppendTaken();
+        }
+        finally
+        {
+            _appendLock.Exit();
+        }
+    }
+
+    /// <summary>
+    /// Makes every key that was added before this call durable, and puts a barrier behind them. Concurrent calls join one another.
+    /// </summary>
+    /// <exception cref="IOException">The medium failed; the keys stay pending.</exception>
+    public void Flush()
+    {
+        long request = Interlocked.Increment(ref _flushesRequested);
+        lock (_appendLock)
+        {
+            if (_flushesCompleted >= request)
+            {
+                return; // somebody's flush that began after ours was asked for has done it
+            }
+
+            long covers = Volatile.Read(ref _flushesRequested);
+            AppendAllLocked();
+            if (_appendedSinceBarrier)
+            {
+                _barrierPending = true;
+                _appendedSinceBarrier = false;
+            }
+
+            _flushesCompleted = covers;
+        }
+    }
+
+    /// <summary>Logs every key that was added before this call; no barrier.</summary>
+    public void AppendAll()
+    {
+        lock (_appendLock)
+        {
+            AppendAllLocked();
+        }
+    }
+
+    /// <summary>How long the oldest pending key has been waiting; null: none is.</summary>
+    public TimeSpan? OldestPending()
+    {
+        if (PendingCount == 0)
+        {
+            return null;
+        }
+
+        TimeSpan? oldest = null;
+        for (int i = 0; i < _pending.Length; i++)
+        {
+            lock (_shardLocks[i])
+            {
+                if (_pending[i].Count > 0)
+                {
+                    TimeSpan age = _clock.GetElapsedTime(_pending[i].Since);
+                    if (oldest is null || age > oldest)
+                    {
+                        oldest = age;
+                    }
+                }
+            }
+        }
+
+        lock (_appendLock)
+        {
+            return oldest ?? (_takenCount > 0 ? TimeSpan.MaxValue : null);
+        }
+    }
+
+    /// <summary>Zeroes the next log segment ahead of time. Returns whether there was something to do.</summary>
+    public bool PrepareNext()
+    {
+        int next = _segments.PeekReserve();
+        if (next < 0 || Volatile.Read(ref _zeroedReserve) == next)
+        {
+            return false;
+        }
+
+        lock (_appendLock)
+        {
+            // The reserve's first segment changes only under this lock.
+            next = _segments.PeekReserve();
+            if (next >= 0 && _zeroedReserve != next)
+            {
+                ZeroSegment(next);
+            }
+        }
+
+        return true;
+    }
+
+    private int HeadRoom(int offset) => SegmentRoom - offset;
+
+    private void AppendAllLocked()
+    {
+        for (int i = 0; i < _pending.Length; i++)
+        {
+            Take(i);
+        }
+
+        AppendTaken();
+    }
+
+    private void Take(int shard)
+    {
+        lock (_shardLocks[shard])
+        {
+            ReadOnlySpan<CacheKey> keys = _pending[shard].Keys;
+            if (keys.IsEmpty)
+            {
+                return;
+            }
+
+            if (_takenStart + _takenCount + keys.Length > _taken.Length)
+            {
+                Compact(keys.Length);
+            }
+
+            keys.CopyTo(_taken.AsSpan(_takenStart + _takenCount));
+            _takenCount += keys.Length;
+            _pending[shard].Clear();
+        }
+    }
+
+    private void Compact(int more)
+    {
+        Span<CacheKey> live = _taken.AsSpan(_takenStart, _takenCount);
+        if (_takenCount + more > _taken.Length)
+        {
+            var larger = new CacheKey[Math.Max(_taken.Length * 2, _takenCount + more)];
+            live.CopyTo(larger);
+            _taken = larger;
+        }
+        else
+        {
+            live.CopyTo(_taken);
+        }
+
+        _takenStart = 0;
+    }
+
+    private void AppendTaken()
+    {
+        if (_takenCount == 0)
+        {
+            return;
+        }
+
+        _region.Drain(); // the payload of everything taken
+        while (_takenCount > 0)
+        {
+            int room = _segments.DataSize - _positions.KeyHead.Position.Offset - (2 * MediaConstants.KsetHeaderSize);
+            int keys = Math.Min(Math.Min(_takenCount, MediaConstants.MaxKeysPerKset), Math.Max(room, 0) / MediaConstants.KeySize);
+            if (keys == 0)
+            {
+                LinkNext();
+                continue;
+            }
+
+            StoreKset(_taken.AsSpan(_takenStart, keys));
+            _takenStart += keys;
+            _takenCount -= keys;
+            Interlocked.Add(ref _pendingCount, -keys);
+        }
+
+        _takenStart = 0;
+    }
+
+    private void StoreKset(ReadOnlySpan<CacheKey> keys)
+    {
+        uint sequence = NextSequence();
+        int size = MediaConstants.KsetHeaderSize + (keys.Length * MediaConstants.KeySize);
+        Span<byte> bytes = _kset.AsSpan(0, size);
+        MemoryMarshal.AsBytes(keys).CopyTo(bytes[MediaConstants.KsetHeaderSize..]);
+        LogPosition at = _positions.KeyHead.Position;
+        Store(at, bytes, (uint)keys.Length, KsetHeader.MakeFlags(last: false, _barrierPending, sequence));
+        _lastSequence = sequence;
+        _barrierPending = false;
+        _appendedSinceBarrier = true;
+        _positions.AdvanceHead(at with { Offset = at.Offset + size }, size);
+
+        // Reserved: the worst case of each key; used: the kset. The rest is free again.
+        Interlocked.Add(ref _availableBytes, ((long)keys.Length * WorstCaseKeyBytes) - size);
+    }
+
+    /// <summary>Goes on in the next segment of the reserve: zeroed durably first, then linked by a last kset.</summary>
+    private void LinkNext()
+    {
+        int next = _segments.PeekReserve();
+        if (next < 0)
+        {
+            throw new PCacheFullException("The log has no segment left. Room for keys is reserved before they are accepted, so this is a defect.");
+        }
+
+        if (_zeroedReserve != next)
+        {
+            ZeroSegment(next);
+        }
+
+        uint sequence = NextSequence();
+        LogPosition at = _positions.KeyHead.Position;
+        Store(at, _kset.AsSpan(0, MediaConstants.KsetHeaderSize), (uint)next, KsetHeader.MakeFlags(last: true, barrier: false, sequence));
+        _lastSequence = sequence;
+        _zeroedReserve = -1;
+        _segments.TakeForLog(out int refilled);
+        _positions.AdvanceHead(new LogPosition(next, 0), MediaConstants.KsetHeaderSize);
+
+        // The head's room was (at most) zero, the next segment's was counted while it was in reserve; what the reserve gained is new.
+        Interlocked.Add(ref _availableBytes, (refilled * (long)SegmentRoom) - HeadRoom(at.Offset));
+    }
+
+    private void Store(LogPosition at, Span<byte> bytes, uint countOrNext, ulong flags)
+    {
+        var header = new KsetHeader { KeyCount = countOrNext, Magic = MediaConstants.KsetMagic, FlagsAndSequence = flags };
+        MemoryMarshal.Write(bytes, in header);
+        header.Crc = Crc32C.HashToUInt32(bytes[4..]);
+        MemoryMarshal.Write(bytes, in header);
+        _region.WriteDurably(_segments.DataOffset(at.Segment) + at.Offset, bytes);
+    }
+
+    private uint NextSequence()
+    {
+        uint next = _lastSequence + 1;
+        return next == 0 ? 1 : next;
+    }
+
+    private void ZeroSegment(int segment)
+    {
+        _segments.RaiseIfNeeded(segment); // before the link: falling back to an older key tail must not meet live keys in a log segment
+        RegionZeroing.Zero(_region, _segments.DataOffset(segment), _segments.DataSize);
+        _zeroedReserve = segment;
+    }
+}

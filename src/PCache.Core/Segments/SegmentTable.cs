@@ -1,0 +1,304 @@
+using PCache.Core.Layout;
+using PCache.Core.Pmem;
+
+namespace PCache.Core.Segments;
+
+/// <summary>What a segment is used for.</summary>
+internal enum SegmentUse : byte
+{
+    /// <summary>Holds nothing; in one of the pools.</summary>
+    Free = 0,
+
+    /// <summary>Holds ksets that a replay would read, or is the log's head.</summary>
+    Log = 1,
+
+    /// <summary>Holds payload that some key from the key tail on names, or is a data head.</summary>
+    Data = 2,
+}
+
+/// <summary>
+/// The segments of one cache by chain position: use, reference count, generation; and the two pools of free ones.
+/// </summary>
+/// <remarks>
+/// Keeps true:
+/// <list type="bullet">
+/// <item>A data segment's count is the number of keys from the key tail on that took a reference, plus payload handed out whose key isn't logged yet,
+/// plus one while it is a data head. It is given back only at zero, and only by <see cref="Reclaim"/>.</item>
+/// <item>The generation in memory is raised, with a full fence, before the segment can be handed out again: a reader that copied payload and still sees
+/// the generation it started with has copied payload that nobody overwrote.</item>
+/// <item>The raised generation is durable, in both replicas, before the segment is in a pool.</item>
+/// <item>The log's reserve is filled first; payload only ever comes from the other pool, so the log can always move on.</item>
+/// </list>
+/// Counts and generations are safe from any thread; the pools have one lock, a leaf in the lock order.
+/// </remarks>
+internal sealed class SegmentTable
+{
+    private readonly PmemRegion _region;
+    private readonly Geometry _geometry;
+    private readonly int[] _chain;
+    private readonly ulong[] _generations;
+    private readonly ReplicaState[] _generationReplicas;
+    private readonly int[] _references;
+    private readonly SegmentUse[] _uses;
+    private readonly bool[] _raiseBeforeUse;
+    private readonly Lock _poolLock = new();
+    private readonly Queue<int> _free = new();
+    private readonly Queue<int> _reserve = new();
+    private readonly Queue<int> _unreferenced = new();
+    private readonly int _reserveTarget;
+    private int _unreferencedCount;
+    private int _usedCount;
+
+    public SegmentTable(PmemRegion region, Geometry geometry, int[] chain, ulong[] generations, ReplicaState[] generationReplicas, int reserveTarget)
+    {
+        _region = region;
+        _geometry = geometry;
+        _chain = chain;
+        _generations = generations;
+        _generationReplicas = generationReplicas;
+        _references = new int[chain.Length];
+        _uses = new SegmentUse[chain.Length];
+        _raiseBeforeUse = new bool[chain.Length];
+        _reserveTarget = reserveTarget;
+    }
+
+    /// <summary>Number of segments in the chain.</summary>
+    public int Count => _chain.Length;
+
+    /// <summary>Bytes of a data area.</summary>
+    public int DataSize => _geometry.DataSize;
+
+    /// <summary>Segments in use for log or payload.</summary>
+    public int UsedCount => Volatile.Read(ref _usedCount);
+
+    /// <summary>Whether <see cref="TakeUnreferenced"/> has something.</summary>
+    public bool HasUnreferenced => Volatile.Read(ref _unreferencedCount) > 0;
+
+    /// <summary>Device offset of a segment's data area.</summary>
+    public long DataOffset(int segment) => _geometry.DataOffset(_chain[segment]);
+
+    /// <summary>Current generation.</summary>
+    public ulong Generation(int segment) => Volatile.Read(ref _generations[segment]);
+
+    /// <summary>Current use.</summary>
+    public SegmentUse Use(int segment) => _uses[segment];
+
+    /// <summary>Current reference count.</summary>
+    public int References(int segment) => Volatile.Read(ref _references[segment]);
+
+    /// <summary>Takes a reference. Only where one is held already, or while replaying.</summary>
+    public void AddReference(int segment) => Interlocked.Increment(ref _references[segment]);
+
+    /// <summary>Drops a reference; at zero the segment waits for <see cref="Reclaim"/>.</summary>
+    public void DropReference(int segment)
+    {
+        int left = Interlocked.Decrement(ref _references[segment]);
+        if (left == 0)
+        {
+            lock (_poolLock)
+            {
+                _unreferenced.Enqueue(segment);
+                _unreferencedCount++;
+            }
+        }
+        else if (left < 0)
+        {
+            throw new InvalidOperationException($"Reference count of segment {segment} fell below zero.");
+        }
+    }
+
+    /// <summary>While replaying: the segment is part of the log.</summary>
+    public void MarkLog(int segment)
+    {
+        if (_uses[segment] != SegmentUse.Log)
+        {
+            _uses[segment] = SegmentUse.Log;
+            _usedCount++;
+        }
+    }
+
+    /// <summary>After replaying: referenced segments hold payload, the rest is free. Returns how many went to the log's reserve.</summary>
+    public int BuildPools()
+    {
+        int reserved = 0;
+        for (int i = 0; i < Count; i++)
+        {
+            if (_uses[i] == SegmentUse.Log)
+            {
+                continue;
+            }
+
+            if (_references[i] > 0)
+            {
+                _uses[i] = SegmentUse.Data;
+                _usedCount++;
+                continue;
+            }
+
+            // Keys of an earlier life may still name this generation; see rule 7 of the replay.
+            _raiseBeforeUse[i] = true;
+            if (_reserve.Count < _reserveTarget)
+            {
+                _reserve.Enqueue(i);
+                reserved++;
+            }
+            else
+            {
+                _free.Enqueue(i);
+            }
+        }
+
+        return reserved;
+    }
+
+    /// <summary>Takes a segment for payload, with one reference held by the caller; -1 if there is none.</summary>
+    public int TakeForData()
+    {
+        int segment;
+        lock (_poolLock)
+        {
+            if (!_free.TryDequeue(out segment))
+            {
+                return -1;
+            }
+
+            _uses[segment] = SegmentUse.Data;
+            _references[segment] = 1;
+            _usedCount++;
+        }
+
+        try
+        {
+            RaiseIfNeeded(segment);
+        }
+        catch
+        {
+            lock (_poolLock)
+            {
+                _uses[segment] = SegmentUse.Free;
+                _references[segment] = 0;
+                _usedCount--;
+                _free.Enqueue(segment);
+            }
+
+            throw;
+        }
+
+        return segment;
+    }
+
+    /// <summary>The segment that <see cref="TakeForLog"/> will yield; -1 if the reserve is empty.</summary>
+    public int PeekReserve()
+    {
+        lock (_poolLock)
+        {
+            return _reserve.TryPeek(out int segment) ? segment : -1;
+        }
+    }
+
+    /// <summary>
+    /// Takes the first segment of the reserve for the log, and refills the reserve from the free ones. Returns -1 if the reserve is empty;
+    /// <paramref name="refilled"/>: segments that the reserve gained.
+    /// </summary>
+    public int TakeForLog(out int refilled)
+    {
+        refilled = 0;
+        lock (_poolLock)
+        {
+            if (!_reserve.TryDequeue(out int segment))
+            {
+                return -1;
+            }
+
+            _uses[segment] = SegmentUse.Log;
+            _usedCount++;
+            while (_reserve.Count < _reserveTarget && _free.TryDequeue(out int more))
+            {
+                _reserve.Enqueue(more);
+                refilled++;
+            }
+
+            return segment;
+        }
+    }
+
+    /// <summary>A segment whose last reference went, to be given to <see cref="Reclaim"/>.</summary>
+    public bool TakeUnreferenced(out int segment)
+    {
+        lock (_poolLock)
+        {
+            if (!_unreferenced.TryDequeue(out segment))
+            {
+                return false;
+            }
+
+            _unreferencedCount--;
+            return true;
+        }
+    }
+
+    /// <summary>Gives an unreferenced payload segment back to the pools, its generation durably raised. Returns whether the log's reserve got it.</summary>
+    public bool Reclaim(int segment)
+    {
+        try
+        {
+            RaiseGeneration(segment);
+        }
+        catch
+        {
+            lock (_poolLock)
+            {
+                _unreferenced.Enqueue(segment);
+                _unreferencedCount++;
+            }
+
+            throw;
+        }
+
+        return GiveBack(segment);
+    }
+
+    /// <summary>Gives a log segment back that the durable key tail (both replicas) has left. Returns whether the log's reserve got it.</summary>
+    public bool ReleaseLog(int segment) => GiveBack(segment);
+
+    private bool GiveBack(int segment)
+    {
+        lock (_poolLock)
+        {
+            _uses[segment] = SegmentUse.Free;
+            _usedCount--;
+            if (_reserve.Count < _reserveTarget)
+            {
+                _reserve.Enqueue(segment);
+                return true;
+            }
+
+            _free.Enqueue(segment);
+            return false;
+        }
+    }
+
+    /// <summary>Durably raises the generation of a free segment that an earlier life may have used; before its first use in this one.</summary>
+    public void RaiseIfNeeded(int segment)
+    {
+        if (_raiseBeforeUse[segment])
+        {
+            RaiseGeneration(segment);
+        }
+    }
+
+    /// <summary>Raises in memory first (readers must see it before any store into the segment), then durably in both replicas.</summary>
+    private void RaiseGeneration(int segment)
+    {
+        ulong generation = _generations[segment] + 1;
+        Interlocked.Exchange(ref _generations[segment], generation);
+        long offset = _geometry.SegmentOffset(_chain[segment]) + MediaConstants.SegmentControlOffset;
+        for (int replica = 0; replica < 2; replica++)
+        {
+            var record = new GenerationRecord { Generation = generation };
+            Replicas.Write(_region, offset, MediaConstants.GenerationStride, ref record, ref _generationReplicas[segment]);
+        }
+
+        _raiseBeforeUse[segment] = false;
+    }
+}
