@@ -9,8 +9,7 @@ namespace PCache.Core;
 /// <remarks>
 /// All of them are thread-safe, sync and async, and check what they are given before they touch anything: besides what <see cref="IBlockDevice"/> documents,
 /// an offset or length that doesn't fit a block size above 1 is an <see cref="ArgumentException"/>. None of them caches: what was read or written went
-/// to the stream, file or memory. Length is an <see cref="ObjectDisposedException"/> after Dispose. Operations on memory and on streams other than FileStream
-/// are atomic; on files, a read that overlaps a write in progress is as atomic as the file system makes it (several let it see half of a sector).
+/// to the stream, file or memory. Length is an <see cref="ObjectDisposedException"/> after Dispose.
 /// </remarks>
 public static class BlockDevice
 {

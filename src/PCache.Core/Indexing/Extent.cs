@@ -15,6 +15,9 @@ internal enum ExtentFlags : byte
 
     /// <summary>Nothing is there; only lookups yield it.</summary>
     Gap = 4,
+
+    /// <summary>The payload is shared by many keys (zeros): it doesn't tell one key from another.</summary>
+    Shared = 8,
 }
 
 /// <summary>

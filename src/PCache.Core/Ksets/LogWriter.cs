@@ -302,7 +302,7 @@ internal sealed class LogWriter
 
     private void StoreKset(ReadOnlySpan<CacheKey> keys)
     {
-        uint sequence = NextSequence();
+        uint sequence = SequenceTracker.Next(_lastSequence);
         int size = MediaConstants.KsetHeaderSize + (keys.Length * MediaConstants.KeySize);
         Span<byte> bytes = _kset.AsSpan(0, size);
         MemoryMarshal.AsBytes(keys).CopyTo(bytes[MediaConstants.KsetHeaderSize..]);
@@ -331,7 +331,7 @@ internal sealed class LogWriter
             ZeroSegment(next);
         }
 
-        uint sequence = NextSequence();
+        uint sequence = SequenceTracker.Next(_lastSequence);
         LogPosition at = _positions.KeyHead.Position;
         Store(at, _kset.AsSpan(0, MediaConstants.KsetHeaderSize), (uint)next, KsetHeader.MakeFlags(last: true, barrier: false, sequence));
         _lastSequence = sequence;
@@ -350,12 +350,6 @@ internal sealed class LogWriter
         header.Crc = Crc32C.HashToUInt32(bytes[4..]);
         MemoryMarshal.Write(bytes, in header);
         _region.WriteDurably(_segments.DataOffset(at.Segment) + at.Offset, bytes);
-    }
-
-    private uint NextSequence()
-    {
-        uint next = _lastSequence + 1;
-        return next == 0 ? 1 : next;
     }
 
     private void ZeroSegment(int segment)

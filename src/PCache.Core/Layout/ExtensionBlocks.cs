@@ -12,6 +12,9 @@ internal static class ExtensionBlocks
     /// <summary>Most bytes of a label in UTF-8.</summary>
     public const int MaxLabelBytes = 64;
 
+    /// <summary>In <see cref="ExtensionBlock.Flags"/>: the bound backing could grow when it was bound, so its length is a least length.</summary>
+    public const uint ResizableBackingFlag = 1;
+
     private const uint FormatVersion = 1;
 
     /// <summary>A new block without binding.</summary>
@@ -51,12 +54,14 @@ internal static class ExtensionBlocks
     /// <param name="media">Its state, which is brought up to date.</param>
     /// <param name="lengthBytes">Length of the backing (its least length, if it can grow).</param>
     /// <param name="identity">The caller's identity of it, or empty.</param>
-    public static void Bind(PmemRegion region, MediaState media, long lengthBytes, Guid identity)
+    /// <param name="resizable">Whether it can grow.</param>
+    public static void Bind(PmemRegion region, MediaState media, long lengthBytes, Guid identity, bool resizable)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(lengthBytes);
         ExtensionBlock block = media.Extension ?? Create(Guid.NewGuid(), null);
         block.BackingLength = (ulong)lengthBytes;
         block.BackingIdentity = Bytes16.FromGuid(identity);
+        block.Flags = resizable ? block.Flags | ResizableBackingFlag : block.Flags & ~ResizableBackingFlag;
         WriteTwice(region, media, block);
     }
 

@@ -25,6 +25,9 @@ internal sealed record FormatParameters
     public long BackingLengthBytes { get; init; }
 
     public Guid BackingIdentity { get; init; }
+
+    /// <summary>Whether the backing can grow: its length is a least length then.</summary>
+    public bool BackingResizable { get; init; }
 }
 
 /// <summary>
@@ -41,6 +44,7 @@ internal static class Formatter
         Geometry geometry = Validate(region, p);
         ExtensionBlock extension = ExtensionBlocks.Create(p.CacheId == Guid.Empty ? Guid.NewGuid() : p.CacheId, p.Label);
         extension.BackingLength = (ulong)p.BackingLengthBytes;
+        extension.Flags = p.BackingResizable ? ExtensionBlocks.ResizableBackingFlag : 0;
         extension.BackingIdentity = Bytes16.FromGuid(p.BackingIdentity);
 
         Zero(region, MediaConstants.SuperblockOffset, MediaConstants.BlockSize);

@@ -80,13 +80,19 @@ internal sealed class SegmentTable
     /// <summary>Current generation.</summary>
     public ulong Generation(int segment) => Volatile.Read(ref _generations[segment]);
 
+    /// <summary>Current generations by chain position.</summary>
+    public ReadOnlySpan<ulong> Generations => _generations;
+
     /// <summary>Current use.</summary>
     public SegmentUse Use(int segment) => _uses[segment];
 
     /// <summary>Current reference count.</summary>
     public int References(int segment) => Volatile.Read(ref _references[segment]);
 
-    /// <summary>Takes a reference. Only where one is held already, or while replaying.</summary>
+    /// <summary>While replaying: sets the number of live keys.</summary>
+    public void SetReferences(int segment, int count) => _references[segment] = count;
+
+    /// <summary>Takes a reference. Only where one is held already.</summary>
     public void AddReference(int segment) => Interlocked.Increment(ref _references[segment]);
 
     /// <summary>Drops a reference; at zero the segment waits for <see cref="Reclaim"/>.</summary>

@@ -106,9 +106,9 @@ public class FormatterTests
     {
         using ImageBuilder image = new();
         Guid identity = Guid.NewGuid();
-        ExtensionBlocks.Bind(image.Region, image.Load(), 4096, Guid.NewGuid());
+        ExtensionBlocks.Bind(image.Region, image.Load(), 4096, Guid.NewGuid(), resizable: false);
         MediaState media = image.Load();
-        ExtensionBlocks.Bind(image.Region, media, 8192, identity);
+        ExtensionBlocks.Bind(image.Region, media, 8192, identity, resizable: false);
         ExtensionBlocks.SetLabel(image.Region, media, "other");
         foreach (long replica in new[] { 0L, 2048L })
         {
@@ -145,7 +145,7 @@ public class FormatterTests
         image.Change(0, 2048, (ref ExtensionBlock b) => b.Magic = 1);
         MediaState media = image.Load();
         Assert.Null(media.Extension);
-        ExtensionBlocks.Bind(image.Region, media, 512, Guid.Empty);
+        ExtensionBlocks.Bind(image.Region, media, 512, Guid.Empty, resizable: false);
         Assert.Equal(512ul, image.Load().Extension!.Value.BackingLength);
     }
 }

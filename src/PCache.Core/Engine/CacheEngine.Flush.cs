@@ -1,0 +1,101 @@
+namespace PCache.Core.Engine;
+
+/// <summary>
+/// Flush. Keeps true: when it returns, every write that returned before it began is durable in the log, and a barrier stands behind it; a growth of the
+/// backing is durable no later than the first flush after it. A flush never touches the backing otherwise.
+/// </summary>
+internal sealed partial class CacheEngine
+{
+    public void Flush()
+    {
+        int token = _gate.Enter();
+        try
+        {
+            if (!_options.ReadOnly)
+            {
+                FlushLog();
+            }
+        }
+        finally
+        {
+            _gate.Exit(token);
+        }
+
+        _maintenance?.NoteWork();
+    }
+
+    /// <summary>Completes synchronously where draining the region is cheap; else on a thread of the pool, since msync has no asynchronous form.</summary>
+    public ValueTask FlushAsync(CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled(cancellationToken);
+        }
+
+        if (_options.ReadOnly || (_region.DrainIsCheap && !_growthUnflushed))
+        {
+            Flush();
+            return ValueTask.CompletedTask;
+        }
+
+        return FlushSlowlyAsync(_gate.Enter(), cancellationToken);
+    }
+
+    private async ValueTask FlushSlowlyAsync(int token, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await FlushLogAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _gate.Exit(token);
+            _maintenance.NoteWork();
+        }
+    }
+
+    private void FlushLog()
+    {
+        if (_growthUnflushed)
+        {
+            _growthUnflushed = false;
+            try
+            {
+                _backing.Flush();
+            }
+            catch
+            {
+                _growthUnflushed = true;
+                throw;
+            }
+        }
+
+        _log.Flush();
+    }
+
+    private async ValueTask FlushLogAsync(CancellationToken cancellationToken)
+    {
+        if (_growthUnflushed)
+        {
+            _growthUnflushed = false;
+            try
+            {
+                await _backing.FlushAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch
+            {
+                _growthUnflushed = true;
+                throw;
+            }
+        }
+
+        if (_region.DrainIsCheap)
+        {
+            _log.Flush();
+        }
+        else
+        {
+            await Task.Run(_log.Flush, cancellationToken).ConfigureAwait(false);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+using PCache.Core.Indexing;
+using PCache.Core.Layout;
+
+namespace PCache.Core.Engine;
+
+/// <summary>
+/// Growth and truncation. Keeps true: the backing is longer before a key beyond its old end can be logged (durably so, where the log survives power cuts);
+/// a truncation publishes the new length under all shards' locks, so no key beyond it enters the index afterwards; everything logged before is written back
+/// and has left the log before the backing is cut, so nothing beyond the new end can ever be replayed. One change of length at a time.
+/// </summary>
+internal sealed partial class CacheEngine
+{
+    public void SetLength(long length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        int token = EnterResizable();
+        try
+        {
+            _lengthGate.Wait();
+            try
+            {
+                if (NeedsTruncation(length))
+                {
+                    Await(BeginTruncation(length));
+                    _backing.SetLength(length);
+                    _backing.Flush();
+                    EndTruncation(length);
+                }
+                else if (length > Length)
+                {
+                    Grow(length);
+                }
+            }
+            finally
+            {
+                _lengthGate.Release();
+            }
+        }
+        finally
+        {
+            _gate.Exit(token);
+        }
+    }
+
+    public async ValueTask SetLengthAsync(long length, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        cancellationToken.ThrowIfCancellationRequested();
+        int token = EnterResizable();
+        try
+        {
+            await _lengthGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                if (NeedsTruncation(length))
+                {
+                    await AwaitAsync(BeginTruncation(length), CancellationToken.None).ConfigureAwait(false);
+                    await _backing.SetLengthAsync(length, CancellationToken.None).ConfigureAwait(false);
+                    await _backing.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+                    EndTruncation(length);
+                }
+                else if (length > Length)
+                {
+                    await GrowAsync(length, cancellationToken).ConfigureAwait(false);
+                }
+            }
+            finally
+            {
+                _lengthGate.Release();
+            }
+        }
+        finally
+        {
+            _gate.Exit(token);
+        }
+    }
+
+    private int EnterResizable()
+    {
+        int token = EnterWritable();
+        if (!_backing.CanResize)
+        {
+            _gate.Exit(token);
+            throw new NotSupportedException("The backing's length is fixed, and so is the device's.");
+        }
+
+        return token;
+    }
+
+    private bool NeedsTruncation(long length) => length < Length || (_truncationPending && length <= _backing.Length);
+
+    /// <summary>Makes the device at least this long.</summary>
+    private void EnsureLength(long end)
+    {
+        if (end <= Length)
+        {
+            return;
+        }
+
+        ThrowIfFixed(end);
+        _lengthGate.Wait();
+        try
+        {
+            if (end > Length)
+            {
+                if (_truncationPending)
+                {
+                    long length = Length;
+                    Await(BeginTruncation(length));
+                    _backing.SetLength(length);
+                    EndTruncation(length);
+                }
+
+                Grow(end);
+            }
+        }
+        finally
+        {
+            _lengthGate.Release();
+        }
+    }
+
+    private async ValueTask EnsureLengthAsync(long end, CancellationToken cancellationToken)
+    {
+        if (end <= Length)
+        {
+            return;
+        }
+
+        ThrowIfFixed(end);
+        await _lengthGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (end > Length)
+            {
+                if (_truncationPending)
+                {
+                    long length = Length;
+                    await AwaitAsync(BeginTruncation(length), CancellationToken.None).ConfigureAwait(false);
+                    await _backing.SetLengthAsync(length, CancellationToken.None).ConfigureAwait(false);
+                    EndTruncation(length);
+                }
+
+                await GrowAsync(end, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            _lengthGate.Release();
+        }
+    }
+
+    private void ThrowIfFixed(long end)
+    {
+        if (!_backing.CanResize)
+        {
+            throw new ArgumentOutOfRangeException(nameof(end), end, $"The range ends at {end}, beyond the device's length of {Length} bytes, and the backing's length is fixed.");
+        }
+    }
+
+    private void Grow(long length)
+    {
+        _growthUnflushed = true;
+        _backing.SetLength(length);
+        if (_region.IsPowerSafe)
+        {
+            _backing.Flush(); // keys beyond the old end may become durable before the next flush
+        }
+
+        Volatile.Write(ref _length, length);
+    }
+
+    private async ValueTask GrowAsync(long length, CancellationToken cancellationToken)
+    {
+        _growthUnflushed = true;
+        await _backing.SetLengthAsync(length, cancellationToken).ConfigureAwait(false);
+        if (_region.IsPowerSafe)
+        {
+            await _backing.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+
+        Volatile.Write(ref _length, length);
+    }
+
+    /// <summary>Publishes the shorter length, and asks for the log to be emptied. The task completes when it is.</summary>
+    private Task BeginTruncation(long length)
+    {
+        // From here on the backing is longer than the device, until the truncation has succeeded (be it at another call).
+        _truncationPending = true;
+        PublishTruncation(0, length);
+        _discards.TruncateTo(length / SectorSize);
+        _log.AppendAll();
+        return _maintenance.Ask(_positions.KeyHead.Distance, collect: true);
+    }
+
+    /// <summary>Sets the length while holding every shard's lock, and takes what lies beyond it out of the index.</summary>
+    private void PublishTruncation(int shardNumber, long length)
+    {
+        if (shardNumber == _index.Shards.Length)
+        {
+            Volatile.Write(ref _length, length);
+            return;
+        }
+
+        IndexShard shard = _index.Shards[shardNumber];
+        lock (shard.Gate)
+        {
+            PublishTruncation(shardNumber + 1, length);
+
+            // The last partial sector goes too: what the cache has of it may reach beyond the new end. The backing has it once the log is empty.
+            long stripe = length >> ShardedIndex.StripeShift;
+            int sector = (int)(length & (StripeSize - 1)) / SectorSize;
+            shard.Stripes.RemoveFrom(stripe + 1);
+            if (shard.Stripes.Find(stripe) is { } index && sector < StripeIndex.SectorCount)
+            {
+                TruncateStripe(index, sector, partial: length % SectorSize != 0);
+                shard.Stripes.RemoveIfEmpty(stripe);
+            }
+        }
+    }
+
+    private static void TruncateStripe(StripeIndex index, int sector, bool partial)
+    {
+        if (partial)
+        {
+            // A miss that began at the old length may bring bytes beyond the new end into the sector: it has been overtaken.
+            var placeholders = default(AnyPlaceholderFilter);
+            index.RemoveWhere(sector, sector + 1, ref placeholders);
+        }
+
+        int first = partial ? sector + 1 : sector;
+        if (first < StripeIndex.SectorCount)
+        {
+            index.Remove(first, StripeIndex.SectorCount);
+        }
+    }
+
+    private void EndTruncation(long length)
+    {
+        // The partial last sector is on the backing now, cut off at the new end; the cache's copy of it isn't.
+        if (length % SectorSize != 0)
+        {
+            long stripe = length >> ShardedIndex.StripeShift;
+            int sector = (int)(length & (StripeSize - 1)) / SectorSize;
+            IndexShard shard = _index.For(stripe);
+            lock (shard.Gate)
+            {
+                var clean = default(CleanFilter);
+                shard.Stripes.Find(stripe)?.RemoveWhere(sector, sector + 1, ref clean);
+            }
+        }
+
+        if (_media.Extension is { BackingLength: > 0 } block && block.BackingLength > (ulong)length)
+        {
+            ExtensionBlocks.Bind(_region, _media, length, block.BackingIdentity.ToGuid(), _backing.CanResize);
+        }
+
+        _truncationPending = false;
+    }
+
+    private void Await(Task task)
+    {
+        while (_maintenance.IsManual && !task.IsCompleted)
+        {
+            _maintenance.StepInline();
+        }
+
+        task.GetAwaiter().GetResult();
+    }
+
+    private async Task AwaitAsync(Task task, CancellationToken cancellationToken)
+    {
+        while (_maintenance.IsManual && !task.IsCompleted)
+        {
+            _maintenance.StepInline();
+        }
+
+        await task.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,398 @@
+using PCache.Core.Writeback;
+
+namespace PCache.Core.Engine;
+
+internal sealed partial class CacheEngine
+{
+    /// <summary>
+    /// The one maintenance state machine: each step does one piece (kset timer, a reclaimed segment, a write-back group, some ksets of GC, a forwarded
+    /// discard) and says when it wants to run next.
+    /// </summary>
+    /// <remarks>
+    /// Keeps true: one step at a time; what writers wait for goes first (pending keys are logged, then write-back and GC run regardless of thresholds and
+    /// delays); a failing backing is tried again after growing delays, never in a hot loop, and whoever waits on it is told; no step loses anything.
+    /// </remarks>
+    private sealed class Maintenance
+    {
+        private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
+        private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(30);
+
+        /// <summary>Failures in a row after which those who wait for write-back are told so.</summary>
+        private const int FailuresBeforeGivingUp = 3;
+
+        private readonly CacheEngine _engine;
+        private readonly MaintenanceThread? _thread;
+        private readonly Lock _stepLock = new();
+        private readonly Lock _requestLock = new();
+        private readonly List<Request> _requests = [];
+        private readonly CancellationTokenSource _stop = new();
+        private volatile bool _paused;
+        private volatile Exception? _error;
+        private volatile int _failures;
+        private long? _dirtySince;
+        private long? _retryAt;
+        private TimeSpan _retryDelay = FirstRetry;
+        private bool _collectNext;
+        private bool _recheckDamage;
+
+        public Maintenance(CacheEngine engine)
+        {
+            _engine = engine;
+            _paused = engine._options.StartWritebackPaused;
+            if (engine._options.Maintenance == MaintenanceMode.OwnThread)
+            {
+                int token = engine._gate.Enter(); // the thread is an operation in flight: the region outlives it
+                _thread = new MaintenanceThread(StepGuarded, () => engine._gate.Exit(token), engine._clock);
+            }
+        }
+
+        public bool IsManual => _thread is null;
+
+        public bool Paused
+        {
+            get => _paused;
+            set
+            {
+                _paused = value;
+                NoteWork();
+            }
+        }
+
+        public Exception? Error => _error;
+
+        public int Failures => _failures;
+
+        public void Start() => _thread?.Start();
+
+        /// <summary>There may be something to do.</summary>
+        public void NoteWork() => _thread?.Wake();
+
+        /// <summary>Damaged data was given up.</summary>
+        public void RecheckDamage()
+        {
+            Volatile.Write(ref _recheckDamage, true);
+            NoteWork();
+        }
+
+        /// <summary>Stops between two backing operations; waits for the thread as long as <paramref name="timeout"/> allows.</summary>
+        public void Stop(TimeSpan timeout)
+        {
+            _stop.Cancel();
+            _thread?.Stop();
+            _thread?.Ended.Wait(timeout);
+            FailRequests(new ObjectDisposedException("PCacheDevice"));
+        }
+
+        /// <summary>Asks for everything logged before <paramref name="distance"/> to be written back, or (collect) to be passed by GC too.</summary>
+        public Task Ask(long distance, bool collect, Action? onStep = null)
+        {
+            var request = new Request(distance, collect, onStep);
+            lock (_requestLock)
+            {
+                _requests.Add(request);
+            }
+
+            if (_stop.IsCancellationRequested)
+            {
+                FailRequests(new ObjectDisposedException("PCacheDevice"));
+            }
+
+            // Whoever asks anew wants a try now, whatever delay the last failure brought.
+            _failures = 0;
+            lock (_requestLock)
+            {
+                _retryAt = null;
+            }
+
+            NoteWork();
+            return request.Done.Task;
+        }
+
+        /// <summary>Withdraws a request.</summary>
+        public void Withdraw(Task task)
+        {
+            lock (_requestLock)
+            {
+                _requests.RemoveAll(request => request.Done.Task == task);
+            }
+        }
+
+        /// <summary>Manual mode: runs a step; throws for nobody.</summary>
+        public TimeSpan StepGuarded()
+        {
+            if (_stop.IsCancellationRequested)
+            {
+                return Timeout.InfiniteTimeSpan;
+            }
+
+            lock (_stepLock)
+            {
+                try
+                {
+                    TimeSpan delay = Step();
+                    return delay;
+                }
+                catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+                {
+                    return Timeout.InfiniteTimeSpan;
+                }
+                catch (Exception e) when (e is not OutOfMemoryException)
+                {
+                    return NoteFailure(e);
+                }
+            }
+        }
+
+        /// <summary>Manual mode: somebody needs room or a drain, and there is no thread: runs a step now, whatever the clock says.</summary>
+        /// <exception cref="PCacheFullException">No step can get any further.</exception>
+        public void StepInline()
+        {
+            lock (_requestLock)
+            {
+                _retryAt = null;
+            }
+
+            TimeSpan delay = StepGuarded();
+            if (_failures >= FailuresBeforeGivingUp)
+            {
+                throw new PCacheFullException($"Write-back can't make progress: {_error!.Message}", _error);
+            }
+
+            if (delay != TimeSpan.Zero && _failures == 0)
+            {
+                throw new PCacheFullException(_paused
+                    ? "There is no room, write-back is paused, and maintenance runs by hand only."
+                    : "There is no room, and nothing is left to write back or to collect.");
+            }
+        }
+
+        private TimeSpan Step()
+        {
+            CacheEngine e = _engine;
+            bool spaceWanted = e._space.HasWaiters;
+            bool drainWanted = RequestPending(collect: false);
+            bool collectWanted = RequestPending(collect: true);
+            TimeSpan next = Timeout.InfiniteTimeSpan;
+
+            if (e._collector.ReclaimOne())
+            {
+                e._space.Signal();
+                return TimeSpan.Zero;
+            }
+
+            if (e._log.OldestPending() is { } age)
+            {
+                if (spaceWanted || drainWanted || collectWanted || age >= e._options.KsetTimeout)
+                {
+                    e._log.AppendAll();
+                    return TimeSpan.Zero;
+                }
+
+                next = Earlier(next, e._options.KsetTimeout - age);
+            }
+
+            if (e._log.PrepareNext())
+            {
+                return TimeSpan.Zero;
+            }
+
+            bool overThreshold = e._segments.UsedCount * 100L >= (long)e._gcPercent * e._segments.Count;
+            bool collect = (spaceWanted || collectWanted || overThreshold) && e._collector.HasWork;
+            if (collect && (_collectNext || !WritebackWanted(spaceWanted, drainWanted, collectWanted, overThreshold, ref next)))
+            {
+                _collectNext = false;
+                Collect();
+                return TimeSpan.Zero;
+            }
+
+            _collectNext = collect;
+            if (WritebackWanted(spaceWanted, drainWanted, collectWanted, overThreshold, ref next))
+            {
+                WritebackOutcome outcome = RunWriteback();
+                ReportProgress();
+                CompleteRequests();
+                if (outcome == WritebackOutcome.Moved)
+                {
+                    return TimeSpan.Zero;
+                }
+            }
+            else if (_failures == 0 && !e._writeback.HasWork)
+            {
+                _dirtySince = null;
+                CompleteRequests();
+            }
+
+            if (!e._discards.IsEmpty && e.ForwardDiscard())
+            {
+                return TimeSpan.Zero;
+            }
+
+            return collect ? TimeSpan.Zero : next;
+        }
+
+        private bool WritebackWanted(bool spaceWanted, bool drainWanted, bool collectWanted, bool overThreshold, ref TimeSpan next)
+        {
+            CacheEngine e = _engine;
+            bool needed = spaceWanted || drainWanted || collectWanted || overThreshold;
+            if (Volatile.Read(ref _recheckDamage))
+            {
+                Volatile.Write(ref _recheckDamage, false);
+                e._writeback.Recheck();
+            }
+
+            bool any = needed ? e._writeback.CanMove : e._writeback.HasWork && e._writeback.CanMove;
+            if (!any && !e._writeback.HasWork)
+            {
+                _dirtySince = null;
+                return false;
+            }
+
+            long now = e._clock.GetTimestamp();
+            _dirtySince ??= now;
+            if (!any || (_paused && !drainWanted && !collectWanted))
+            {
+                return false;
+            }
+
+            long? retryAt;
+            lock (_requestLock)
+            {
+                retryAt = _retryAt;
+            }
+
+            if (retryAt is long at && at > now)
+            {
+                next = Earlier(next, e._clock.GetElapsedTime(now, at));
+                return false;
+            }
+
+            TimeSpan waited = e._clock.GetElapsedTime(_dirtySince.Value, now);
+            if (!needed && waited < e._options.WritebackDelay)
+            {
+                next = Earlier(next, e._options.WritebackDelay - waited);
+                return false;
+            }
+
+            return true;
+        }
+
+        private WritebackOutcome RunWriteback()
+        {
+            WritebackOutcome outcome = _engine._writeback.RunGroup(_stop.Token);
+            _error = null;
+            _failures = 0;
+            _retryDelay = FirstRetry;
+            lock (_requestLock)
+            {
+                _retryAt = null;
+            }
+
+            return outcome;
+        }
+
+        private void Collect()
+        {
+            if (_engine._collector.Step())
+            {
+                _engine._space.Signal();
+            }
+
+            CompleteRequests();
+        }
+
+        private TimeSpan NoteFailure(Exception error)
+        {
+            _error = error;
+            int failures = ++_failures;
+            TimeSpan delay = _retryDelay;
+            _retryDelay = _retryDelay * 2 < LongestRetry ? _retryDelay * 2 : LongestRetry;
+            lock (_requestLock)
+            {
+                _retryAt = _engine._clock.GetTimestamp() + (long)(delay.TotalSeconds * _engine._clock.TimestampFrequency);
+            }
+
+            if (failures >= FailuresBeforeGivingUp)
+            {
+                _engine._space.FailAll(new PCacheException($"Write-back can't make progress: {error.Message}", error));
+                FailRequests(new PCacheException($"Write-back can't make progress: {error.Message} Nothing is lost; what is dirty stays in the cache.", error));
+            }
+
+            return delay;
+        }
+
+        private bool RequestPending(bool collect)
+        {
+            lock (_requestLock)
+            {
+                foreach (Request request in _requests)
+                {
+                    if (request.Collect == collect)
+                    {
+                        return true;
+                    }
+                }
+            }
+
+            return false;
+        }
+
+        private void CompleteRequests()
+        {
+            lock (_requestLock)
+            {
+                long dirtyTail = _engine._positions.DirtyTail.Distance;
+                long keyTail = _engine._positions.KeyTail.Distance;
+                for (int i = _requests.Count - 1; i >= 0; i--)
+                {
+                    Request request = _requests[i];
+                    if ((request.Collect ? keyTail : dirtyTail) >= request.Distance || (!request.Collect && !_engine._writeback.CanMove))
+                    {
+                        _requests.RemoveAt(i);
+                        request.Done.TrySetResult();
+                    }
+                }
+            }
+        }
+
+        private void ReportProgress()
+        {
+            List<Action>? reports = null;
+            lock (_requestLock)
+            {
+                foreach (Request request in _requests)
+                {
+                    if (request.OnStep is { } report)
+                    {
+                        (reports ??= []).Add(report);
+                    }
+                }
+            }
+
+            reports?.ForEach(report => report());
+        }
+
+        private void FailRequests(Exception error)
+        {
+            lock (_requestLock)
+            {
+                foreach (Request request in _requests)
+                {
+                    request.Done.TrySetException(error);
+                }
+
+                _requests.Clear();
+            }
+        }
+
+        private static TimeSpan Earlier(TimeSpan a, TimeSpan b)
+        {
+            b = b > TimeSpan.Zero ? b : TimeSpan.FromMilliseconds(1);
+            return a == Timeout.InfiniteTimeSpan || b < a ? b : a;
+        }
+
+        private sealed record Request(long Distance, bool Collect, Action? OnStep)
+        {
+            public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+    }
+}

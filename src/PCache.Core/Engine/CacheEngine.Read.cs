@@ -1,0 +1,248 @@
+using PCache.Core.Indexing;
+using PCache.Core.Primitives;
+
+namespace PCache.Core.Engine;
+
+/// <summary>
+/// Reading. Keeps true: hits are copied without any lock; the segment's generation is checked again after the copy, so what was copied is what the
+/// index named; a miss returns backing data only for sectors that nobody wrote while it was read (its placeholders are still there), so a sector is
+/// never half old and half new; with payload checksums on, nothing is returned that doesn't fit its checksum.
+/// </summary>
+internal sealed partial class CacheEngine
+{
+    public int Read(long offset, Span<byte> buffer)
+    {
+        CheckOffset(offset);
+        int token = _gate.Enter();
+        try
+        {
+            int length = ClipToDevice(offset, buffer.Length);
+            int done = 0;
+            while (done < length)
+            {
+                int copied = CopyHits(offset + done, buffer[done..length]);
+                if (copied > 0)
+                {
+                    done += copied;
+                    continue;
+                }
+
+                MissOperation? miss = BeginMiss(offset + done, length - done);
+                if (miss is null)
+                {
+                    length = Math.Min(length, done + ClipToDevice(offset + done, length - done));
+                    continue;
+                }
+
+                try
+                {
+                    miss.SetRead(_backing.Read(miss.ReadOffset, miss.ReadBuffer.Span));
+                    done += CompleteMiss(miss, offset + done, buffer[done..length]);
+                }
+                finally
+                {
+                    EndMiss(miss);
+                }
+            }
+
+            return length;
+        }
+        finally
+        {
+            _gate.Exit(token);
+        }
+    }
+
+    /// <summary>Completes synchronously, without a state machine, when all of it is cached.</summary>
+    public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        CheckOffset(offset);
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<int>(cancellationToken);
+        }
+
+        int token = _gate.Enter();
+        try
+        {
+            int length = ClipToDevice(offset, buffer.Length);
+            int copied = CopyHits(offset, buffer.Span[..length]);
+            if (copied < length)
+            {
+                int entered = token;
+                token = -1;
+                return ReadRestAsync(offset, buffer, copied, length, entered, cancellationToken);
+            }
+
+            return new ValueTask<int>(length);
+        }
+        finally
+        {
+            if (token >= 0)
+            {
+                _gate.Exit(token);
+            }
+        }
+    }
+
+    private async ValueTask<int> ReadRestAsync(long offset, Memory<byte> buffer, int done, int length, int token, CancellationToken cancellationToken)
+    {
+        try
+        {
+            while (done < length)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                int copied = CopyHits(offset + done, buffer.Span[done..length]);
+                if (copied > 0)
+                {
+                    done += copied;
+                    continue;
+                }
+
+                MissOperation? miss = BeginMiss(offset + done, length - done);
+                if (miss is null)
+                {
+                    length = Math.Min(length, done + ClipToDevice(offset + done, length - done));
+                    continue;
+                }
+
+                try
+                {
+                    miss.SetRead(await _backing.ReadAsync(miss.ReadOffset, miss.ReadBuffer, cancellationToken).ConfigureAwait(false));
+                    done += CompleteMiss(miss, offset + done, buffer.Span[done..length]);
+                }
+                finally
+                {
+                    EndMiss(miss);
+                }
+            }
+
+            return length;
+        }
+        finally
+        {
+            _gate.Exit(token);
+        }
+    }
+
+    private int ClipToDevice(long offset, int length) => (int)Math.Clamp(Length - offset, 0, length);
+
+    /// <summary>Copies what is cached from <paramref name="offset"/> on, up to the first gap; returns the number of bytes.</summary>
+    private int CopyHits(long offset, Span<byte> destination)
+    {
+        int done = 0;
+        while (done < destination.Length)
+        {
+            long at = offset + done;
+            int inStripe = (int)(at & (StripeSize - 1));
+            int wanted = Math.Min(destination.Length - done, StripeSize - inStripe);
+            int copied = CopyHitsOfStripe(at >> ShardedIndex.StripeShift, inStripe, destination.Slice(done, wanted));
+            done += copied;
+            if (copied < wanted)
+            {
+                break;
+            }
+        }
+
+        if (done > 0)
+        {
+            _hitBytes.Add(done);
+        }
+
+        return done;
+    }
+
+    private int CopyHitsOfStripe(long stripe, int inStripe, Span<byte> destination)
+    {
+        int start = inStripe / SectorSize;
+        int end = (inStripe + destination.Length + SectorSize - 1) / SectorSize;
+        IndexShard shard = _index.For(stripe);
+        ExtentBuffer pieces = ThreadPieces;
+        pieces.Clear();
+        lock (shard.Gate)
+        {
+            StripeIndex? index = shard.Stripes.Find(stripe);
+            if (index is null)
+            {
+                return 0;
+            }
+
+            if (index.TryGetSingle(start, end, out Extent single))
+            {
+                pieces.Add(in single);
+            }
+            else
+            {
+                index.Lookup(start, end, pieces);
+            }
+        }
+
+        int done = 0;
+        for (int i = 0; i < pieces.Count; i++)
+        {
+            Extent piece = pieces[i];
+            if ((piece.Flags & (ExtentFlags.Gap | ExtentFlags.Placeholder)) != 0)
+            {
+                break;
+            }
+
+            int from = Math.Max(inStripe, piece.Start * SectorSize);
+            int to = Math.Min(inStripe + destination.Length, piece.End * SectorSize);
+            if (!TryCopy(stripe, in piece, from - (piece.Start * SectorSize), destination[(from - inStripe)..(to - inStripe)]))
+            {
+                break;
+            }
+
+            done = to - inStripe;
+        }
+
+        return done;
+    }
+
+    /// <summary>
+    /// Copies a part of an extent's payload. False: the extent is dead, or was clean and damaged and has been dropped: the caller treats it as a gap.
+    /// </summary>
+    private unsafe bool TryCopy(long stripe, in Extent extent, int skipBytes, Span<byte> destination)
+    {
+        if (IsDead(in extent))
+        {
+            return false;
+        }
+
+        long address = PayloadAddress(in extent);
+        new ReadOnlySpan<byte>(_region.Memory + address + skipBytes, destination.Length).CopyTo(destination);
+        bool fits = !_verifyReads || PayloadFits(in extent);
+
+        // Loads of the payload before the load of the generation: whoever reuses the segment raises it before the first store.
+        Volatile.ReadBarrier();
+        if (IsDead(in extent))
+        {
+            return false;
+        }
+
+        return fits || DropIfClean(stripe, in extent);
+    }
+
+    /// <summary>Whether the whole payload of the key that an extent is part of fits its checksum.</summary>
+    private unsafe bool PayloadFits(in Extent extent)
+    {
+        long start = PayloadAddress(in extent) - ((long)(extent.Start - extent.KeyStart) * SectorSize);
+        return Crc32C.HashToUInt32(new ReadOnlySpan<byte>(_region.Memory + start, extent.KeyLength * SectorSize)) == extent.PayloadCrc;
+    }
+
+    /// <summary>Damaged payload: dropped where the backing has the same data (returns false: a gap now); else an error, and the device is degraded.</summary>
+    private bool DropIfClean(long stripe, in Extent extent)
+    {
+        if (_damage.DropIfClean(stripe, in extent, drop: !_options.ReadOnly, out bool stillThere))
+        {
+            return false;
+        }
+
+        if (!stillThere)
+        {
+            return false; // overwritten meanwhile: look again
+        }
+
+        throw new PCacheDamagedDataException((stripe << ShardedIndex.StripeShift) + ((long)extent.Start * SectorSize), (long)extent.Length * SectorSize);
+    }
+}

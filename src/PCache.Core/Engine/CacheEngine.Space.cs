@@ -1,0 +1,66 @@
+namespace PCache.Core.Engine;
+
+/// <summary>
+/// Waiting for room. Keeps true: synchronous and asynchronous writers stand in one queue, served in order of arrival; a waiting writer holds nothing;
+/// it ends when there is room, when write-back can't get on, after the configured time-out, when cancelled, or when the device is closed.
+/// </summary>
+internal sealed partial class CacheEngine
+{
+    private SpaceWaiter EnterQueue(out ITimer? timer)
+    {
+        _spaceWaits.Add(1);
+        SpaceWaiter waiter = _space.Enter();
+        timer = null;
+        if (_options.SpaceTimeout != Timeout.InfiniteTimeSpan)
+        {
+            timer = _clock.CreateTimer(
+                static state => ((SpaceWaiter)state!).Fail(new TimeoutException("The cache was full, and no room came free within the configured time.")),
+                waiter,
+                _options.SpaceTimeout,
+                Timeout.InfiniteTimeSpan);
+        }
+
+        if (_gate.IsClosed)
+        {
+            waiter.Fail(new ObjectDisposedException("PCacheDevice"));
+        }
+
+        _maintenance.NoteWork();
+        return waiter;
+    }
+
+    private void LeaveQueue(SpaceWaiter? waiter, ITimer? timer)
+    {
+        timer?.Dispose();
+        if (waiter is not null)
+        {
+            _space.Leave(waiter);
+        }
+    }
+
+    private void WaitForRoom(SpaceWaiter waiter)
+    {
+        waiter.ThrowIfFailed();
+        if (_maintenance.IsManual)
+        {
+            _maintenance.StepInline();
+        }
+        else
+        {
+            waiter.Wait(CancellationToken.None);
+        }
+    }
+
+    private ValueTask WaitForRoomAsync(SpaceWaiter waiter, CancellationToken cancellationToken)
+    {
+        waiter.ThrowIfFailed();
+        cancellationToken.ThrowIfCancellationRequested();
+        if (_maintenance.IsManual)
+        {
+            _maintenance.StepInline();
+            return ValueTask.CompletedTask;
+        }
+
+        return new ValueTask(waiter.WaitAsync(cancellationToken));
+    }
+}

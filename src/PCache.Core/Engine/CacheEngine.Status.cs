@@ -1,0 +1,201 @@
+using PCache.Core.Layout;
+
+namespace PCache.Core.Engine;
+
+/// <summary>State, settings, drain.</summary>
+internal sealed partial class CacheEngine
+{
+    private readonly Lock _settingsLock = new();
+
+    public PCacheStatus GetStatus()
+    {
+        int token = _gate.Enter();
+        try
+        {
+            ExtensionBlock? block = _media.Extension;
+            return new PCacheStatus
+            {
+                IsLinuxGeometry = _media.Geometry.IsLinux,
+                SegmentSizeBytes = _media.Geometry.SegmentSize,
+                SegmentCount = _segments.Count,
+                SegmentsUsed = _segments.UsedCount,
+                GcThresholdPercent = Volatile.Read(ref _gcPercent),
+                PayloadCrc = _payloadCrc,
+                KeyHead = _positions.KeyHead.Position,
+                DirtyTail = _positions.DirtyTail.Position,
+                KeyTail = _positions.KeyTail.Position,
+                Length = Length,
+                DirtyBytes = _dirty.Bytes,
+                DirtyKeys = _dirty.Keys,
+                PendingKeys = _log?.PendingCount ?? 0,
+                IsReadOnly = _options.ReadOnly,
+                Persistence = _region.Persistence,
+                IsPowerSafe = _region.IsPowerSafe,
+                WritebackPaused = _maintenance?.Paused ?? true,
+                WritebackError = _maintenance?.Error,
+                WritebackFailures = _maintenance?.Failures ?? 0,
+                DamagedRanges = _damage.Ranges(),
+                HitBytes = _hitBytes.Sum,
+                MissBytes = _missBytes.Sum,
+                WrittenBytes = _writtenBytes.Sum,
+                WritebackBytes = _writeback?.WrittenBytes ?? 0,
+                SpaceWaits = _spaceWaits.Sum,
+                SegmentsReclaimed = _collector?.Reclaimed ?? 0,
+                Label = block is { } b ? ExtensionBlocks.GetLabel(in b) : string.Empty,
+                CacheId = block?.CacheId.ToGuid() ?? Guid.Empty,
+            };
+        }
+        finally
+        {
+            _gate.Exit(token);
+        }
+    }
+
+    public void SetPaused(bool paused)
+    {
+        int token = EnterWritable();
+        _maintenance.Paused = paused;
+        _gate.Exit(token);
+    }
+
+    /// <summary>Changes the GC threshold, durably, also across opens.</summary>
+    public void SetGcThreshold(int percent)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(percent);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(percent, CacheFlags.MaxGcPercent);
+        int token = EnterWritable();
+        try
+        {
+            lock (_settingsLock)
+            {
+                CacheInfoWriter.SetGcPercent(_region, _media, percent);
+                Volatile.Write(ref _gcPercent, percent);
+            }
+        }
+        finally
+        {
+            _gate.Exit(token);
+        }
+
+        _maintenance.NoteWork();
+    }
+
+    public void SetLabel(string label)
+    {
+        ArgumentNullException.ThrowIfNull(label);
+        int token = EnterWritable();
+        try
+        {
+            lock (_settingsLock)
+            {
+                ExtensionBlocks.SetLabel(_region, _media, label);
+            }
+        }
+        finally
+        {
+            _gate.Exit(token);
+        }
+    }
+
+    public void AbandonDamaged(long offset, long length)
+    {
+        CheckRange(offset, length);
+        int token = EnterWritable();
+        try
+        {
+            _damage.Abandon(offset, length);
+            _maintenance.RecheckDamage();
+        }
+        finally
+        {
+            _gate.Exit(token);
+        }
+    }
+
+    public TimeSpan RunMaintenanceStep()
+    {
+        int token = EnterWritable();
+        try
+        {
+            return _maintenance.IsManual
+                ? _maintenance.StepGuarded()
+                : throw new InvalidOperationException("The device has a maintenance thread of its own (see PCacheOptions.Maintenance).");
+        }
+        finally
+        {
+            _gate.Exit(token);
+        }
+    }
+
+    /// <summary>Writes back everything that was written before the call.</summary>
+    public void Drain(IProgress<DrainProgress>? progress, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        int token = EnterWritable();
+        try
+        {
+            FlushLog();
+            Task done = _maintenance.Ask(_positions.KeyHead.Distance, collect: false, Reporter(progress));
+            try
+            {
+                while (_maintenance.IsManual && !done.IsCompleted)
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    _maintenance.StepInline();
+                }
+
+                done.WaitAsync(cancellationToken).GetAwaiter().GetResult();
+            }
+            finally
+            {
+                _maintenance.Withdraw(done);
+            }
+
+            FinishDrain(progress);
+        }
+        finally
+        {
+            _gate.Exit(token);
+        }
+    }
+
+    /// <inheritdoc cref="Drain"/>
+    public async Task DrainAsync(IProgress<DrainProgress>? progress, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        int token = EnterWritable();
+        try
+        {
+            await FlushLogAsync(cancellationToken).ConfigureAwait(false);
+            Task done = _maintenance.Ask(_positions.KeyHead.Distance, collect: false, Reporter(progress));
+            try
+            {
+                await AwaitAsync(done, cancellationToken).ConfigureAwait(false);
+            }
+            finally
+            {
+                _maintenance.Withdraw(done);
+            }
+
+            FinishDrain(progress);
+        }
+        finally
+        {
+            _gate.Exit(token);
+        }
+    }
+
+    private Action? Reporter(IProgress<DrainProgress>? progress) => progress is null ? null : () => progress.Report(Progress());
+
+    private DrainProgress Progress() => new(_writeback.WrittenBytes, _dirty.Bytes, _dirty.Keys);
+
+    private void FinishDrain(IProgress<DrainProgress>? progress)
+    {
+        progress?.Report(Progress());
+        IReadOnlyList<DeviceRange> damaged = _damage.Ranges();
+        if (damaged.Count > 0)
+        {
+            throw new PCacheDamagedDataException(damaged[0].Offset, damaged[0].LengthBytes);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+using Microsoft.Extensions.ObjectPool;
+using PCache.Core.Gc;
+using PCache.Core.Indexing;
+using PCache.Core.Ksets;
+using PCache.Core.Layout;
+using PCache.Core.Pmem;
+using PCache.Core.Primitives;
+using PCache.Core.Segments;
+using PCache.Core.Writeback;
+
+namespace PCache.Core.Engine;
+
+/// <summary>
+/// The cache at work: composes segments, log, index, write-back and GC into the paths of a block device, one file for each path.
+/// </summary>
+/// <remarks>
+/// Keeps true, over all paths:
+/// <list type="bullet">
+/// <item>Lock order: length gate, log append lock, shard lock, data head lock, pool lock. The space queue's, the positions' and the discard queue's locks are leaves.</item>
+/// <item>No backing I/O and no wait for room under any of these locks but the length gate.</item>
+/// <item>An extent enters the index and its key the shard's pending list under one hold of the shard's lock.</item>
+/// <item>Payload is stored and flushed before that; it is never overwritten in place afterwards.</item>
+/// <item>Bytes of the last sector beyond the device's length are always stored as zeros, so that growth reveals nothing old.</item>
+/// </list>
+/// </remarks>
+internal sealed partial class CacheEngine
+{
+    private const int SectorSize = MediaConstants.SectorSize;
+    private const int StripeSize = MediaConstants.StripeSize;
+
+    /// <summary>Largest piece that one read miss fetches.</summary>
+    private const int MaxMissBytes = 1 << 20;
+
+    private readonly PmemRegion _region;
+    private readonly IBlockDevice _backing;
+    private readonly PCacheOptions _options;
+    private readonly TimeProvider _clock;
+    private readonly MediaState _media;
+    private readonly SegmentTable _segments;
+    private readonly ShardedIndex _index;
+    private readonly DamageRegistry _damage;
+    private readonly bool _payloadCrc;
+    private readonly bool _verifyReads;
+
+    // What only a writable device has.
+    private readonly DataHeads _heads = null!;
+    private readonly LogWriter _log = null!;
+    private readonly LogPositions _positions;
+    private readonly WritebackWorker _writeback = null!;
+    private readonly GarbageCollector _collector = null!;
+    private readonly Maintenance _maintenance = null!;
+    private readonly DiscardQueue _discards = new();
+    private readonly DirtyCounters _dirty;
+
+    private readonly OperationGate _gate = new();
+    private readonly SpaceQueue _space = new();
+    private readonly SemaphoreSlim _lengthGate = new(1, 1);
+    private readonly ObjectPool<MissOperation> _misses = new DefaultObjectPool<MissOperation>(new MissOperation.Policy(), 64);
+
+    private readonly StripedCounter _hitBytes = new();
+    private readonly StripedCounter _missBytes = new();
+    private readonly StripedCounter _writtenBytes = new();
+    private readonly StripedCounter _spaceWaits = new();
+
+    private long _length;
+    private long _missIds;
+    private int _gcPercent;
+    private volatile bool _growthUnflushed;
+    private volatile bool _truncationPending;
+
+    [ThreadStatic]
+    private static ExtentBuffer? _threadPieces;
+
+    /// <summary>Composes an engine from what <see cref="Recovery"/> found.</summary>
+    public CacheEngine(PmemRegion region, IBlockDevice backing, PCacheOptions options, Recovery recovered)
+    {
+        _region = region;
+        _backing = backing;
+        _options = options;
+        _clock = options.TimeProvider;
+        _media = recovered.Media;
+        _segments = recovered.Segments;
+        _index = recovered.Index;
+        _dirty = recovered.Dirty;
+        _positions = recovered.Positions;
+        _payloadCrc = recovered.Media.Flags.PayloadCrc;
+        _verifyReads = _payloadCrc && options.VerifyReads;
+        _gcPercent = recovered.Media.Flags.GcPercent;
+        _length = backing.Length;
+        _damage = new DamageRegistry(_index);
+        Report = recovered.Report;
+        if (options.ReadOnly)
+        {
+            return;
+        }
+
+        _log = new LogWriter(region, _segments, _positions, _index.Locks, recovered.LastSequence, recovered.ReservedSegments, _clock);
+        _heads = new DataHeads(region, _segments);
+        var parts = new WritebackParts(region, _media, _segments, _positions, _index, _log, _damage, _dirty);
+        _writeback = new WritebackWorker(parts, backing, options);
+        _collector = new GarbageCollector(region, _media, _segments, _positions, _log, _index);
+        _maintenance = new Maintenance(this);
+    }
+
+    /// <summary>What the open found.</summary>
+    public RecoveryReport Report { get; }
+
+    /// <summary>Length of the device in bytes.</summary>
+    public long Length => Volatile.Read(ref _length);
+
+    /// <summary>Whether writing is allowed.</summary>
+    public bool CanWrite => !_options.ReadOnly;
+
+    /// <summary>Whether the device can change its length.</summary>
+    public bool CanResize => !_options.ReadOnly && _backing.CanResize;
+
+    /// <summary>Starts the background thread, where the device has one.</summary>
+    public void Start() => _maintenance?.Start();
+
+    private static ExtentBuffer ThreadPieces => _threadPieces ??= new ExtentBuffer();
+
+    private int EnterWritable()
+    {
+        int token = _gate.Enter();
+        if (_options.ReadOnly)
+        {
+            _gate.Exit(token);
+            throw new NotSupportedException("The cache is open for reading only.");
+        }
+
+        return token;
+    }
+
+    private static void CheckOffset(long offset) => ArgumentOutOfRangeException.ThrowIfNegative(offset);
+
+    private static void CheckRange(long offset, long length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        if (offset > long.MaxValue - length)
+        {
+            throw new ArgumentOutOfRangeException(nameof(length), length, "Offset plus length is beyond the range of 64 bits.");
+        }
+    }
+
+    /// <summary>Device offset of an extent's first payload byte on the region.</summary>
+    private long PayloadAddress(in Extent extent) => _segments.DataOffset((int)extent.Segment) + ((long)extent.PayloadSector * SectorSize);
+
+    private bool IsDead(in Extent extent) => _segments.Generation((int)extent.Segment) != extent.Generation;
+}

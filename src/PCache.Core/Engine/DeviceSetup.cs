@@ -1,0 +1,114 @@
+using System.Text;
+using PCache.Core.Layout;
+using PCache.Core.Pmem;
+
+namespace PCache.Core.Engine;
+
+/// <summary>Checks before anything is changed, and formatting. Keeps true: an argument error leaves region and backing untouched; only blank regions are formatted without consent.</summary>
+internal static class DeviceSetup
+{
+    private const int Chunk = 64 << 10;
+
+    /// <summary>Validates a device's parts and settings as a whole.</summary>
+    public static PCacheOptions Validate(PmemRegion region, IBlockDevice backing, PCacheOptions? options, bool creating)
+    {
+        ArgumentNullException.ThrowIfNull(region);
+        ArgumentNullException.ThrowIfNull(backing);
+        PCacheOptions o = options ?? new PCacheOptions();
+        if (o.SegmentSizeBytes is int size && (size < MediaConstants.MinSegmentSize || size > MediaConstants.LinuxSegmentSize || !int.IsPow2(size)))
+        {
+            throw Bad(nameof(o.SegmentSizeBytes), size, "a power of two from 65536 to 16777216, or null");
+        }
+
+        Require(o.GcThresholdPercent is null or (>= 0 and <= CacheFlags.MaxGcPercent), nameof(o.GcThresholdPercent), o.GcThresholdPercent, "0 to 90, or null");
+        Require(o.KsetTimeout > TimeSpan.Zero && o.KsetTimeout <= TimeSpan.FromDays(1), nameof(o.KsetTimeout), o.KsetTimeout, "above zero, at most a day");
+        Require(o.WritebackDelay >= TimeSpan.Zero && o.WritebackDelay <= TimeSpan.FromDays(30), nameof(o.WritebackDelay), o.WritebackDelay, "zero to 30 days");
+        Require(o.WritebackConcurrency is >= 1 and <= 256, nameof(o.WritebackConcurrency), o.WritebackConcurrency, "1 to 256");
+        Require(o.WritebackGroupBytes is >= 64 << 10 and <= 1 << 30, nameof(o.WritebackGroupBytes), o.WritebackGroupBytes, "65536 to 1073741824");
+        Require(IsTimeout(o.SpaceTimeout), nameof(o.SpaceTimeout), o.SpaceTimeout, "zero to 30 days, or infinite");
+        Require(IsTimeout(o.DisposeTimeout), nameof(o.DisposeTimeout), o.DisposeTimeout, "zero to 30 days, or infinite");
+        Require(o.LogReserveSegments is >= 1 and <= 64, nameof(o.LogReserveSegments), o.LogReserveSegments, "1 to 64");
+        Require(Enum.IsDefined(o.Maintenance), nameof(o.Maintenance), o.Maintenance, "a defined value");
+        Require(o.TimeProvider is not null, nameof(o.TimeProvider), o.TimeProvider, "not null");
+        Require(
+            o.Label is null || (!o.Label.Contains('\0', StringComparison.Ordinal) && Encoding.UTF8.GetByteCount(o.Label) <= ExtensionBlocks.MaxLabelBytes),
+            nameof(o.Label), o.Label, "at most 64 bytes of UTF-8 without NUL");
+        Require(!(creating && o.ReadOnly), nameof(o.ReadOnly), o.ReadOnly, "false when creating");
+        if (!int.IsPow2(backing.BlockSize) || backing.BlockSize > 65536)
+        {
+            throw new ArgumentException($"The backing's block size is {backing.BlockSize}; it must be a power of two from 1 to 65536.", nameof(backing));
+        }
+
+        if (!o.ReadOnly && region.IsReadOnly)
+        {
+            throw new ArgumentException("The region is read-only; set PCacheOptions.ReadOnly to open the cache for reading.", nameof(region));
+        }
+
+        if (!o.ReadOnly && !backing.CanWrite)
+        {
+            throw new ArgumentException("The backing can't be written; set PCacheOptions.ReadOnly to open the cache for reading.", nameof(backing));
+        }
+
+        return o;
+    }
+
+    /// <summary>Throws for a value that isn't defined.</summary>
+    public static void CheckDurability(WriteDurability durability)
+    {
+        if (durability is not (WriteDurability.Normal or WriteDurability.ForceUnitAccess))
+        {
+            throw new ArgumentOutOfRangeException(nameof(durability), durability, "Not a defined value.");
+        }
+    }
+
+    /// <summary>Formats a blank region, or any with consent.</summary>
+    public static void Format(PmemRegion region, IBlockDevice backing, PCacheOptions options)
+    {
+        if (!options.OverwriteExisting && !IsBlank(region))
+        {
+            throw new PCacheException("The region already holds a cache or something else. Open it instead, or set PCacheOptions.OverwriteExisting to destroy what is there.");
+        }
+
+        int segmentSize = options.SegmentSizeBytes ?? MediaConstants.LinuxSegmentSize;
+        int needed = options.LogReserveSegments + 2;
+        if (Geometry.SegmentsThatFit(region.LengthBytes, segmentSize) < needed)
+        {
+            long least = MediaConstants.SegmentsOffset + ((long)needed * segmentSize);
+            throw new ArgumentException($"The region has {region.LengthBytes} bytes; {needed} segments of {segmentSize} bytes (log, reserve, payload) need {least}.", nameof(region));
+        }
+
+        Formatter.Format(region, new FormatParameters
+        {
+            SegmentSizeBytes = options.SegmentSizeBytes,
+            PayloadCrc = options.PayloadCrc ?? false,
+            GcPercent = options.GcThresholdPercent ?? CacheFlags.DefaultGcPercent,
+            Label = options.Label,
+            BackingLengthBytes = backing.Length,
+            BackingIdentity = options.BackingIdentity,
+            BackingResizable = backing.CanResize,
+        });
+    }
+
+    /// <summary>Whether the region's head, where every cache has its structures, is all zeros.</summary>
+    public static bool IsBlank(PmemRegion region)
+    {
+        var buffer = new byte[Math.Min(Chunk, (int)Math.Min(region.LengthBytes, MediaConstants.SegmentsOffset + MediaConstants.SegmentDataOffset))];
+        region.ReadMetadata(0, buffer);
+        return !buffer.AsSpan().ContainsAnyExcept((byte)0);
+    }
+
+    private static bool IsTimeout(TimeSpan value) => value == Timeout.InfiniteTimeSpan || (value >= TimeSpan.Zero && value <= TimeSpan.FromDays(30));
+
+    private static void Require(bool condition, string name, object? value, string allowed)
+    {
+        if (!condition)
+        {
+            throw Bad(name, value, allowed);
+        }
+    }
+
+#pragma warning disable CA2208 // the argument of the public callers is named options
+    private static ArgumentOutOfRangeException Bad(string name, object? value, string allowed) =>
+        new("options", value, $"PCacheOptions.{name} must be {allowed}.");
+#pragma warning restore CA2208
+}

@@ -1,0 +1,210 @@
+using PCache.Core.Indexing;
+using PCache.Core.Ksets;
+using PCache.Core.Layout;
+using PCache.Core.Pmem;
+using PCache.Core.Segments;
+using PCache.Core.Writeback;
+
+namespace PCache.Core.Engine;
+
+/// <summary>
+/// Opening: loads and validates the medium, replays the log into a fresh index, checks the backing; then, for a writable open only, makes the medium ready.
+/// </summary>
+/// <remarks>
+/// Keeps true: nothing on the medium is changed before everything was validated and consented to; a read-only open changes nothing at all. The first store
+/// of a writable open zeroes the log's end, durably, so that nobody ever follows what was rejected. The identity of the backing is durable before the first
+/// dirty key can be.
+/// </remarks>
+internal sealed class Recovery : IReplaySink
+{
+    private readonly PmemRegion _region;
+    private readonly IBlockDevice _backing;
+    private readonly PCacheOptions _options;
+
+    private Recovery(PmemRegion region, IBlockDevice backing, PCacheOptions options, MediaState media)
+    {
+        _region = region;
+        _backing = backing;
+        _options = options;
+        Media = media;
+    }
+
+    public MediaState Media { get; }
+
+    public ShardedIndex Index { get; } = new();
+
+    public DirtyCounters Dirty { get; } = new();
+
+    public SegmentTable Segments { get; private set; } = null!;
+
+    public LogPositions Positions { get; private set; } = null!;
+
+    public RecoveryReport Report { get; private set; } = null!;
+
+    public uint LastSequence { get; private set; }
+
+    public int ReservedSegments { get; private set; }
+
+    /// <summary>Runs the whole of it.</summary>
+    public static Recovery Run(PmemRegion region, IBlockDevice backing, PCacheOptions options)
+    {
+        long started = options.TimeProvider.GetTimestamp();
+        MediaState media = MediaLoader.Load(region);
+        if (options.PayloadCrc is bool wanted && wanted != media.Flags.PayloadCrc)
+        {
+            throw new PCacheException($"The cache was made with payload checksums {(media.Flags.PayloadCrc ? "on" : "off")}; the options ask for the opposite. Leave the option unset to take the image as it is.");
+        }
+
+        var recovery = new Recovery(region, backing, options, media);
+        recovery.CheckBacking();
+        recovery.Replay(started);
+        if (!options.ReadOnly)
+        {
+            recovery.MakeReady();
+        }
+
+        return recovery;
+    }
+
+    void IReplaySink.OnKset(LogPosition position, in KsetHeader header, bool atOrAfterDirtyTail)
+    {
+        _distance += _lastSize;
+        _lastSize = MediaConstants.KsetHeaderSize + (header.IsLast ? 0 : (int)header.KeyCount * MediaConstants.KeySize);
+        if (atOrAfterDirtyTail && _dirtyTailDistance < 0)
+        {
+            _dirtyTailDistance = _distance;
+        }
+    }
+
+    void IReplaySink.OnKey(in CacheKey key, KeyState state, bool atOrAfterDirtyTail)
+    {
+        long stripe = (long)key.Offset >> ShardedIndex.StripeShift;
+        ushort start = (ushort)(((long)key.Offset & (MediaConstants.StripeSize - 1)) / MediaConstants.SectorSize);
+        ushort length = (ushort)(key.Length / MediaConstants.SectorSize);
+        IndexShard shard = Index.For(stripe);
+        if (state == KeyState.Dead)
+        {
+            // Its data has been written back; what it overlaps is older than that.
+            if (shard.Stripes.Find(stripe) is { } index)
+            {
+                index.Remove(start, start + length);
+                shard.Stripes.RemoveIfEmpty(stripe);
+            }
+
+            return;
+        }
+
+        bool dirty = atOrAfterDirtyTail && !key.IsClean;
+        var extent = new Extent
+        {
+            Start = start,
+            Length = length,
+            KeyStart = start,
+            KeyLength = length,
+            Segment = key.Segment,
+            PayloadSector = (ushort)(key.SegmentOffset / MediaConstants.SectorSize),
+            Flags = dirty ? ExtentFlags.None : ExtentFlags.Clean,
+            PayloadCrc = key.PayloadCrc,
+            Generation = key.Generation,
+        };
+        shard.Stripes.GetOrAdd(stripe).Insert(in extent);
+        if (dirty)
+        {
+            Dirty.Add(key.Length);
+        }
+    }
+
+    private long _distance;
+    private int _lastSize;
+    private long _dirtyTailDistance = -1;
+
+    private void CheckBacking()
+    {
+        if (Media.Extension is not { } block || _options.RebindBacking)
+        {
+            return;
+        }
+
+        Guid identity = block.BackingIdentity.ToGuid();
+        if (identity != Guid.Empty && identity != _options.BackingIdentity)
+        {
+            throw new PCacheBackingMismatchException($"The cache is bound to the backing with identity {identity}, the options name {(_options.BackingIdentity == Guid.Empty ? "none" : _options.BackingIdentity)}. Open with the right backing, or bind the cache anew.");
+        }
+
+        if (block.BackingLength == 0)
+        {
+            return;
+        }
+
+        // A backing that can grow is bound with its least length. One that is opened read-only can't, so it is judged by what it was when bound.
+        bool mayBeLonger = _backing.CanResize || (block.Flags & ExtensionBlocks.ResizableBackingFlag) != 0;
+        ulong length = (ulong)_backing.Length;
+        if (mayBeLonger ? length < block.BackingLength : length != block.BackingLength)
+        {
+            throw new PCacheBackingMismatchException($"The cache is bound to a backing of {(mayBeLonger ? "at least " : string.Empty)}{block.BackingLength} bytes, this one has {length}. Open with the right backing, or bind the cache anew.");
+        }
+    }
+
+    private void Replay(long started)
+    {
+        ReplayResult result = LogReplay.Run(_region, Media, this, _backing.Length);
+        if (result.LostKeys > 0 && !_options.ReadOnly && !_options.AcceptLostWrites)
+        {
+            throw new PCacheLostWritesException($"{result.LostKeys} writes that were not yet written back are lost: whoever wrote this image reused their segments. Open it for reading to save the rest, or accept the loss explicitly.");
+        }
+
+        _distance += _lastSize;
+        Segments = new SegmentTable(_region, Media.Geometry, Media.Chain, Media.Generations, Media.GenerationReplicas, _options.LogReserveSegments);
+        foreach (int segment in result.LogSegments)
+        {
+            Segments.MarkLog(segment);
+        }
+
+        for (int i = 0; i < Segments.Count; i++)
+        {
+            Segments.SetReferences(i, result.Use.References[i]);
+        }
+
+        ReservedSegments = Segments.BuildPools();
+        var head = new LogPoint(result.KeyHead, _distance);
+        Positions = new LogPositions(
+            _region,
+            Media.KeyTailReplicas,
+            Media.DirtyTailReplicas,
+            keyTail: new LogPoint(Media.KeyTail, 0),
+            dirtyTail: new LogPoint(Media.DirtyTail, _dirtyTailDistance < 0 ? _distance : _dirtyTailDistance),
+            keyHead: head);
+        LastSequence = result.LastSequence != 0 ? result.LastSequence : (uint)Random.Shared.NextInt64(1, uint.MaxValue);
+        Report = new RecoveryReport
+        {
+            Ksets = result.Ksets,
+            LiveKeys = result.LiveKeys,
+            DeadKeys = result.DeadKeys,
+            LostKeys = result.LostKeys,
+            LogEnd = result.End,
+            KeyHead = result.KeyHead,
+            Elapsed = _options.TimeProvider.GetElapsedTime(started),
+        };
+    }
+
+    private void MakeReady()
+    {
+        // First of all: nobody may ever follow what stands behind the log's end.
+        LogPosition head = Positions.KeyHead.Position;
+        long at = Segments.DataOffset(head.Segment) + head.Offset;
+        int behind = Segments.DataSize - head.Offset;
+        RegionZeroing.Zero(_region, at, Math.Min(behind, MediaConstants.KsetHeaderSize));
+        RegionZeroing.Zero(_region, at, behind);
+
+        // An image that isn't bound yet (Linux made it, or the command without a backing) is bound now, before the first dirty key.
+        if (_options.RebindBacking || Media.Extension is not { BackingLength: > 0 })
+        {
+            ExtensionBlocks.Bind(_region, Media, _backing.Length, _options.BackingIdentity, _backing.CanResize);
+        }
+
+        if (_options.GcThresholdPercent is int percent && percent != Media.Flags.GcPercent)
+        {
+            CacheInfoWriter.SetGcPercent(_region, Media, percent);
+        }
+    }
+}

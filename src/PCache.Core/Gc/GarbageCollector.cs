@@ -1,0 +1,180 @@
+using PCache.Core.Indexing;
+using PCache.Core.Ksets;
+using PCache.Core.Layout;
+using PCache.Core.Pmem;
+using PCache.Core.Segments;
+
+namespace PCache.Core.Gc;
+
+/// <summary>
+/// Reclaims segments behind the dirty tail.
+/// </summary>
+/// <remarks>
+/// Keeps true:
+/// <list type="bullet">
+/// <item>GC goes no further than the older of the dirty tail's two replicas.</item>
+/// <item>Per batch of ksets: the key tail durable behind them (in both replicas when a log segment is given up), only then references dropped and log segments released.</item>
+/// <item>References are dropped only for keys that took one: those whose generation is their segment's. A segment's generation can't have been raised
+/// since, as it held the reference.</item>
+/// <item>A payload segment goes back to the pools only after its raised generation is durable (see <see cref="SegmentTable.Reclaim"/>).</item>
+/// </list>
+/// Runs on the maintenance thread only. Knows nothing of write-back: they meet at the log's positions.
+/// </remarks>
+internal sealed class GarbageCollector
+{
+    private const int KsetsPerStep = 64;
+    private readonly SegmentTable _segments;
+    private readonly LogPositions _positions;
+    private readonly LogWriter _log;
+    private readonly ShardedIndex _index;
+    private readonly KsetReader _reader;
+    private readonly KeyValidator _validator;
+    private readonly List<int> _dropped = [];
+    private readonly List<int> _leftLogSegments = [];
+    private long _reclaimed;
+    private int _sweepShard;
+    private long _sweepCursor;
+
+    public GarbageCollector(PmemRegion region, MediaState media, SegmentTable segments, LogPositions positions, LogWriter log, ShardedIndex index)
+    {
+        _segments = segments;
+        _positions = positions;
+        _log = log;
+        _index = index;
+        _reader = new KsetReader(region, media.Geometry, media.Chain);
+        _validator = new KeyValidator(media.Geometry, media.ChainLength, backingLength: null);
+    }
+
+    /// <summary>Segments given back so far.</summary>
+    public long Reclaimed => Volatile.Read(ref _reclaimed);
+
+    /// <summary>Whether there is something behind the dirty tail.</summary>
+    public bool HasWork => _positions.KeyTail.Distance < _positions.DirtyTail.Distance;
+
+    /// <summary>Passes some ksets. Returns whether there was anything to do.</summary>
+    public bool Step()
+    {
+        LogPoint tail = _positions.KeyTail;
+        LogPoint limit = _positions.CollectLimit;
+        if (tail.Distance >= limit.Distance)
+        {
+            if (!HasWork)
+            {
+                return false;
+            }
+
+            _positions.WriteDirtyTail(_positions.DirtyTail); // brings the other replica along
+            limit = _positions.CollectLimit;
+        }
+
+        LogPoint at = tail;
+        _dropped.Clear();
+        _leftLogSegments.Clear();
+        for (int i = 0; i < KsetsPerStep && at.Distance < limit.Distance; i++)
+        {
+            at = Pass(at);
+        }
+
+        _positions.WriteKeyTail(at, both: _leftLogSegments.Count > 0);
+        foreach (int segment in _dropped)
+        {
+            _segments.DropReference(segment);
+        }
+
+        foreach (int segment in _leftLogSegments)
+        {
+            if (_segments.ReleaseLog(segment))
+            {
+                _log.ReserveGrew(1);
+            }
+
+            Interlocked.Increment(ref _reclaimed);
+        }
+
+        return true;
+    }
+
+    /// <summary>Gives one payload segment back whose last reference is gone. Returns whether there was one.</summary>
+    public bool ReclaimOne()
+    {
+        if (!_segments.TakeUnreferenced(out int segment))
+        {
+            return false;
+        }
+
+        if (_segments.Reclaim(segment))
+        {
+            _log.ReserveGrew(1);
+        }
+
+        Interlocked.Increment(ref _reclaimed);
+        Sweep();
+        return true;
+    }
+
+    private LogPoint Pass(LogPoint at)
+    {
+        SequenceTracker any = default;
+        KsetOutcome outcome = _reader.Read(at.Position, ref any);
+        if (outcome != KsetOutcome.Valid)
+        {
+            throw new PCacheCorruptionException("kset", _reader.DeviceOffset, $"The kset at {at.Position} was whole when it was logged or replayed, now it isn't ({outcome}).");
+        }
+
+        ReadOnlySpan<CacheKey> keys = _reader.Keys;
+        for (int i = 0; i < keys.Length; i++)
+        {
+            if (_validator.Check(in keys[i], _reader.KeyDeviceOffset(i), _segments.Generations) == KeyState.Live)
+            {
+                _dropped.Add((int)keys[i].Segment);
+            }
+        }
+
+        if (_reader.Header.IsLast)
+        {
+            _leftLogSegments.Add(at.Position.Segment);
+        }
+
+        return new LogPoint(_reader.Next, at.Distance + _reader.SizeBytes);
+    }
+
+    /// <summary>
+    /// Takes dead extents out of some stripes. A reclaimed segment leaves its extents behind; as each reclaim sweeps a share of the stripes, all of them are
+    /// visited at least once while as many segments are reclaimed as there are, so dead extents never outnumber those of one full turn of the cache.
+    /// </summary>
+    private void Sweep()
+    {
+        int stripes = 0;
+        foreach (IndexShard shard in _index.Shards)
+        {
+            stripes += shard.Stripes.Count;
+        }
+
+        int budget = Math.Max(8, 2 * stripes / _segments.Count);
+        var dead = new DeadFilter(_segments);
+        for (int shards = 0; budget > 0 && shards <= _index.Shards.Length;)
+        {
+            IndexShard shard = _index.Shards[_sweepShard];
+            lock (shard.Gate)
+            {
+                if (shard.Stripes.NextStripe(ref _sweepCursor, out long stripe, out StripeIndex? index))
+                {
+                    index.RemoveWhere(0, StripeIndex.SectorCount, ref dead);
+                    shard.Stripes.RemoveIfEmpty(stripe);
+                    budget--;
+                    continue;
+                }
+            }
+
+            _sweepShard = (_sweepShard + 1) % _index.Shards.Length;
+            _sweepCursor = 0;
+            shards++;
+        }
+    }
+
+    private readonly struct DeadFilter(SegmentTable segments) : IExtentFilter
+    {
+        public bool Matches(in Extent extent) =>
+            (extent.Flags & (ExtentFlags.Gap | ExtentFlags.Placeholder)) == 0 && segments.Generation((int)extent.Segment) != extent.Generation;
+    }
+}

@@ -1,0 +1,270 @@
+using PCache.Core.Engine;
+using PCache.Core.Pmem;
+
+namespace PCache.Core;
+
+/// <summary>How far a drain has come.</summary>
+/// <param name="WrittenBytes">Bytes written to the backing since the device was opened.</param>
+/// <param name="RemainingBytes">Dirty payload bytes still in the cache.</param>
+/// <param name="RemainingKeys">Dirty keys still in the cache.</param>
+public readonly record struct DrainProgress(long WrittenBytes, long RemainingBytes, long RemainingKeys);
+
+/// <summary>
+/// A persistent, crash-consistent write-back cache on a region of memory in front of a backing device: itself a block device.
+/// </summary>
+/// <remarks>
+/// <para>All members may be called from any number of threads. A read returns the latest write that returned before it began; concurrent overlapping
+/// reads and writes are atomic for each sector of 512 bytes.</para>
+/// <para>Durability: a write that returned may be lost in a crash until a flush (or an FUA write) has returned, but is never torn inside a sector; what was
+/// flushed survives the death of the process, and a power cut too where the region is power-safe (see docs/durability.md).</para>
+/// <para>The device owns region and backing from a successful create or open on, and disposes them with itself, unless the options say otherwise; when
+/// creating or opening fails they stay the caller's.</para>
+/// </remarks>
+public sealed class PCacheDevice : IBlockDevice
+{
+    private readonly CacheEngine _engine;
+
+    private PCacheDevice(CacheEngine engine, IBlockDevice backing)
+    {
+        _engine = engine;
+        BlockSize = 1;
+        CanDiscard = true;
+        Backing = backing;
+    }
+
+    /// <summary>What the open found and did. A newly created cache reports an empty log.</summary>
+    public RecoveryReport Recovery => _engine.Report;
+
+    /// <inheritdoc/>
+    public long Length => _engine.Length;
+
+    /// <summary>1: any offset and length will do. The unit of caching is 512 bytes; writes that are multiples of it are the cheapest.</summary>
+    public int BlockSize { get; }
+
+    /// <inheritdoc/>
+    public bool CanWrite => _engine.CanWrite;
+
+    /// <inheritdoc/>
+    public bool CanResize => _engine.CanResize;
+
+    /// <inheritdoc/>
+    public bool CanDiscard { get; }
+
+    internal IBlockDevice Backing { get; }
+
+    /// <summary>Formats the region as a new, empty cache and opens it.</summary>
+    /// <param name="region">Where the cache goes. Refused when it holds anything, unless <see cref="PCacheOptions.OverwriteExisting"/> is set.</param>
+    /// <param name="backing">What the cache stands in front of; bound to it.</param>
+    /// <param name="options">Settings; null: the defaults.</param>
+    /// <exception cref="ArgumentNullException">A region or backing is missing.</exception>
+    /// <exception cref="ArgumentException">An option is out of range, the region is read-only or too small, or the backing can't be written.</exception>
+    /// <exception cref="PCacheException">The region holds something already.</exception>
+    /// <exception cref="IOException">Region or backing failed.</exception>
+    public static PCacheDevice Create(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null)
+    {
+        PCacheOptions settings = DeviceSetup.Validate(region, backing, options, creating: true);
+        DeviceSetup.Format(region, backing, settings);
+        return OpenValidated(region, backing, settings);
+    }
+
+    /// <summary>Opens an existing cache: replays its log, checks everything, and goes on where it was left. Never formats.</summary>
+    /// <param name="region">The region that holds the cache.</param>
+    /// <param name="backing">The backing that the cache is bound to.</param>
+    /// <param name="options">Settings; null: the defaults.</param>
+    /// <exception cref="ArgumentNullException">A region or backing is missing.</exception>
+    /// <exception cref="ArgumentException">An option is out of range, or a writable open was asked for of a read-only region or backing.</exception>
+    /// <exception cref="PCacheNotFormattedException">There is no complete cache on the region.</exception>
+    /// <exception cref="PCacheCorruptionException">The image is damaged; nothing was changed.</exception>
+    /// <exception cref="PCacheBackingMismatchException">The backing isn't the bound one; see <see cref="PCacheOptions.RebindBacking"/>.</exception>
+    /// <exception cref="PCacheLostWritesException">Writes are lost already; see <see cref="PCacheOptions.AcceptLostWrites"/>.</exception>
+    /// <exception cref="PCacheException">The payload-checksum option differs from the image's.</exception>
+    /// <exception cref="IOException">Region or backing failed.</exception>
+    public static PCacheDevice Open(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null) =>
+        OpenValidated(region, backing, DeviceSetup.Validate(region, backing, options, creating: false));
+
+    /// <summary>Opens the cache on the region, or creates one where the region holds nothing but zeros. Anything else there is an error, never formatted.</summary>
+    /// <inheritdoc cref="Open(PmemRegion, IBlockDevice, PCacheOptions?)"/>
+    public static PCacheDevice OpenOrCreate(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(region);
+        return DeviceSetup.IsBlank(region) && options is not { ReadOnly: true } ? Create(region, backing, options) : Open(region, backing, options);
+    }
+
+    /// <inheritdoc cref="Create(PmemRegion, IBlockDevice, PCacheOptions?)"/>
+    public static PCacheDevice Create(PmemRegion region, Stream backing, PCacheOptions? options = null) =>
+        OverStream(backing, options, device => Create(region, device, options));
+
+    /// <inheritdoc cref="Open(PmemRegion, IBlockDevice, PCacheOptions?)"/>
+    public static PCacheDevice Open(PmemRegion region, Stream backing, PCacheOptions? options = null) =>
+        OverStream(backing, options, device => Open(region, device, options));
+
+    /// <inheritdoc cref="OpenOrCreate(PmemRegion, IBlockDevice, PCacheOptions?)"/>
+    public static PCacheDevice OpenOrCreate(PmemRegion region, Stream backing, PCacheOptions? options = null) =>
+        OverStream(backing, options, device => OpenOrCreate(region, device, options));
+
+    /// <summary>As <see cref="Create(PmemRegion, IBlockDevice, PCacheOptions?)"/>, on a thread of the pool.</summary>
+    /// <inheritdoc cref="Create(PmemRegion, IBlockDevice, PCacheOptions?)"/>
+    public static Task<PCacheDevice> CreateAsync(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null, CancellationToken cancellationToken = default) =>
+        Task.Run(() => Create(region, backing, options), cancellationToken);
+
+    /// <summary>As <see cref="Open(PmemRegion, IBlockDevice, PCacheOptions?)"/>, on a thread of the pool (a replay is work for processor and memory).</summary>
+    /// <inheritdoc cref="Open(PmemRegion, IBlockDevice, PCacheOptions?)"/>
+    public static Task<PCacheDevice> OpenAsync(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null, CancellationToken cancellationToken = default) =>
+        Task.Run(() => Open(region, backing, options), cancellationToken);
+
+    /// <summary>As <see cref="OpenOrCreate(PmemRegion, IBlockDevice, PCacheOptions?)"/>, on a thread of the pool.</summary>
+    /// <inheritdoc cref="OpenOrCreate(PmemRegion, IBlockDevice, PCacheOptions?)"/>
+    public static Task<PCacheDevice> OpenOrCreateAsync(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null, CancellationToken cancellationToken = default) =>
+        Task.Run(() => OpenOrCreate(region, backing, options), cancellationToken);
+
+    /// <inheritdoc/>
+    /// <exception cref="PCacheDamagedDataException">Dirty cached data of the range doesn't fit its checksum.</exception>
+    public int Read(long offset, Span<byte> buffer) => _engine.Read(offset, buffer);
+
+    /// <inheritdoc/>
+    /// <exception cref="PCacheDamagedDataException">Dirty cached data of the range doesn't fit its checksum.</exception>
+    public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default) => _engine.ReadAsync(offset, buffer, cancellationToken);
+
+    /// <inheritdoc/>
+    /// <exception cref="PCacheFullException">There was no room, and none could be made.</exception>
+    public void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal)
+    {
+        DeviceSetup.CheckDurability(durability);
+        _engine.Write(offset, buffer, durability);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="PCacheFullException">There was no room, and none could be made.</exception>
+    public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    {
+        DeviceSetup.CheckDurability(durability);
+        return _engine.WriteAsync(offset, buffer, durability, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public void Flush() => _engine.Flush();
+
+    /// <inheritdoc/>
+    public ValueTask FlushAsync(CancellationToken cancellationToken = default) => _engine.FlushAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    /// <exception cref="PCacheFullException">There was no room, and none could be made.</exception>
+    public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal)
+    {
+        DeviceSetup.CheckDurability(durability);
+        _engine.WriteZeroes(offset, length, durability);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="PCacheFullException">There was no room, and none could be made.</exception>
+    public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    {
+        DeviceSetup.CheckDurability(durability);
+        return _engine.WriteZeroesAsync(offset, length, durability, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public void Discard(long offset, long length) => _engine.Discard(offset, length);
+
+    /// <inheritdoc/>
+    public ValueTask DiscardAsync(long offset, long length, CancellationToken cancellationToken = default)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled(cancellationToken);
+        }
+
+        _engine.Discard(offset, length);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Sets the length. A shorter one first writes everything back and empties the log; nothing beyond it ever comes back.</summary>
+    /// <inheritdoc/>
+    public void SetLength(long length) => _engine.SetLength(length);
+
+    /// <inheritdoc cref="SetLength"/>
+    public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) => _engine.SetLengthAsync(length, cancellationToken);
+
+    /// <summary>A snapshot of the state.</summary>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public PCacheStatus GetStatus() => _engine.GetStatus();
+
+    /// <summary>Pauses write-back; only an explicit drain or a truncation still runs it. Writers that need room wait until it is resumed.</summary>
+    /// <exception cref="NotSupportedException">The device is read-only.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public void PauseWriteback() => _engine.SetPaused(true);
+
+    /// <summary>Ends a pause.</summary>
+    /// <exception cref="NotSupportedException">The device is read-only.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public void ResumeWriteback() => _engine.SetPaused(false);
+
+    /// <summary>Writes back everything that was written before the call, and flushes the backing; also while write-back is paused.</summary>
+    /// <param name="progress">Told after each group, on the maintenance thread.</param>
+    /// <param name="cancellationToken">Ends the wait; what was written back stays so.</param>
+    /// <exception cref="PCacheException">The backing keeps failing; nothing is lost.</exception>
+    /// <exception cref="PCacheDamagedDataException">All but damaged data was written back.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <exception cref="NotSupportedException">The device is read-only.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public void Drain(IProgress<DrainProgress>? progress = null, CancellationToken cancellationToken = default) => _engine.Drain(progress, cancellationToken);
+
+    /// <inheritdoc cref="Drain"/>
+    public Task DrainAsync(IProgress<DrainProgress>? progress = null, CancellationToken cancellationToken = default) => _engine.DrainAsync(progress, cancellationToken);
+
+    /// <summary>Changes the percentage of used segments from which garbage collection runs; durable, kept across opens.</summary>
+    /// <param name="percent">0 to 90.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Out of range.</exception>
+    /// <exception cref="NotSupportedException">The device is read-only.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public void SetGcThreshold(int percent) => _engine.SetGcThreshold(percent);
+
+    /// <summary>Changes the cache's label; durable.</summary>
+    /// <param name="label">At most 64 bytes of UTF-8 without NUL; may be empty.</param>
+    /// <exception cref="ArgumentException">Too long, or has a NUL.</exception>
+    /// <exception cref="NotSupportedException">The device is read-only.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public void SetLabel(string label) => _engine.SetLabel(label);
+
+    /// <summary>Gives up damaged dirty data in a range (see <see cref="PCacheStatus.DamagedRanges"/>): it then reads as what the backing has.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Negative arguments.</exception>
+    /// <exception cref="NotSupportedException">The device is read-only.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public void AbandonDamaged(long offset, long length) => _engine.AbandonDamaged(offset, length);
+
+    /// <summary>
+    /// Runs one maintenance step; only with <see cref="MaintenanceMode.Manual"/>. Errors of the backing don't throw: they show in the status.
+    /// </summary>
+    /// <returns>When the next step is wanted: zero: at once; <see cref="Timeout.InfiniteTimeSpan"/>: there is nothing to do.</returns>
+    /// <exception cref="InvalidOperationException">The device has a thread of its own.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public TimeSpan RunMaintenanceStep() => _engine.RunMaintenanceStep();
+
+    /// <summary>A new stream view with a position of its own; disposing it leaves the device open.</summary>
+    /// <param name="bufferSize">0: unbuffered and coherent with all other views; else a private buffer with FileStream's meaning.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Negative buffer size.</exception>
+    public PCacheStream OpenStream(int bufferSize = 0) => new(this, bufferSize, leaveOpen: true);
+
+    /// <summary>
+    /// Logs every acknowledged write durably, then closes. Doesn't write back, unless <see cref="PCacheOptions.DrainOnDispose"/> asks for it. Operations in
+    /// flight end normally; one that hangs in the backing is waited for no longer than <see cref="PCacheOptions.DisposeTimeout"/>.
+    /// </summary>
+    /// <exception cref="IOException">The last flush, or the drain that was asked for, failed. The device is closed all the same.</exception>
+    public void Dispose() => _engine.Close();
+
+    /// <inheritdoc cref="Dispose"/>
+    public async ValueTask DisposeAsync() => await Task.Run(_engine.Close).ConfigureAwait(false);
+
+    private static PCacheDevice OpenValidated(PmemRegion region, IBlockDevice backing, PCacheOptions options)
+    {
+        var engine = new CacheEngine(region, backing, options, Engine.Recovery.Run(region, backing, options));
+        engine.Start();
+        return new PCacheDevice(engine, backing);
+    }
+
+    private static PCacheDevice OverStream(Stream backing, PCacheOptions? options, Func<IBlockDevice, PCacheDevice> open)
+    {
+        IBlockDevice device = BlockDevice.FromStream(backing, options is { LeaveBackingOpen: true });
+        return open(device);
+    }
+}

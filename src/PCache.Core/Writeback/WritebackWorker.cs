@@ -1,0 +1,311 @@
+using PCache.Core.Indexing;
+using PCache.Core.Ksets;
+using PCache.Core.Layout;
+using PCache.Core.Pmem;
+using PCache.Core.Primitives;
+using PCache.Core.Segments;
+
+namespace PCache.Core.Writeback;
+
+/// <summary>What write-back works on.</summary>
+internal sealed record WritebackParts(
+    PmemRegion Region,
+    MediaState Media,
+    SegmentTable Segments,
+    LogPositions Positions,
+    ShardedIndex Index,
+    LogWriter Log,
+    DamageRegistry Damage,
+    DirtyCounters Dirty);
+
+/// <summary>What a step of write-back did.</summary>
+internal enum WritebackOutcome
+{
+    /// <summary>The dirty tail has moved.</summary>
+    Moved,
+
+    /// <summary>There is nothing (more) to write back; what is left in the log, if anything, is damaged.</summary>
+    Nothing,
+
+    /// <summary>A damaged key has to be logged anew, and the log has no room for it now.</summary>
+    NoRoom,
+}
+
+/// <summary>
+/// Ordered write-back, one barrier group at a time.
+/// </summary>
+/// <remarks>
+/// Keeps true:
+/// <list type="bullet">
+/// <item>A group ends before the first kset that a barrier stands before; nothing of the next group is written before this one's writes were flushed.</item>
+/// <item>Of a range only the latest version within the group is written, taken from the log: what the index shows may be newer than the group.</item>
+/// <item>The dirty tail moves only after a successful flush of the backing. Any error leaves it, and so all dirty data, where it was.</item>
+/// <item>Clean and dead keys are passed. A damaged key is passed only after what the index still shows of it was logged anew, durably, so it stays dirty.</item>
+/// <item>Payload is stable while it is read here: keys from the key tail on hold references.</item>
+/// </list>
+/// Runs on the maintenance thread only.
+/// </remarks>
+internal sealed class WritebackWorker
+{
+    private readonly WritebackParts _parts;
+    private readonly IBlockDevice _backing;
+    private readonly PCacheOptions _options;
+    private readonly KsetReader _reader;
+    private readonly KeyValidator _validator;
+    private readonly WritebackPlan _plan = new();
+    private readonly BackingWriter _writer;
+    private readonly List<CacheKey> _written = [];
+    private readonly List<CacheKey> _damaged = [];
+    private readonly ExtentBuffer _pieces = new();
+    private readonly bool _payloadCrc;
+    private long _passedKeys;
+    private long _passedBytes;
+    private long _writtenBytes;
+
+    // Damaged keys that were logged anew and lie ahead of the dirty tail, and where the log ended then: passing only them once more gains nothing.
+    private readonly HashSet<(ulong Offset, uint Segment, uint SegmentOffset, ulong Generation)> _relogged = [];
+    private long _relogEnd = -1;
+
+    public WritebackWorker(WritebackParts parts, IBlockDevice backing, PCacheOptions options)
+    {
+        _parts = parts;
+        _backing = backing;
+        _options = options;
+        _payloadCrc = parts.Media.Flags.PayloadCrc;
+        _reader = new KsetReader(parts.Region, parts.Media.Geometry, parts.Media.Chain);
+        _validator = new KeyValidator(parts.Media.Geometry, parts.Media.ChainLength, backingLength: null);
+        _writer = new BackingWriter(parts.Region, backing, options);
+    }
+
+    /// <summary>Bytes written to the backing so far.</summary>
+    public long WrittenBytes => Volatile.Read(ref _writtenBytes);
+
+    /// <summary>Whether there are dirty keys other than damaged ones that were logged anew.</summary>
+    public bool HasWork => _parts.Dirty.Keys > _relogged.Count;
+
+    /// <summary>Whether moving the dirty tail, be it only over clean keys, gets GC on.</summary>
+    public bool CanMove
+    {
+        get
+        {
+            long head = _parts.Positions.KeyHead.Distance;
+            return _parts.Positions.DirtyTail.Distance < head && (HasWork || head != _relogEnd);
+        }
+    }
+
+    /// <summary>Damaged data was given up: looks at all of it again.</summary>
+    public void Recheck()
+    {
+        _relogged.Clear();
+        _relogEnd = -1;
+    }
+
+    /// <summary>Writes one group back and moves the dirty tail behind it.</summary>
+    /// <exception cref="IOException">The backing or the medium failed; nothing was lost.</exception>
+    /// <exception cref="OperationCanceledException">The device is being closed; nothing was lost.</exception>
+    public WritebackOutcome RunGroup(CancellationToken stop)
+    {
+        if (!CanMove)
+        {
+            return WritebackOutcome.Nothing;
+        }
+
+        LogPoint end = Collect(stop);
+        if (_plan.EntryCount > 0)
+        {
+            _plan.Build(Math.Max(1, _backing.BlockSize), _backing.Length, BackingWriter.MaxRunBytes);
+            _writer.WriteRuns(_plan, stop);
+            stop.ThrowIfCancellationRequested();
+            _backing.Flush();
+            Volatile.Write(ref _writtenBytes, _writtenBytes + _plan.RunBytes);
+        }
+
+        if (_damaged.Count > 0 && !LogDamagedAnew())
+        {
+            return WritebackOutcome.NoRoom;
+        }
+
+        _parts.Positions.WriteDirtyTail(end);
+        _parts.Dirty.Remove(_passedKeys, _passedBytes);
+        foreach (CacheKey key in _written)
+        {
+            MarkClean(in key);
+        }
+
+        return WritebackOutcome.Moved;
+    }
+
+    /// <summary>Collects the group at the dirty tail; returns the point behind it.</summary>
+    private LogPoint Collect(CancellationToken stop)
+    {
+        _plan.Clear();
+        _written.Clear();
+        _damaged.Clear();
+        _passedKeys = 0;
+        _passedBytes = 0;
+        long groupBytes = 0;
+        LogPoint at = _parts.Positions.DirtyTail;
+        long head = _parts.Positions.KeyHead.Distance;
+        while (at.Distance < head)
+        {
+            stop.ThrowIfCancellationRequested();
+            ReadKset(at);
+            if (_plan.EntryCount > 0 && (_reader.Header.IsBarrier || groupBytes >= _options.WritebackGroupBytes))
+            {
+                break;
+            }
+
+            ReadOnlySpan<CacheKey> keys = _reader.Keys;
+            for (int i = 0; i < keys.Length; i++)
+            {
+                KeyState state = _validator.Check(in keys[i], _reader.KeyDeviceOffset(i), _parts.Segments.Generations);
+                if (state == KeyState.Live && !keys[i].IsClean)
+                {
+                    groupBytes += Take(in keys[i]);
+                }
+            }
+
+            at = new LogPoint(_reader.Next, at.Distance + _reader.SizeBytes);
+        }
+
+        return at;
+    }
+
+    private void ReadKset(LogPoint at)
+    {
+        SequenceTracker any = default;
+        KsetOutcome outcome = _reader.Read(at.Position, ref any);
+        if (outcome != KsetOutcome.Valid)
+        {
+            throw new PCacheCorruptionException("kset", _reader.DeviceOffset, $"The kset at {at.Position} was whole when it was logged or replayed, now it isn't ({outcome}).");
+        }
+    }
+
+    private long Take(in CacheKey key)
+    {
+        _passedKeys++;
+        _passedBytes += key.Length;
+        _relogged.Remove((key.Offset, key.Segment, key.SegmentOffset, key.Generation));
+        long source = _parts.Segments.DataOffset((int)key.Segment) + key.SegmentOffset;
+        if (_payloadCrc && Crc32C.HashToUInt32(_parts.Region.ReadSpan(source, (int)key.Length)) != key.PayloadCrc)
+        {
+            _damaged.Add(key);
+            return 0;
+        }
+
+        _plan.Add((long)key.Offset, (int)key.Length, source);
+        _written.Add(key);
+        return key.Length;
+    }
+
+    /// <summary>The backing has the key's data now: what the index still shows of it counts as clean.</summary>
+    private void MarkClean(in CacheKey key)
+    {
+        Extent extent = ExtentOf(in key, ExtentFlags.Clean);
+        long stripe = (long)key.Offset >> ShardedIndex.StripeShift;
+        IndexShard shard = _parts.Index.For(stripe);
+        lock (shard.Gate)
+        {
+            if (shard.Stripes.Find(stripe) is { } index)
+            {
+                var same = new SameKeyFilter(ExtentIdentity.Of(in extent));
+                _pieces.Clear();
+                index.ReplaceWhere(in extent, ref same, _pieces);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Logs what the index still shows of damaged keys once more, still damaged: as it is where it is whole; a trimmed part with a checksum that is wrong
+    /// for sure. Durable before the dirty tail passes the old keys. False: the log has no room.
+    /// </summary>
+    private bool LogDamagedAnew()
+    {
+        bool any = false;
+        foreach (CacheKey key in _damaged)
+        {
+            Extent extent = ExtentOf(in key, ExtentFlags.None);
+            long stripe = (long)key.Offset >> ShardedIndex.StripeShift;
+            IndexShard shard = _parts.Index.For(stripe);
+            lock (shard.Gate)
+            {
+                if (shard.Stripes.Find(stripe) is not { } index)
+                {
+                    continue;
+                }
+
+                _pieces.Clear();
+                index.Lookup(extent.Start, extent.End, _pieces);
+                var same = new SameKeyFilter(ExtentIdentity.Of(in extent)) { MatchShared = true };
+                foreach (ref Extent piece in _pieces.AsSpan())
+                {
+                    if (!same.Matches(in piece))
+                    {
+                        continue;
+                    }
+
+                    if (!_parts.Log.TryReserve(1))
+                    {
+                        return false;
+                    }
+
+                    any = true;
+                    Relog(shard, stripe, index, ref piece);
+                }
+            }
+        }
+
+        if (any)
+        {
+            _parts.Log.Flush();
+            _relogEnd = _parts.Positions.KeyHead.Distance;
+        }
+
+        return true;
+    }
+
+    private void Relog(IndexShard shard, long stripe, StripeIndex index, ref Extent piece)
+    {
+        if (piece.Length != piece.KeyLength)
+        {
+            long source = _parts.Segments.DataOffset((int)piece.Segment) + ((long)piece.PayloadSector * MediaConstants.SectorSize);
+            piece.PayloadCrc = ~Crc32C.HashToUInt32(_parts.Region.ReadSpan(source, piece.Length * MediaConstants.SectorSize));
+            piece.KeyStart = piece.Start;
+            piece.KeyLength = piece.Length;
+            index.Insert(in piece);
+        }
+
+        _parts.Damage.Add(stripe, ExtentIdentity.Of(in piece));
+        _parts.Segments.AddReference((int)piece.Segment); // the old key still holds one
+        var anew = new CacheKey
+        {
+            Offset = (ulong)((stripe << ShardedIndex.StripeShift) + ((long)piece.Start * MediaConstants.SectorSize)),
+            Length = (uint)piece.Length * MediaConstants.SectorSize,
+            Segment = piece.Segment,
+            SegmentOffset = (uint)piece.PayloadSector * MediaConstants.SectorSize,
+            Generation = piece.Generation,
+            PayloadCrc = piece.PayloadCrc,
+        };
+        _relogged.Add((anew.Offset, anew.Segment, anew.SegmentOffset, anew.Generation));
+        _parts.Dirty.Add(anew.Length);
+        _parts.Log.Add(shard.Id, in anew);
+    }
+
+    private static Extent ExtentOf(in CacheKey key, ExtentFlags flags)
+    {
+        ushort start = (ushort)(((long)key.Offset & (MediaConstants.StripeSize - 1)) / MediaConstants.SectorSize);
+        ushort length = (ushort)(key.Length / MediaConstants.SectorSize);
+        return new Extent
+        {
+            Start = start,
+            Length = length,
+            KeyStart = start,
+            KeyLength = length,
+            Segment = key.Segment,
+            PayloadSector = (ushort)(key.SegmentOffset / MediaConstants.SectorSize),
+            Flags = flags,
+            PayloadCrc = key.PayloadCrc,
+            Generation = key.Generation,
+        };
+    }
+}
