@@ -9,6 +9,7 @@ internal sealed partial class CacheEngine
 {
     private readonly Lock _closeLock = new();
     private bool _closing;
+    private Exception? _releaseFailure;
 
     public void Close()
     {
@@ -28,16 +29,17 @@ internal sealed partial class CacheEngine
             Try(() => Drain(null, CancellationToken.None), ref failure);
         }
 
-        _gate.Close(ReleaseAll);
-        _space.FailAll(new ObjectDisposedException("PCacheDevice"));
         if (!_options.ReadOnly)
         {
             // Acknowledged writes first, whatever the backing does; room for their keys is reserved.
-            Try(_log.Flush, ref failure);
-            _maintenance.Stop(_options.DisposeTimeout);
+            Try(FlushLog, ref failure);
         }
 
+        _gate.Close(ReleaseAll);
+        _space.FailAll(new ObjectDisposedException("PCacheDevice"));
+        _maintenance?.Stop();
         _gate.Drained.Wait(_options.DisposeTimeout);
+        failure ??= Volatile.Read(ref _releaseFailure);
         if (failure is not null)
         {
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
@@ -66,19 +68,21 @@ internal sealed partial class CacheEngine
                 _log.Flush(); // what operations in flight wrote while the close had begun
             }
         }
-        catch (IOException)
+        catch (IOException e)
         {
-            // Reported by the flush of the close itself where it concerned acknowledged writes.
+            Volatile.Write(ref _releaseFailure, e);
         }
-
-        if (!_options.LeaveRegionOpen)
+        finally
         {
-            _region.Dispose();
-        }
+            if (!_options.LeaveRegionOpen)
+            {
+                _region.Dispose();
+            }
 
-        if (!_options.LeaveBackingOpen)
-        {
-            _backing.Dispose();
+            if (!_options.LeaveBackingOpen)
+            {
+                _backing.Dispose();
+            }
         }
     }
 }

@@ -42,7 +42,7 @@ internal sealed partial class CacheEngine
             if (engine._options.Maintenance == MaintenanceMode.OwnThread)
             {
                 int token = engine._gate.Enter(); // the thread is an operation in flight: the region outlives it
-                _thread = new MaintenanceThread(StepGuarded, () => engine._gate.Exit(token), engine._clock);
+                _thread = new MaintenanceThread(StepGuarded, () => engine._gate.Exit(token), engine._clock, engine._options.KsetTimeout);
             }
         }
 
@@ -54,7 +54,7 @@ internal sealed partial class CacheEngine
             set
             {
                 _paused = value;
-                NoteWork();
+                NoteUrgentWork();
             }
         }
 
@@ -64,22 +64,24 @@ internal sealed partial class CacheEngine
 
         public void Start() => _thread?.Start();
 
-        /// <summary>There may be something to do.</summary>
+        /// <summary>There may be something to do some time.</summary>
         public void NoteWork() => _thread?.Wake();
+
+        /// <summary>There is something to do now: somebody waits, or a setting has changed.</summary>
+        public void NoteUrgentWork() => _thread?.WakeNow();
 
         /// <summary>Damaged data was given up.</summary>
         public void RecheckDamage()
         {
             Volatile.Write(ref _recheckDamage, true);
-            NoteWork();
+            NoteUrgentWork();
         }
 
-        /// <summary>Stops between two backing operations; waits for the thread as long as <paramref name="timeout"/> allows.</summary>
-        public void Stop(TimeSpan timeout)
+        /// <summary>Stops between two backing operations, and tells whoever waits for write-back. The thread counts as an operation in flight until it has ended.</summary>
+        public void Stop()
         {
             _stop.Cancel();
             _thread?.Stop();
-            _thread?.Ended.Wait(timeout);
             FailRequests(new ObjectDisposedException("PCacheDevice"));
         }
 
@@ -104,7 +106,7 @@ internal sealed partial class CacheEngine
                 _retryAt = null;
             }
 
-            NoteWork();
+            NoteUrgentWork();
             return request.Done.Task;
         }
 

@@ -25,7 +25,7 @@ internal sealed partial class CacheEngine
             waiter.Fail(new ObjectDisposedException("PCacheDevice"));
         }
 
-        _maintenance.NoteWork();
+        _maintenance.NoteUrgentWork();
         return waiter;
     }
 

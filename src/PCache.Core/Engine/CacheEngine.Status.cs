@@ -77,7 +77,7 @@ internal sealed partial class CacheEngine
             _gate.Exit(token);
         }
 
-        _maintenance.NoteWork();
+        _maintenance.NoteUrgentWork();
     }
 
     public void SetLabel(string label)

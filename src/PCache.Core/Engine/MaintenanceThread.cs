@@ -1,29 +1,23 @@
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Drives maintenance steps from a thread of the device's own. Keeps true: no wake-up is lost (work noted before or during a step makes another step
-/// follow); it sleeps on the device's clock, so a virtual clock drives it too; stopping waits for the step in progress, which sees the cancellation.
+/// Drives maintenance steps from a thread of the device's own.
 /// </summary>
-internal sealed class MaintenanceThread
+/// <remarks>
+/// Keeps true: no urgent wake-up is lost (one that comes before or during a step makes another step follow). Ordinary ones only end a sleep without end:
+/// a sleep with an end is no longer than <c>longestSleep</c> (the kset timeout), and the next step sees what came meanwhile; so a busy writer doesn't wake
+/// the thread for every write. It sleeps on the device's clock, so a virtual clock drives it too.
+/// </remarks>
+internal sealed class MaintenanceThread(Func<TimeSpan> step, Action onExit, TimeProvider clock, TimeSpan longestSleep)
 {
-    private readonly Func<TimeSpan> _step;
-    private readonly Action _onExit;
-    private readonly TimeProvider _clock;
+    private const int Awake = 0;
+    private const int Listening = 1; // in a step, or asleep without end
+    private const int Dozing = 2; // asleep until the timer
+
     private readonly SemaphoreSlim _wake = new(0);
-    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private int _asleep;
+    private int _state;
     private volatile bool _stop;
     private bool _started;
-
-    public MaintenanceThread(Func<TimeSpan> step, Action onExit, TimeProvider clock)
-    {
-        _step = step;
-        _onExit = onExit;
-        _clock = clock;
-    }
-
-    /// <summary>Completes when the thread has ended.</summary>
-    public Task Ended => _ended.Task;
 
     public void Start()
     {
@@ -31,10 +25,19 @@ internal sealed class MaintenanceThread
         new Thread(Run) { IsBackground = true, Name = "PCache maintenance" }.Start();
     }
 
-    /// <summary>There may be work. Cheap: one read when the thread is awake.</summary>
+    /// <summary>There may be work before long. One read, mostly.</summary>
     public void Wake()
     {
-        if (Volatile.Read(ref _asleep) != 0 && Interlocked.Exchange(ref _asleep, 0) != 0)
+        if (Volatile.Read(ref _state) == Listening && Interlocked.CompareExchange(ref _state, Awake, Listening) == Listening)
+        {
+            _wake.Release();
+        }
+    }
+
+    /// <summary>There is work now.</summary>
+    public void WakeNow()
+    {
+        if (Interlocked.Exchange(ref _state, Awake) != Awake)
         {
             _wake.Release();
         }
@@ -44,12 +47,11 @@ internal sealed class MaintenanceThread
     public void Stop()
     {
         _stop = true;
-        Wake();
+        WakeNow();
         if (!_started)
         {
             _started = true;
-            _onExit();
-            _ended.TrySetResult();
+            onExit();
         }
     }
 
@@ -57,31 +59,31 @@ internal sealed class MaintenanceThread
     {
         try
         {
-            using ITimer timer = _clock.CreateTimer(static state => ((MaintenanceThread)state!).Wake(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            using ITimer timer = clock.CreateTimer(static state => ((MaintenanceThread)state!).WakeNow(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             while (!_stop)
             {
-                // Asleep is set before the step looks for work: what is noted from here on wakes the thread, or makes it skip the sleep.
-                Interlocked.Exchange(ref _asleep, 1);
-                TimeSpan delay = _stop ? TimeSpan.Zero : _step();
-                if (delay == TimeSpan.Zero || _stop)
+                // Listening from before the step on: what is noted while it looks for work makes the sleep below end at once.
+                Interlocked.Exchange(ref _state, Listening);
+                TimeSpan delay = _stop ? TimeSpan.Zero : step();
+                if (delay == Timeout.InfiniteTimeSpan)
                 {
-                    if (Interlocked.Exchange(ref _asleep, 0) == 0)
-                    {
-                        _wake.Wait(); // the wake-up that came during the step
-                    }
-
-                    continue;
+                    _wake.Wait();
                 }
-
-                timer.Change(delay, Timeout.InfiniteTimeSpan);
-                _wake.Wait();
-                timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+                else if (delay > TimeSpan.Zero && !_stop && Interlocked.CompareExchange(ref _state, Dozing, Listening) == Listening)
+                {
+                    timer.Change(delay < longestSleep ? delay : longestSleep, Timeout.InfiniteTimeSpan);
+                    _wake.Wait();
+                    timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+                }
+                else if (Interlocked.Exchange(ref _state, Awake) == Awake)
+                {
+                    _wake.Wait(); // takes the wake-up that came during the step
+                }
             }
         }
         finally
         {
-            _onExit();
-            _ended.TrySetResult();
+            onExit();
         }
     }
 }

@@ -154,7 +154,7 @@ internal sealed class Recovery : IReplaySink
         }
 
         _distance += _lastSize;
-        Segments = new SegmentTable(_region, Media.Geometry, Media.Chain, Media.Generations, Media.GenerationReplicas, _options.LogReserveSegments);
+        Segments = new SegmentTable(_region, Media.Geometry, Media.Chain, Media.Generations, Media.GenerationReplicas, Math.Clamp(_options.LogReserveSegments, 1, Math.Max(1, Media.ChainLength - 2)));
         foreach (int segment in result.LogSegments)
         {
             Segments.MarkLog(segment);

@@ -12,12 +12,14 @@ internal sealed class FindingList(int most) : IFindingSink
     private readonly long[] _counts = new long[3];
     private readonly long[] _dropped = new long[3];
 
-    public bool HasDamage => _counts[(int)FindingSeverity.Damage] > 0;
+    /// <summary>Damage in what Linux reads too: in anything but the extension block.</summary>
+    public bool HasDamageForLinux { get; private set; }
 
-    public bool IsSound => !HasDamage && _counts[(int)FindingSeverity.Lost] == 0;
+    public bool IsSound => _counts[(int)FindingSeverity.Damage] + _counts[(int)FindingSeverity.Lost] == 0;
 
     public void Add(Finding finding)
     {
+        HasDamageForLinux |= finding.Severity == FindingSeverity.Damage && finding.Structure != ExtensionBlocks.StructureName;
         _counts[(int)finding.Severity]++;
         if (_kept.Count < most)
         {

@@ -1,7 +1,9 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Inspection;
 
@@ -54,7 +56,7 @@ internal sealed class ImageChecker : IReplaySink
         {
             IsCache = isCache,
             Sound = findings.IsSound,
-            Linux = options.Linux ? linux && !findings.HasDamage : null,
+            Linux = options.Linux ? linux && !findings.HasDamageForLinux : null,
             Findings = findings.ToList(),
         };
     }
@@ -104,11 +106,11 @@ internal sealed class ImageChecker : IReplaySink
         long bound = (long)extension.BackingLength;
         if (length < bound)
         {
-            _findings.Damage("extension block", MediaConstants.ExtensionOffset, Text($"The backing has {length} bytes, but the cache is bound to one of {bound}. It is the wrong backing or has been cut; attach the right one, or bind the cache anew."));
+            _findings.Damage(ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset, Text($"The backing has {length} bytes, but the cache is bound to one of {bound}. It is the wrong backing or has been cut; attach the right one, or bind the cache anew."));
         }
         else if (length > bound)
         {
-            _findings.Note("extension block", MediaConstants.ExtensionOffset, Text($"The backing has {length} bytes, the cache was bound to one of {bound}. If the backing hasn't grown, it is the wrong one."));
+            _findings.Note(ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset, Text($"The backing has {length} bytes, the cache was bound to one of {bound}. If the backing hasn't grown, it is the wrong one."));
         }
     }
 
@@ -159,9 +161,39 @@ internal sealed class ImageChecker : IReplaySink
             Refuse("key", _media.DeviceOffset(_firstDeadRefused), Text($"it checks the payload of dead keys too, and {_deadRefusedByLinux} dead keys (first in the kset at {_firstDeadRefused}) fail that. Open the image here and write it back first."));
         }
 
+        if (replay.End == LogEnd.Torn && LinuxRefusesTornEnd(region, replay.KeyHead))
+        {
+            Refuse("kset", _media.DeviceOffset(replay.KeyHead), Text($"the log ends at {replay.KeyHead} before a kset whose checksum fits but whose key count or size is impossible, which Linux calls an error. Open and close the image for writing here first."));
+        }
+
         if (replay.End == LogEnd.Leftover)
         {
             Refuse("kset", _media.DeviceOffset(replay.KeyHead), "it ignores kset numbers and would replay the left-over ksets behind the log's end, which are older. Open and close the image for writing here first.");
+        }
+    }
+
+    /// <summary>We look at count and bounds before the checksum, so such a kset just ends the log; Linux looks at the checksum first and then refuses.</summary>
+    private bool LinuxRefusesTornEnd(PmemRegion region, LogPosition end)
+    {
+        long offset = _media.DeviceOffset(end);
+        Span<byte> head = stackalloc byte[MediaConstants.KsetHeaderSize];
+        try
+        {
+            region.ReadMetadata(offset, head);
+            KsetHeader header = MemoryMarshal.Read<KsetHeader>(head);
+            long size = MediaConstants.KsetHeaderSize + ((long)header.KeyCount * MediaConstants.KeySize);
+            if (header.Magic != MediaConstants.KsetMagic || header.IsLast || size > _media.Geometry.SegmentSize || size > region.LengthBytes - offset)
+            {
+                return false;
+            }
+
+            byte[] whole = new byte[size];
+            region.ReadMetadata(offset, whole);
+            return header.Crc == Crc32C.HashToUInt32(whole.AsSpan(sizeof(uint)));
+        }
+        catch (IOException)
+        {
+            return false;
         }
     }
 

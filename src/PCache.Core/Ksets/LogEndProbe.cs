@@ -18,14 +18,23 @@ namespace PCache.Core.Ksets;
 /// end on at a writable open (half done when the power goes, that removes ksets, never adds one). Linux reuses segments without zeroing them and so may leave old
 /// numbered ksets behind its end, but those numbers are before the expected one too. What remains is a new random start (no numbered kset was left in the log),
 /// after which an old number lies in the window by chance: at most 2^18 of 2^32 behind the end, 65 of 2^32 at the head of a free segment.</para>
-/// <para>Nothing seen yet (the very first kset is not one): there is no expected number. When the log is empty, nothing is referenced, and every kset of an earlier
-/// use has only dead keys, as freeing a payload segment raises its generation. A whole numbered kset with a live key behind the key tail hence is of this log. One
-/// exception: whoever formats anew resets generations, so with the key tail where formatting puts it, zeros there are taken for a new cache.</para>
+/// <para>When the log is empty there is no expected number (a new start is random). Then the kset that ends at the key tail tells who wrote there last; it has been
+/// collected, but is still there. With a number: we did, so behind it was nothing but zeros, and any numbered kset behind the key tail is of this log. Without:
+/// Linux, which may have left old ones; no verdict. With the key tail at the head of a segment nobody tells; but as nothing is referenced, all keys of earlier uses
+/// are dead (freeing a payload segment raises its generation), so a numbered kset with a live key is of this log. One exception: whoever formats anew resets
+/// generations, so with the key tail where formatting puts it, zeros there are taken for a new cache.</para>
 /// </remarks>
 internal sealed class LogEndProbe
 {
     /// <summary>Ksets that may be destroyed together with the last one at a segment's end: as many as a page of 4 KiB holds.</summary>
     private const uint MaxLostBeforeLink = 64;
+
+    private enum Writer
+    {
+        Unknown,
+        Ours,
+        Linux,
+    }
 
     private const int ChunkBytes = 256 << 10;
     private const int MinKsetBytes = MediaConstants.KsetHeaderSize + MediaConstants.KeySize;
@@ -54,13 +63,19 @@ internal sealed class LogEndProbe
     public LogPosition? Find(LogPosition end, KsetOutcome outcome, SequenceTracker sequence, long ksets, SegmentUse use, out string text)
     {
         bool anyNumber = !sequence.HasSeen;
+        bool liveOnly = false;
         text = string.Empty;
-        if (anyNumber && (ksets > 0 || (outcome == KsetOutcome.Zeros && end == default)))
+        if (anyNumber)
         {
-            return null;
+            Writer before = ksets > 0 ? Writer.Linux : WhoWroteBefore(end);
+            liveOnly = before == Writer.Unknown;
+            if (before == Writer.Linux || (liveOnly && outcome == KsetOutcome.Zeros && end == default))
+            {
+                return null;
+            }
         }
 
-        LogPosition? found = FindInSegment(end, sequence);
+        LogPosition? found = FindInSegment(end, sequence, liveOnly);
         if (found is null && !anyNumber)
         {
             found = FindLinkTarget(sequence.Expected, use);
@@ -84,8 +99,35 @@ internal sealed class LogEndProbe
         _ => "no whole kset",
     };
 
+    /// <summary>Whether the kset that ends at <paramref name="end"/> has a number, found by walking there from the head of its segment.</summary>
+    private Writer WhoWroteBefore(LogPosition end)
+    {
+        KsetReader reader = new(_region, _media.Geometry, _media.Chain, readAhead: true);
+        LogPosition position = new(end.Segment, 0);
+        Writer writer = Writer.Unknown;
+        try
+        {
+            while (position.Offset < end.Offset)
+            {
+                if (reader.Read(position) != KsetOutcome.Valid || reader.Header.IsLast)
+                {
+                    return Writer.Unknown;
+                }
+
+                writer = reader.Header.Sequence != 0 ? Writer.Ours : Writer.Linux;
+                position = reader.Next;
+            }
+        }
+        catch (IOException)
+        {
+            return Writer.Unknown;
+        }
+
+        return position == end ? writer : Writer.Unknown;
+    }
+
     /// <summary>Looks at every place behind the end where a kset's magic stands.</summary>
-    private LogPosition? FindInSegment(LogPosition end, SequenceTracker sequence)
+    private LogPosition? FindInSegment(LogPosition end, SequenceTracker sequence, bool liveOnly)
     {
         Span<byte> magic = stackalloc byte[sizeof(ulong)];
         BinaryPrimitives.WriteUInt64LittleEndian(magic, MediaConstants.KsetMagic);
@@ -116,7 +158,7 @@ internal sealed class LogEndProbe
 
                 uint number = MemoryMarshal.Read<KsetHeader>(buffer.AsSpan(header)).Sequence;
                 if (number != 0 && Belongs(number, position.Offset - end.Offset, sequence) && IsWhole(position)
-                    && _reader.Header.Sequence == number && (sequence.HasSeen || HasLiveKey()))
+                    && _reader.Header.Sequence == number && (!liveOnly || HasLiveKey()))
                 {
                     return position;
                 }

@@ -15,6 +15,9 @@ internal static class ExtensionBlocks
     /// <summary>In <see cref="ExtensionBlock.Flags"/>: the bound backing could grow when it was bound, so its length is a least length.</summary>
     public const uint ResizableBackingFlag = 1;
 
+    /// <summary>What findings and exceptions call it.</summary>
+    public const string StructureName = "extension block";
+
     private const uint FormatVersion = 1;
 
     /// <summary>A new block without binding.</summary>

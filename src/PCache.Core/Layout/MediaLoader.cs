@@ -252,10 +252,10 @@ internal static class MediaLoader
             return null;
         }
 
-        NoteBadReplica(region, report, "extension block", MediaConstants.ExtensionOffset, MediaConstants.ExtensionStride, 256, outcome, state);
+        NoteBadReplica(region, report, ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset, MediaConstants.ExtensionStride, 256, outcome, state);
         if (extension.BackingLength > long.MaxValue)
         {
-            report.Damage("extension block", state.Latest * (long)MediaConstants.ExtensionStride, Text($"The backing length is {extension.BackingLength}, allowed are 0 to {long.MaxValue}."));
+            report.Damage(ExtensionBlocks.StructureName, state.Latest * (long)MediaConstants.ExtensionStride, Text($"The backing length is {extension.BackingLength}, allowed are 0 to {long.MaxValue}."));
             return null;
         }
 

@@ -1,7 +1,8 @@
 // Keeps true:
 // * No store and no read leaves the region, whatever offset and length are asked for; a refused call has changed nothing.
-// * All stores are non-temporal, for files in the page cache too: a store that misses the processor's caches (the rule in a cache of gigabytes) needn't read the
-//   line first, and what is written is seldom read again soon. docs/performance.md has the figures.
+// * On persistent memory (Dax, Assumed) every store is non-temporal. In the page cache and in volatile memory only long ranges are: that is faster, because a line
+//   that misses the processor's caches (the rule in a cache of gigabytes) needn't be read first. Short ones, metadata above all, are faster by ordinary stores: the
+//   store buffer hides their misses, and the fence then finds nothing to wait for.
 // * After disposal every method throws ObjectDisposedException. That guards against mistakes, not against races: whoever shares a region ends its users first.
 using System.Runtime.CompilerServices;
 
@@ -10,11 +11,14 @@ namespace PCache.Core.Pmem;
 /// <summary>What regions of directly mapped memory have in common: stores and their checks.</summary>
 internal abstract unsafe class DirectRegion : PmemRegion
 {
+    private const int MaxCachedLengthBytes = 512;
+    private readonly bool _mayStayInCaches;
     private int _disposed;
 
     private protected DirectRegion(nint memory, long lengthBytes, Persistence persistence, bool isPowerSafe, bool isReadOnly)
         : base(memory, lengthBytes, persistence, isPowerSafe, isReadOnly)
     {
+        _mayStayInCaches = persistence is Persistence.PageCache or Persistence.Volatile;
     }
 
     public sealed override void Write(long offset, ReadOnlySpan<byte> source)
@@ -22,7 +26,14 @@ internal abstract unsafe class DirectRegion : PmemRegion
         byte* destination = Writable(offset, source.Length);
         fixed (byte* bytes = source)
         {
-            NonTemporalCopy.Copy(destination, bytes, (nuint)source.Length);
+            if (_mayStayInCaches && source.Length <= MaxCachedLengthBytes)
+            {
+                Unsafe.CopyBlockUnaligned(destination, bytes, (uint)source.Length);
+            }
+            else
+            {
+                NonTemporalCopy.Copy(destination, bytes, (nuint)source.Length);
+            }
         }
     }
 

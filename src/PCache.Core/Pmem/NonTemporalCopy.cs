@@ -153,6 +153,7 @@ internal static unsafe partial class NonTemporalCopy
     private static nuint HeadBytes(byte* destination, nuint lengthBytes)
         => Math.Min((nuint)(-(nint)destination) & (BlockBytes - 1), lengthBytes);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void CopyBlocks<TBlocks>(byte* destination, byte* source, nuint lengthBytes)
         where TBlocks : struct, IBlocks
     {

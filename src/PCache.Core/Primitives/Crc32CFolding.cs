@@ -3,6 +3,7 @@
 // * The running checksum enters by being added to the first four bytes. Hence every method here is an exact continuation of `crc`.
 // * Constants are x^e modulo the polynomial, reflected: e = 8 D + 31 for a lane's low half, 8 D - 33 for its high half; 8 n - 33 to move a finished checksum over n bytes.
 //   A test derives every one of them.
+// The loops are compiled once, fully, and don't depend on the lengths that a profile happened to see first.
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -40,16 +41,31 @@ internal static class Crc32CFolding
     public static bool IsWideSupported => IsSupported && Avx512F.IsSupported && Pclmulqdq.V512.IsSupported;
 
     /// <summary>Multiplier of lanes for a distance of 64 bytes.</summary>
-    public static Vector128<ulong> By64 => Vector128.Create(Fold64Low, Fold64High);
+    public static Vector128<ulong> By64
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Vector128.Create(Fold64Low, Fold64High);
+    }
 
     /// <summary>Multiplier of four lanes each for a distance of 64 bytes.</summary>
-    public static Vector512<ulong> WideBy64 => Vector512.Create(Fold64Low, Fold64High, Fold64Low, Fold64High, Fold64Low, Fold64High, Fold64Low, Fold64High);
+    public static Vector512<ulong> WideBy64
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Vector512.Create(Fold64Low, Fold64High, Fold64Low, Fold64High, Fold64Low, Fold64High, Fold64Low, Fold64High);
+    }
 
     /// <summary>Multiplier of four lanes each for a distance of 256 bytes.</summary>
     public static Vector512<ulong> WideBy256
-        => Vector512.Create(Fold256Low, Fold256High, Fold256Low, Fold256High, Fold256Low, Fold256High, Fold256Low, Fold256High);
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Vector512.Create(Fold256Low, Fold256High, Fold256Low, Fold256High, Fold256Low, Fold256High, Fold256Low, Fold256High);
+    }
 
-    private static Vector128<ulong> By16 => Vector128.Create(Fold16Low, Fold16High);
+    private static Vector128<ulong> By16
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Vector128.Create(Fold16Low, Fold16High);
+    }
 
     /// <summary>Folds a lane by the multiplier's distance.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -85,18 +101,20 @@ internal static class Crc32CFolding
             Avx512F.ExtractVector128(lanes, 3));
 
     /// <summary>Continues <paramref name="crc"/> over a positive multiple of <see cref="StepBytes"/>, four lanes at a time.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static uint Fold(uint crc, ref byte source, int lengthBytes)
     {
+        Vector128<ulong> by64 = By64;
         Vector128<ulong> lane0 = Load128(ref source, 0) ^ Vector128.CreateScalar((ulong)crc);
         Vector128<ulong> lane1 = Load128(ref source, 16);
         Vector128<ulong> lane2 = Load128(ref source, 32);
         Vector128<ulong> lane3 = Load128(ref source, 48);
         for (int position = StepBytes; position < lengthBytes; position += StepBytes)
         {
-            lane0 = Fold(lane0, By64) ^ Load128(ref source, position);
-            lane1 = Fold(lane1, By64) ^ Load128(ref source, position + 16);
-            lane2 = Fold(lane2, By64) ^ Load128(ref source, position + 32);
-            lane3 = Fold(lane3, By64) ^ Load128(ref source, position + 48);
+            lane0 = Fold(lane0, by64) ^ Load128(ref source, position);
+            lane1 = Fold(lane1, by64) ^ Load128(ref source, position + 16);
+            lane2 = Fold(lane2, by64) ^ Load128(ref source, position + 32);
+            lane3 = Fold(lane3, by64) ^ Load128(ref source, position + 48);
         }
 
         return Finish(lane0, lane1, lane2, lane3);
@@ -106,8 +124,10 @@ internal static class Crc32CFolding
     /// Continues <paramref name="crc"/> over <see cref="MixedBlockBytes"/>: the first half folded, the second as four streams of crc32 instructions, side by
     /// side, because the two use different execution units.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static uint MixedBlock(uint crc, ref byte source)
     {
+        Vector128<ulong> by64 = By64;
         Vector128<ulong> lane0 = Load128(ref source, 0) ^ Vector128.CreateScalar((ulong)crc);
         Vector128<ulong> lane1 = Load128(ref source, 16);
         Vector128<ulong> lane2 = Load128(ref source, 32);
@@ -127,10 +147,10 @@ internal static class Crc32CFolding
             stream3 = Sse42.X64.Crc32(stream3, Load64(ref streams, step + (3 * StreamBytes)));
             if (position < FoldedHalfBytes)
             {
-                lane0 = Fold(lane0, By64) ^ Load128(ref source, position);
-                lane1 = Fold(lane1, By64) ^ Load128(ref source, position + 16);
-                lane2 = Fold(lane2, By64) ^ Load128(ref source, position + 32);
-                lane3 = Fold(lane3, By64) ^ Load128(ref source, position + 48);
+                lane0 = Fold(lane0, by64) ^ Load128(ref source, position);
+                lane1 = Fold(lane1, by64) ^ Load128(ref source, position + 16);
+                lane2 = Fold(lane2, by64) ^ Load128(ref source, position + 32);
+                lane3 = Fold(lane3, by64) ^ Load128(ref source, position + 48);
             }
 
             stream0 = Sse42.X64.Crc32(stream0, Load64(ref streams, step + 8));
@@ -144,29 +164,32 @@ internal static class Crc32CFolding
     }
 
     /// <summary>Continues <paramref name="crc"/> over a positive multiple of <see cref="StepBytes"/>, sixteen lanes at a time.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static uint FoldWide(uint crc, ref byte source, int lengthBytes)
     {
+        Vector512<ulong> by64 = WideBy64;
         Vector512<ulong> lanes = Load512(ref source, 0) ^ Vector512.CreateScalar((ulong)crc);
         int position = StepBytes;
         if (lengthBytes >= WideStepBytes)
         {
+            Vector512<ulong> by256 = WideBy256;
             Vector512<ulong> lanes1 = Load512(ref source, 64);
             Vector512<ulong> lanes2 = Load512(ref source, 128);
             Vector512<ulong> lanes3 = Load512(ref source, 192);
             for (position = WideStepBytes; position <= lengthBytes - WideStepBytes; position += WideStepBytes)
             {
-                lanes = FoldOnto(lanes, WideBy256, Load512(ref source, position));
-                lanes1 = FoldOnto(lanes1, WideBy256, Load512(ref source, position + 64));
-                lanes2 = FoldOnto(lanes2, WideBy256, Load512(ref source, position + 128));
-                lanes3 = FoldOnto(lanes3, WideBy256, Load512(ref source, position + 192));
+                lanes = FoldOnto(lanes, by256, Load512(ref source, position));
+                lanes1 = FoldOnto(lanes1, by256, Load512(ref source, position + 64));
+                lanes2 = FoldOnto(lanes2, by256, Load512(ref source, position + 128));
+                lanes3 = FoldOnto(lanes3, by256, Load512(ref source, position + 192));
             }
 
-            lanes = FoldOnto(FoldOnto(FoldOnto(lanes, WideBy64, lanes1), WideBy64, lanes2), WideBy64, lanes3);
+            lanes = FoldOnto(FoldOnto(FoldOnto(lanes, by64, lanes1), by64, lanes2), by64, lanes3);
         }
 
         for (; position < lengthBytes; position += StepBytes)
         {
-            lanes = FoldOnto(lanes, WideBy64, Load512(ref source, position));
+            lanes = FoldOnto(lanes, by64, Load512(ref source, position));
         }
 
         return Finish(lanes);
