@@ -9,13 +9,11 @@ namespace PCache.Core;
 /// <remarks>
 /// All of them are thread-safe, sync and async, and check what they are given before they touch anything: besides what <see cref="IBlockDevice"/> documents,
 /// an offset or length that doesn't fit a block size above 1 is an <see cref="ArgumentException"/>. None of them caches: what was read or written went
-/// to the stream, file or memory. Length is an <see cref="ObjectDisposedException"/> after Dispose.
+/// to the stream, file or memory. Length is an <see cref="ObjectDisposedException"/> after Dispose. Operations on memory and on streams other than FileStream
+/// are atomic; on files, a read that overlaps a write in progress is as atomic as the file system makes it (several let it see half of a sector).
 /// </remarks>
 public static class BlockDevice
 {
-    /// <summary>The largest block size in bytes.</summary>
-    internal const int MaxBlockSize = 65_536;
-
     /// <summary>Makes a device of a stream, which from then on is the device's alone.</summary>
     /// <param name="stream">
     /// Seekable and readable; the device is read-only if it can't write, of a fixed length if it has no SetLength. A <see cref="FileStream"/> becomes positional: any number of
@@ -76,7 +74,7 @@ public static class BlockDevice
     public static IBlockDevice FromMemory(long lengthBytes, int blockSize = 1, bool canResize = true)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(lengthBytes);
-        if (blockSize > MaxBlockSize || !BitOperations.IsPow2(blockSize))
+        if (blockSize > CheckedBlockDevice.MaxBlockSize || !BitOperations.IsPow2(blockSize))
         {
             throw new ArgumentOutOfRangeException(nameof(blockSize), blockSize, "The block size must be a power of two from 1 to 65,536.");
         }

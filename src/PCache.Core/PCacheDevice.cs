@@ -243,7 +243,12 @@ public sealed class PCacheDevice : IBlockDevice
     /// <summary>A new stream view with a position of its own; disposing it leaves the device open.</summary>
     /// <param name="bufferSize">0: unbuffered and coherent with all other views; else a private buffer with FileStream's meaning.</param>
     /// <exception cref="ArgumentOutOfRangeException">Negative buffer size.</exception>
-    public PCacheStream OpenStream(int bufferSize = 0) => new(this, bufferSize, leaveOpen: true);
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public PCacheStream OpenStream(int bufferSize = 0)
+    {
+        _engine.ThrowIfClosed();
+        return new PCacheStream(this, bufferSize, leaveOpen: true);
+    }
 
     /// <summary>
     /// Logs every acknowledged write durably, then closes. Doesn't write back, unless <see cref="PCacheOptions.DrainOnDispose"/> asks for it. Operations in

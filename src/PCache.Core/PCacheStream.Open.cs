@@ -5,6 +5,9 @@ namespace PCache.Core;
 /// <content>From a Stream to a cached Stream in one line.</content>
 public sealed partial class PCacheStream
 {
+    /// <summary>The cache under this stream, for its status, drain and settings; null when the stream is a view of another kind of device.</summary>
+    public PCacheDevice? Cache => _device as PCacheDevice;
+
     /// <summary>
     /// Opens the cache file, or creates and formats it where there is none (or only zeros), in front of a Stream. The result owns all of it: disposing it closes
     /// the cache (dirty data stays in the cache file, safely) and the backing.

@@ -8,6 +8,9 @@ namespace PCache.Core.Backing;
 
 internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool canResize) : IBlockDevice
 {
+    /// <summary>The largest block size in bytes.</summary>
+    public const int MaxBlockSize = 65_536;
+
     // Zeros are written in pieces of this length at most.
     internal const int ZeroChunkBytes = 64 * 1024;
 

@@ -29,7 +29,7 @@ internal sealed partial record LinuxBlockDeviceInfo(long LengthBytes, int Sector
             return null;
         }
 
-        bool isSound = lengthBytes >= 0 && sectorBytes is > 0 and <= BlockDevice.MaxBlockSize && BitOperations.IsPow2(sectorBytes);
+        bool isSound = lengthBytes >= 0 && sectorBytes is > 0 and <= CheckedBlockDevice.MaxBlockSize && BitOperations.IsPow2(sectorBytes);
         return isSound
             ? new LinuxBlockDeviceInfo(lengthBytes, sectorBytes)
             : throw new IOException($"The block device reports a length of {lengthBytes} bytes and sectors of {sectorBytes} bytes.");

@@ -36,7 +36,7 @@ internal sealed partial class CacheEngine
         }
 
         _gate.Close(ReleaseAll);
-        _space.FailAll(new ObjectDisposedException("PCacheDevice"));
+        _space.FailAll(OperationGate.Disposed());
         _maintenance?.Stop();
         _gate.Drained.Wait(_options.DisposeTimeout);
         failure ??= Volatile.Read(ref _releaseFailure);

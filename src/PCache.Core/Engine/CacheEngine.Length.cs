@@ -22,6 +22,7 @@ internal sealed partial class CacheEngine
                 if (NeedsTruncation(length))
                 {
                     Await(BeginTruncation(length));
+                    BindShorter(length);
                     _backing.SetLength(length);
                     _backing.Flush();
                     EndTruncation(length);
@@ -55,6 +56,7 @@ internal sealed partial class CacheEngine
                 if (NeedsTruncation(length))
                 {
                     await AwaitAsync(BeginTruncation(length), CancellationToken.None).ConfigureAwait(false);
+                    BindShorter(length);
                     await _backing.SetLengthAsync(length, CancellationToken.None).ConfigureAwait(false);
                     await _backing.FlushAsync(CancellationToken.None).ConfigureAwait(false);
                     EndTruncation(length);
@@ -107,6 +109,7 @@ internal sealed partial class CacheEngine
                 {
                     long length = Length;
                     Await(BeginTruncation(length));
+                    BindShorter(length);
                     _backing.SetLength(length);
                     EndTruncation(length);
                 }
@@ -137,6 +140,7 @@ internal sealed partial class CacheEngine
                 {
                     long length = Length;
                     await AwaitAsync(BeginTruncation(length), CancellationToken.None).ConfigureAwait(false);
+                    BindShorter(length);
                     await _backing.SetLengthAsync(length, CancellationToken.None).ConfigureAwait(false);
                     EndTruncation(length);
                 }
@@ -250,19 +254,23 @@ internal sealed partial class CacheEngine
             }
         }
 
+        _truncationPending = false;
+    }
+
+    /// <summary>Binds the cache to the shorter length, durably, before the backing has it: a crash in between must not look like a wrong backing.</summary>
+    private void BindShorter(long length)
+    {
         if (_media.Extension is { BackingLength: > 0 } block && block.BackingLength > (ulong)length)
         {
             ExtensionBlocks.Bind(_region, _media, length, block.BackingIdentity.ToGuid(), _backing.CanResize);
         }
-
-        _truncationPending = false;
     }
 
     private void Await(Task task)
     {
         while (_maintenance.IsManual && !task.IsCompleted)
         {
-            _maintenance.StepInline();
+            _maintenance.StepInline(task);
         }
 
         task.GetAwaiter().GetResult();
@@ -272,7 +280,7 @@ internal sealed partial class CacheEngine
     {
         while (_maintenance.IsManual && !task.IsCompleted)
         {
-            _maintenance.StepInline();
+            _maintenance.StepInline(task);
         }
 
         await task.WaitAsync(cancellationToken).ConfigureAwait(false);

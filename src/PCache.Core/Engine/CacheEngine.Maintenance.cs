@@ -32,6 +32,7 @@ internal sealed partial class CacheEngine
         private long? _dirtySince;
         private long? _retryAt;
         private TimeSpan _retryDelay = FirstRetry;
+        private readonly long _collectUntil;
         private bool _collectNext;
         private bool _recheckDamage;
 
@@ -39,6 +40,9 @@ internal sealed partial class CacheEngine
         {
             _engine = engine;
             _paused = engine._options.StartWritebackPaused;
+
+            // Keys that were dead when the cache was opened leave the log as soon as may be: Linux refuses an image with dead keys whose payload is gone.
+            _collectUntil = engine.Report.DeadKeys > 0 ? engine._positions.KeyHead.Distance : 0;
             if (engine._options.Maintenance == MaintenanceMode.OwnThread)
             {
                 int token = engine._gate.Enter(); // the thread is an operation in flight: the region outlives it
@@ -82,7 +86,7 @@ internal sealed partial class CacheEngine
         {
             _stop.Cancel();
             _thread?.Stop();
-            FailRequests(new ObjectDisposedException("PCacheDevice"));
+            FailRequests(OperationGate.Disposed());
         }
 
         /// <summary>Asks for everything logged before <paramref name="distance"/> to be written back, or (collect) to be passed by GC too.</summary>
@@ -96,7 +100,7 @@ internal sealed partial class CacheEngine
 
             if (_stop.IsCancellationRequested)
             {
-                FailRequests(new ObjectDisposedException("PCacheDevice"));
+                FailRequests(OperationGate.Disposed());
             }
 
             // Whoever asks anew wants a try now, whatever delay the last failure brought.
@@ -146,8 +150,9 @@ internal sealed partial class CacheEngine
         }
 
         /// <summary>Manual mode: somebody needs room or a drain, and there is no thread: runs a step now, whatever the clock says.</summary>
+        /// <param name="wanted">What is waited for besides room; null: room only. Once it has completed, a step that found nothing more to do is no failure.</param>
         /// <exception cref="PCacheFullException">No step can get any further.</exception>
-        public void StepInline()
+        public void StepInline(Task? wanted)
         {
             lock (_requestLock)
             {
@@ -155,6 +160,11 @@ internal sealed partial class CacheEngine
             }
 
             TimeSpan delay = StepGuarded();
+            if (wanted is { IsCompleted: true })
+            {
+                return;
+            }
+
             if (_failures >= FailuresBeforeGivingUp)
             {
                 throw new PCacheFullException($"Write-back can't make progress: {_error!.Message}", _error);
@@ -199,7 +209,8 @@ internal sealed partial class CacheEngine
             }
 
             bool overThreshold = e._segments.UsedCount * 100L >= (long)e._gcPercent * e._segments.Count;
-            bool collect = (spaceWanted || collectWanted || overThreshold) && e._collector.HasWork;
+            bool deadKeys = e._positions.KeyTail.Distance < _collectUntil;
+            bool collect = (spaceWanted || collectWanted || overThreshold || deadKeys) && e._collector.HasWork;
             if (collect && (_collectNext || !WritebackWanted(spaceWanted, drainWanted, collectWanted, overThreshold, ref next)))
             {
                 _collectNext = false;
@@ -229,7 +240,17 @@ internal sealed partial class CacheEngine
                 return TimeSpan.Zero;
             }
 
-            return collect ? TimeSpan.Zero : next;
+            if (collect)
+            {
+                return TimeSpan.Zero;
+            }
+
+            if (spaceWanted)
+            {
+                e._space.Signal(); // room that another operation gave back is nobody else's to announce
+            }
+
+            return next;
         }
 
         private bool WritebackWanted(bool spaceWanted, bool drainWanted, bool collectWanted, bool overThreshold, ref TimeSpan next)

@@ -41,6 +41,9 @@ internal sealed partial class CacheEngine
         return miss;
     }
 
+    /// <summary>A writable device drops a damaged clean extent; a read-only one can't, and passes over it each time.</summary>
+    private bool IsUselessReadOnly(in Extent piece) => _options.ReadOnly && _verifyReads && piece.IsClean && !PayloadFits(in piece);
+
     private bool Reserve(MissOperation miss)
     {
         StripeIndex? index = _options.ReadOnly ? miss.Shard.Stripes.Find(miss.Stripe) : miss.Shard.Stripes.GetOrAdd(miss.Stripe);
@@ -57,7 +60,7 @@ internal sealed partial class CacheEngine
             {
                 miss.Foreign.Add(in piece);
             }
-            else if (piece.IsGap || IsDead(in piece))
+            else if (piece.IsGap || IsDead(in piece) || IsUselessReadOnly(in piece))
             {
                 if (!_options.ReadOnly)
                 {

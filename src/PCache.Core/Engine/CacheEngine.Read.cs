@@ -188,7 +188,7 @@ internal sealed partial class CacheEngine
 
             int from = Math.Max(inStripe, piece.Start * SectorSize);
             int to = Math.Min(inStripe + destination.Length, piece.End * SectorSize);
-            if (!TryCopy(stripe, in piece, from - (piece.Start * SectorSize), destination[(from - inStripe)..(to - inStripe)]))
+            if (!TryCopy(stripe, in piece, from - (piece.Start * SectorSize), destination[(from - inStripe)..(to - inStripe)], _verifyReads))
             {
                 break;
             }
@@ -202,7 +202,7 @@ internal sealed partial class CacheEngine
     /// <summary>
     /// Copies a part of an extent's payload. False: the extent is dead, or was clean and damaged and has been dropped: the caller treats it as a gap.
     /// </summary>
-    private unsafe bool TryCopy(long stripe, in Extent extent, int skipBytes, Span<byte> destination)
+    private bool TryCopy(long stripe, in Extent extent, int skipBytes, Span<byte> destination, bool verify)
     {
         if (IsDead(in extent))
         {
@@ -210,8 +210,8 @@ internal sealed partial class CacheEngine
         }
 
         long address = PayloadAddress(in extent);
-        new ReadOnlySpan<byte>(_region.Memory + address + skipBytes, destination.Length).CopyTo(destination);
-        bool fits = !_verifyReads || PayloadFits(in extent);
+        _region.ReadSpan(address + skipBytes, destination.Length).CopyTo(destination);
+        bool fits = !verify || PayloadFits(in extent);
 
         // Loads of the payload before the load of the generation: whoever reuses the segment raises it before the first store.
         Volatile.ReadBarrier();
@@ -224,10 +224,10 @@ internal sealed partial class CacheEngine
     }
 
     /// <summary>Whether the whole payload of the key that an extent is part of fits its checksum.</summary>
-    private unsafe bool PayloadFits(in Extent extent)
+    private bool PayloadFits(in Extent extent)
     {
         long start = PayloadAddress(in extent) - ((long)(extent.Start - extent.KeyStart) * SectorSize);
-        return Crc32C.HashToUInt32(new ReadOnlySpan<byte>(_region.Memory + start, extent.KeyLength * SectorSize)) == extent.PayloadCrc;
+        return Crc32C.HashToUInt32(_region.ReadSpan(start, extent.KeyLength * SectorSize)) == extent.PayloadCrc;
     }
 
     /// <summary>Damaged payload: dropped where the backing has the same data (returns false: a gap now); else an error, and the device is degraded.</summary>

@@ -22,10 +22,9 @@ internal sealed partial class CacheEngine
 
         if (_gate.IsClosed)
         {
-            waiter.Fail(new ObjectDisposedException("PCacheDevice"));
+            waiter.Fail(OperationGate.Disposed());
         }
 
-        _maintenance.NoteUrgentWork();
         return waiter;
     }
 
@@ -43,10 +42,11 @@ internal sealed partial class CacheEngine
         waiter.ThrowIfFailed();
         if (_maintenance.IsManual)
         {
-            _maintenance.StepInline();
+            _maintenance.StepInline(wanted: null);
         }
         else
         {
+            _maintenance.NoteUrgentWork(); // what this writer itself has just written may be all there is to write back
             waiter.Wait(CancellationToken.None);
         }
     }
@@ -57,10 +57,11 @@ internal sealed partial class CacheEngine
         cancellationToken.ThrowIfCancellationRequested();
         if (_maintenance.IsManual)
         {
-            _maintenance.StepInline();
+            _maintenance.StepInline(wanted: null);
             return ValueTask.CompletedTask;
         }
 
+        _maintenance.NoteUrgentWork();
         return new ValueTask(waiter.WaitAsync(cancellationToken));
     }
 }

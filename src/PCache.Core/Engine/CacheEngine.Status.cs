@@ -141,7 +141,7 @@ internal sealed partial class CacheEngine
                 while (_maintenance.IsManual && !done.IsCompleted)
                 {
                     cancellationToken.ThrowIfCancellationRequested();
-                    _maintenance.StepInline();
+                    _maintenance.StepInline(done);
                 }
 
                 done.WaitAsync(cancellationToken).GetAwaiter().GetResult();

@@ -229,12 +229,16 @@ internal sealed partial class CacheEngine
         }
     }
 
-    /// <summary>Waits for room, or reads the rest of a partial sector, until some bytes are written; returns how many.</summary>
+    /// <summary>
+    /// Writes what could not be written at once: waits for room, or reads the rest of a partial sector. A writer that has waited keeps its turn until
+    /// all of it is written, so that a large write isn't interleaved with those behind it. Returns the bytes written; less only where the device was truncated.
+    /// </summary>
     private int WriteSlowly(WriteStep step, long offset, ReadOnlySpan<byte> data, bool zeros)
     {
         SpaceWaiter? turn = null;
         MissOperation? merge = null;
         ITimer? timer = null;
+        int done = 0;
         try
         {
             while (true)
@@ -249,15 +253,27 @@ internal sealed partial class CacheEngine
                         break;
                     case WriteStep.Miss:
                         Discard(ref merge);
-                        merge = BeginMiss(offset, data.Length);
+                        merge = BeginMiss(offset + done, 1);
                         merge?.SetRead(_backing.Read(merge.ReadOffset, merge.ReadBuffer.Span));
                         break;
                 }
 
-                step = TryWriteSome(offset, data, zeros, turn, merge, out int written);
-                if (step is WriteStep.Done or WriteStep.Again)
+                int left = Clip(offset, data.Length, done);
+                if (left == 0)
                 {
-                    return written;
+                    return done;
+                }
+
+                step = TryWriteSome(offset + done, data.Slice(done, left), zeros, turn, merge, out int written);
+                done += written;
+                if (step == WriteStep.Done)
+                {
+                    Discard(ref merge);
+                }
+
+                if (step == WriteStep.Done && (done == data.Length || turn is null))
+                {
+                    return done;
                 }
             }
         }
@@ -274,6 +290,7 @@ internal sealed partial class CacheEngine
         SpaceWaiter? turn = null;
         MissOperation? merge = null;
         ITimer? timer = null;
+        int done = 0;
         try
         {
             while (true)
@@ -288,15 +305,27 @@ internal sealed partial class CacheEngine
                         break;
                     case WriteStep.Miss:
                         Discard(ref merge);
-                        merge = BeginMiss(offset, data.Length);
+                        merge = BeginMiss(offset + done, 1);
                         merge?.SetRead(await _backing.ReadAsync(merge.ReadOffset, merge.ReadBuffer, cancellationToken).ConfigureAwait(false));
                         break;
                 }
 
-                step = TryWriteSome(offset, data.Span, zeros, turn, merge, out int written);
-                if (step is WriteStep.Done or WriteStep.Again)
+                int left = Clip(offset, data.Length, done);
+                if (left == 0)
                 {
-                    return written;
+                    return done;
+                }
+
+                step = TryWriteSome(offset + done, data.Span.Slice(done, left), zeros, turn, merge, out int written);
+                done += written;
+                if (step == WriteStep.Done)
+                {
+                    Discard(ref merge);
+                }
+
+                if (step == WriteStep.Done && (done == data.Length || turn is null))
+                {
+                    return done;
                 }
             }
         }
@@ -496,7 +525,8 @@ internal sealed partial class CacheEngine
         if (!piece.IsPlaceholder)
         {
             // The lock keeps the extent in the index, not its segment alive: TryCopy checks the generation after the copy.
-            return TryCopy(stripe, in piece, 0, content);
+            // Verified whatever the reads do: what is merged gets a checksum of its own, and damage must not come to look sound.
+            return TryCopy(stripe, in piece, 0, content, _payloadCrc);
         }
 
         if (merge is null || !merge.IsUntouched(in piece))

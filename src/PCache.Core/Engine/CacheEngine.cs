@@ -100,6 +100,9 @@ internal sealed partial class CacheEngine
         _writeback = new WritebackWorker(parts, backing, options);
         _collector = new GarbageCollector(region, _media, _segments, _positions, _log, _index);
         _maintenance = new Maintenance(this);
+
+        // A writer that retires the last data head frees its segment itself, maybe after the last step that looked.
+        _segments.Unreferenced = _maintenance.NoteUrgentWork;
     }
 
     /// <summary>What the open found.</summary>
@@ -118,6 +121,15 @@ internal sealed partial class CacheEngine
     public void Start() => _maintenance?.Start();
 
     private static ExtentBuffer ThreadPieces => _threadPieces ??= new ExtentBuffer();
+
+    /// <summary>Throws if the device is closed.</summary>
+    public void ThrowIfClosed()
+    {
+        if (_gate.IsClosed)
+        {
+            OperationGate.ThrowDisposed();
+        }
+    }
 
     private int EnterWritable()
     {

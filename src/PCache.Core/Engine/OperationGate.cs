@@ -58,7 +58,11 @@ internal sealed class OperationGate
     /// <summary>Completes when the drained action has run.</summary>
     public Task Drained => _drained.Task;
 
-    public static void ThrowDisposed() => throw new ObjectDisposedException("PCacheDevice");
+    /// <summary>What every use after the close gets.</summary>
+    public static ObjectDisposedException Disposed() => new("cache device");
+
+    /// <summary>Throws it.</summary>
+    public static void ThrowDisposed() => throw Disposed();
 
     private void TryDrain()
     {

@@ -38,7 +38,7 @@ internal sealed class SpaceWaiter
     {
         if (_failure is { } failure)
         {
-            throw failure is ObjectDisposedException ? new ObjectDisposedException("PCacheDevice") : new PCacheFullException(failure.Message, failure);
+            throw failure is ObjectDisposedException ? OperationGate.Disposed() : new PCacheFullException(failure.Message, failure);
         }
     }
 }

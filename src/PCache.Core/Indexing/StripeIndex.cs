@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using PCache.Core.Layout;
 
 namespace PCache.Core.Indexing;
 
@@ -17,7 +16,7 @@ namespace PCache.Core.Indexing;
 internal sealed partial class StripeIndex
 {
     /// <summary>Sectors of a stripe.</summary>
-    public const int SectorCount = MediaConstants.StripeSize / MediaConstants.SectorSize;
+    public const int SectorCount = (4 << 20) / 512;
 
     /// <summary>Number of extents.</summary>
     public int Count => _count;

@@ -108,7 +108,7 @@ internal sealed class ImageChecker : IReplaySink
         {
             _findings.Damage(ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset, Text($"The backing has {length} bytes, but the cache is bound to one of {bound}. It is the wrong backing or has been cut; attach the right one, or bind the cache anew."));
         }
-        else if (length > bound)
+        else if (length > bound && (extension.Flags & ExtensionBlocks.ResizableBackingFlag) == 0)
         {
             _findings.Note(ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset, Text($"The backing has {length} bytes, the cache was bound to one of {bound}. If the backing hasn't grown, it is the wrong one."));
         }

@@ -62,6 +62,9 @@ internal sealed class SegmentTable
         _reserveTarget = reserveTarget;
     }
 
+    /// <summary>Called, on any thread and outside this table's lock, when a last reference has gone: whoever calls <see cref="Reclaim"/> may be asleep.</summary>
+    public Action? Unreferenced { get; set; }
+
     /// <summary>Number of segments in the chain.</summary>
     public int Count => _chain.Length;
 
@@ -106,6 +109,8 @@ internal sealed class SegmentTable
                 _unreferenced.Enqueue(segment);
                 _unreferencedCount++;
             }
+
+            Unreferenced?.Invoke();
         }
         else if (left < 0)
         {
