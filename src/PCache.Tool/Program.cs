@@ -1,1 +1,3 @@
-return 0;
+using PCache.Tool;
+
+return PCacheCommand.Invoke(args, ToolContext.ForConsole());

@@ -1,0 +1,74 @@
+// Keeps true: nothing is changed; exit code 0 only if neither damage nor lost writes were found and, where asked, Linux would take the image.
+using System.CommandLine;
+using PCache.Core;
+using PCache.Core.Inspection;
+using PCache.Core.Pmem;
+
+namespace PCache.Tool.Commands;
+
+/// <summary><c>pcache check</c>: verifies everything.</summary>
+internal static class CheckCommand
+{
+    public static Command Build(ToolContext context)
+    {
+        Argument<string> cache = CommonOptions.Cache();
+        var backing = new Option<string?>("--backing") { Description = "The backing: keys are also held against its length.", HelpName = "FILE" };
+        var linux = new Option<bool>("--linux") { Description = "Say also whether Linux's dm-pcache would accept the image." };
+        Option<bool> json = CommonOptions.Json();
+        var command = new ToolCommand(
+            "check",
+            "Verifies every structure, chain, kset, key and payload checksum, without changing anything.",
+            "pcache check cache.img",
+            "pcache check cache.img --backing disk.img --linux --json");
+        command.Add(cache);
+        command.Add(backing);
+        command.Add(linux);
+        command.Add(json);
+        command.SetAction(parse => Run(
+            context, parse.GetRequiredValue(cache), parse.GetValue(backing), parse.GetValue(linux), parse.GetValue(json)));
+        return command;
+    }
+
+    private static int Run(ToolContext context, string path, string? backingPath, bool linux, bool json)
+    {
+        long? backingLength = null;
+        if (backingPath is not null)
+        {
+            using IBlockDevice backing = CacheFiles.OpenBacking(backingPath, readOnly: true);
+            backingLength = backing.Length;
+        }
+
+        using PmemRegion region = CacheFiles.OpenRegion(path, readOnly: true);
+        CheckReport report = CacheFiles.Naming(path, () => CacheImage.Check(region, new CheckOptions { BackingLengthBytes = backingLength, Linux = linux }));
+        if (!report.IsCache)
+        {
+            string reason = report.Findings.Count == 0 ? "There is no cache on it." : ErrorReport.OneLine(report.Findings[0].Text);
+            throw ToolException.Refused($"{path}: {reason} Make a cache with 'pcache format'.");
+        }
+
+        if (json)
+        {
+            JsonOutput.WriteObject(context.Out, writer =>
+            {
+                writer.WriteBoolean("sound", report.Sound);
+                if (report.Linux is bool accepted)
+                {
+                    writer.WriteBoolean("linux", accepted);
+                }
+
+                FindingsOutput.Write(writer, report.Findings);
+            });
+        }
+        else
+        {
+            FindingsOutput.Print(context.Out, report.Findings);
+            context.Out.WriteLine(report.Sound ? "Sound: no damage, no lost writes." : "NOT sound: see the findings above.");
+            if (report.Linux is bool accepted)
+            {
+                context.Out.WriteLine(accepted ? "Linux would accept it." : "Linux would NOT accept it: see the findings above.");
+            }
+        }
+
+        return report.Sound && report.Linux != false ? ExitCode.Done : ExitCode.Damage;
+    }
+}

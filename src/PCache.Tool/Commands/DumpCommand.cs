@@ -1,0 +1,110 @@
+// Keeps true: nothing is changed; memory doesn't grow with the log: ksets are printed as they are read.
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using PCache.Core.Inspection;
+using PCache.Core.Pmem;
+
+namespace PCache.Tool.Commands;
+
+/// <summary><c>pcache dump</c>: the log, kset by kset.</summary>
+internal static class DumpCommand
+{
+    public static Command Build(ToolContext context)
+    {
+        Argument<string> cache = CommonOptions.Cache();
+        var keys = new Option<bool>("--keys") { Description = "Print the keys of each kset too." };
+        Option<bool> json = CommonOptions.Json();
+        var command = new ToolCommand("dump", "Prints the log, kset by kset.", "pcache dump cache.img", "pcache dump cache.img --keys --json");
+        command.Add(cache);
+        command.Add(keys);
+        command.Add(json);
+        command.SetAction(parse => Run(context, parse.GetRequiredValue(cache), parse.GetValue(keys), parse.GetValue(json)));
+        return command;
+    }
+
+    private static int Run(ToolContext context, string path, bool withKeys, bool json)
+    {
+        using PmemRegion region = CacheFiles.OpenRegion(path, readOnly: true);
+        LogDump log = CacheFiles.Naming(path, () => CacheImage.ReadLog(region, withKeys));
+        if (json)
+        {
+            JsonOutput.WriteObject(context.Out, writer =>
+            {
+                writer.WriteString("keyHead", log.KeyHead.ToString());
+                writer.WriteStartArray("ksets");
+                foreach (KsetInfo kset in log.Ksets)
+                {
+                    Write(writer, kset, withKeys);
+                    JsonOutput.FlushIfLarge(writer);
+                }
+
+                writer.WriteEndArray();
+            });
+        }
+        else
+        {
+            foreach (KsetInfo kset in log.Ksets)
+            {
+                Print(context.Out, kset);
+            }
+
+            context.Out.WriteLine($"{log.KeyHead}  end of the log");
+        }
+
+        FindingsOutput.Print(context.Error, log.Findings);
+        return log.Sound ? ExitCode.Done : ExitCode.Damage;
+    }
+
+    private static void Write(Utf8JsonWriter json, KsetInfo kset, bool withKeys)
+    {
+        json.WriteStartObject();
+        json.WriteString("position", kset.Position.ToString());
+        json.WriteNumber("sequence", kset.Sequence);
+        json.WriteBoolean("barrier", kset.Barrier);
+        json.WriteBoolean("last", kset.Last);
+        json.WriteNumber("keyCount", kset.KeyCount);
+        json.WriteBoolean("dirty", kset.Dirty);
+        if (kset.NextSegment is int next)
+        {
+            json.WriteNumber("nextSegment", next);
+        }
+
+        if (withKeys)
+        {
+            json.WriteStartArray("keys");
+            foreach (KeyInfo key in kset.Keys)
+            {
+                json.WriteStartObject();
+                json.WriteNumber("offset", key.Offset);
+                json.WriteNumber("length", key.Length);
+                json.WriteBoolean("clean", key.Clean);
+                json.WriteBoolean("live", key.Live);
+                json.WriteNumber("segment", key.Segment);
+                json.WriteNumber("segmentOffset", key.SegmentOffset);
+                json.WriteNumber("generation", key.Generation);
+                json.WriteNumber("payloadCrc", key.PayloadCrc);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void Print(TextWriter output, KsetInfo kset)
+    {
+        string what = kset.Last
+            ? string.Create(CultureInfo.InvariantCulture, $"last, goes on in segment {kset.NextSegment}")
+            : string.Create(CultureInfo.InvariantCulture, $"{kset.KeyCount} keys");
+        string sequence = kset.Sequence == 0 ? "none" : kset.Sequence.ToString(CultureInfo.InvariantCulture);
+        output.WriteLine($"{kset.Position}  sequence {sequence}{(kset.Barrier ? ", barrier" : string.Empty)}, {(kset.Dirty ? "dirty" : "written back")}: {what}");
+        foreach (KeyInfo key in kset.Keys)
+        {
+            output.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"    {key.Offset} +{key.Length} -> {key.Segment}:{key.SegmentOffset} generation {key.Generation} crc {key.PayloadCrc:x8}{(key.Clean ? " clean" : string.Empty)}{(key.Live ? string.Empty : " dead")}"));
+        }
+    }
+}

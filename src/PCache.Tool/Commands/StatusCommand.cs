@@ -1,0 +1,97 @@
+// Keeps true: the cache file is opened read-only and not changed; damage and lost writes show in the exit code, whatever could still be told.
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using PCache.Core.Inspection;
+using PCache.Core.Pmem;
+
+namespace PCache.Tool.Commands;
+
+/// <summary><c>pcache status</c>: what a cache file says about itself.</summary>
+internal static class StatusCommand
+{
+    public static Command Build(ToolContext context)
+    {
+        Argument<string> cache = CommonOptions.Cache();
+        Option<bool> json = CommonOptions.Json();
+        var command = new ToolCommand("status", "Shows geometry, identity, positions, and what is dirty.", "pcache status cache.img", "pcache status cache.img --json");
+        command.Add(cache);
+        command.Add(json);
+        command.SetAction(parse => Run(context, parse.GetRequiredValue(cache), parse.GetValue(json)));
+        return command;
+    }
+
+    private static int Run(ToolContext context, string path, bool json)
+    {
+        using PmemRegion region = CacheFiles.OpenRegion(path, readOnly: true);
+        CacheImageStatus status = CacheFiles.Naming(path, () => CacheImage.ReadStatus(region));
+        if (json)
+        {
+            JsonOutput.WriteObject(context.Out, writer => Write(writer, status));
+        }
+        else
+        {
+            Print(context.Out, path, region.LengthBytes, status);
+        }
+
+        FindingsOutput.Print(context.Error, status.Findings);
+        return status.Sound ? ExitCode.Done : ExitCode.Damage;
+    }
+
+    private static void Write(Utf8JsonWriter json, CacheImageStatus status)
+    {
+        json.WriteString("format", status.Format);
+        json.WriteNumber("segmentSizeBytes", status.SegmentSizeBytes);
+        json.WriteNumber("segmentCount", status.SegmentCount);
+        json.WriteNumber("chainLength", status.ChainLength);
+        json.WriteNumber("segmentsUsed", status.SegmentsUsed);
+        json.WriteNumber("gcPercent", status.GcPercent);
+        json.WriteBoolean("dataCrc", status.DataCrc);
+        json.WriteString("mode", status.Mode);
+        json.WriteString("keyHead", status.KeyHead.ToString());
+        json.WriteString("keyTail", status.KeyTail.ToString());
+        json.WriteString("dirtyTail", status.DirtyTail.ToString());
+        json.WriteNumber("dirtyBytes", status.DirtyBytes);
+        json.WriteNumber("dirtyKeys", status.DirtyKeys);
+        json.WriteBoolean("clean", status.Clean);
+        json.WriteString("logEnd", LogEndText(status.LogEnd));
+        json.WriteNumber("ksets", status.Ksets);
+        json.WriteNumber("liveKeys", status.LiveKeys);
+        json.WriteNumber("deadKeys", status.DeadKeys);
+        json.WriteNumber("lostKeys", status.LostKeys);
+        json.WriteString("cacheId", status.CacheId.ToString());
+        json.WriteString("label", status.Label);
+        if (status.BackingLength is long length)
+        {
+            json.WriteNumber("backingLength", length);
+        }
+        else
+        {
+            json.WriteNull("backingLength");
+        }
+
+        json.WriteString("backingIdentity", status.BackingIdentity.ToString());
+        json.WriteString("dmStatus", status.DmStatus);
+        json.WriteBoolean("sound", status.Sound);
+    }
+
+    private static void Print(TextWriter output, string path, long lengthBytes, CacheImageStatus status)
+    {
+        void Line(string name, FormattableString text) => output.WriteLine($"{name,-16}{text.ToString(CultureInfo.InvariantCulture)}");
+        Line("cache", $"{path}, {SizeText.Rounded(lengthBytes)}");
+        Line("format", $"{status.Format}, segments of {SizeText.Exact(status.SegmentSizeBytes)}");
+        Line("identity", $"{(status.CacheId == Guid.Empty ? "none (formatted by Linux)" : status.CacheId.ToString())}");
+        Line("label", $"{(status.Label.Length == 0 ? "none" : status.Label)}");
+        Line("backing", $"{(status.BackingLength is long length ? string.Create(CultureInfo.InvariantCulture, $"{length} bytes") : "not bound")}");
+        Line("mode", $"{status.Mode}, payload checksums {(status.DataCrc ? "on" : "off")}, garbage collection from {status.GcPercent} %");
+        Line("segments used", $"{status.SegmentsUsed} of {status.ChainLength}");
+        Line("key tail", $"{status.KeyTail}");
+        Line("dirty tail", $"{status.DirtyTail}");
+        Line("key head", $"{status.KeyHead} (log end: {LogEndText(status.LogEnd)})");
+        Line("log", $"{status.Ksets} ksets, {status.LiveKeys} live keys, {status.DeadKeys} dead keys");
+        Line("dirty", $"{(status.Clean ? "nothing: clean" : string.Create(CultureInfo.InvariantCulture, $"{status.DirtyBytes} bytes in {status.DirtyKeys} keys"))}");
+        Line("dmsetup status", $"pcache {status.DmStatus}");
+    }
+
+    private static string LogEndText(PCache.Core.LogEnd end) => end.ToString().ToLowerInvariant();
+}

@@ -1,0 +1,42 @@
+using System.Globalization;
+using System.Text.Json;
+using PCache.Core;
+
+namespace PCache.Tool;
+
+/// <summary>Findings for people and for scripts.</summary>
+internal static class FindingsOutput
+{
+    public static void Print(TextWriter output, IReadOnlyList<Finding> findings)
+    {
+        foreach (Finding finding in findings)
+        {
+            string place = finding.Offset < 0 ? finding.Structure : string.Create(CultureInfo.InvariantCulture, $"{finding.Structure} at {finding.Offset}");
+            output.WriteLine($"{Name(finding.Severity)}: {place}: {ErrorReport.OneLine(finding.Text)}");
+        }
+    }
+
+    public static void Write(Utf8JsonWriter json, IReadOnlyList<Finding> findings)
+    {
+        json.WriteStartArray("findings");
+        foreach (Finding finding in findings)
+        {
+            json.WriteStartObject();
+            json.WriteString("severity", Name(finding.Severity));
+            json.WriteString("structure", finding.Structure);
+            json.WriteNumber("offset", finding.Offset);
+            json.WriteString("text", finding.Text);
+            json.WriteEndObject();
+            JsonOutput.FlushIfLarge(json);
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static string Name(FindingSeverity severity) => severity switch
+    {
+        FindingSeverity.Damage => "damage",
+        FindingSeverity.Lost => "lost",
+        _ => "note",
+    };
+}

@@ -1,0 +1,108 @@
+namespace PCache.Core.Tests.Support;
+
+/// <summary>
+/// A compact cache over memory and a scripted backing, with a clock of its own. Keeps true: with manual maintenance nothing happens unless the test says so.
+/// </summary>
+internal sealed class SmallCache : IDisposable
+{
+    private const int StepLimit = 100_000;
+
+    public SmallCache(
+        int segments = 16, long backingBytes = 1 << 20, int blockSize = 1, bool canResize = false, Func<PCacheOptions, PCacheOptions>? with = null, byte[]? content = null)
+    {
+        Region = HookedRegion.Allocate(Rig.RegionLength(segments));
+        Backing = content is null ? new ScriptedBacking(backingBytes, blockSize, canResize) : new ScriptedBacking(content, blockSize, canResize);
+        var options = new PCacheOptions
+        {
+            SegmentSizeBytes = Rig.SegmentBytes,
+            PayloadCrc = true,
+            Maintenance = MaintenanceMode.Manual,
+            TimeProvider = Clock,
+            LeaveRegionOpen = true,
+        };
+        Options = with is null ? options : with(options);
+        Device = PCacheDevice.Create(Region, Backing, Options);
+    }
+
+    public ManualTimeProvider Clock { get; } = new();
+
+    public HookedRegion Region { get; private set; }
+
+    public ScriptedBacking Backing { get; private set; }
+
+    public PCacheOptions Options { get; }
+
+    public PCacheDevice Device { get; private set; }
+
+    public PCacheStatus Status => Device.GetStatus();
+
+    /// <summary>Runs maintenance until it wants to wait.</summary>
+    public TimeSpan Settle()
+    {
+        for (int i = 0; i < StepLimit; i++)
+        {
+            TimeSpan wait = Device.RunMaintenanceStep();
+            if (wait != TimeSpan.Zero)
+            {
+                return wait;
+            }
+        }
+
+        throw new InvalidOperationException("Maintenance never comes to rest.");
+    }
+
+    /// <summary>Moves the clock, then runs maintenance until it wants to wait.</summary>
+    public TimeSpan Advance(TimeSpan by)
+    {
+        Settle();
+        Clock.Advance(by);
+        return Settle();
+    }
+
+    /// <summary>Runs maintenance and moves the clock until the condition holds.</summary>
+    public void AdvanceUntil(Func<bool> condition, string what)
+    {
+        for (int i = 0; i < 1000; i++)
+        {
+            Settle();
+            if (condition())
+            {
+                return;
+            }
+
+            Clock.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.Fail($"never came true in 1000 virtual seconds: {what}");
+    }
+
+    /// <summary>Closes in good order and opens again; with a new backing where one is given.</summary>
+    public void Reopen(Func<PCacheOptions, PCacheOptions>? with = null, Action<byte[]>? change = null, ScriptedBacking? backing = null)
+    {
+        Device.Dispose();
+        byte[] image = Region.KillImage();
+        Region.Dispose();
+        change?.Invoke(image);
+        Region = HookedRegion.FromImage(image);
+        Backing = backing ?? Backing.Copy();
+        Device = PCacheDevice.Open(Region, Backing, with is null ? Options : with(Options));
+    }
+
+    /// <summary>What a kill at this moment leaves, opened.</summary>
+    public PCacheDevice OpenKilledCopy(Func<PCacheOptions, PCacheOptions>? with = null, bool damagedPayload = false)
+    {
+        byte[] image = Region.KillImage();
+        ImageChecks.AssertSound(image, damagedPayload: damagedPayload);
+        PCacheOptions options = Options with { LeaveRegionOpen = false };
+        return PCacheDevice.Open(
+            Rig.Load(image), Backing.Copy(), with is null ? options : with(options));
+    }
+
+    public void Dispose()
+    {
+        Backing.Fail = null;
+        Device.Dispose();
+        Region.Dispose();
+        Assert.Empty(Backing.Violations);
+    }
+}

@@ -1,0 +1,141 @@
+using System.Globalization;
+using PCache.Core.Inspection;
+using PCache.Core.Pmem;
+using PCache.Tool;
+using PCache.Tool.Demo;
+
+namespace PCache.Core.Tests.Tool;
+
+/// <summary>
+/// A writer process is killed with SIGKILL at a random moment, again and again, on one and the same image. After each kill the image is sound and every
+/// acknowledged write is there. The long run: <c>PCACHE_KILLS=200 dotnet test -c Release --filter KillLoop</c>; <c>PCACHE_KILL_SEED</c> repeats a plan.
+/// </summary>
+public sealed class KillLoopTests : IDisposable
+{
+    private const int DefaultKills = 12;
+    private const uint Sectors = 8192;
+    private static readonly TimeSpan ReadyTimeout = TimeSpan.FromSeconds(60);
+    private readonly ToolDirectory _directory = new();
+
+    public void Dispose() => _directory.Dispose();
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void KillLoop(bool powerSafe)
+    {
+        // In memory there are many turns of log and segments between two kills; on a disk, flushes and msync take their real time.
+        using var directory = new ToolDirectory(inMemory: !powerSafe);
+        int kills = (Number("PCACHE_KILLS", DefaultKills) + 1) / 2;
+        int seed = Number("PCACHE_KILL_SEED", 20_000) + (powerSafe ? 1 : 0);
+        var random = new Random(seed);
+        var settings = new WriterSettings
+        {
+            CachePath = directory["c"],
+            BackingPath = directory["b"],
+            Seed = seed,
+            Sectors = Sectors,
+            PowerSafe = powerSafe,
+        };
+        DemoImages.CreateBacking(settings.BackingPath, Sectors);
+        DemoImages.CreateCache(settings.CachePath, 3 << 20, 64 << 10);
+        var verifier = new KillVerifier(settings.CreatePlan());
+        for (int kill = 0; kill < kills; kill++)
+        {
+            string when = $"kill {kill} of seed {seed}";
+            using (WriterProcess writer = WriterProcess.Start(settings, verifier))
+            {
+                // One in four may be killed while it still opens the cache; the others some time after.
+                if (random.Next(4) == 0)
+                {
+                    Thread.Sleep(random.Next(40, 250));
+                }
+                else
+                {
+                    Assert.True(writer.WaitReady(ReadyTimeout) || Ended(writer), when + ": the writer isn't ready");
+                    Thread.Sleep(random.Next(0, 400));
+                }
+
+                writer.Kill();
+            }
+
+            AssertSound(settings.CachePath, when);
+            using (PCacheDevice device = Open(settings, readOnly: kill % 2 == 0))
+            {
+                AssertHolds(verifier.Verify(device), when);
+            }
+        }
+
+        Assert.True(verifier.AcknowledgedWrites > 0, "Nothing was ever acknowledged.");
+        using (PCacheDevice device = Open(settings, readOnly: false))
+        {
+            AssertHolds(verifier.Verify(device), "at the end");
+            device.Drain();
+            Assert.True(device.GetStatus().IsClean);
+        }
+
+        AssertSound(settings.CachePath, "after the drain");
+        using IBlockDevice backing = BlockDevice.OpenFile(settings.BackingPath, FileAccess.Read);
+        AssertHolds(verifier.VerifyExact(backing), "the backing alone");
+    }
+
+    [Fact]
+    public void A_writer_that_ends_on_its_own_is_an_error()
+    {
+        var settings = new WriterSettings { CachePath = _directory["missing"], BackingPath = _directory["b"], Seed = 1, Sectors = Sectors };
+        DemoImages.CreateBacking(settings.BackingPath, Sectors);
+        using WriterProcess writer = WriterProcess.Start(settings, new KillVerifier(settings.CreatePlan()));
+        Assert.False(writer.WaitReady(ReadyTimeout));
+        ToolException error = Assert.Throws<ToolException>(writer.Kill);
+        Assert.Equal(ExitCode.Refused, error.ExitCode);
+        Assert.Contains("no cache file", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Demo_holds_its_promises_and_cleans_up()
+    {
+        string[] before = Directory.GetDirectories(Path.GetTempPath(), "pcache-demo-*");
+        ToolRun run = ToolRun.Run("demo", "--seconds", "1", "--seed", "5").Expect(0);
+        Assert.Contains("All proofs hold.", run.Out, StringComparison.Ordinal);
+        Assert.Contains("with the cache", run.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("NO:", run.Out, StringComparison.Ordinal);
+        Assert.Empty(run.Error);
+        Assert.Empty(Directory.GetDirectories(Path.GetTempPath(), "pcache-demo-*").Except(before));
+    }
+
+    [Fact]
+    public void Demo_leaves_its_files_where_it_is_told_to()
+    {
+        ToolRun.Run("demo", "--seconds", "1", "--dir", _directory["demo"]).Expect(0);
+        ToolRun.Run("check", _directory["demo/demo-cache.img"], "--backing", _directory["demo/demo-backing.img"]).Expect(0);
+        Assert.True(ToolRun.Run("status", _directory["demo/demo-cache.img"], "--json").Expect(0).Json().GetProperty("clean").GetBoolean());
+        ToolRun.Run("demo", "--dir", _directory["demo"]).ExpectError(3, "exists already");
+    }
+
+    private static bool Ended(WriterProcess writer)
+    {
+        // Says why, instead of only that it wasn't ready.
+        writer.Kill();
+        return false;
+    }
+
+    private static int Number(string variable, int otherwise) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+
+    private static PCacheDevice Open(WriterSettings settings, bool readOnly)
+    {
+        PmemRegion region = PmemFile.Open(settings.CachePath, new PmemFileOptions { ReadOnly = readOnly, PowerSafe = settings.PowerSafe && !readOnly });
+        IBlockDevice backing = BlockDevice.OpenFile(settings.BackingPath, readOnly ? FileAccess.Read : FileAccess.ReadWrite);
+        return PCacheDevice.Open(region, backing, new PCacheOptions { ReadOnly = readOnly });
+    }
+
+    private static void AssertSound(string cachePath, string when)
+    {
+        using PmemRegion region = PmemFile.Open(cachePath, new PmemFileOptions { ReadOnly = true });
+        CheckReport report = CacheImage.Check(region, new CheckOptions { BackingLengthBytes = (long)Sectors * 512 });
+        Assert.True(report.Sound, $"{when}: {string.Join("; ", report.Findings)}");
+    }
+
+    private static void AssertHolds(VerifyResult result, string when) =>
+        Assert.True(result.Violations == 0, $"{when}: {result.Violations} violations: {string.Join(" ", result.Details)}");
+}
