@@ -316,7 +316,7 @@ public class PCacheStreamTests
         using var stream = new PCacheStream(BlockDevice.FromMemory(1 << 20), bufferSize);
         byte[] small = new byte[64];
         byte[] page = new byte[4096];
-        void Once()
+        void Once() // Assert.Equal allocates
         {
             stream.Position = 0;
             for (int i = 0; i < 100; i++)
@@ -335,13 +335,13 @@ public class PCacheStreamTests
             stream.Position = 0;
             for (int i = 0; i < 100; i++)
             {
-                Assert.Equal(64, stream.Read(small));
-                Assert.Equal(4, stream.Read(small, 0, 4));
-                Assert.NotEqual(-1, stream.ReadByte());
-                Assert.Equal(4096, stream.Read(page));
+                Assert.True(stream.Read(small) == 64);
+                Assert.True(stream.Read(small, 0, 4) == 4);
+                Assert.True(stream.ReadByte() >= 0);
+                Assert.True(stream.Read(page) == 4096);
                 ValueTask<int> reading = stream.ReadAsync(small.AsMemory(0, 8));
                 Assert.True(reading.IsCompletedSuccessfully);
-                Assert.Equal(8, reading.Result);
+                Assert.True(reading.Result == 8);
                 Task<int> task = stream.ReadAsync(small, 0, 64);
                 Assert.True(task.IsCompletedSuccessfully);
                 stream.Position += 4096 + 56;

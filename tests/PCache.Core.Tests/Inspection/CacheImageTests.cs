@@ -176,6 +176,10 @@ public class CacheImageTests
         CheckReport longer = CacheImage.Check(image.Region, new CheckOptions { BackingLengthBytes = 12288 });
         Assert.True(longer.Sound);
         Assert.Single(longer.Findings);
+
+        ExtensionBlocks.Bind(image.Region, image.Load(), 8192, Guid.Empty, resizable: true);
+        Assert.Empty(CacheImage.Check(image.Region, new CheckOptions { BackingLengthBytes = 12288 }).Findings);
+        Assert.False(CacheImage.Check(image.Region, new CheckOptions { BackingLengthBytes = 4096 }).Sound);
     }
 
     [Fact]

@@ -13,7 +13,7 @@ namespace PCache.Core.Tests.Inspection;
 /// </summary>
 public class MutationTests
 {
-    private const int Images = 4000;
+    private const int Images = 3000;
 
     [Fact]
     public void No_mutated_image_does_any_harm()

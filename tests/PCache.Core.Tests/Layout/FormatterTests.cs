@@ -14,11 +14,14 @@ public class FormatterTests
         using TestRegion expected = golden.OpenPmem();
         using TestRegion actual = TestRegion.Create(golden.PmemBytes);
         Formatter.Format(actual, new FormatParameters { PayloadCrc = true, GcPercent = 70, Label = "x" });
-        for (long at = 4096; at < golden.PmemBytes; at += 1 << 20)
+        Same(4096, (int)MediaConstants.SegmentsOffset - 4096 + MediaConstants.LinuxSegmentSize);
+        for (long segment = 1; segment < 31; segment++)
         {
-            int length = (int)Math.Min(1 << 20, golden.PmemBytes - at);
-            Assert.True(expected.Bytes(at, length).SequenceEqual(actual.Bytes(at, length)), $"block at {at}");
+            Same(20480 + (segment << 24), 64 << 10);
+            Same(20480 + (segment << 24) + (16 << 20) - 4096, 4096);
         }
+
+        void Same(long offset, int length) => Assert.True(expected.Bytes(offset, length).SequenceEqual(actual.Bytes(offset, length)), $"{length} bytes at {offset}");
     }
 
     [Fact]
