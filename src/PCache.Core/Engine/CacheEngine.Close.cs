@@ -24,15 +24,20 @@ internal sealed partial class CacheEngine
         }
 
         Exception? failure = null;
-        if (!_options.ReadOnly && _options.DrainOnDispose)
-        {
-            Try(() => Drain(null, CancellationToken.None), ref failure);
-        }
-
         if (!_options.ReadOnly)
         {
-            // Acknowledged writes first, whatever the backing does; room for their keys is reserved.
-            Try(FlushLog, ref failure);
+            if (_options.DrainOnDispose)
+            {
+                Try(DrainUnlessStuck, ref failure);
+            }
+
+            if (GrowthUnflushed)
+            {
+                Try(() => WaitFor(Task.Run(Flush)), ref failure);
+            }
+
+            // Acknowledged writes, whatever the backing does; room for their keys is reserved.
+            Try(_log.Flush, ref failure);
         }
 
         _gate.Close(ReleaseAll);
@@ -46,43 +51,70 @@ internal sealed partial class CacheEngine
         }
     }
 
+    /// <summary>Drains for as long as that gets on: within the time that the close may wait for an operation, each time.</summary>
+    private void DrainUnlessStuck()
+    {
+        if (_maintenance.IsManual)
+        {
+            Drain(null, CancellationToken.None);
+            return;
+        }
+
+        using var stop = new CancellationTokenSource();
+        Task drain = Task.Factory.StartNew(() => Drain(null, stop.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        long before;
+        do
+        {
+            before = _positions.DirtyTail.Distance;
+        }
+        while (Task.WaitAny([drain], _options.DisposeTimeout) < 0 && _positions.DirtyTail.Distance != before);
+        stop.Cancel();
+        WaitFor(drain);
+    }
+
+    /// <summary>Waits for a call that may hang in the backing, no longer than the close may; it goes on as an operation in flight.</summary>
+    private void WaitFor(Task call)
+    {
+        if (Task.WaitAny([call], _options.DisposeTimeout) < 0)
+        {
+            throw new IOException("The backing hangs. Nothing is lost: what is dirty stays in the cache.");
+        }
+
+        call.GetAwaiter().GetResult();
+    }
+
+    /// <summary>Whatever goes wrong, the close goes on, and tells the first error at its end.</summary>
     private static void Try(Action action, ref Exception? failure)
     {
         try
         {
             action();
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException)
+        catch (Exception e)
         {
             failure ??= e;
         }
     }
 
-    /// <summary>Runs once, after the last operation in flight.</summary>
+    /// <summary>Runs once, after the last operation in flight, on its thread: so it must not throw.</summary>
     private void ReleaseAll()
     {
-        try
+        Exception? failure = null;
+        if (!_options.ReadOnly)
         {
-            if (!_options.ReadOnly)
-            {
-                _log.Flush(); // what operations in flight wrote while the close had begun
-            }
+            Try(_log.Flush, ref failure); // what operations in flight wrote while the close had begun
         }
-        catch (IOException e)
-        {
-            Volatile.Write(ref _releaseFailure, e);
-        }
-        finally
-        {
-            if (!_options.LeaveRegionOpen)
-            {
-                _region.Dispose();
-            }
 
-            if (!_options.LeaveBackingOpen)
-            {
-                _backing.Dispose();
-            }
+        if (!_options.LeaveRegionOpen)
+        {
+            Try(_region.Dispose, ref failure);
         }
+
+        if (!_options.LeaveBackingOpen)
+        {
+            Try(_backing.Dispose, ref failure);
+        }
+
+        Volatile.Write(ref _releaseFailure, failure);
     }
 }

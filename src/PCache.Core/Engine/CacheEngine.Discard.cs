@@ -4,7 +4,7 @@ namespace PCache.Core.Engine;
 
 /// <summary>
 /// Discard. Advisory: whole sectors of the range that the backing has too are dropped from the cache now; the backing is told later, once everything
-/// logged before the discard has been written back, and only of what wasn't rewritten since. Never waits, never fails for want of room.
+/// logged before the discard has been written back, and only of whole blocks that weren't rewritten since. Never waits, never fails for want of room.
 /// </summary>
 internal sealed partial class CacheEngine
 {
@@ -65,10 +65,31 @@ internal sealed partial class CacheEngine
         if (taken)
         {
             // Writes that come now stay in the cache until write-back, which runs on this thread after this.
-            _backing.Discard(first * SectorSize, (end - first) * SectorSize);
+            TellBacking(first * SectorSize, end * SectorSize);
         }
 
         return true;
+    }
+
+    /// <summary>Tells the backing of the whole blocks of a range. That it can't discard them after all is no harm, and no failure of write-back.</summary>
+    private void TellBacking(long from, long to)
+    {
+        long block = Math.Max(_backing.BlockSize, 1);
+        from = (from + block - 1) & -block;
+        to &= -block;
+        if (from >= to)
+        {
+            return;
+        }
+
+        try
+        {
+            _backing.Discard(from, to - from);
+        }
+        catch (Exception e) when (e is IOException or NotSupportedException)
+        {
+            // Advisory: forgotten.
+        }
     }
 
     private delegate void StripeAction(IndexShard shard, StripeIndex index, int fromSector, int toSector);

@@ -32,7 +32,7 @@ internal sealed partial class CacheEngine
             return ValueTask.FromCanceled(cancellationToken);
         }
 
-        if (_options.ReadOnly || (_region.DrainIsCheap && !_growthUnflushed))
+        if (_options.ReadOnly || (_region.DrainIsCheap && !GrowthUnflushed))
         {
             Flush();
             return ValueTask.CompletedTask;
@@ -54,20 +54,16 @@ internal sealed partial class CacheEngine
         }
     }
 
+    /// <summary>Whether the backing has grown since it was last flushed.</summary>
+    private bool GrowthUnflushed => Volatile.Read(ref _growths) != Volatile.Read(ref _growthsFlushed);
+
     private void FlushLog()
     {
-        if (_growthUnflushed)
+        if (GrowthUnflushed)
         {
-            _growthUnflushed = false;
-            try
-            {
-                _backing.Flush();
-            }
-            catch
-            {
-                _growthUnflushed = true;
-                throw;
-            }
+            long growths = Volatile.Read(ref _growths);
+            _backing.Flush();
+            NoteGrowthsFlushed(growths);
         }
 
         _log.Flush();
@@ -75,18 +71,11 @@ internal sealed partial class CacheEngine
 
     private async ValueTask FlushLogAsync(CancellationToken cancellationToken)
     {
-        if (_growthUnflushed)
+        if (GrowthUnflushed)
         {
-            _growthUnflushed = false;
-            try
-            {
-                await _backing.FlushAsync(cancellationToken).ConfigureAwait(false);
-            }
-            catch
-            {
-                _growthUnflushed = true;
-                throw;
-            }
+            long growths = Volatile.Read(ref _growths);
+            await _backing.FlushAsync(cancellationToken).ConfigureAwait(false);
+            NoteGrowthsFlushed(growths);
         }
 
         if (_region.DrainIsCheap)
@@ -96,6 +85,22 @@ internal sealed partial class CacheEngine
         else
         {
             await Task.Run(_log.Flush, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Only after the backing's flush has returned: another flush that comes meanwhile must not take the growth for durable.</summary>
+    private void NoteGrowthsFlushed(long growths)
+    {
+        long flushed = Volatile.Read(ref _growthsFlushed);
+        while (flushed < growths)
+        {
+            long seen = Interlocked.CompareExchange(ref _growthsFlushed, growths, flushed);
+            if (seen == flushed)
+            {
+                return;
+            }
+
+            flushed = seen;
         }
     }
 }

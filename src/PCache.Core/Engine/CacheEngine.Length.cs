@@ -6,28 +6,30 @@ namespace PCache.Core.Engine;
 /// <summary>
 /// Growth and truncation. Keeps true: the backing is longer before a key beyond its old end can be logged (durably so, where the log survives power cuts);
 /// a truncation publishes the new length under all shards' locks, so no key beyond it enters the index afterwards; everything logged before is written back
-/// and has left the log before the backing is cut, so nothing beyond the new end can ever be replayed. One change of length at a time.
+/// and has left the log before the backing is cut, so nothing beyond the new end can ever be replayed; a truncation that failed is finished before the
+/// device may grow again, so what was cut off reads as zeros. One change of length at a time.
 /// </summary>
 internal sealed partial class CacheEngine
 {
+    /// <summary>Longest device: keys and plans have to be able to name its end.</summary>
+    public const long MaxLength = (long.MaxValue & -(long)StripeSize) - StripeSize;
+
     public void SetLength(long length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, MaxLength);
         int token = EnterResizable();
         try
         {
             _lengthGate.Wait();
             try
             {
-                if (NeedsTruncation(length))
+                if (length < Length || _truncationPending)
                 {
-                    Await(BeginTruncation(length));
-                    BindShorter(length);
-                    _backing.SetLength(length);
-                    _backing.Flush();
-                    EndTruncation(length);
+                    Truncate(Math.Min(length, Length));
                 }
-                else if (length > Length)
+
+                if (length > Length)
                 {
                     Grow(length);
                 }
@@ -46,6 +48,7 @@ internal sealed partial class CacheEngine
     public async ValueTask SetLengthAsync(long length, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, MaxLength);
         cancellationToken.ThrowIfCancellationRequested();
         int token = EnterResizable();
         try
@@ -53,15 +56,12 @@ internal sealed partial class CacheEngine
             await _lengthGate.WaitAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                if (NeedsTruncation(length))
+                if (length < Length || _truncationPending)
                 {
-                    await AwaitAsync(BeginTruncation(length), CancellationToken.None).ConfigureAwait(false);
-                    BindShorter(length);
-                    await _backing.SetLengthAsync(length, CancellationToken.None).ConfigureAwait(false);
-                    await _backing.FlushAsync(CancellationToken.None).ConfigureAwait(false);
-                    EndTruncation(length);
+                    await TruncateAsync(Math.Min(length, Length)).ConfigureAwait(false);
                 }
-                else if (length > Length)
+
+                if (length > Length)
                 {
                     await GrowAsync(length, cancellationToken).ConfigureAwait(false);
                 }
@@ -89,7 +89,23 @@ internal sealed partial class CacheEngine
         return token;
     }
 
-    private bool NeedsTruncation(long length) => length < Length || (_truncationPending && length <= _backing.Length);
+    private void Truncate(long length)
+    {
+        Await(BeginTruncation(length));
+        BindShorter(length);
+        _backing.SetLength(length);
+        _backing.Flush();
+        EndTruncation(length);
+    }
+
+    private async Task TruncateAsync(long length)
+    {
+        await AwaitAsync(BeginTruncation(length), CancellationToken.None).ConfigureAwait(false);
+        BindShorter(length);
+        await _backing.SetLengthAsync(length, CancellationToken.None).ConfigureAwait(false);
+        await _backing.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+        EndTruncation(length);
+    }
 
     /// <summary>Makes the device at least this long.</summary>
     private void EnsureLength(long end)
@@ -107,11 +123,7 @@ internal sealed partial class CacheEngine
             {
                 if (_truncationPending)
                 {
-                    long length = Length;
-                    Await(BeginTruncation(length));
-                    BindShorter(length);
-                    _backing.SetLength(length);
-                    EndTruncation(length);
+                    Truncate(Length);
                 }
 
                 Grow(end);
@@ -138,11 +150,7 @@ internal sealed partial class CacheEngine
             {
                 if (_truncationPending)
                 {
-                    long length = Length;
-                    await AwaitAsync(BeginTruncation(length), CancellationToken.None).ConfigureAwait(false);
-                    BindShorter(length);
-                    await _backing.SetLengthAsync(length, CancellationToken.None).ConfigureAwait(false);
-                    EndTruncation(length);
+                    await TruncateAsync(Length).ConfigureAwait(false);
                 }
 
                 await GrowAsync(end, cancellationToken).ConfigureAwait(false);
@@ -156,6 +164,7 @@ internal sealed partial class CacheEngine
 
     private void ThrowIfFixed(long end)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(end, MaxLength);
         if (!_backing.CanResize)
         {
             throw new ArgumentOutOfRangeException(nameof(end), end, $"The range ends at {end}, beyond the device's length of {Length} bytes, and the backing's length is fixed.");
@@ -164,8 +173,8 @@ internal sealed partial class CacheEngine
 
     private void Grow(long length)
     {
-        _growthUnflushed = true;
         _backing.SetLength(length);
+        Interlocked.Increment(ref _growths);
         if (_region.IsPowerSafe)
         {
             _backing.Flush(); // keys beyond the old end may become durable before the next flush
@@ -176,8 +185,8 @@ internal sealed partial class CacheEngine
 
     private async ValueTask GrowAsync(long length, CancellationToken cancellationToken)
     {
-        _growthUnflushed = true;
         await _backing.SetLengthAsync(length, cancellationToken).ConfigureAwait(false);
+        Interlocked.Increment(ref _growths);
         if (_region.IsPowerSafe)
         {
             await _backing.FlushAsync(CancellationToken.None).ConfigureAwait(false);
@@ -260,9 +269,12 @@ internal sealed partial class CacheEngine
     /// <summary>Binds the cache to the shorter length, durably, before the backing has it: a crash in between must not look like a wrong backing.</summary>
     private void BindShorter(long length)
     {
-        if (_media.Extension is { BackingLength: > 0 } block && block.BackingLength > (ulong)length)
+        lock (_settingsLock)
         {
-            ExtensionBlocks.Bind(_region, _media, length, block.BackingIdentity.ToGuid(), _backing.CanResize);
+            if (_media.Extension is { BackingLength: > 0 } block && block.BackingLength > (ulong)length)
+            {
+                ExtensionBlocks.Bind(_region, _media, length, block.BackingIdentity.ToGuid(), _backing.CanResize);
+            }
         }
     }
 

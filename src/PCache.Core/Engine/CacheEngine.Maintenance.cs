@@ -103,6 +103,11 @@ internal sealed partial class CacheEngine
                 FailRequests(OperationGate.Disposed());
             }
 
+            if (collect)
+            {
+                Volatile.Write(ref _recheckDamage, true); // what was logged anew before has to be passed once more
+            }
+
             // Whoever asks anew wants a try now, whatever delay the last failure brought.
             _failures = 0;
             lock (_requestLock)
@@ -210,11 +215,11 @@ internal sealed partial class CacheEngine
 
             bool overThreshold = e._segments.UsedCount * 100L >= (long)e._gcPercent * e._segments.Count;
             bool deadKeys = e._positions.KeyTail.Distance < _collectUntil;
-            bool collect = (spaceWanted || collectWanted || overThreshold || deadKeys) && e._collector.HasWork;
+            bool collect = ((spaceWanted || collectWanted || overThreshold || deadKeys) && e._collector.HasWork) || (collectWanted && e._collector.OlderKeyTailIsBehind);
             if (collect && (_collectNext || !WritebackWanted(spaceWanted, drainWanted, collectWanted, overThreshold, ref next)))
             {
                 _collectNext = false;
-                Collect();
+                Collect(collectWanted);
                 return TimeSpan.Zero;
             }
 
@@ -313,9 +318,9 @@ internal sealed partial class CacheEngine
             return outcome;
         }
 
-        private void Collect()
+        private void Collect(bool forGood)
         {
-            if (_engine._collector.Step())
+            if (_engine._collector.Step(forGood))
             {
                 _engine._space.Signal();
             }
@@ -364,7 +369,7 @@ internal sealed partial class CacheEngine
             lock (_requestLock)
             {
                 long dirtyTail = _engine._positions.DirtyTail.Distance;
-                long keyTail = _engine._positions.KeyTail.Distance;
+                long keyTail = _engine._positions.KeyTailOlder.Distance; // gone for good
                 for (int i = _requests.Count - 1; i >= 0; i--)
                 {
                     Request request = _requests[i];

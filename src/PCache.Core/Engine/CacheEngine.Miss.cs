@@ -36,8 +36,17 @@ internal sealed partial class CacheEngine
             }
         }
 
-        // Backing bytes beyond the device's length are none of the device's: a truncation is about to cut them off.
-        miss.Prepare(Math.Max(_backing.BlockSize, 1), _backing.Length, Length);
+        try
+        {
+            // Backing bytes beyond the device's length are none of the device's: a truncation is about to cut them off.
+            miss.Prepare(Math.Max(_backing.BlockSize, 1), _backing.Length, Length);
+        }
+        catch
+        {
+            EndMiss(miss);
+            throw;
+        }
+
         return miss;
     }
 

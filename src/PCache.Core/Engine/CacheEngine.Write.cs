@@ -180,7 +180,7 @@ internal sealed partial class CacheEngine
                     done += written;
                 }
 
-                if (done >= data.Length && !(durability == WriteDurability.ForceUnitAccess && _growthUnflushed))
+                if (done >= data.Length && !(durability == WriteDurability.ForceUnitAccess && GrowthUnflushed))
                 {
                     _writtenBytes.Add(data.Length);
                     if (durability == WriteDurability.ForceUnitAccess)

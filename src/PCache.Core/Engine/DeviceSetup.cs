@@ -39,6 +39,11 @@ internal static class DeviceSetup
             throw new ArgumentException($"The backing's block size is {backing.BlockSize}; it must be a power of two from 1 to 65536.", nameof(backing));
         }
 
+        if (backing.Length > CacheEngine.MaxLength)
+        {
+            throw new ArgumentException($"The backing has {backing.Length} bytes; a cache can be in front of at most {CacheEngine.MaxLength}.", nameof(backing));
+        }
+
         if (!o.ReadOnly && region.IsReadOnly)
         {
             throw new ArgumentException("The region is read-only; set PCacheOptions.ReadOnly to open the cache for reading.", nameof(region));

@@ -51,8 +51,14 @@ internal sealed class GarbageCollector
     /// <summary>Whether there is something behind the dirty tail.</summary>
     public bool HasWork => _positions.KeyTail.Distance < _positions.DirtyTail.Distance;
 
-    /// <summary>Passes some ksets. Returns whether there was anything to do.</summary>
-    public bool Step()
+    /// <summary>Whether one replica of the key tail is behind the other.</summary>
+    public bool OlderKeyTailIsBehind => _positions.KeyTailOlder.Distance < _positions.KeyTail.Distance;
+
+    /// <summary>
+    /// Passes some ksets. Returns whether there was anything to do. With <paramref name="forGood"/> the key tail moves in both replicas, so that what it
+    /// has passed can't be replayed any more even if one of them is lost.
+    /// </summary>
+    public bool Step(bool forGood)
     {
         LogPoint tail = _positions.KeyTail;
         LogPoint limit = _positions.CollectLimit;
@@ -60,7 +66,13 @@ internal sealed class GarbageCollector
         {
             if (!HasWork)
             {
-                return false;
+                if (!forGood || !OlderKeyTailIsBehind)
+                {
+                    return false;
+                }
+
+                _positions.WriteKeyTail(tail, both: true);
+                return true;
             }
 
             _positions.WriteDirtyTail(_positions.DirtyTail); // brings the other replica along
@@ -75,7 +87,7 @@ internal sealed class GarbageCollector
             at = Pass(at);
         }
 
-        _positions.WriteKeyTail(at, both: _leftLogSegments.Count > 0);
+        _positions.WriteKeyTail(at, both: forGood || _leftLogSegments.Count > 0);
         foreach (int segment in _dropped)
         {
             _segments.DropReference(segment);

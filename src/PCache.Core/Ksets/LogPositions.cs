@@ -24,6 +24,7 @@ internal sealed class LogPositions
     private LogPoint _dirtyTail;
     private LogPoint _dirtyTailOlder;
     private LogPoint _keyTail;
+    private LogPoint _keyTailOlder;
 
     public LogPositions(PmemRegion region, ReplicaState keyTailReplicas, ReplicaState dirtyTailReplicas, LogPoint keyTail, LogPoint dirtyTail, LogPoint keyHead)
     {
@@ -36,6 +37,9 @@ internal sealed class LogPositions
 
         // What the other replica says is not known to be on the way from the key tail: nothing is collected until it was rewritten.
         _dirtyTailOlder = keyTail;
+
+        // Nor what the key tail's other replica says: it lies somewhere before.
+        _keyTailOlder = keyTail with { Distance = long.MinValue };
     }
 
     /// <summary>Where the next kset goes.</summary>
@@ -86,6 +90,18 @@ internal sealed class LogPositions
         }
     }
 
+    /// <summary>Where a replay would start if the latest replica were lost: the older of the key tail's two.</summary>
+    public LogPoint KeyTailOlder
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _keyTailOlder;
+            }
+        }
+    }
+
     /// <summary>Publishes the head: the kset before it is durable.</summary>
     public void AdvanceHead(LogPosition position, int bytes)
     {
@@ -106,7 +122,7 @@ internal sealed class LogPositions
         }
     }
 
-    /// <summary>Moves the key tail, durably; in both replicas when <paramref name="both"/> (a log segment is given up).</summary>
+    /// <summary>Moves the key tail, durably; in both replicas when <paramref name="both"/> (a log segment is given up, or the log is emptied for a truncation).</summary>
     public void WriteKeyTail(LogPoint point, bool both)
     {
         Write(MediaConstants.KeyTailOffset, point.Position, ref _keyTailReplicas);
@@ -117,6 +133,7 @@ internal sealed class LogPositions
 
         lock (_lock)
         {
+            _keyTailOlder = both ? point : _keyTail;
             _keyTail = point;
         }
     }

@@ -32,6 +32,9 @@ internal sealed class LogWriter
     /// <summary>A shard's list as long as this is logged at once, by whoever made it so long.</summary>
     private const int PressingKeys = 8 * MediaConstants.MaxKeysPerKset;
 
+    /// <summary>Bytes of log that only keys logged anew may have: else a full log with damage at its dirty tail could never move on.</summary>
+    private const int AnewBytes = MediaConstants.MaxKeysPerKset * WorstCaseKeyBytes;
+
     private readonly PmemRegion _region;
     private readonly SegmentTable _segments;
     private readonly LogPositions _positions;
@@ -74,16 +77,17 @@ internal sealed class LogWriter
 
     private int SegmentRoom => _segments.DataSize - SegmentWaste;
 
-    /// <summary>Reserves room for <paramref name="keys"/> keys; false: there is none now.</summary>
-    public bool TryReserve(int keys)
+    /// <summary>Reserves room for <paramref name="keys"/> keys; false: there is none now. <paramref name="anew"/>: keys that stand in the log already may have the last of it.</summary>
+    public bool TryReserve(int keys, bool anew = false)
     {
         long wanted = (long)keys * WorstCaseKeyBytes;
-        if (Volatile.Read(ref _availableBytes) < wanted)
+        long least = anew ? 0 : AnewBytes;
+        if (Volatile.Read(ref _availableBytes) < wanted + least)
         {
             return false;
         }
 
-        if (Interlocked.Add(ref _availableBytes, -wanted) >= 0)
+        if (Interlocked.Add(ref _availableBytes, -wanted) >= least)
         {
             return true;
         }
@@ -107,7 +111,10 @@ internal sealed class LogWriter
         return pending.Count >= MediaConstants.MaxKeysPerKset;
     }
 
-    /// <summary>Logs a shard's long list: at once if nobody else is appending, in any case if it is very long.</summary>
+    /// <summary>
+    /// Logs a shard's long list: at once if nobody else is appending, in any case if it is very long. A medium that fails is not the caller's error: the
+    /// keys stay pending, and whoever wants them durable is told.
+    /// </summary>
     public void Relieve(int shard)
     {
         bool pressing;
@@ -129,6 +136,10 @@ internal sealed class LogWriter
         {
             Take(shard);
             AppendTaken();
+        }
+        catch (IOException)
+        {
+            // The next flush, and the maintenance before that, meet it again.
         }
         finally
         {

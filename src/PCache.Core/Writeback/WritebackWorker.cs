@@ -62,8 +62,9 @@ internal sealed class WritebackWorker
     private long _passedBytes;
     private long _writtenBytes;
 
-    // Damaged keys that were logged anew and lie ahead of the dirty tail, and where the log ended then: passing only them once more gains nothing.
-    private readonly HashSet<(ulong Offset, uint Segment, uint SegmentOffset, ulong Generation)> _relogged = [];
+    // Damaged keys that were logged anew and lie ahead of the dirty tail (at this distance or later), and where the log ended then: passing only them once
+    // more gains nothing. One key may stand in the log several times (zeros written twice, a kill after it was logged anew): it is logged anew once.
+    private readonly Dictionary<(ulong Offset, uint Length, uint Segment, uint SegmentOffset, ulong Generation), long> _relogged = [];
     private long _relogEnd = -1;
 
     public WritebackWorker(WritebackParts parts, IBlockDevice backing, PCacheOptions options)
@@ -89,7 +90,8 @@ internal sealed class WritebackWorker
         get
         {
             long head = _parts.Positions.KeyHead.Distance;
-            return _parts.Positions.DirtyTail.Distance < head && (HasWork || head != _relogEnd);
+            long tail = _parts.Positions.DirtyTail.Distance;
+            return tail < head && (HasWork || head != _relogEnd || tail < FirstRelogged());
         }
     }
 
@@ -150,9 +152,9 @@ internal sealed class WritebackWorker
         {
             stop.ThrowIfCancellationRequested();
             ReadKset(at);
-            if (_plan.EntryCount > 0 && (_reader.Header.IsBarrier || groupBytes >= _options.WritebackGroupBytes))
+            if ((_plan.EntryCount > 0 && (_reader.Header.IsBarrier || groupBytes >= _options.WritebackGroupBytes)) || _damaged.Count > 0)
             {
-                break;
+                break; // behind damage at once: there may be room in the log for no more than what one kset holds
             }
 
             ReadOnlySpan<CacheKey> keys = _reader.Keys;
@@ -161,7 +163,7 @@ internal sealed class WritebackWorker
                 KeyState state = _validator.Check(in keys[i], _reader.KeyDeviceOffset(i), _parts.Segments.Generations);
                 if (state == KeyState.Live && !keys[i].IsClean)
                 {
-                    groupBytes += Take(in keys[i]);
+                    groupBytes += Take(in keys[i], at.Distance);
                 }
             }
 
@@ -181,11 +183,15 @@ internal sealed class WritebackWorker
         }
     }
 
-    private long Take(in CacheKey key)
+    private long Take(in CacheKey key, long distance)
     {
         _passedKeys++;
         _passedBytes += key.Length;
-        _relogged.Remove((key.Offset, key.Segment, key.SegmentOffset, key.Generation));
+        if (_relogged.TryGetValue(IdentityOf(in key), out long relogged) && relogged <= distance)
+        {
+            _relogged.Remove(IdentityOf(in key));
+        }
+
         long source = _parts.Segments.DataOffset((int)key.Segment) + key.SegmentOffset;
         if (_payloadCrc && Crc32C.HashToUInt32(_parts.Region.ReadSpan(source, (int)key.Length)) != key.PayloadCrc)
         {
@@ -221,7 +227,6 @@ internal sealed class WritebackWorker
     /// </summary>
     private bool LogDamagedAnew()
     {
-        bool any = false;
         foreach (CacheKey key in _damaged)
         {
             Extent extent = ExtentOf(in key, ExtentFlags.None);
@@ -239,30 +244,39 @@ internal sealed class WritebackWorker
                 var same = new SameKeyFilter(ExtentIdentity.Of(in extent)) { MatchShared = true };
                 foreach (ref Extent piece in _pieces.AsSpan())
                 {
-                    if (!same.Matches(in piece))
+                    if (!same.Matches(in piece) || (piece.Length == piece.KeyLength && _relogged.ContainsKey(IdentityOf(in key))))
                     {
                         continue;
                     }
 
-                    if (!_parts.Log.TryReserve(1))
+                    if (!_parts.Log.TryReserve(1, anew: true))
                     {
                         return false;
                     }
 
-                    any = true;
                     Relog(shard, stripe, index, ref piece);
                 }
             }
         }
 
-        if (any)
-        {
-            _parts.Log.Flush();
-            _relogEnd = _parts.Positions.KeyHead.Distance;
-        }
-
+        _parts.Log.Flush(); // also what was logged anew when there wasn't room for all
+        _relogEnd = _relogged.Count > 0 ? _parts.Positions.KeyHead.Distance : -1;
         return true;
     }
+
+    private long FirstRelogged()
+    {
+        long first = long.MaxValue;
+        foreach (long distance in _relogged.Values)
+        {
+            first = Math.Min(first, distance);
+        }
+
+        return _relogged.Count == 0 ? 0 : first;
+    }
+
+    private static (ulong Offset, uint Length, uint Segment, uint SegmentOffset, ulong Generation) IdentityOf(in CacheKey key) =>
+        (key.Offset, key.Length, key.Segment, key.SegmentOffset, key.Generation);
 
     private void Relog(IndexShard shard, long stripe, StripeIndex index, ref Extent piece)
     {
@@ -286,7 +300,7 @@ internal sealed class WritebackWorker
             Generation = piece.Generation,
             PayloadCrc = piece.PayloadCrc,
         };
-        _relogged.Add((anew.Offset, anew.Segment, anew.SegmentOffset, anew.Generation));
+        _relogged[IdentityOf(in anew)] = _parts.Positions.KeyHead.Distance;
         _parts.Dirty.Add(anew.Length);
         _parts.Log.Add(shard.Id, in anew);
     }

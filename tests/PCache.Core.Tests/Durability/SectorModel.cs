@@ -135,6 +135,10 @@ internal sealed class SectorModel(long length)
         }
     }
 
+    /// <summary>What the device holds of all that was never discarded: it must not change by itself.</summary>
+    public Dictionary<long, byte[]> ReadDefined(IBlockDevice device) =>
+        ReadSectors(device).Where(s => !Versions(s.Sector).Contains(null)).ToDictionary(s => s.Sector, s => s.Bytes);
+
     /// <summary>Goes on from what a crash has left.</summary>
     public void Adopt(IBlockDevice device)
     {

@@ -73,6 +73,8 @@ public sealed class FullCacheTests
     [Theory]
     [InlineData(512)]
     [InlineData(4096)]
+    [InlineData(Chunk)]
+    [InlineData(3 * Chunk)]
     public async Task Waiting_writes_complete_in_order_of_arrival(int size)
     {
         using SmallCache cache = Tiny(o => o with { StartWritebackPaused = true });

@@ -7,7 +7,7 @@ namespace PCache.Core.Tests.Support;
 /// <summary>
 /// Memory as a region that can be "killed" or "cut off from power" between any two stores. Keeps true: <see cref="KillImage"/> is what a process
 /// death leaves (every store so far); <see cref="PowerCutImage"/> is one of the states that a power cut may leave: what was flushed and drained is
-/// there, of everything stored since, each 8-byte word is old or new.
+/// there, of everything stored since, each 8-byte word is old or new (8-byte words, cache lines or pages go together).
 /// </summary>
 internal sealed unsafe class HookedRegion : PmemRegion
 {
@@ -60,23 +60,24 @@ internal sealed unsafe class HookedRegion : PmemRegion
     {
         lock (_gate)
         {
+            // What is new or old as a whole: a word, a cache line, a page. With pages, a kset easily gets ahead of its payload.
             byte[] image = (byte[])_durable.Clone();
             int newPercent = new[] { 0, 5, 50, 95, 100 }[random.Next(5)];
+            int unit = new[] { 8, 64, 4096 }[random.Next(3)];
             var now = new ReadOnlySpan<byte>((void*)_memory, (int)LengthBytes);
-            for (int line = 0; line < image.Length; line += 4096)
+            for (int page = 0; page < image.Length; page += 4096)
             {
-                int length = Math.Min(4096, image.Length - line);
-                if (now.Slice(line, length).SequenceEqual(image.AsSpan(line, length)))
+                int end = Math.Min(page + 4096, image.Length);
+                if (now[page..end].SequenceEqual(image.AsSpan(page, end - page)))
                 {
                     continue;
                 }
 
-                for (int word = line; word < line + length; word += 8)
+                for (int at = page; at < end; at += unit)
                 {
-                    int size = Math.Min(8, line + length - word);
                     if (random.Next(100) < newPercent)
                     {
-                        now.Slice(word, size).CopyTo(image.AsSpan(word));
+                        now[at..Math.Min(at + unit, end)].CopyTo(image.AsSpan(at));
                     }
                 }
             }

@@ -106,7 +106,7 @@ internal sealed class ScriptedBacking : IBlockDevice
     {
         lock (_gate)
         {
-            return new ScriptedBacking(_content.Clone(), BlockSize, CanResize);
+            return new ScriptedBacking(_content.Clone(), BlockSize, CanResize) { CanDiscard = CanDiscard };
         }
     }
 
@@ -139,7 +139,7 @@ internal sealed class ScriptedBacking : IBlockDevice
                 }
             }
 
-            return new ScriptedBacking(left, BlockSize, CanResize);
+            return new ScriptedBacking(left, BlockSize, CanResize) { CanDiscard = CanDiscard };
         }
     }
 

@@ -8,10 +8,12 @@ internal sealed class SmallCache : IDisposable
     private const int StepLimit = 100_000;
 
     public SmallCache(
-        int segments = 16, long backingBytes = 1 << 20, int blockSize = 1, bool canResize = false, Func<PCacheOptions, PCacheOptions>? with = null, byte[]? content = null)
+        int segments = 16, long backingBytes = 1 << 20, int blockSize = 1, bool canResize = false, Func<PCacheOptions, PCacheOptions>? with = null, byte[]? content = null, bool canDiscard = false)
     {
         Region = HookedRegion.Allocate(Rig.RegionLength(segments));
-        Backing = content is null ? new ScriptedBacking(backingBytes, blockSize, canResize) : new ScriptedBacking(content, blockSize, canResize);
+        Backing = content is null
+            ? new ScriptedBacking(backingBytes, blockSize, canResize) { CanDiscard = canDiscard }
+            : new ScriptedBacking(content, blockSize, canResize) { CanDiscard = canDiscard };
         var options = new PCacheOptions
         {
             SegmentSizeBytes = Rig.SegmentBytes,
