@@ -16,7 +16,7 @@ public sealed partial class PCacheStream
     /// <param name="cacheLengthBytes">Its length in bytes when it has to be made; an existing file keeps its length.</param>
     /// <param name="backing">The slow Stream: readable, writable, seekable.</param>
     /// <param name="options">Settings; null: the defaults.</param>
-    /// <param name="fileOptions">How the cache file is mapped; null: the page cache.</param>
+    /// <param name="fileOptions">How the cache file is mapped; null: through the page cache, read-only where <see cref="PCacheOptions.ReadOnly"/> is set.</param>
     /// <exception cref="ArgumentException">An argument or option is out of range; nothing was changed.</exception>
     /// <exception cref="PCacheInUseException">The cache file is in use.</exception>
     /// <exception cref="PCacheCorruptionException">The cache file is damaged; nothing was changed.</exception>
@@ -28,7 +28,8 @@ public sealed partial class PCacheStream
         ArgumentException.ThrowIfNullOrEmpty(cachePath);
         ArgumentNullException.ThrowIfNull(backing);
         bool existed = File.Exists(cachePath);
-        PmemRegion region = existed ? PmemFile.Open(cachePath, fileOptions) : PmemFile.Create(cachePath, cacheLengthBytes, fileOptions);
+        PmemFileOptions mapping = fileOptions ?? new PmemFileOptions { ReadOnly = options is { ReadOnly: true } };
+        PmemRegion region = mapping.ReadOnly ? PmemFile.Open(cachePath, mapping) : PmemFile.OpenOrCreate(cachePath, cacheLengthBytes, mapping);
         try
         {
             return OpenOrCreate(region, backing, options);

@@ -14,31 +14,26 @@ internal sealed partial class CacheEngine
     /// </remarks>
     private sealed class Maintenance
     {
-        private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
-        private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(30);
-
         /// <summary>Failures in a row after which those who wait for write-back are told so.</summary>
         private const int FailuresBeforeGivingUp = 3;
 
         private readonly CacheEngine _engine;
         private readonly MaintenanceThread? _thread;
         private readonly Lock _stepLock = new();
-        private readonly Lock _requestLock = new();
-        private readonly List<Request> _requests = [];
+        private readonly MaintenanceRequests _requests = new();
+        private readonly RetryDelay _retry;
         private readonly CancellationTokenSource _stop = new();
         private volatile bool _paused;
         private volatile Exception? _error;
-        private volatile int _failures;
-        private long? _dirtySince;
-        private long? _retryAt;
-        private TimeSpan _retryDelay = FirstRetry;
         private readonly long _collectUntil;
+        private long? _dirtySince;
         private bool _collectNext;
         private bool _recheckDamage;
 
         public Maintenance(CacheEngine engine)
         {
             _engine = engine;
+            _retry = new RetryDelay(engine._clock);
             _paused = engine._options.StartWritebackPaused;
 
             // Keys that were dead when the cache was opened leave the log as soon as may be: Linux refuses an image with dead keys whose payload is gone.
@@ -64,7 +59,7 @@ internal sealed partial class CacheEngine
 
         public Exception? Error => _error;
 
-        public int Failures => _failures;
+        public int Failures => _retry.Failures;
 
         public void Start() => _thread?.Start();
 
@@ -86,21 +81,16 @@ internal sealed partial class CacheEngine
         {
             _stop.Cancel();
             _thread?.Stop();
-            FailRequests(OperationGate.Disposed());
+            _requests.FailAll(OperationGate.Disposed());
         }
 
         /// <summary>Asks for everything logged before <paramref name="distance"/> to be written back, or (collect) to be passed by GC too.</summary>
-        public Task Ask(long distance, bool collect, Action? onStep = null)
+        public Task Ask(long distance, bool collect, Action? onProgress = null)
         {
-            var request = new Request(distance, collect, onStep);
-            lock (_requestLock)
-            {
-                _requests.Add(request);
-            }
-
+            Task done = _requests.Add(distance, collect, onProgress);
             if (_stop.IsCancellationRequested)
             {
-                FailRequests(OperationGate.Disposed());
+                _requests.FailAll(OperationGate.Disposed());
             }
 
             if (collect)
@@ -108,25 +98,13 @@ internal sealed partial class CacheEngine
                 Volatile.Write(ref _recheckDamage, true); // what was logged anew before has to be passed once more
             }
 
-            // Whoever asks anew wants a try now, whatever delay the last failure brought.
-            _failures = 0;
-            lock (_requestLock)
-            {
-                _retryAt = null;
-            }
-
+            _retry.TryNow(forgetFailures: true); // whoever asks anew wants a try now, whatever delay the last failure brought
             NoteUrgentWork();
-            return request.Done.Task;
+            return done;
         }
 
         /// <summary>Withdraws a request.</summary>
-        public void Withdraw(Task task)
-        {
-            lock (_requestLock)
-            {
-                _requests.RemoveAll(request => request.Done.Task == task);
-            }
-        }
+        public void Withdraw(Task task) => _requests.Withdraw(task);
 
         /// <summary>Manual mode: runs a step; throws for nobody.</summary>
         public TimeSpan StepGuarded()
@@ -140,8 +118,7 @@ internal sealed partial class CacheEngine
             {
                 try
                 {
-                    TimeSpan delay = Step();
-                    return delay;
+                    return Step();
                 }
                 catch (OperationCanceledException) when (_stop.IsCancellationRequested)
                 {
@@ -159,23 +136,19 @@ internal sealed partial class CacheEngine
         /// <exception cref="PCacheFullException">No step can get any further.</exception>
         public void StepInline(Task? wanted)
         {
-            lock (_requestLock)
-            {
-                _retryAt = null;
-            }
-
+            _retry.TryNow(forgetFailures: false);
             TimeSpan delay = StepGuarded();
             if (wanted is { IsCompleted: true })
             {
                 return;
             }
 
-            if (_failures >= FailuresBeforeGivingUp)
+            if (Failures >= FailuresBeforeGivingUp)
             {
                 throw new PCacheFullException($"Write-back can't make progress: {_error!.Message}", _error);
             }
 
-            if (delay != TimeSpan.Zero && _failures == 0)
+            if (delay != TimeSpan.Zero && Failures == 0)
             {
                 throw new PCacheFullException(_paused
                     ? "There is no room, write-back is paused, and maintenance runs by hand only."
@@ -187,8 +160,8 @@ internal sealed partial class CacheEngine
         {
             CacheEngine e = _engine;
             bool spaceWanted = e._space.HasWaiters;
-            bool drainWanted = RequestPending(collect: false);
-            bool collectWanted = RequestPending(collect: true);
+            bool drainWanted = _requests.AnyPending(collect: false);
+            bool collectWanted = _requests.AnyPending(collect: true);
             TimeSpan next = Timeout.InfiniteTimeSpan;
 
             if (e._collector.ReclaimOne())
@@ -227,14 +200,14 @@ internal sealed partial class CacheEngine
             if (WritebackWanted(spaceWanted, drainWanted, collectWanted, overThreshold, ref next))
             {
                 WritebackOutcome outcome = RunWriteback();
-                ReportProgress();
+                _requests.ReportProgress();
                 CompleteRequests();
                 if (outcome == WritebackOutcome.Moved)
                 {
                     return TimeSpan.Zero;
                 }
             }
-            else if (_failures == 0 && !e._writeback.HasWork)
+            else if (Failures == 0 && !e._writeback.HasWork)
             {
                 _dirtySince = null;
                 CompleteRequests();
@@ -282,15 +255,10 @@ internal sealed partial class CacheEngine
                 return false;
             }
 
-            long? retryAt;
-            lock (_requestLock)
+            TimeSpan retryIn = _retry.Remaining(now);
+            if (retryIn > TimeSpan.Zero)
             {
-                retryAt = _retryAt;
-            }
-
-            if (retryAt is long at && at > now)
-            {
-                next = Earlier(next, e._clock.GetElapsedTime(now, at));
+                next = Earlier(next, retryIn);
                 return false;
             }
 
@@ -308,13 +276,7 @@ internal sealed partial class CacheEngine
         {
             WritebackOutcome outcome = _engine._writeback.RunGroup(_stop.Token);
             _error = null;
-            _failures = 0;
-            _retryDelay = FirstRetry;
-            lock (_requestLock)
-            {
-                _retryAt = null;
-            }
-
+            _retry.NoteSuccess();
             return outcome;
         }
 
@@ -331,96 +293,25 @@ internal sealed partial class CacheEngine
         private TimeSpan NoteFailure(Exception error)
         {
             _error = error;
-            int failures = ++_failures;
-            TimeSpan delay = _retryDelay;
-            _retryDelay = _retryDelay * 2 < LongestRetry ? _retryDelay * 2 : LongestRetry;
-            lock (_requestLock)
-            {
-                _retryAt = _engine._clock.GetTimestamp() + (long)(delay.TotalSeconds * _engine._clock.TimestampFrequency);
-            }
-
-            if (failures >= FailuresBeforeGivingUp)
+            TimeSpan delay = _retry.NoteFailure();
+            if (Failures >= FailuresBeforeGivingUp)
             {
                 _engine._space.FailAll(new PCacheException($"Write-back can't make progress: {error.Message}", error));
-                FailRequests(new PCacheException($"Write-back can't make progress: {error.Message} Nothing is lost; what is dirty stays in the cache.", error));
+                _requests.FailAll(new PCacheException($"Write-back can't make progress: {error.Message} Nothing is lost; what is dirty stays in the cache.", error));
             }
 
             return delay;
         }
 
-        private bool RequestPending(bool collect)
-        {
-            lock (_requestLock)
-            {
-                foreach (Request request in _requests)
-                {
-                    if (request.Collect == collect)
-                    {
-                        return true;
-                    }
-                }
-            }
-
-            return false;
-        }
-
-        private void CompleteRequests()
-        {
-            lock (_requestLock)
-            {
-                long dirtyTail = _engine._positions.DirtyTail.Distance;
-                long keyTail = _engine._positions.KeyTailOlder.Distance; // gone for good
-                for (int i = _requests.Count - 1; i >= 0; i--)
-                {
-                    Request request = _requests[i];
-                    if ((request.Collect ? keyTail : dirtyTail) >= request.Distance || (!request.Collect && !_engine._writeback.CanMove))
-                    {
-                        _requests.RemoveAt(i);
-                        request.Done.TrySetResult();
-                    }
-                }
-            }
-        }
-
-        private void ReportProgress()
-        {
-            List<Action>? reports = null;
-            lock (_requestLock)
-            {
-                foreach (Request request in _requests)
-                {
-                    if (request.OnStep is { } report)
-                    {
-                        (reports ??= []).Add(report);
-                    }
-                }
-            }
-
-            reports?.ForEach(report => report());
-        }
-
-        private void FailRequests(Exception error)
-        {
-            lock (_requestLock)
-            {
-                foreach (Request request in _requests)
-                {
-                    request.Done.TrySetException(error);
-                }
-
-                _requests.Clear();
-            }
-        }
+        private void CompleteRequests() => _requests.Complete(
+            writtenBack: _engine._positions.DirtyTail.Distance,
+            collected: _engine._positions.KeyTailOlder.Distance, // gone for good
+            nothingLeft: !_engine._writeback.CanMove);
 
         private static TimeSpan Earlier(TimeSpan a, TimeSpan b)
         {
             b = b > TimeSpan.Zero ? b : TimeSpan.FromMilliseconds(1);
             return a == Timeout.InfiniteTimeSpan || b < a ? b : a;
-        }
-
-        private sealed record Request(long Distance, bool Collect, Action? OnStep)
-        {
-            public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
         }
     }
 }

@@ -1,0 +1,105 @@
+namespace PCache.Core.Engine;
+
+/// <summary>
+/// What callers wait for: a place in the log that write-back, or GC too, has to have passed. Keeps true: every request ends, once: reached, withdrawn, or
+/// failed. Any thread; nothing of the caller's runs under the lock.
+/// </summary>
+internal sealed class MaintenanceRequests
+{
+    private readonly Lock _lock = new();
+    private readonly List<Request> _requests = [];
+
+    /// <summary>Asks for everything logged before <paramref name="distance"/> to be written back, or (<paramref name="collect"/>) to be passed by GC too.</summary>
+    public Task Add(long distance, bool collect, Action? onProgress)
+    {
+        var request = new Request(distance, collect, onProgress);
+        lock (_lock)
+        {
+            _requests.Add(request);
+        }
+
+        return request.Done.Task;
+    }
+
+    /// <summary>Whether somebody waits for write-back, or for GC.</summary>
+    public bool AnyPending(bool collect)
+    {
+        lock (_lock)
+        {
+            return _requests.Exists(collect ? static request => request.Collect : static request => !request.Collect);
+        }
+    }
+
+    /// <summary>The caller no longer waits.</summary>
+    public void Withdraw(Task task)
+    {
+        lock (_lock)
+        {
+            _requests.RemoveAll(request => request.Done.Task == task);
+        }
+    }
+
+    /// <summary>Completes what has been reached; all that wait for write-back, if <paramref name="nothingLeft"/>.</summary>
+    public void Complete(long writtenBack, long collected, bool nothingLeft)
+    {
+        lock (_lock)
+        {
+            for (int i = _requests.Count - 1; i >= 0; i--)
+            {
+                Request request = _requests[i];
+                if ((request.Collect ? collected : writtenBack) >= request.Distance || (nothingLeft && !request.Collect))
+                {
+                    _requests.RemoveAt(i);
+                    request.Done.TrySetResult();
+                }
+            }
+        }
+    }
+
+    /// <summary>Tells progress. A callback that throws fails its own request, nothing else.</summary>
+    public void ReportProgress()
+    {
+        Request[] listeners;
+        lock (_lock)
+        {
+            if (!_requests.Exists(static request => request.OnProgress is not null))
+            {
+                return;
+            }
+
+            listeners = [.. _requests];
+        }
+
+        foreach (Request request in listeners)
+        {
+            try
+            {
+                request.OnProgress?.Invoke();
+            }
+            catch (Exception e)
+            {
+                Withdraw(request.Done.Task);
+                request.Done.TrySetException(e);
+            }
+        }
+    }
+
+    /// <summary>Fails everything.</summary>
+    public void FailAll(Exception error)
+    {
+        lock (_lock)
+        {
+            foreach (Request request in _requests)
+            {
+                request.Done.TrySetException(error);
+            }
+
+            _requests.Clear();
+        }
+    }
+
+    private sealed record Request(long Distance, bool Collect, Action? OnProgress)
+    {
+        public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}
