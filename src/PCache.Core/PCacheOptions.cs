@@ -34,7 +34,7 @@ public sealed record PCacheOptions
     /// <summary>Identity of the backing, chosen by the caller and bound to the cache; <see cref="Guid.Empty"/>: only the length is bound.</summary>
     public Guid BackingIdentity { get; init; }
 
-    /// <summary>Consent to a backing whose identity or length differs from the bound one. The cache is bound anew.</summary>
+    /// <summary>Consent to a backing whose identity or length differs from the bound one. The cache is bound anew; a read-only open only passes over the difference.</summary>
     public bool RebindBacking { get; init; }
 
     /// <summary>Consent to open an image in which acknowledged writes are already lost (see <see cref="PCacheLostWritesException"/>).</summary>

@@ -14,9 +14,12 @@ internal sealed class MappedFileRegion : DirectRegion
     private readonly FileMapping _mapping;
     private readonly PendingSync? _pending;
 
+    // Only there .NET has stores that go past the caches; elsewhere whoever vouches for the memory gets what survives the process.
+    private static bool StoresReachTheMedium => System.Runtime.Intrinsics.X86.Sse2.IsSupported;
+
     /// <summary>Takes over both file and mapping.</summary>
     public MappedFileRegion(SafeFileHandle file, FileMapping mapping, long lengthBytes, PmemFileOptions options)
-        : base(mapping.Address, lengthBytes, options.Persistence, options.PowerSafe || options.Persistence != Persistence.PageCache, options.ReadOnly)
+        : base(mapping.Address, lengthBytes, options.Persistence, options.PowerSafe || (options.Persistence != Persistence.PageCache && StoresReachTheMedium), options.ReadOnly)
     {
         _file = file;
         _mapping = mapping;

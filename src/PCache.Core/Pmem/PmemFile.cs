@@ -36,6 +36,11 @@ public static class PmemFile
         try
         {
             FileSpace.Allocate(file, path, lengthBytes);
+            if (!OperatingSystem.IsWindows() && Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder)
+            {
+                UnixNative.SyncFolder(folder);
+            }
+
             return Map(file, path, lengthBytes, options);
         }
         catch

@@ -50,6 +50,39 @@ internal static partial class UnixNative
     [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
     internal static partial long Seek(SafeFileHandle file, long offset, int origin);
 
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int OpenForReading(string path, int flagsNone);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int SyncFile(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int Close(int descriptor);
+
+    /// <summary>
+    /// Makes the names in a folder durable, as far as the file system knows how to: a new file whose folder was not synchronised may be gone after a power cut.
+    /// </summary>
+    internal static void SyncFolder(string folder)
+    {
+        int descriptor = OpenForReading(folder, 0);
+        if (descriptor < 0)
+        {
+            return; // a folder that may be written but not read: nothing more can be done
+        }
+
+        try
+        {
+            if (SyncFile(descriptor) != 0 && Marshal.GetLastPInvokeError() != ErrorInvalid)
+            {
+                throw LastError($"The folder '{folder}' can't be synchronised");
+            }
+        }
+        finally
+        {
+            _ = Close(descriptor);
+        }
+    }
+
     /// <summary>The exception for the last failed call.</summary>
     internal static IOException LastError(string what)
     {

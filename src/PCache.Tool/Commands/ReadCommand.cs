@@ -31,6 +31,7 @@ internal static class ReadCommand
             DefaultValueFactory = _ => "fail",
         };
         damaged.AcceptOnlyFromAmong("fail", "zero", "backing");
+        var anyBacking = new Option<bool>("--any-backing") { Description = "Read in front of this backing although it isn't the one that the cache is bound to." };
         var command = new ToolCommand(
             "read",
             "Reads through the cache, without changing cache or backing.",
@@ -42,6 +43,7 @@ internal static class ReadCommand
         command.Add(offset);
         command.Add(length);
         command.Add(damaged);
+        command.Add(anyBacking);
         command.SetAction(parse =>
         {
             DamagedMode mode = Enum.Parse<DamagedMode>(parse.GetRequiredValue(damaged), ignoreCase: true);
@@ -52,12 +54,13 @@ internal static class ReadCommand
                 parse.GetRequiredValue(output),
                 parse.GetValue(offset) ?? 0,
                 parse.GetValue(length),
-                mode);
+                mode,
+                parse.GetValue(anyBacking));
         });
         return command;
     }
 
-    private static int Run(ToolContext context, string cachePath, string backingPath, string outputPath, long offset, long? length, DamagedMode mode)
+    private static int Run(ToolContext context, string cachePath, string backingPath, string outputPath, long offset, long? length, DamagedMode mode, bool anyBacking)
     {
         bool toStandardOutput = outputPath == "-";
         if (!toStandardOutput && (CacheFiles.SameFile(outputPath, cachePath) || CacheFiles.SameFile(outputPath, backingPath)))
@@ -70,7 +73,7 @@ internal static class ReadCommand
             throw ToolException.Refused($"'{outputPath}' is a directory. Give the path of a file for --output.");
         }
 
-        using PCacheDevice device = CacheFiles.OpenDevice(cachePath, backingPath, new PCacheOptions { ReadOnly = true });
+        using PCacheDevice device = CacheFiles.OpenDevice(cachePath, backingPath, new PCacheOptions { ReadOnly = true, RebindBacking = anyBacking });
         long deviceLength = device.Length;
         if (offset > deviceLength || (length is not null && length > deviceLength - offset))
         {
