@@ -14,6 +14,9 @@ internal sealed partial class CacheEngine
     /// </remarks>
     private sealed class Maintenance
     {
+        /// <summary>Work that comes during a sleep with an end waits no longer than this, whatever the sleep was for.</summary>
+        private static readonly TimeSpan LongestSleep = TimeSpan.FromSeconds(1);
+
         /// <summary>Failures in a row after which those who wait for write-back are told so.</summary>
         private const int FailuresBeforeGivingUp = 3;
 
@@ -41,7 +44,7 @@ internal sealed partial class CacheEngine
             if (engine._options.Maintenance == MaintenanceMode.OwnThread)
             {
                 int token = engine._gate.Enter(); // the thread is an operation in flight: the region outlives it
-                _thread = new MaintenanceThread(StepGuarded, () => engine._gate.Exit(token), engine._clock, engine._options.KsetTimeout);
+                _thread = new MaintenanceThread(StepGuarded, () => engine._gate.Exit(token), engine._clock, TimeSpan.FromTicks(Math.Min(engine._options.KsetTimeout.Ticks, LongestSleep.Ticks)));
             }
         }
 

@@ -5,7 +5,7 @@ namespace PCache.Core.Engine;
 /// </summary>
 /// <remarks>
 /// Keeps true: no urgent wake-up is lost (one that comes before or during a step makes another step follow). Ordinary ones only end a sleep without end:
-/// a sleep with an end is no longer than <c>longestSleep</c> (the kset timeout), and the next step sees what came meanwhile; so a busy writer doesn't wake
+/// a sleep with an end is no longer than <c>longestSleep</c>, and the next step sees what came meanwhile; so a busy writer doesn't wake
 /// the thread for every write. It sleeps on the device's clock, so a virtual clock drives it too.
 /// </remarks>
 internal sealed class MaintenanceThread(Func<TimeSpan> step, Action onExit, TimeProvider clock, TimeSpan longestSleep)

@@ -12,8 +12,8 @@ namespace PCache.Core.Engine;
 /// </summary>
 /// <remarks>
 /// Keeps true: nothing on the medium is changed before everything was validated and consented to; a read-only open changes nothing at all. The first store
-/// of a writable open zeroes the log's end, durably, so that nobody ever follows what was rejected. The identity of the backing is durable before the first
-/// dirty key can be.
+/// of a writable open zeroes the log's end, durably, so that nobody ever follows what was rejected. No replica of the key tail names a free segment before one
+/// is used. The identity of the backing is durable before the first dirty key can be.
 /// </remarks>
 internal sealed class Recovery : IReplaySink
 {
@@ -195,6 +195,13 @@ internal sealed class Recovery : IReplaySink
         int behind = Segments.DataSize - head.Offset;
         RegionZeroing.Zero(_region, at, Math.Min(behind, MediaConstants.KsetHeaderSize));
         RegionZeroing.Zero(_region, at, behind);
+
+        // A crash between the two writes of a key tail that gave a log segment up: that segment is free now, and about to be used again.
+        ReplicaOutcome tails = Replicas.Read(_region, MediaConstants.KeyTailOffset, MediaConstants.PositionStride, out PositionRecord tail, out PositionRecord older, out _);
+        if (tails == ReplicaOutcome.Both && older.Segment != tail.Segment)
+        {
+            Positions.WriteKeyTail(Positions.KeyTail, both: true);
+        }
 
         // An image that isn't bound yet (Linux made it, or the command without a backing) is bound now, before the first dirty key.
         if (_options.RebindBacking || Media.Extension is not { BackingLength: > 0 })

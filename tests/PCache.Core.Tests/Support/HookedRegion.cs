@@ -27,6 +27,9 @@ internal sealed unsafe class HookedRegion : PmemRegion
     /// <summary>Called before every store, flush and drain, on the thread that makes it.</summary>
     public Action? BeforeEvent { get; set; }
 
+    /// <summary>Called before every drain, on the thread that makes it.</summary>
+    public Action? BeforeDrain { get; set; }
+
     /// <summary>Makes <see cref="Drain"/> fail.</summary>
     public Exception? DrainError { get; set; }
 
@@ -127,6 +130,7 @@ internal sealed unsafe class HookedRegion : PmemRegion
     public override void Drain()
     {
         BeforeEvent?.Invoke();
+        BeforeDrain?.Invoke();
         lock (_gate)
         {
             if (DrainError is not null)

@@ -1,0 +1,35 @@
+using PCache.Core.Tests.Support;
+
+namespace PCache.Core.Tests.Engine;
+
+/// <summary>The device's own thread on a virtual clock.</summary>
+public sealed class MaintenanceThreadTests
+{
+    [Fact]
+    public void A_long_kset_timeout_does_not_put_off_write_back()
+    {
+        var clock = new ManualTimeProvider();
+        using HookedRegion region = HookedRegion.Allocate(Rig.RegionLength(6));
+        var backing = new ScriptedBacking(1 << 16);
+        using PCacheDevice device = PCacheDevice.Create(region, backing, new PCacheOptions
+        {
+            SegmentSizeBytes = Rig.SegmentBytes,
+            TimeProvider = clock,
+            KsetTimeout = TimeSpan.FromHours(10),
+            WritebackDelay = TimeSpan.FromSeconds(5),
+            LeaveRegionOpen = true,
+        });
+        device.Write(0, Patterns.Make(0, 512, 1));
+        Eventually.True(() => clock.PendingTimers > 0, "asleep until the kset timeout");
+        device.Flush();
+        Eventually.True(
+            () =>
+            {
+                clock.Advance(clock.Elapsed < TimeSpan.FromMinutes(10) ? TimeSpan.FromMilliseconds(100) : TimeSpan.Zero);
+                return device.GetStatus().IsClean || clock.Elapsed >= TimeSpan.FromMinutes(10);
+            },
+            "write-back");
+        Eventually.True(() => device.GetStatus().IsClean, "write-back, five seconds after the flush");
+        Rig.AssertSame(Patterns.Make(0, 512, 1), backing.Peek(0, 512), "the backing");
+    }
+}
