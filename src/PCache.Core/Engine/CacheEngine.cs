@@ -95,8 +95,6 @@ internal sealed partial class CacheEngine
             return;
         }
 
-        // A crash may have left the older replica of the key tail in a segment that counts as free now: falling back to it would be harmful.
-        _positions.WriteKeyTail(_positions.KeyTail, both: true);
         _log = new LogWriter(region, _segments, _positions, _index.Locks, recovered.LastSequence, recovered.ReservedSegments, _clock);
         _heads = new DataHeads(region, _segments);
         var parts = new WritebackParts(region, _media, _segments, _positions, _index, _log, _damage, _dirty);

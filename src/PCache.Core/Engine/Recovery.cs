@@ -196,12 +196,9 @@ internal sealed class Recovery : IReplaySink
         RegionZeroing.Zero(_region, at, Math.Min(behind, MediaConstants.KsetHeaderSize));
         RegionZeroing.Zero(_region, at, behind);
 
-        // A crash between the two writes of a key tail that gave a log segment up: that segment is free now, and about to be used again.
-        ReplicaOutcome tails = Replicas.Read(_region, MediaConstants.KeyTailOffset, MediaConstants.PositionStride, out PositionRecord tail, out PositionRecord older, out _);
-        if (tails == ReplicaOutcome.Both && older.Segment != tail.Segment)
-        {
-            Positions.WriteKeyTail(Positions.KeyTail, both: true);
-        }
+        // A crash may have left the older replica of the key tail in a segment that counts as free now and is about to be used again: falling back to it
+        // must not be harmful.
+        Positions.WriteKeyTail(Positions.KeyTail, both: true);
 
         // An image that isn't bound yet (Linux made it, or the command without a backing) is bound now, before the first dirty key.
         if (_options.RebindBacking || Media.Extension is not { BackingLength: > 0 })
