@@ -36,7 +36,15 @@ public sealed class PCacheDevice : IBlockDevice
     public RecoveryReport Recovery => _engine.Report;
 
     /// <inheritdoc/>
-    public long Length => _engine.Length;
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public long Length
+    {
+        get
+        {
+            _engine.ThrowIfClosed();
+            return _engine.Length;
+        }
+    }
 
     /// <summary>1: any offset and length will do. The unit of caching is 512 bytes; writes that are multiples of it are the cheapest.</summary>
     public int BlockSize { get; }

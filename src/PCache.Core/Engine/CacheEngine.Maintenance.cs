@@ -32,6 +32,7 @@ internal sealed partial class CacheEngine
         private long? _dirtySince;
         private bool _collectNext;
         private bool _recheckDamage;
+        private volatile bool _stepFailed;
 
         public Maintenance(CacheEngine engine)
         {
@@ -121,7 +122,9 @@ internal sealed partial class CacheEngine
             {
                 try
                 {
-                    return Step();
+                    TimeSpan delay = Step();
+                    _stepFailed = false;
+                    return delay;
                 }
                 catch (OperationCanceledException) when (_stop.IsCancellationRequested)
                 {
@@ -129,6 +132,7 @@ internal sealed partial class CacheEngine
                 }
                 catch (Exception e) when (e is not OutOfMemoryException)
                 {
+                    _stepFailed = true;
                     return NoteFailure(e);
                 }
             }
@@ -141,17 +145,17 @@ internal sealed partial class CacheEngine
         {
             _retry.TryNow(forgetFailures: false);
             TimeSpan delay = StepGuarded();
-            if (wanted is { IsCompleted: true })
+            if (delay == TimeSpan.Zero || wanted is { IsCompleted: true })
             {
                 return;
             }
 
-            if (Failures >= FailuresBeforeGivingUp)
+            if (_stepFailed && Failures >= FailuresBeforeGivingUp)
             {
                 throw new PCacheFullException($"Write-back can't make progress: {_error!.Message}", _error);
             }
 
-            if (delay != TimeSpan.Zero && Failures == 0)
+            if (!_stepFailed)
             {
                 throw new PCacheFullException(_paused
                     ? "There is no room, write-back is paused, and maintenance runs by hand only."
@@ -209,10 +213,16 @@ internal sealed partial class CacheEngine
                 {
                     return TimeSpan.Zero;
                 }
+
+                if (outcome == WritebackOutcome.NoRoom && !e._collector.HasWork)
+                {
+                    throw new PCacheException("Damaged data has to be logged anew before anything behind it can leave the log, and the log has no room for it. Overwrite the damaged ranges, or give them up.");
+                }
             }
-            else if (Failures == 0 && !e._writeback.HasWork)
+            else if (!e._writeback.HasWork)
             {
                 _dirtySince = null;
+                ForgetFailures(); // whatever failed is done by now
                 CompleteRequests();
             }
 
@@ -278,9 +288,18 @@ internal sealed partial class CacheEngine
         private WritebackOutcome RunWriteback()
         {
             WritebackOutcome outcome = _engine._writeback.RunGroup(_stop.Token);
+            if (outcome != WritebackOutcome.NoRoom)
+            {
+                ForgetFailures();
+            }
+
+            return outcome;
+        }
+
+        private void ForgetFailures()
+        {
             _error = null;
             _retry.NoteSuccess();
-            return outcome;
         }
 
         private void Collect(bool forGood)

@@ -67,7 +67,7 @@ public sealed class LifetimeTests
             () => device.Read(0, one), () => device.Write(0, one), () => device.Write(0, one, WriteDurability.ForceUnitAccess), device.Flush,
             () => device.WriteZeroes(0, 1), () => device.Discard(0, 1), () => device.SetLength(5), () => device.Drain(), device.PauseWriteback,
             device.ResumeWriteback, () => device.SetGcThreshold(50), () => device.SetLabel("x"), () => device.AbandonDamaged(0, 1),
-            () => device.OpenStream(), () => device.RunMaintenanceStep(), () => device.GetStatus(),
+            () => device.OpenStream(), () => device.RunMaintenanceStep(), () => device.GetStatus(), () => _ = device.Length,
             () => stream.ReadExactly(one, 0, 1), () => stream.Write(one, 0, 1), () => stream.WriteByte(1), () => stream.ReadByte(),
             () => stream.SetLength(1), stream.Flush,
         ];
