@@ -76,7 +76,10 @@ public sealed record PCacheOptions
     /// <summary>Whether disposing writes everything back first. Default false: the data stays dirty in the cache, safely.</summary>
     public bool DrainOnDispose { get; init; }
 
-    /// <summary>How long disposing waits for operations in flight (a hanging backing, say) before it leaves them to end on their own. Default 30 s.</summary>
+    /// <summary>
+    /// How long disposing waits for operations in flight (a hanging backing, say) before it leaves them to end on their own; with <see cref="DrainOnDispose"/>
+    /// also how long it goes on waiting without anything having been written back. Default 30 s.
+    /// </summary>
     public TimeSpan DisposeTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Whether the region stays open when the device is disposed. Default false.</summary>

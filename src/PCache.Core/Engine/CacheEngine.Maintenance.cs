@@ -130,7 +130,7 @@ internal sealed partial class CacheEngine
                 {
                     return Timeout.InfiniteTimeSpan;
                 }
-                catch (Exception e) when (e is not OutOfMemoryException)
+                catch (Exception e)
                 {
                     _stepFailed = true;
                     return NoteFailure(e);

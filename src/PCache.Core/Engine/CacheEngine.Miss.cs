@@ -96,7 +96,7 @@ internal sealed partial class CacheEngine
     /// </summary>
     private int CompleteMiss(MissOperation miss, long offset, Span<byte> destination)
     {
-        bool fill = !_options.ReadOnly && _options.CacheReads && TakeRooms(miss);
+        bool fill = !_options.ReadOnly && _options.CacheReads && MayFill && TakeRooms(miss);
         int validSectors = miss.End - miss.Start;
         bool relieve = false;
         if (!_options.ReadOnly)
@@ -241,6 +241,18 @@ internal sealed partial class CacheEngine
         Flags = ExtentFlags.Placeholder,
         Generation = id,
     };
+
+    /// <summary>
+    /// Not while what was logged before damage was given up may still be on its way to the backing: a read of the given-up range sees the backing without it.
+    /// </summary>
+    private bool MayFill
+    {
+        get
+        {
+            long fillFrom = Volatile.Read(ref _fillFrom);
+            return fillFrom == 0 || _positions.DirtyTail.Distance >= fillFrom;
+        }
+    }
 
     private static int CountUntouched(MissOperation miss, StripeIndex index)
     {

@@ -103,6 +103,8 @@ internal sealed partial class CacheEngine
         int token = EnterWritable();
         try
         {
+            _log.AppendAll();
+            Volatile.Write(ref _fillFrom, _positions.KeyHead.Distance);
             _damage.Abandon(offset, length);
             _maintenance.RecheckDamage();
         }

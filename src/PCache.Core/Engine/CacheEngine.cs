@@ -64,6 +64,7 @@ internal sealed partial class CacheEngine
 
     private long _length;
     private long _missIds;
+    private long _fillFrom;
     private int _gcPercent;
     private long _growths;
     private long _growthsFlushed;
