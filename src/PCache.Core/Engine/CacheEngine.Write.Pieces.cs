@@ -1,6 +1,7 @@
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
 using PCache.Core.Segments;
+using PCache.Core.Writeback;
 
 namespace PCache.Core.Engine;
 
@@ -232,16 +233,7 @@ internal sealed partial class CacheEngine
     /// <summary>Adds the key of an extent to the log's pending ones. The caller holds the shard's lock, and has reserved room.</summary>
     private bool AddKey(IndexShard shard, long stripe, in Extent extent)
     {
-        var key = new CacheKey
-        {
-            Offset = (ulong)((stripe << ShardedIndex.StripeShift) + ((long)extent.Start * SectorSize)),
-            Length = (uint)extent.Length * SectorSize,
-            Flags = extent.IsClean ? CacheKey.CleanFlag : 0,
-            Segment = extent.Segment,
-            SegmentOffset = (uint)extent.PayloadSector * SectorSize,
-            Generation = extent.Generation,
-            PayloadCrc = extent.PayloadCrc,
-        };
+        CacheKey key = KeyExtents.ToKey(stripe, in extent);
         if (!extent.IsClean)
         {
             _dirty.Add(key.Length);

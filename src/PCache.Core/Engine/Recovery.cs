@@ -78,35 +78,22 @@ internal sealed class Recovery : IReplaySink
 
     void IReplaySink.OnKey(in CacheKey key, KeyState state, bool atOrAfterDirtyTail)
     {
-        long stripe = (long)key.Offset >> ShardedIndex.StripeShift;
-        ushort start = (ushort)(((long)key.Offset & (MediaConstants.StripeSize - 1)) / MediaConstants.SectorSize);
-        ushort length = (ushort)(key.Length / MediaConstants.SectorSize);
+        long stripe = KeyExtents.StripeOf(in key);
+        bool dirty = atOrAfterDirtyTail && !key.IsClean;
+        Extent extent = KeyExtents.ToExtent(in key, dirty ? ExtentFlags.None : ExtentFlags.Clean);
         IndexShard shard = Index.For(stripe);
         if (state == KeyState.Dead)
         {
             // Its data has been written back; what it overlaps is older than that.
             if (shard.Stripes.Find(stripe) is { } index)
             {
-                index.Remove(start, start + length);
+                index.Remove(extent.Start, extent.End);
                 shard.Stripes.RemoveIfEmpty(stripe);
             }
 
             return;
         }
 
-        bool dirty = atOrAfterDirtyTail && !key.IsClean;
-        var extent = new Extent
-        {
-            Start = start,
-            Length = length,
-            KeyStart = start,
-            KeyLength = length,
-            Segment = key.Segment,
-            PayloadSector = (ushort)(key.SegmentOffset / MediaConstants.SectorSize),
-            Flags = dirty ? ExtentFlags.None : ExtentFlags.Clean,
-            PayloadCrc = key.PayloadCrc,
-            Generation = key.Generation,
-        };
         shard.Stripes.GetOrAdd(stripe).Insert(in extent);
         if (dirty)
         {

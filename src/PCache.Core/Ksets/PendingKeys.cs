@@ -16,8 +16,8 @@ internal sealed class PendingKeys
     /// <summary>The keys.</summary>
     public ReadOnlySpan<CacheKey> Keys => _keys.AsSpan(0, Count);
 
-    /// <summary>Adds a key; returns whether it is the first.</summary>
-    public bool Add(in CacheKey key, TimeProvider clock)
+    /// <summary>Adds a key.</summary>
+    public void Add(in CacheKey key, TimeProvider clock)
     {
         if (Count == _keys.Length)
         {
@@ -25,13 +25,10 @@ internal sealed class PendingKeys
         }
 
         _keys[Count++] = key;
-        if (Count > 1)
+        if (Count == 1)
         {
-            return false;
+            Since = clock.GetTimestamp();
         }
-
-        Since = clock.GetTimestamp();
-        return true;
     }
 
     /// <summary>Forgets all keys.</summary>

@@ -100,18 +100,6 @@ internal sealed class DataHeads
     /// <summary>Gives room back whose key was never logged.</summary>
     public void Return(in PayloadRoom room) => _segments.DropReference(room.Segment);
 
-    /// <summary>Lets go of every head, so that only logged keys keep segments: for closing and for a shrink to nothing.</summary>
-    public void Retire()
-    {
-        foreach (Head head in _heads)
-        {
-            lock (head.Gate)
-            {
-                RetireLocked(head);
-            }
-        }
-    }
-
     private PayloadRoom TakeFrom(Head head, int wantedBytes, bool mayOpen)
     {
         lock (head.Gate)

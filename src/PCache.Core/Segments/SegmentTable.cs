@@ -46,7 +46,6 @@ internal sealed class SegmentTable
     private readonly Queue<int> _reserve = new();
     private readonly Queue<int> _unreferenced = new();
     private readonly int _reserveTarget;
-    private int _unreferencedCount;
     private int _usedCount;
 
     public SegmentTable(PmemRegion region, Geometry geometry, int[] chain, ulong[] generations, ReplicaState[] generationReplicas, int reserveTarget)
@@ -74,9 +73,6 @@ internal sealed class SegmentTable
     /// <summary>Segments in use for log or payload.</summary>
     public int UsedCount => Volatile.Read(ref _usedCount);
 
-    /// <summary>Whether <see cref="TakeUnreferenced"/> has something.</summary>
-    public bool HasUnreferenced => Volatile.Read(ref _unreferencedCount) > 0;
-
     /// <summary>Device offset of a segment's data area.</summary>
     public long DataOffset(int segment) => _geometry.DataOffset(_chain[segment]);
 
@@ -85,9 +81,6 @@ internal sealed class SegmentTable
 
     /// <summary>Current generations by chain position.</summary>
     public ReadOnlySpan<ulong> Generations => _generations;
-
-    /// <summary>Current use.</summary>
-    public SegmentUse Use(int segment) => _uses[segment];
 
     /// <summary>Current reference count.</summary>
     public int References(int segment) => Volatile.Read(ref _references[segment]);
@@ -107,7 +100,6 @@ internal sealed class SegmentTable
             lock (_poolLock)
             {
                 _unreferenced.Enqueue(segment);
-                _unreferencedCount++;
             }
 
             Unreferenced?.Invoke();
@@ -243,7 +235,6 @@ internal sealed class SegmentTable
                 return false;
             }
 
-            _unreferencedCount--;
             return true;
         }
     }
@@ -260,7 +251,6 @@ internal sealed class SegmentTable
             lock (_poolLock)
             {
                 _unreferenced.Enqueue(segment);
-                _unreferencedCount++;
             }
 
             throw;

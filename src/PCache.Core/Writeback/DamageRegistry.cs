@@ -13,9 +13,6 @@ internal sealed class DamageRegistry(ShardedIndex index)
     private readonly HashSet<(long Stripe, ExtentIdentity Identity)> _entries = [];
     private volatile int _count;
 
-    /// <summary>Whether there may be damage; <see cref="Ranges"/> is exact.</summary>
-    public bool MayHaveAny => _count > 0;
-
     /// <summary>Records that a key's payload is damaged.</summary>
     public void Add(long stripe, ExtentIdentity identity)
     {

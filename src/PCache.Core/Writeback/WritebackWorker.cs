@@ -207,8 +207,8 @@ internal sealed class WritebackWorker
     /// <summary>The backing has the key's data now: what the index still shows of it counts as clean.</summary>
     private void MarkClean(in CacheKey key)
     {
-        Extent extent = ExtentOf(in key, ExtentFlags.Clean);
-        long stripe = (long)key.Offset >> ShardedIndex.StripeShift;
+        Extent extent = KeyExtents.ToExtent(in key, ExtentFlags.Clean);
+        long stripe = KeyExtents.StripeOf(in key);
         IndexShard shard = _parts.Index.For(stripe);
         lock (shard.Gate)
         {
@@ -229,8 +229,8 @@ internal sealed class WritebackWorker
     {
         foreach (CacheKey key in _damaged)
         {
-            Extent extent = ExtentOf(in key, ExtentFlags.None);
-            long stripe = (long)key.Offset >> ShardedIndex.StripeShift;
+            Extent extent = KeyExtents.ToExtent(in key, ExtentFlags.None);
+            long stripe = KeyExtents.StripeOf(in key);
             IndexShard shard = _parts.Index.For(stripe);
             lock (shard.Gate)
             {
@@ -291,35 +291,10 @@ internal sealed class WritebackWorker
 
         _parts.Damage.Add(stripe, ExtentIdentity.Of(in piece));
         _parts.Segments.AddReference((int)piece.Segment); // the old key still holds one
-        var anew = new CacheKey
-        {
-            Offset = (ulong)((stripe << ShardedIndex.StripeShift) + ((long)piece.Start * MediaConstants.SectorSize)),
-            Length = (uint)piece.Length * MediaConstants.SectorSize,
-            Segment = piece.Segment,
-            SegmentOffset = (uint)piece.PayloadSector * MediaConstants.SectorSize,
-            Generation = piece.Generation,
-            PayloadCrc = piece.PayloadCrc,
-        };
+        CacheKey anew = KeyExtents.ToKey(stripe, in piece);
+        anew.Flags = 0; // the backing doesn't have it, whatever a twin with the same payload says
         _relogged[IdentityOf(in anew)] = _parts.Positions.KeyHead.Distance;
         _parts.Dirty.Add(anew.Length);
         _parts.Log.Add(shard.Id, in anew);
-    }
-
-    private static Extent ExtentOf(in CacheKey key, ExtentFlags flags)
-    {
-        ushort start = (ushort)(((long)key.Offset & (MediaConstants.StripeSize - 1)) / MediaConstants.SectorSize);
-        ushort length = (ushort)(key.Length / MediaConstants.SectorSize);
-        return new Extent
-        {
-            Start = start,
-            Length = length,
-            KeyStart = start,
-            KeyLength = length,
-            Segment = key.Segment,
-            PayloadSector = (ushort)(key.SegmentOffset / MediaConstants.SectorSize),
-            Flags = flags,
-            PayloadCrc = key.PayloadCrc,
-            Generation = key.Generation,
-        };
     }
 }
