@@ -32,7 +32,7 @@ internal sealed partial class CacheEngine
         private long? _dirtySince;
         private bool _collectNext;
         private bool _recheckDamage;
-        private volatile bool _stepFailed;
+        private bool _stepFailed;
 
         public Maintenance(CacheEngine engine)
         {
@@ -143,19 +143,27 @@ internal sealed partial class CacheEngine
         /// <exception cref="PCacheFullException">No step can get any further.</exception>
         public void StepInline(Task? wanted)
         {
-            _retry.TryNow(forgetFailures: false);
-            TimeSpan delay = StepGuarded();
+            TimeSpan delay;
+            bool failed;
+            lock (_stepLock)
+            {
+                // One hold of the lock: a step by hand on another thread that fails in between would put this one off again.
+                _retry.TryNow(forgetFailures: false);
+                delay = StepGuarded();
+                failed = _stepFailed;
+            }
+
             if (delay == TimeSpan.Zero || wanted is { IsCompleted: true })
             {
                 return;
             }
 
-            if (_stepFailed && Failures >= FailuresBeforeGivingUp)
+            if (failed && Failures >= FailuresBeforeGivingUp)
             {
-                throw new PCacheFullException($"Write-back can't make progress: {_error!.Message}", _error);
+                throw new PCacheFullException($"Write-back can't make progress: {_error?.Message}", _error!);
             }
 
-            if (!_stepFailed)
+            if (!failed)
             {
                 throw new PCacheFullException(_paused
                     ? "There is no room, write-back is paused, and maintenance runs by hand only."
