@@ -27,7 +27,7 @@ internal sealed class CrashRun : IDisposable
     private readonly bool _resize;
     private readonly Random _random;
     private readonly Random _cutRandom;
-    private readonly ManualTimeProvider _clock = new();
+    private readonly VirtualClock _clock = new();
     private readonly SectorModel _model;
     private readonly bool _drainIsCheap;
     private readonly int _blockSize;

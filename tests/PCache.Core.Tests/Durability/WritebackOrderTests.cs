@@ -40,7 +40,7 @@ public sealed class WritebackOrderTests
         private const int FirstSector = (4 << 20) / 512 / 2;
         private readonly int _seed;
         private readonly Random _random;
-        private readonly ManualTimeProvider _clock = new();
+        private readonly VirtualClock _clock = new();
         private readonly ScriptedBacking _backing = new((4 << 20) + (Sectors / 2 * 512));
         private readonly PCacheDevice _device;
         private readonly List<(long Id, int Barrier)>[] _versions;

@@ -32,7 +32,7 @@ public sealed class CrashAtEveryDrainTests
             GcThresholdPercent = 30,
             WritebackDelay = TimeSpan.Zero,
             Maintenance = MaintenanceMode.Manual,
-            TimeProvider = new ManualTimeProvider(),
+            TimeProvider = new VirtualClock(),
             LeaveRegionOpen = true,
         };
         using HookedRegion region = HookedRegion.Allocate(Rig.RegionLength(5), drainIsCheap);

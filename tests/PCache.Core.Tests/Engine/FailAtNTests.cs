@@ -112,7 +112,7 @@ public sealed class FailAtNTests
             SegmentSizeBytes = Rig.SegmentBytes,
             PayloadCrc = true,
             Maintenance = MaintenanceMode.Manual,
-            TimeProvider = new ManualTimeProvider(),
+            TimeProvider = new VirtualClock(),
             LeaveRegionOpen = true,
             LeaveBackingOpen = true,
         };

@@ -8,7 +8,7 @@ public sealed class MaintenanceThreadTests
     [Fact]
     public void A_long_kset_timeout_does_not_put_off_write_back()
     {
-        var clock = new ManualTimeProvider();
+        var clock = new VirtualClock();
         using HookedRegion region = HookedRegion.Allocate(Rig.RegionLength(6));
         var backing = new ScriptedBacking(1 << 16);
         using PCacheDevice device = PCacheDevice.Create(region, backing, new PCacheOptions

@@ -131,7 +131,7 @@ public sealed class FullCacheTests
     [Fact]
     public void The_time_out_counts_by_the_devices_clock()
     {
-        var clock = new ManualTimeProvider();
+        var clock = new VirtualClock();
         using SmallCache cache = Tiny(o => o with { StartWritebackPaused = true, SpaceTimeout = TimeSpan.FromHours(1), TimeProvider = clock });
         Task? waiting = null;
         for (int i = 0; waiting is null; i++)

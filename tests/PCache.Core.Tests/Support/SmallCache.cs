@@ -26,7 +26,7 @@ internal sealed class SmallCache : IDisposable
         Device = PCacheDevice.Create(Region, Backing, Options);
     }
 
-    public ManualTimeProvider Clock { get; } = new();
+    public VirtualClock Clock { get; } = new();
 
     public HookedRegion Region { get; private set; }
 

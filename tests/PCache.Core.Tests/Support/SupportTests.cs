@@ -43,7 +43,7 @@ public class ManualTimeProviderTests
     [Fact]
     public void Timers_fire_in_order_at_their_time_and_periodic_ones_again()
     {
-        var time = new ManualTimeProvider();
+        var time = new VirtualClock();
         var log = new List<string>();
         DateTimeOffset start = time.GetUtcNow();
         void Note(object? name) => log.Add($"{name}@{(time.GetUtcNow() - start).TotalSeconds}");
@@ -63,7 +63,7 @@ public class ManualTimeProviderTests
     [Fact]
     public void A_timer_set_by_a_callback_fires_within_the_same_advance()
     {
-        var time = new ManualTimeProvider();
+        var time = new VirtualClock();
         TimeSpan? second = null;
         using ITimer inner = time.CreateTimer(_ => second = time.Elapsed, null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         using ITimer outer = time.CreateTimer(_ => inner.Change(TimeSpan.FromSeconds(1), Timeout.InfiniteTimeSpan), null, TimeSpan.FromSeconds(1), Timeout.InfiniteTimeSpan);
@@ -75,7 +75,7 @@ public class ManualTimeProviderTests
     [Fact]
     public void Task_delay_follows_the_clock()
     {
-        var time = new ManualTimeProvider();
+        var time = new VirtualClock();
         var delay = Task.Delay(TimeSpan.FromHours(1), time);
         time.Advance(TimeSpan.FromMinutes(59));
         Assert.False(delay.IsCompleted);

@@ -1,10 +1,10 @@
 // A clock that stands still until the test moves it. Keeps true: timers fire only inside Advance, on the caller's thread, in the order in which they are
 // due (equal times: in the order in which they were set), and see the clock at exactly their due time. No lock is held while a callback runs.
 
-namespace PCache.Core.Tests.Support;
+namespace PCache.Testing;
 
 /// <summary>A virtual clock with timers. Thread-safe.</summary>
-public sealed class ManualTimeProvider : TimeProvider
+public sealed class VirtualClock : TimeProvider
 {
     private readonly Lock _lock = new();
     private readonly List<ManualTimer> _timers = [];
@@ -13,7 +13,7 @@ public sealed class ManualTimeProvider : TimeProvider
     private long _sequence;
 
     /// <summary>Makes a clock that shows <paramref name="start"/>, or else 1 January 2000.</summary>
-    public ManualTimeProvider(DateTimeOffset? start = null) => _start = start ?? new DateTimeOffset(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    public VirtualClock(DateTimeOffset? start = null) => _start = start ?? new DateTimeOffset(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     /// <inheritdoc/>
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
@@ -113,7 +113,7 @@ public sealed class ManualTimeProvider : TimeProvider
         _timers.Add(timer);
     }
 
-    private sealed class ManualTimer(ManualTimeProvider owner, TimerCallback callback, object? state) : ITimer
+    private sealed class ManualTimer(VirtualClock owner, TimerCallback callback, object? state) : ITimer
     {
         private bool _disposed;
 

@@ -1,4 +1,4 @@
-namespace PCache.Core.Tests.Support;
+namespace PCache.Testing;
 
 /// <summary>Bytes of any length; keeps only pages that were written, so that copies of mostly empty devices are cheap. Not thread-safe.</summary>
 internal sealed class SparseBytes
