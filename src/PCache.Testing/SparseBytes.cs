@@ -1,10 +1,15 @@
 namespace PCache.Testing;
 
-/// <summary>Bytes of any length; keeps only pages that were written, so that copies of mostly empty devices are cheap. Not thread-safe.</summary>
+/// <summary>
+/// Bytes of any length; keeps only pages that were written. Keeps true: a copy shares its pages with the original until one of them writes, so that copies
+/// cost next to nothing; what isn't kept reads as zeros. Not thread-safe.
+/// </summary>
 internal sealed class SparseBytes
 {
-    private const int Page = 16 << 10;
-    private readonly Dictionary<long, byte[]> _pages = [];
+    private const int PageBytes = 4 << 10;
+
+    private Dictionary<long, Page> _pages = [];
+    private object _owner = new();
 
     public SparseBytes(long length) => Length = length;
 
@@ -13,23 +18,28 @@ internal sealed class SparseBytes
     public SparseBytes Clone()
     {
         var copy = new SparseBytes(Length);
-        foreach ((long page, byte[] bytes) in _pages)
-        {
-            copy._pages[page] = (byte[])bytes.Clone();
-        }
-
+        copy.CopyFrom(this);
         return copy;
+    }
+
+    /// <summary>Becomes a copy.</summary>
+    public void CopyFrom(SparseBytes source)
+    {
+        source._owner = new object(); // neither owns the pages from here on
+        _owner = new object();
+        _pages = new Dictionary<long, Page>(source._pages);
+        Length = source.Length;
     }
 
     public void Read(long offset, Span<byte> buffer)
     {
         for (int done = 0; done < buffer.Length;)
         {
-            int at = (int)((offset + done) % Page);
-            int n = Math.Min(Page - at, buffer.Length - done);
-            if (_pages.TryGetValue((offset + done) / Page, out byte[]? bytes))
+            int at = (int)((offset + done) % PageBytes);
+            int n = Math.Min(PageBytes - at, buffer.Length - done);
+            if (_pages.TryGetValue((offset + done) / PageBytes, out Page page))
             {
-                bytes.AsSpan(at, n).CopyTo(buffer[done..]);
+                page.Bytes.AsSpan(at, n).CopyTo(buffer[done..]);
             }
             else
             {
@@ -44,24 +54,20 @@ internal sealed class SparseBytes
     {
         for (int done = 0; done < buffer.Length;)
         {
-            long page = (offset + done) / Page;
-            int at = (int)((offset + done) % Page);
-            int n = Math.Min(Page - at, buffer.Length - done);
+            long page = (offset + done) / PageBytes;
+            int at = (int)((offset + done) % PageBytes);
+            int n = Math.Min(PageBytes - at, buffer.Length - done);
             ReadOnlySpan<byte> part = buffer.Slice(done, n);
-            if (!_pages.TryGetValue(page, out byte[]? bytes) && part.ContainsAnyExcept((byte)0))
+            if (_pages.ContainsKey(page) || part.ContainsAnyExcept((byte)0))
             {
-                _pages[page] = bytes = new byte[Page];
-            }
-
-            if (bytes is not null)
-            {
-                part.CopyTo(bytes.AsSpan(at));
+                part.CopyTo(Own(page).AsSpan(at));
             }
 
             done += n;
         }
     }
 
+    /// <summary>Copies a range, as far as both have it.</summary>
     public void CopyFrom(SparseBytes source, long offset, long length)
     {
         var buffer = new byte[(int)Math.Clamp(Math.Min(source.Length, Length) - offset, 0, length)];
@@ -74,19 +80,37 @@ internal sealed class SparseBytes
     {
         if (length < Length)
         {
-            foreach (long page in _pages.Keys.Where(p => (p + 1) * Page > length).ToArray())
+            foreach (long page in _pages.Keys.Where(p => (p + 1) * PageBytes > length).ToArray())
             {
-                if (page * Page >= length)
+                if (page * PageBytes >= length)
                 {
-                    _pages.Remove(page);
+                    _ = _pages.Remove(page);
                 }
                 else
                 {
-                    _pages[page].AsSpan((int)(length - (page * Page))).Clear();
+                    Own(page).AsSpan((int)(length - (page * PageBytes))).Clear();
                 }
             }
         }
 
         Length = length;
     }
+
+    private byte[] Own(long page)
+    {
+        if (!_pages.TryGetValue(page, out Page found))
+        {
+            found = new Page(new byte[PageBytes], _owner);
+            _pages[page] = found;
+        }
+        else if (!ReferenceEquals(found.Owner, _owner))
+        {
+            found = new Page((byte[])found.Bytes.Clone(), _owner);
+            _pages[page] = found;
+        }
+
+        return found.Bytes;
+    }
+
+    private readonly record struct Page(byte[] Bytes, object Owner);
 }

@@ -1,0 +1,431 @@
+using System.Runtime.InteropServices;
+using PCache.Core;
+using PCache.Core.Pmem;
+using PCache.Core.Primitives;
+
+namespace PCache.Testing;
+
+/// <summary>
+/// Persistent memory that knows what is durable, can lose power at any moment, and can go bad.
+/// </summary>
+/// <remarks>
+/// <para>
+/// The fault model: a store changes memory at once, and reaches the medium at any time or never, until its range was flushed and a later drain has
+/// returned. At a power cut each 8-byte word that isn't durable holds, independently of all others, its durable value or any value that was stored
+/// into it since. A kill of the process loses nothing that was stored. Bytes beyond that don't change by themselves, but for <see cref="Poison"/> and <see cref="FlipBit"/>.
+/// </para>
+/// <para>Keeps true: <c>memory == durable</c> outside the open words. Stores, flushes and drains are thread-safe (one lock); <see cref="BeforeEvent"/> runs outside that lock, on the caller's thread.</para>
+/// </remarks>
+public sealed unsafe class SimulatedPmem : PmemRegion
+{
+    private const int WordBytes = 8;
+    private const int LineBytes = 64;
+    private const int PageBytes = 4096;
+
+    private readonly Lock _gate = new();
+    private readonly OpenWords _open;
+    private readonly Action<int, ulong> _makeDurable;
+    private readonly long[] _changed; // by page: when it was last changed, by the clock below
+    private readonly HashSet<long> _poisoned = [];
+    private byte* _memory;
+    private byte* _durable;
+    private long _clock = 1;
+    private SimulatedPmem? _copyOf;
+    private long _copiedAt;
+    private long _copiedAtOwn;
+
+    private SimulatedPmem(nint memory, long lengthBytes, bool drainIsCheap)
+        : base(memory, lengthBytes, Persistence.Assumed, isPowerSafe: true, isReadOnly: false)
+    {
+        _memory = (byte*)memory;
+        _durable = (byte*)NativeMemory.AlignedAlloc((nuint)Rounded(lengthBytes), PageBytes);
+        new Span<byte>(_durable, (int)Rounded(lengthBytes)).Clear();
+        _open = new OpenWords((int)(Rounded(lengthBytes) / WordBytes));
+        _changed = new long[Rounded(lengthBytes) / PageBytes];
+        _makeDurable = MakeDurable;
+        DrainIsCheap = drainIsCheap;
+        GC.AddMemoryPressure(2 * Rounded(lengthBytes));
+    }
+
+    /// <summary>Releases the memory of a region that nobody disposed: a simulated machine is simply dropped.</summary>
+    ~SimulatedPmem() => Dispose(false);
+
+    /// <summary>Called before every store, flush and drain, on the thread that makes it. What it throws, the call throws, and nothing happened.</summary>
+    public Action<PmemEvent>? BeforeEvent { get; set; }
+
+    /// <summary>Makes every drain fail with this until it is null again; what was flushed stays undecided.</summary>
+    public Exception? DrainError { get; set; }
+
+    /// <inheritdoc/>
+    public override bool DrainIsCheap { get; }
+
+    /// <summary>Number of 8-byte words whose content after a power cut now isn't decided.</summary>
+    public int OpenWordCount
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _open.Count;
+            }
+        }
+    }
+
+    /// <summary>The open words; for the explorer, on one thread.</summary>
+    internal OpenWords Open => _open;
+
+    /// <summary>Makes a region of zeros.</summary>
+    /// <param name="lengthBytes">Length in bytes, 1 to 1 GiB.</param>
+    /// <param name="drainIsCheap">False: drains are dear, as those of msync are, so that payload is drained together with the keys.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The length is out of range.</exception>
+    public static SimulatedPmem Allocate(long lengthBytes, bool drainIsCheap = true)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(lengthBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(lengthBytes, 1 << 30);
+        void* memory = NativeMemory.AlignedAlloc((nuint)Rounded(lengthBytes), PageBytes);
+        new Span<byte>(memory, (int)Rounded(lengthBytes)).Clear();
+        return new SimulatedPmem((nint)memory, lengthBytes, drainIsCheap);
+    }
+
+    /// <summary>Makes a region that holds <paramref name="image"/>, all of it durable.</summary>
+    /// <param name="image">The content.</param>
+    /// <param name="drainIsCheap">See <see cref="Allocate"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The image is empty or above 1 GiB.</exception>
+    public static SimulatedPmem FromImage(ReadOnlySpan<byte> image, bool drainIsCheap = true)
+    {
+        SimulatedPmem region = Allocate(image.Length, drainIsCheap);
+        image.CopyTo(new Span<byte>(region._memory, image.Length));
+        image.CopyTo(new Span<byte>(region._durable, image.Length));
+        return region;
+    }
+
+    /// <summary>What a kill of the process now would leave: every store so far.</summary>
+    public byte[] KillImage()
+    {
+        lock (_gate)
+        {
+            return Bytes(0, (int)LengthBytes).ToArray();
+        }
+    }
+
+    /// <summary>One of the states that a power cut now may leave: all old, all new, or anything between, as <paramref name="random"/> decides.</summary>
+    /// <param name="random">Source of the decisions; the same seed leaves the same state.</param>
+    public byte[] PowerCutImage(Random random)
+    {
+        ArgumentNullException.ThrowIfNull(random);
+        lock (_gate)
+        {
+            byte[] image = new ReadOnlySpan<byte>(_durable, (int)LengthBytes).ToArray();
+            int percentNew = new[] { 0, 5, 50, 95, 100 }[random.Next(5)];
+            int unit = new[] { WordBytes, LineBytes, PageBytes }[random.Next(3)] / WordBytes;
+            int unitOf = -1;
+            bool isNew = false;
+            foreach (ref readonly OpenWord word in _open.All)
+            {
+                if (word.Word / unit != unitOf)
+                {
+                    unitOf = word.Word / unit;
+                    isNew = random.Next(100) < percentNew;
+                }
+
+                if (isNew)
+                {
+                    int version = random.Next(4) == 0 ? 1 + random.Next(word.Count) : 1;
+                    Put(image, word.Word, _open.Version(in word, version));
+                }
+            }
+
+            return image;
+        }
+    }
+
+    /// <summary>
+    /// Media errors: reads of the 64-byte lines of a range fail (metadata) or show garbage (payload), until the whole line is stored anew.
+    /// </summary>
+    /// <param name="offset">First byte.</param>
+    /// <param name="lengthBytes">Length in bytes; every line that it touches is poisoned.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The range isn't inside the region.</exception>
+    public void Poison(long offset, long lengthBytes)
+    {
+        lock (_gate)
+        {
+            Check(offset, lengthBytes);
+            for (long line = offset / LineBytes; line * LineBytes < offset + lengthBytes; line++)
+            {
+                _ = _poisoned.Add(line);
+                int count = (int)Math.Min(LineBytes, LengthBytes - (line * LineBytes));
+                new Span<byte>(_memory + (line * LineBytes), count).Fill(0xA5);
+                new Span<byte>(_durable + (line * LineBytes), count).Fill(0xA5);
+                _changed[line * LineBytes / PageBytes] = ++_clock;
+            }
+        }
+    }
+
+    /// <summary>Ends all media errors; what the lines held stays lost.</summary>
+    public void Heal()
+    {
+        lock (_gate)
+        {
+            _poisoned.Clear();
+        }
+    }
+
+    /// <summary>Flips one bit, in memory and on the medium.</summary>
+    /// <param name="offset">The byte.</param>
+    /// <param name="bit">The bit in it, 0 to 7.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such bit.</exception>
+    public void FlipBit(long offset, int bit)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bit);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bit, 7);
+        lock (_gate)
+        {
+            Check(offset, 1);
+            _memory[offset] ^= (byte)(1 << bit);
+            _durable[offset] ^= (byte)(1 << bit);
+            _changed[offset / PageBytes] = ++_clock;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Write(long offset, ReadOnlySpan<byte> source)
+    {
+        BeforeEvent?.Invoke(PmemEvent.Store);
+        lock (_gate)
+        {
+            Check(offset, source.Length);
+            Store(offset, source);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override uint WriteWithCrc(long offset, ReadOnlySpan<byte> source, uint crc)
+    {
+        BeforeEvent?.Invoke(PmemEvent.Store);
+        lock (_gate)
+        {
+            Check(offset, source.Length);
+            Store(offset, source);
+            return Crc32C.Append(crc, Bytes(offset, source.Length));
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void WriteZeros(long offset, long lengthBytes)
+    {
+        BeforeEvent?.Invoke(PmemEvent.Store);
+        lock (_gate)
+        {
+            Check(offset, lengthBytes);
+            Span<byte> zeros = stackalloc byte[PageBytes];
+            zeros.Clear();
+            for (long done = 0; done < lengthBytes;)
+            {
+                int n = (int)Math.Min(PageBytes - ((offset + done) % PageBytes), lengthBytes - done);
+                Store(offset + done, zeros[..n]);
+                done += n;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void FlushRange(long offset, long lengthBytes)
+    {
+        BeforeEvent?.Invoke(PmemEvent.Flush);
+        lock (_gate)
+        {
+            Check(offset, lengthBytes);
+            if (lengthBytes > 0)
+            {
+                _open.Flush((int)(offset / LineBytes * LineBytes / WordBytes), (int)(Math.Min(RoundUp(offset + lengthBytes, LineBytes), Rounded(LengthBytes)) / WordBytes));
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Drain()
+    {
+        BeforeEvent?.Invoke(PmemEvent.Drain);
+        lock (_gate)
+        {
+            Check(0, 0);
+            if (DrainError is not null)
+            {
+                throw DrainError;
+            }
+
+            _open.Drain(_makeDurable);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void ReadMetadata(long offset, Span<byte> destination)
+    {
+        lock (_gate)
+        {
+            Check(offset, destination.Length);
+            if (_poisoned.Count > 0)
+            {
+                for (long line = offset / LineBytes; line * LineBytes < offset + destination.Length; line++)
+                {
+                    if (_poisoned.Contains(line))
+                    {
+                        throw new IOException($"Poisoned line at device offset {line * LineBytes}.");
+                    }
+                }
+            }
+
+            Bytes(offset, destination.Length).CopyTo(destination);
+        }
+    }
+
+    /// <summary>
+    /// Becomes what a power cut of <paramref name="source"/> leaves if <paramref name="versions"/> decides each open word (0: the durable value, 1: the newest,
+    /// and so on). Cheap if this was last loaded from the same source: only what has changed since is copied.
+    /// </summary>
+    internal void LoadPowerCut(SimulatedPmem source, ReadOnlySpan<int> versions)
+    {
+        LoadDurable(source);
+        ReadOnlySpan<OpenWord> open = source._open.All;
+        for (int i = 0; i < open.Length; i++)
+        {
+            if (versions[i] > 0)
+            {
+                Set(open[i].Word, source._open.Version(in open[i], versions[i]));
+            }
+        }
+    }
+
+    /// <summary>Becomes what a kill at this moment leaves of <paramref name="source"/>.</summary>
+    internal void LoadKill(SimulatedPmem source)
+    {
+        LoadDurable(source);
+        foreach (ref readonly OpenWord open in source._open.All)
+        {
+            Set(open.Word, source._open.Version(in open, 1));
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (_memory is null)
+        {
+            return;
+        }
+
+        NativeMemory.AlignedFree(_memory);
+        NativeMemory.AlignedFree(_durable);
+        _memory = _durable = null;
+        Memory = null;
+        GC.RemoveMemoryPressure(2 * Rounded(LengthBytes));
+    }
+
+    private static long Rounded(long lengthBytes) => RoundUp(lengthBytes, PageBytes);
+
+    private static long RoundUp(long value, int to) => (value + to - 1) / to * to;
+
+    private static void Put(byte[] image, int word, ulong value)
+    {
+        Span<byte> bytes = stackalloc byte[WordBytes];
+        MemoryMarshal.Write(bytes, in value);
+        int at = word * WordBytes;
+        bytes[..Math.Min(WordBytes, image.Length - at)].CopyTo(image.AsSpan(at));
+    }
+
+    private void Set(int word, ulong value)
+    {
+        ((ulong*)_memory)[word] = value;
+        ((ulong*)_durable)[word] = value;
+        _changed[word * WordBytes / PageBytes] = ++_clock;
+    }
+
+    private void LoadDurable(SimulatedPmem source)
+    {
+        if (LengthBytes != source.LengthBytes)
+        {
+            throw new ArgumentException("The regions differ in length.", nameof(source));
+        }
+
+        _open.Clear();
+        _poisoned.Clear();
+        _poisoned.UnionWith(source._poisoned);
+        bool known = ReferenceEquals(_copyOf, source);
+        for (int page = 0; page < _changed.Length; page++)
+        {
+            if (!known || source._changed[page] > _copiedAt || _changed[page] > _copiedAtOwn)
+            {
+                long at = (long)page * PageBytes;
+                Buffer.MemoryCopy(source._durable + at, _memory + at, PageBytes, PageBytes);
+                Buffer.MemoryCopy(source._durable + at, _durable + at, PageBytes, PageBytes);
+                _changed[page] = ++_clock; // for whoever has copied from here
+            }
+        }
+
+        _copyOf = source;
+        _copiedAt = source._clock;
+        _copiedAtOwn = _clock;
+    }
+
+    private void MakeDurable(int word, ulong value)
+    {
+        ((ulong*)_durable)[word] = value;
+        _changed[word * WordBytes / PageBytes] = ++_clock;
+    }
+
+    private void Store(long offset, ReadOnlySpan<byte> source)
+    {
+        Span<byte> target = new(_memory + offset, source.Length);
+        int same = target.CommonPrefixLength(source);
+        if (_poisoned.Count > 0)
+        {
+            HealStored(offset, source.Length);
+        }
+
+        if (same == source.Length)
+        {
+            return;
+        }
+
+        // Word by word from the first difference on; whole runs of equal bytes are skipped fast.
+        long end = offset + source.Length;
+        for (long at = (offset + same) / WordBytes * WordBytes; at < end;)
+        {
+            ulong before = *(ulong*)(_memory + at);
+            int from = (int)Math.Max(0, offset - at);
+            int to = (int)Math.Min(WordBytes, end - at);
+            source.Slice((int)(at + from - offset), to - from).CopyTo(new Span<byte>(_memory + at + from, to - from));
+            ulong after = *(ulong*)(_memory + at);
+            if (after != before)
+            {
+                _open.Store((int)(at / WordBytes), after);
+                _changed[at / PageBytes] = ++_clock;
+            }
+
+            at += WordBytes;
+            if (at < end && after == before)
+            {
+                int rest = (int)(at - offset);
+                at += target[rest..].CommonPrefixLength(source[rest..]) / WordBytes * WordBytes;
+            }
+        }
+    }
+
+    private void HealStored(long offset, int lengthBytes)
+    {
+        for (long line = RoundUp(offset, LineBytes) / LineBytes; (line + 1) * LineBytes <= offset + lengthBytes; line++)
+        {
+            _ = _poisoned.Remove(line);
+        }
+    }
+
+    private Span<byte> Bytes(long offset, int lengthBytes) => new(_memory + offset, lengthBytes);
+
+    private void Check(long offset, long lengthBytes)
+    {
+        ObjectDisposedException.ThrowIf(_memory is null, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(lengthBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, LengthBytes - lengthBytes);
+    }
+}
