@@ -93,4 +93,7 @@ public sealed record PCacheOptions
 
     /// <summary>Clock for every delay and timer. Default: the system's.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+
+    /// <summary>Takes the place of the machine's chance, so that a simulation can be repeated exactly.</summary>
+    internal Primitives.Chance Chance { get; init; } = Primitives.Chance.Machine;
 }

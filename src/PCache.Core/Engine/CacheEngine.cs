@@ -97,7 +97,7 @@ internal sealed partial class CacheEngine
         }
 
         _log = new LogWriter(region, _segments, _positions, _index.Locks, recovered.LastSequence, recovered.ReservedSegments, _clock);
-        _heads = new DataHeads(region, _segments);
+        _heads = new DataHeads(region, _segments, options.Chance);
         var parts = new WritebackParts(region, _media, _segments, _positions, _index, _log, _damage, _dirty);
         _writeback = new WritebackWorker(parts, backing, options);
         _collector = new GarbageCollector(region, _media, _segments, _positions, _log, _index);

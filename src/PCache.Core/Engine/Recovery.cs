@@ -27,11 +27,12 @@ internal sealed class Recovery : IReplaySink
         _backing = backing;
         _options = options;
         Media = media;
+        Index = new ShardedIndex(options.Chance.Cores);
     }
 
     public MediaState Media { get; }
 
-    public ShardedIndex Index { get; } = new();
+    public ShardedIndex Index { get; }
 
     public DirtyCounters Dirty { get; } = new();
 
@@ -161,7 +162,7 @@ internal sealed class Recovery : IReplaySink
             keyTail: new LogPoint(Media.KeyTail, 0),
             dirtyTail: new LogPoint(Media.DirtyTail, _dirtyTailDistance < 0 ? _distance : _dirtyTailDistance),
             keyHead: head);
-        LastSequence = result.LastSequence != 0 ? result.LastSequence : (uint)Random.Shared.NextInt64(1, uint.MaxValue);
+        LastSequence = result.LastSequence != 0 ? result.LastSequence : _options.Chance.NextSequence();
         Report = new RecoveryReport
         {
             Ksets = result.Ksets,

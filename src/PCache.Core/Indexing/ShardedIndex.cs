@@ -24,9 +24,9 @@ internal sealed class ShardedIndex
 
     private readonly IndexShard[] _shards;
 
-    public ShardedIndex()
+    public ShardedIndex(int cores)
     {
-        int count = (int)Math.Min(64u, System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount * 2));
+        int count = (int)Math.Min(64u, System.Numerics.BitOperations.RoundUpToPowerOf2((uint)cores * 2));
         _shards = new IndexShard[count];
         for (int i = 0; i < count; i++)
         {

@@ -25,12 +25,14 @@ internal sealed class DataHeads
     private readonly SegmentTable _segments;
     private readonly Head[] _heads;
     private readonly int _zeroPayloadBytes;
+    private readonly Chance _chance;
 
-    public DataHeads(PmemRegion region, SegmentTable segments)
+    public DataHeads(PmemRegion region, SegmentTable segments, Chance chance)
     {
+        _chance = chance;
         _region = region;
         _segments = segments;
-        _heads = new Head[Math.Clamp(Environment.ProcessorCount, 1, Math.Clamp(segments.Count / 8, 1, 64))];
+        _heads = new Head[Math.Clamp(chance.Cores, 1, Math.Clamp(segments.Count / 8, 1, 64))];
         for (int i = 0; i < _heads.Length; i++)
         {
             _heads[i] = new Head();
@@ -46,7 +48,7 @@ internal sealed class DataHeads
     /// <summary>Hands out up to <paramref name="wantedBytes"/> (a multiple of 512); less where a segment ends; nothing when all is full.</summary>
     public PayloadRoom Take(int wantedBytes)
     {
-        int first = (int)((uint)Thread.GetCurrentProcessorId() % (uint)_heads.Length);
+        int first = (int)(_chance.CurrentCore() % (uint)_heads.Length);
         PayloadRoom room = TakeFrom(_heads[first], wantedBytes, mayOpen: true);
         for (int i = 1; room.LengthBytes == 0 && i < _heads.Length; i++)
         {
@@ -59,7 +61,7 @@ internal sealed class DataHeads
     /// <summary>Room whose payload is zeros, shared by all zero keys of its segment; up to <paramref name="wantedBytes"/>.</summary>
     public PayloadRoom TakeZeros(int wantedBytes)
     {
-        int first = (int)((uint)Thread.GetCurrentProcessorId() % (uint)_heads.Length);
+        int first = (int)(_chance.CurrentCore() % (uint)_heads.Length);
         for (int i = 0; i < _heads.Length; i++)
         {
             Head head = _heads[(first + i) % _heads.Length];
