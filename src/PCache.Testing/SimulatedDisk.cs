@@ -176,6 +176,15 @@ public sealed class SimulatedDisk : IBlockDevice
         return bytes;
     }
 
+    /// <summary>Reads without being a call.</summary>
+    internal void Peek(long offset, Span<byte> buffer)
+    {
+        lock (_gate)
+        {
+            _state.Read(offset, buffer);
+        }
+    }
+
     /// <summary>Another disk, as a kill of the process leaves this one: nothing is lost, what isn't flushed is still open. Without faults and hooks.</summary>
     public SimulatedDisk AfterKill()
     {

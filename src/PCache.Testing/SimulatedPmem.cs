@@ -296,13 +296,20 @@ public sealed unsafe class SimulatedPmem : PmemRegion
         }
     }
 
-    /// <summary>Becomes what a kill at this moment leaves of <paramref name="source"/>.</summary>
+    /// <summary>Becomes what a kill at this moment leaves of <paramref name="source"/>: all of it, and what wasn't durable still isn't.</summary>
     internal void LoadKill(SimulatedPmem source)
     {
         LoadDurable(source);
         foreach (ref readonly OpenWord open in source._open.All)
         {
-            Set(open.Word, source._open.Version(in open, 1));
+            for (int version = open.Count; version >= 1; version--)
+            {
+                ulong value = source._open.Version(in open, version);
+                ((ulong*)_memory)[open.Word] = value;
+                _open.Store(open.Word, value);
+            }
+
+            _changed[open.Word * WordBytes / PageBytes] = ++_clock;
         }
     }
 

@@ -36,6 +36,8 @@ internal sealed record FormatParameters
 /// </summary>
 internal static class Formatter
 {
+    private const int MagicOffset = 8;
+
     /// <summary>Formats <paramref name="region"/>. All arguments are checked before anything is changed.</summary>
     /// <exception cref="ArgumentException">A parameter is out of range, or the region is too small.</exception>
     /// <exception cref="IOException">The medium failed.</exception>
@@ -47,6 +49,9 @@ internal static class Formatter
         extension.Flags = p.BackingResizable ? ExtensionBlocks.ResizableBackingFlag : 0;
         extension.BackingIdentity = Bytes16.FromGuid(p.BackingIdentity);
 
+        // The magic goes first and comes last, each time alone: one word can't be torn, and without it there is no cache, rather than a damaged one.
+        Zero(region, MediaConstants.SuperblockOffset + MagicOffset, sizeof(ulong));
+        region.Drain();
         Zero(region, MediaConstants.SuperblockOffset, MediaConstants.BlockSize);
         region.Drain();
 
@@ -77,6 +82,10 @@ internal static class Formatter
         };
         Span<byte> bytes = MemoryMarshal.AsBytes(new Span<Superblock>(ref superblock));
         superblock.Crc = Crc32C.HashToUInt32(bytes[4..]);
+        ulong magic = superblock.Magic;
+        superblock.Magic = 0;
+        region.WriteDurably(MediaConstants.SuperblockOffset, bytes);
+        superblock.Magic = magic;
         region.WriteDurably(MediaConstants.SuperblockOffset, bytes);
     }
 

@@ -1,0 +1,353 @@
+using PCache.Core;
+
+namespace PCache.Testing.Torture;
+
+/// <summary>
+/// What each sector of the device may hold. Keeps true: a sector's versions are those that a crash now may leave, the last one is what a read returns;
+/// null stands for "anything" (discarded). Writes are entered before they are made, flushes after they have returned: so that it also holds in the middle of a call.
+/// </summary>
+internal sealed class SectorOracle
+{
+    private const int SectorBytes = SectorPattern.SectorBytes;
+    private static readonly byte[] Zeros = new byte[SectorBytes];
+
+    private readonly Universe _universe;
+    private readonly List<byte[]?>[] _versions;
+    private readonly HashSet<int> _open = [];
+    private readonly Stack<byte[]> _buffers = new(); // a check may run in the middle of another one's read
+
+    public SectorOracle(Universe universe, long length)
+    {
+        _universe = universe;
+        Length = length;
+        LegalLengths = [length];
+        History = new BarrierHistory(universe);
+        _versions = new List<byte[]?>[universe.Slots];
+        for (int i = 0; i < _versions.Length; i++)
+        {
+            _versions[i] = [Zeros];
+        }
+    }
+
+    /// <summary>What the backing may hold.</summary>
+    public BarrierHistory History { get; }
+
+    /// <summary>Length of the device.</summary>
+    public long Length { get; private set; }
+
+    /// <summary>The lengths that a crash now may leave.</summary>
+    public HashSet<long> LegalLengths { get; private set; }
+
+    /// <summary>The sectors of a write that has begun and not returned; a flush inside it doesn't cover it.</summary>
+    public (long Offset, long LengthBytes) InProgress { get; set; }
+
+    /// <summary>Enters a write.</summary>
+    public void Write(long offset, ReadOnlySpan<byte> bytes)
+    {
+        if (offset + bytes.Length > Length)
+        {
+            Length = offset + bytes.Length;
+            _ = LegalLengths.Add(Length);
+        }
+
+        for (long sector = offset / SectorBytes; sector * SectorBytes < offset + bytes.Length; sector++)
+        {
+            if (_universe.SlotOf(sector) is not (>= 0 and int slot))
+            {
+                continue;
+            }
+
+            long from = Math.Max(offset, sector * SectorBytes);
+            long to = Math.Min(offset + bytes.Length, (sector + 1) * SectorBytes);
+            byte[]? next = to - from == SectorBytes ? new byte[SectorBytes] : (byte[]?)_versions[slot][^1]?.Clone();
+            if (next is not null)
+            {
+                bytes[(int)(from - offset)..(int)(to - offset)].CopyTo(next.AsSpan((int)(from - (sector * SectorBytes))));
+            }
+
+            Add(slot, next);
+        }
+    }
+
+    /// <summary>Enters a discard of whole sectors.</summary>
+    public void Discard(long offset, long lengthBytes)
+    {
+        for (long sector = offset / SectorBytes; sector * SectorBytes < Math.Min(offset + lengthBytes, Length); sector++)
+        {
+            if (_universe.SlotOf(sector) is >= 0 and int slot)
+            {
+                Add(slot, null);
+            }
+        }
+    }
+
+    /// <summary>Enters a change of length.</summary>
+    public void SetLength(long length)
+    {
+        if (length < Length)
+        {
+            History.Limit = length;
+            for (int slot = 0; slot < _versions.Length; slot++)
+            {
+                long at = _universe.SectorOf(slot) * SectorBytes;
+                if (at + SectorBytes > length)
+                {
+                    byte[]? next = at >= length ? Zeros : (byte[]?)_versions[slot][^1]?.Clone();
+                    if (at < length)
+                    {
+                        next?.AsSpan((int)(length - at)).Clear();
+                    }
+
+                    _versions[slot].Add(next);
+                    _ = _open.Add(slot);
+                }
+            }
+        }
+
+        Length = length;
+        _ = LegalLengths.Add(length);
+    }
+
+    /// <summary>A truncation has returned: nothing beyond it can come back, and the backing has everything.</summary>
+    public void TruncationReturned(IBlockDevice backing)
+    {
+        LegalLengths = [Length];
+        for (int slot = 0; slot < _versions.Length; slot++)
+        {
+            if ((_universe.SectorOf(slot) + 1) * SectorBytes > Length)
+            {
+                KeepLast(slot);
+            }
+        }
+
+        History.Limit = long.MaxValue;
+        CheckDrained(backing);
+    }
+
+    /// <summary>A flush has returned.</summary>
+    public void Flushed()
+    {
+        LegalLengths = [Length];
+        foreach (int slot in _open)
+        {
+            KeepLast(slot);
+        }
+
+        _open.RemoveWhere(slot => _versions[slot].Count == 1);
+        History.Barrier(slot => IsInProgress(slot) ? _versions[slot][^1] : BarrierHistory.Nothing);
+    }
+
+    /// <summary>An FUA write has returned.</summary>
+    public void Forced(long offset, long lengthBytes)
+    {
+        if (offset + lengthBytes == Length)
+        {
+            LegalLengths = [Length];
+        }
+
+        for (long sector = offset / SectorBytes; sector * SectorBytes < offset + lengthBytes; sector++)
+        {
+            if (_universe.SlotOf(sector) is >= 0 and int slot)
+            {
+                KeepLast(slot);
+            }
+        }
+
+        History.Barrier(slot => IsInProgress(slot) ? _versions[slot][^1] : BarrierHistory.Nothing);
+    }
+
+    /// <summary>A drain has returned, and nothing was written meanwhile: the backing has everything, durably.</summary>
+    public void CheckDrained(IBlockDevice backing)
+    {
+        ReadAll(backing, (slot, found) =>
+        {
+            byte[]? expected = _versions[slot][^1];
+            if (!Fits(expected, found))
+            {
+                throw Wrong("the drained backing", slot, found, [expected]);
+            }
+        });
+        History.Restart(slot => _versions[slot][^1]);
+    }
+
+    /// <summary>The device shows the newest content: nothing older, nothing else.</summary>
+    public void CheckCurrent(IBlockDevice device)
+    {
+        if (device.Length != Length)
+        {
+            throw new TortureViolation($"The device has {device.Length} bytes, not {Length}.");
+        }
+
+        ReadAll(device, (slot, found) =>
+        {
+            if (!Fits(_versions[slot][^1], found))
+            {
+                throw Wrong("the device", slot, found, [_versions[slot][^1]]);
+            }
+        });
+    }
+
+    /// <summary>The device holds what a crash may have left.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="keep">Receives what it holds, slot by slot, for <see cref="CheckSame"/>; or empty.</param>
+    public void CheckLegal(IBlockDevice device, Span<byte> keep = default)
+    {
+        if (!LegalLengths.Contains(device.Length))
+        {
+            throw new TortureViolation($"The device has {device.Length} bytes; legal: {string.Join(", ", LegalLengths)}.");
+        }
+
+        byte[]? kept = keep.IsEmpty ? null : new byte[keep.Length];
+        ReadAll(device, (slot, found) =>
+        {
+            if (kept is not null)
+            {
+                found.CopyTo(kept.AsSpan(slot * SectorBytes));
+            }
+
+            foreach (byte[]? version in _versions[slot])
+            {
+                if (Fits(version, found))
+                {
+                    return;
+                }
+            }
+
+            throw Wrong("the device", slot, found, _versions[slot]);
+        });
+        kept?.CopyTo(keep);
+    }
+
+    /// <summary>The device still shows what <see cref="CheckLegal"/> found, where that is defined.</summary>
+    public void CheckSame(IBlockDevice device, byte[] before, string when)
+    {
+        ReadAll(device, (slot, found) =>
+        {
+            byte[] expected = before.AsSpan(slot * SectorBytes, SectorBytes).ToArray();
+            if (!_versions[slot].Contains(null) && !Fits(expected, found))
+            {
+                throw Wrong($"the device, {when},", slot, found, [expected]);
+            }
+        });
+    }
+
+    /// <summary>Goes on from what a crash has left on the device.</summary>
+    public void Adopt(IBlockDevice device)
+    {
+        CheckLegal(device);
+        Length = device.Length;
+        LegalLengths = [Length];
+        InProgress = default;
+        ReadAll(device, (slot, found) =>
+        {
+            byte[] whole = new byte[SectorBytes];
+            found.CopyTo(whole);
+            byte[]? now = _versions[slot].Contains(null) ? null : whole;
+            if (_versions[slot].Count > 1)
+            {
+                History.Write(slot, now); // of the writes that weren't flushed, this is what is left
+            }
+
+            _versions[slot] = [now];
+        });
+        for (int slot = 0; slot < _versions.Length; slot++)
+        {
+            if (_universe.SectorOf(slot) * SectorBytes >= Length)
+            {
+                _versions[slot] = [Zeros];
+                History.Restart(slot, Zeros);
+            }
+        }
+
+        _open.Clear();
+        History.Barrier(_ => BarrierHistory.Nothing);
+    }
+
+    /// <summary>A write has failed: each of its sectors has either version. Asks the device which.</summary>
+    public void Settle(IBlockDevice device)
+    {
+        Length = device.Length;
+        _ = LegalLengths.Add(Length);
+        ReadAll(device, (slot, found) =>
+        {
+            List<byte[]?> versions = _versions[slot];
+            int at = versions.FindLastIndex(version => version is not null);
+            while (at >= 0 && !(versions[at] is { } version && Fits(version, found)))
+            {
+                at--;
+            }
+
+            if (at < 0 && !versions.Contains(null))
+            {
+                throw Wrong("the device, after a failed write,", slot, found, versions);
+            }
+
+            if (versions[^1] is not null && at >= 0 && at != versions.Count - 1)
+            {
+                versions.Add(versions[at]);
+                History.Write(slot, versions[at]);
+            }
+        });
+    }
+
+    private static bool Fits(byte[]? version, ReadOnlySpan<byte> found) => version is null || found.SequenceEqual(version.AsSpan(0, found.Length));
+
+    private void Add(int slot, byte[]? version)
+    {
+        _versions[slot].Add(version);
+        _ = _open.Add(slot);
+        History.Write(slot, version);
+    }
+
+    private bool IsInProgress(int slot)
+    {
+        long at = _universe.SectorOf(slot) * SectorBytes;
+        return at + SectorBytes > InProgress.Offset && at < InProgress.Offset + InProgress.LengthBytes;
+    }
+
+    private void KeepLast(int slot)
+    {
+        List<byte[]?> versions = _versions[slot];
+        int keep = IsInProgress(slot) ? Math.Min(2, versions.Count) : 1;
+        versions.RemoveRange(0, versions.Count - keep);
+    }
+
+    private delegate void SectorAction(int slot, ReadOnlySpan<byte> found);
+
+    /// <summary>Reads all sectors inside the device into the buffer, area by area.</summary>
+    private void ReadAll(IBlockDevice device, SectorAction action)
+    {
+        long length = device.Length;
+        byte[] buffer = _buffers.TryPop(out byte[]? free) ? free : new byte[_universe.Slots * SectorBytes];
+        for (int i = 0; i < _universe.Areas; i++)
+        {
+            (long first, int count, int firstSlot) = _universe.Area(i);
+            int wanted = (int)Math.Clamp(length - (first * SectorBytes), 0, count * (long)SectorBytes);
+            if (wanted == 0)
+            {
+                continue;
+            }
+
+            Span<byte> area = buffer.AsSpan(firstSlot * SectorBytes, count * SectorBytes);
+            int read = device.Read(first * SectorBytes, area[..wanted]);
+            if (read != wanted)
+            {
+                throw new TortureViolation($"A read of {wanted} bytes at {first * SectorBytes} yielded {read}.");
+            }
+
+            for (int j = 0; j * SectorBytes < wanted; j++)
+            {
+                action(firstSlot + j, area[(j * SectorBytes)..Math.Min((j + 1) * SectorBytes, wanted)]);
+            }
+        }
+
+        _buffers.Push(buffer);
+    }
+
+    private TortureViolation Wrong(string where, int slot, ReadOnlySpan<byte> found, IEnumerable<byte[]?> legal)
+    {
+        int length = found.Length;
+        return new($"Sector {_universe.SectorOf(slot)} of {where} holds {SectorPattern.Describe(found)}; legal: "
+            + string.Join(", or ", legal.Select(v => v is null ? "anything" : SectorPattern.Describe(v.AsSpan(0, length)))) + ".");
+    }
+}

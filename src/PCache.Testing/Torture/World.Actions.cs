@@ -1,0 +1,368 @@
+using PCache.Core;
+
+namespace PCache.Testing.Torture;
+
+/// <summary>The steps of a workload. Keeps true: after a crash in the middle of a step nothing of its end counts, and the run goes on from what the crash left.</summary>
+internal sealed partial class World
+{
+    private readonly List<Later> _within = [];
+    private WorldAction? _outer;
+    private bool _nested;
+    private int _nestedCount;
+    private int _cutAt;
+    private bool _cutIsKill;
+    private bool _faulted;
+    private (SimulatedPmem Region, SimulatedDisk Disk)? _left;
+    private bool _paused;
+
+    private void Do(WorldAction action)
+    {
+        _outer = action;
+        try
+        {
+            Perform(action);
+        }
+        catch (Exception e) when (_left is not null && e is not TortureViolation)
+        {
+            // Whatever the dead machine still did.
+        }
+        catch (Exception e) when (_faulted && IsFaultReport(e))
+        {
+            if (_left is null)
+            {
+                Disk.Heal();
+                _faulted = false;
+                Oracle.InProgress = default;
+                Oracle.Settle(Device);
+            }
+        }
+        finally
+        {
+            _outer = null;
+        }
+
+        if (_left is not null)
+        {
+            GoOn();
+        }
+    }
+
+    private static bool IsFaultReport(Exception e) => e is IOException or PCacheException;
+
+    private void Perform(WorldAction action)
+    {
+        long offset = action.Offset;
+        int length = action.Length;
+        switch (action.Kind)
+        {
+            case ActionKind.Write:
+            case ActionKind.Force:
+                Write(action);
+                break;
+            case ActionKind.Zeroes:
+                length = Clip(offset, length);
+                Entering(offset, length, () => Oracle.Write(offset, new byte[length]));
+                Device.WriteZeroes(offset, length);
+                Entered();
+                break;
+            case ActionKind.Discard:
+                offset -= offset % 512;
+                length = Clip(offset, (length + 511) / 512 * 512) / 512 * 512;
+                Entering(offset, length, () => Oracle.Discard(offset, length));
+                Device.Discard(offset, length);
+                Entered();
+                break;
+            case ActionKind.Flush:
+                Device.Flush();
+                IfAlive(Oracle.Flushed);
+                break;
+            case ActionKind.Read:
+                Read();
+                break;
+            case ActionKind.Maintain:
+                Maintain(length);
+                break;
+            case ActionKind.Wait:
+                _clock.Advance(TimeSpan.FromMilliseconds(length));
+                break;
+            case ActionKind.Drain:
+                int nestedBefore = _nestedCount;
+                Device.Drain();
+                IfAlive(() => CheckDrained(nestedBefore));
+                break;
+            case ActionKind.Reopen:
+                Reopen(drain: length == 1);
+                break;
+            case ActionKind.SetLength:
+                SetLength(offset);
+                break;
+            case ActionKind.Pause:
+                _paused = !_paused;
+                ApplyPause();
+                break;
+            case ActionKind.PowerCut:
+            case ActionKind.Kill:
+                _cutAt = Math.Max(1, length);
+                _cutIsKill = action.Kind == ActionKind.Kill;
+                break;
+            case ActionKind.Fault:
+                _faulted = true;
+                Disk.Plan(new DiskFault { Skip = length, Kind = (DiskFaultKind)(offset % 3), Times = offset / 3 % 4 == 3 ? 1000 : 1 + (int)(offset / 3 % 4) });
+                break;
+            default:
+                throw new InvalidOperationException($"No such action: {action.Kind}.");
+        }
+    }
+
+    private void Write(WorldAction action)
+    {
+        int length = Clip(action.Offset, action.Length);
+        if (length == 0)
+        {
+            return;
+        }
+
+        byte[] bytes = SectorPattern.Make(action.Offset, length, ++_writeId);
+        bool force = action.Kind == ActionKind.Force;
+        Entering(action.Offset, length, () => Oracle.Write(action.Offset, bytes));
+        Device.Write(action.Offset, bytes, force ? WriteDurability.ForceUnitAccess : WriteDurability.Normal);
+        Entered();
+        if (force)
+        {
+            IfAlive(() => Oracle.Forced(action.Offset, length));
+        }
+    }
+
+    private void Entering(long offset, int length, Action enter)
+    {
+        if (!_nested)
+        {
+            Oracle.InProgress = (offset, length);
+        }
+
+        enter();
+    }
+
+    private void Entered()
+    {
+        if (!_nested)
+        {
+            Oracle.InProgress = default;
+        }
+    }
+
+    private void Read()
+    {
+        if (_nested)
+        {
+            Oracle.CheckLegal(Device);
+            return;
+        }
+
+        if (_within.Count == 0)
+        {
+            Oracle.CheckCurrent(Device);
+            return;
+        }
+
+        // Something may be written, or flushed, in the middle of it: then what is read may be from before or after. A later read has to see it.
+        var buffer = new byte[24 << 10];
+        for (int i = 0; i < Universe.Areas; i++)
+        {
+            (long first, int count, _) = Universe.Area(i);
+            _ = Device.Read(first * 512, buffer.AsSpan(0, count * 512));
+        }
+
+        IfAlive(() => Oracle.CheckCurrent(Device));
+    }
+
+    private void Maintain(int steps)
+    {
+        for (int i = 0; i < steps && _left is null; i++)
+        {
+            TimeSpan wait = Device.RunMaintenanceStep();
+            if (wait == Timeout.InfiniteTimeSpan)
+            {
+                break;
+            }
+
+            _clock.Advance(wait);
+        }
+    }
+
+    private void CheckDrained(int nestedBefore)
+    {
+        if (_nestedCount == nestedBefore)
+        {
+            if (!Device.GetStatus().IsClean)
+            {
+                throw new TortureViolation("The device isn't clean after a drain.");
+            }
+
+            Oracle.CheckDrained(Disk.AfterPowerCut(null));
+        }
+    }
+
+    private void SetLength(long length)
+    {
+        if (!_settings.CanResize || _nested)
+        {
+            return;
+        }
+
+        bool shrinks = length < Oracle.Length;
+        Oracle.SetLength(length);
+        Device.SetLength(length);
+        if (shrinks)
+        {
+            IfAlive(() => Oracle.TruncationReturned(Disk.AfterPowerCut(null)));
+        }
+    }
+
+    private void Reopen(bool drain)
+    {
+        if (drain)
+        {
+            Device.Drain();
+        }
+
+        Device.Dispose();
+        if (_left is not null)
+        {
+            return;
+        }
+
+        Oracle.Flushed();
+        Open();
+        Oracle.CheckCurrent(Device);
+    }
+
+    private void Open()
+    {
+        IsFormatted = true;
+        Device = PCacheDevice.Open(Region, Disk, Options with { TimeProvider = _clock });
+        ApplyPause();
+    }
+
+    private void ApplyPause()
+    {
+        if (_paused)
+        {
+            Device.PauseWriteback();
+        }
+        else
+        {
+            Device.ResumeWriteback();
+        }
+    }
+
+    private void IfAlive(Action action)
+    {
+        if (_left is null)
+        {
+            action();
+        }
+    }
+
+    private int Clip(long offset, int length) => _settings.CanResize ? length : (int)Math.Clamp(_settings.Length - offset, 0, length);
+
+    /// <summary>Does what was put off until the n-th backing call, in the middle of whatever makes that call.</summary>
+    private void RunWithin()
+    {
+        if (_nested || _left is not null)
+        {
+            return;
+        }
+
+        for (int i = 0; i < _within.Count; i++)
+        {
+            if (--_within[i].Calls > 0)
+            {
+                continue;
+            }
+
+            WorldAction action = _within[i].Action;
+            _within.RemoveAt(i--);
+            if (MayNest(action))
+            {
+                _nested = true;
+                _nestedCount++;
+                try
+                {
+                    Perform(action);
+                }
+                finally
+                {
+                    _nested = false;
+                }
+            }
+        }
+    }
+
+    /// <summary>Not what waits for maintenance, nor a write over the range of a write in progress: which of them wins isn't defined.</summary>
+    private bool MayNest(WorldAction action)
+    {
+        if (action.Kind is not (ActionKind.Write or ActionKind.Force or ActionKind.Zeroes or ActionKind.Discard or ActionKind.Flush or ActionKind.Read or ActionKind.Wait))
+        {
+            return false;
+        }
+
+        (long offset, long lengthBytes) = Oracle.InProgress;
+        bool overlaps = action.IsWrite && (_outer is { Kind: ActionKind.SetLength or ActionKind.Reopen }
+            || (action.Offset / 512 < (offset + lengthBytes + 511) / 512 && (action.Offset + action.Length + 511) / 512 > offset / 512));
+        PCacheStatus status = Device.GetStatus();
+        return !overlaps && action.Offset + action.Length <= Oracle.Length && status.SegmentCount - status.SegmentsUsed > _settings.LogReserveSegments + 1;
+    }
+
+    /// <summary>Takes what is left of the machine when its time has come; the rest of the step runs on, for nobody.</summary>
+    private void MayCrash()
+    {
+        if (_cutAt == 0 || --_cutAt > 0)
+        {
+            return;
+        }
+
+        var region = SimulatedPmem.Allocate(Region.LengthBytes, _settings.DrainIsCheap);
+        if (_cutIsKill)
+        {
+            region.LoadKill(Region);
+        }
+        else
+        {
+            var versions = new int[Region.Open.Count];
+            CrashStates.Draw(Region.Open.All, versions, _crashes);
+            region.LoadPowerCut(Region, versions);
+        }
+
+        _left = (region, _cutIsKill ? Disk.AfterKill() : Disk.AfterPowerCut(_crashes));
+        Unhook();
+    }
+
+    private void GoOn()
+    {
+        (SimulatedPmem region, SimulatedDisk disk) = _left!.Value;
+        _left = null;
+        _within.Clear();
+        _faulted = false;
+        Region = region;
+        Disk = disk;
+        Disk.Heal();
+        Hook();
+        Open();
+        bool truncating = Oracle.History.Limit != long.MaxValue;
+        Oracle.Adopt(Device);
+        if (truncating)
+        {
+            Device.Drain();
+            Oracle.History.Limit = long.MaxValue;
+            Oracle.CheckDrained(Disk.AfterPowerCut(null));
+        }
+    }
+
+    private sealed class Later(int calls, WorldAction action)
+    {
+        public int Calls { get; set; } = Math.Max(1, calls);
+
+        public WorldAction Action { get; } = action;
+    }
+}

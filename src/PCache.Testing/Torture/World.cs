@@ -1,0 +1,171 @@
+using PCache.Core;
+
+namespace PCache.Testing.Torture;
+
+/// <summary>Sees every moment at which a simulated machine could stop.</summary>
+internal interface IWorldObserver
+{
+    /// <summary>Something is about to happen to region or disk; what has happened so far is what a crash now would leave.</summary>
+    void BeforeEvent(World world, WorldEvent what);
+}
+
+/// <summary>What is about to happen.</summary>
+internal enum WorldEvent
+{
+    /// <summary>A store to the region.</summary>
+    Store,
+
+    /// <summary>A drain of the region: all that was stored since the last one is still open.</summary>
+    Drain,
+
+    /// <summary>A call of the backing.</summary>
+    Disk,
+
+    /// <summary>Nothing: the workload's end.</summary>
+    End,
+}
+
+/// <summary>
+/// A simulated machine with one cache: region, backing, clock, device, and the oracle that knows what they may hold. Keeps true: one thread and no source of
+/// chance but the settings' seed, so the same script makes the same run; the oracle is told of a write before it is made and of a flush after it returned; a
+/// crash loses exactly what the fault model allows.
+/// </summary>
+internal sealed partial class World
+{
+    private readonly WorldSettings _settings;
+    private readonly IWorldObserver? _observer;
+    private readonly Random _crashes;
+    private readonly VirtualClock _clock = new();
+    private bool _hooked;
+    private bool _observing;
+    private long _writeId;
+
+    public World(WorldSettings settings, IWorldObserver? observer = null)
+    {
+        _settings = settings;
+        _observer = observer;
+        _crashes = new Random(settings.Seed ^ 0x5CA1AB1E);
+        Oracle = new SectorOracle(Universe, settings.Length);
+        Options = settings.Options(_clock);
+        Region = SimulatedPmem.Allocate(settings.RegionBytes, settings.DrainIsCheap);
+        Disk = new SimulatedDisk(settings.Length, settings.DiskOptions(_clock));
+        Hook();
+        Device = PCacheDevice.Create(Region, Disk, Options);
+        IsFormatted = true;
+    }
+
+    public WorldSettings Settings => _settings;
+
+    public static Universe Universe { get; } = WorldSettings.Universe;
+
+    public SectorOracle Oracle { get; }
+
+    public PCacheOptions Options { get; }
+
+    public SimulatedPmem Region { get; private set; }
+
+    public SimulatedDisk Disk { get; private set; }
+
+    /// <summary>The cache.</summary>
+    public PCacheDevice Device { get; private set; }
+
+    /// <summary>Whether the format has been completed: before, a crash may leave something that isn't a cache yet.</summary>
+    public bool IsFormatted { get; private set; }
+
+    /// <summary>What was done so far, for messages.</summary>
+    public string Now { get; private set; } = "create";
+
+    /// <summary>Number of the action being done.</summary>
+    public int ActionNumber { get; private set; }
+
+    /// <summary>Runs a script, then the final checks.</summary>
+    /// <exception cref="TortureViolation">A promise was broken.</exception>
+    public void Run(IReadOnlyList<WorldAction> script)
+    {
+        for (int i = 0; i < script.Count; i++)
+        {
+            ActionNumber = i;
+            if (script[i].Kind == ActionKind.Within && i + 1 < script.Count)
+            {
+                _within.Add(new Later(script[i].Length, script[++i]));
+                continue;
+            }
+
+            Now = script[i].ToString();
+            Do(script[i]);
+        }
+
+        Finish();
+    }
+
+    /// <summary>The end: everything is there, can be drained, collected, checked, and stands on the backing alone.</summary>
+    public void Finish()
+    {
+        Now = "the final check";
+        _within.Clear();
+        Disk.Heal();
+        _cutAt = 0;
+        Device.ResumeWriteback();
+        Observe(WorldEvent.End);
+        Oracle.CheckCurrent(Device);
+        Device.Drain();
+        Oracle.CheckDrained(Disk.AfterPowerCut(null));
+        Oracle.CheckCurrent(Device);
+        if (!Device.GetStatus().IsClean)
+        {
+            throw new TortureViolation("The device isn't clean after a drain.");
+        }
+
+        StateChecks.Sound(Region);
+        if (Disk.Violations.Count > 0)
+        {
+            throw new TortureViolation($"The backing was used wrongly: {Disk.Violations[0]}.");
+        }
+
+        Unhook();
+        Device.Dispose();
+    }
+
+    private void Hook()
+    {
+        _hooked = true;
+        Region.BeforeEvent = e =>
+        {
+            if (e != PmemEvent.Flush)
+            {
+                Observe(e == PmemEvent.Drain ? WorldEvent.Drain : WorldEvent.Store);
+            }
+        };
+        Disk.BeforeCall = _ =>
+        {
+            Observe(WorldEvent.Disk);
+            RunWithin();
+        };
+    }
+
+    private void Unhook()
+    {
+        _hooked = false;
+        Region.BeforeEvent = null;
+        Disk.BeforeCall = null;
+    }
+
+    private void Observe(WorldEvent what)
+    {
+        if (!_hooked || _observing)
+        {
+            return;
+        }
+
+        _observing = true;
+        try
+        {
+            _observer?.BeforeEvent(this, what);
+            MayCrash();
+        }
+        finally
+        {
+            _observing = false;
+        }
+    }
+}
