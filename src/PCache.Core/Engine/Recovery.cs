@@ -177,6 +177,15 @@ internal sealed class Recovery : IReplaySink
 
     private void MakeReady()
     {
+        // A process that was killed leaves stores that its successor sees and a power cut still takes back (they were never flushed). Whatever is built on
+        // them from here on comes after them: the log, and the length of a backing that had just grown.
+        _region.FlushRange(0, _region.LengthBytes);
+        _region.Drain();
+        if (_backing.CanResize)
+        {
+            _backing.Flush();
+        }
+
         // First of all: nobody may ever follow what stands behind the log's end.
         LogPosition head = Positions.KeyHead.Position;
         long at = Segments.DataOffset(head.Segment) + head.Offset;

@@ -37,6 +37,7 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
                 break;
             case WorldEvent.Drain:
                 counters.Points++;
+                Try(world.Region, world.Disk, null, 0);
                 Explore(world.Region, world.Disk, options.StatesPerDrain, 0);
                 break;
             default:
@@ -193,6 +194,11 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
         for (int i = _random.Next(4); i >= 0; i--)
         {
             device.Write(1 << 20, bytes);
+        }
+
+        if (device.Length > WorldSettings.UniverseEnd + bytes.Length)
+        {
+            device.Write(device.Length - bytes.Length, bytes); // a growth that a kill left undecided must be durable before keys beyond it
         }
 
         device.Flush();

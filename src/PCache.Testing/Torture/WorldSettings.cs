@@ -49,6 +49,9 @@ internal sealed record WorldSettings
     /// <summary>Three areas: the begin, around the end of the first stripe, around the end of the device.</summary>
     public static Universe Universe => new((0, 24), ((Stripe / 512) - 8, 16), ((Stripe + (16 << 10)) / 512, 24));
 
+    /// <summary>Behind the last of these areas.</summary>
+    public const long UniverseEnd = Stripe + (28 << 10);
+
     /// <summary>Settings drawn from a seed.</summary>
     public static WorldSettings FromSeed(int seed)
     {
