@@ -1,13 +1,22 @@
 namespace PCache.Testing;
 
-/// <summary>The planned faults of a disk. Keeps true: every plan sees each call that it matches, so that each counts its own; the first that strikes decides. Thread-safe.</summary>
-internal sealed class DiskFaults
+/// <summary>
+/// The planned faults of a disk. Keeps true: every plan sees each call that it matches, so that each counts its own; the first that strikes decides; a call that is struck
+/// by a hang counts as hanging before anyone can release it. Thread-safe.
+/// </summary>
+internal sealed class DiskFaults(HangingCalls hanging)
 {
     private readonly Lock _lock = new();
     private readonly List<Plan> _plans = [];
 
     public void Add(DiskFault fault)
     {
+        ArgumentNullException.ThrowIfNull(fault);
+        ArgumentOutOfRangeException.ThrowIfNegative(fault.Skip, nameof(fault));
+        ArgumentOutOfRangeException.ThrowIfNegative(fault.Times, nameof(fault));
+        ArgumentOutOfRangeException.ThrowIfNegative(fault.Offset, nameof(fault));
+        ArgumentOutOfRangeException.ThrowIfNegative(fault.LengthBytes, nameof(fault));
+        ArgumentOutOfRangeException.ThrowIfLessThan(fault.Delay, TimeSpan.Zero, nameof(fault));
         lock (_lock)
         {
             _plans.Add(new Plan(fault));
@@ -22,9 +31,23 @@ internal sealed class DiskFaults
         }
     }
 
-    /// <summary>The fault that strikes this call, or null.</summary>
-    public DiskFault? Strike(DiskCall call)
+    /// <summary>Drops the plans to hang, and releases what hangs because of them.</summary>
+    public void Release()
     {
+        lock (_lock)
+        {
+            _ = _plans.RemoveAll(plan => IsHang(plan.Fault));
+        }
+
+        hanging.Release();
+    }
+
+    /// <summary>The fault that strikes this call, or null.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="hang">Where the fault is a hang before the effect: the call's place among the hanging ones.</param>
+    public DiskFault? Strike(DiskCall call, out TaskCompletionSource? hang)
+    {
+        hang = null;
         lock (_lock)
         {
             DiskFault? struck = null;
@@ -36,9 +59,26 @@ internal sealed class DiskFaults
                 }
             }
 
+            if (struck is not null)
+            {
+                _ = _plans.RemoveAll(plan => plan.IsSpent && plan.Fault.Kind != DiskFaultKind.HangAfterEffect);
+            }
+
+            hang = struck?.Kind == DiskFaultKind.Hang ? hanging.Add() : null;
             return struck;
         }
     }
+
+    /// <summary>For a call that has had its effect and was struck by <see cref="DiskFaultKind.HangAfterEffect"/>: its place; null if that was released meanwhile.</summary>
+    public TaskCompletionSource? HangNow(DiskFault fault)
+    {
+        lock (_lock)
+        {
+            return _plans.Exists(plan => ReferenceEquals(plan.Fault, fault)) ? hanging.Add() : null;
+        }
+    }
+
+    private static bool IsHang(DiskFault fault) => fault.Kind is DiskFaultKind.Hang or DiskFaultKind.HangAfterEffect;
 
     private sealed class Plan(DiskFault fault)
     {
@@ -47,11 +87,11 @@ internal sealed class DiskFaults
 
         public DiskFault Fault => fault;
 
+        public bool IsSpent => _left == 0;
+
         public bool Strikes(DiskCall call)
         {
-            bool whole = call.Operation is DiskOperation.Flush or DiskOperation.SetLength || fault.LengthBytes == long.MaxValue;
-            bool touches = call.Offset + call.LengthBytes > fault.Offset && (whole || call.Offset < fault.Offset + fault.LengthBytes);
-            if ((fault.Operation is { } wanted && wanted != call.Operation) || !(touches || call.Operation is DiskOperation.Flush or DiskOperation.SetLength) || _left == 0)
+            if (!Matches(call) || _left == 0)
             {
                 return false;
             }
@@ -64,6 +104,26 @@ internal sealed class DiskFaults
 
             _left -= _left == int.MaxValue ? 0 : 1;
             return true;
+        }
+
+        private bool Matches(DiskCall call)
+        {
+            if ((fault.Operation ?? call.Operation) != call.Operation)
+            {
+                return false;
+            }
+
+            bool affected = fault.Kind switch
+            {
+                DiskFaultKind.ShortRead => call.Operation == DiskOperation.Read,
+                DiskFaultKind.Misdirect => call.Operation is DiskOperation.Write or DiskOperation.WriteZeroes,
+                DiskFaultKind.Lost => call.Operation is DiskOperation.Write or DiskOperation.WriteZeroes or DiskOperation.Flush,
+                _ => true,
+            };
+            bool everywhere = (fault.Offset == 0 && fault.LengthBytes == long.MaxValue) || call.Operation is DiskOperation.Flush or DiskOperation.SetLength;
+
+            // Differences, since sums may exceed a long.
+            return affected && (everywhere || (call.Offset - fault.Offset < fault.LengthBytes && fault.Offset - call.Offset < call.LengthBytes));
         }
     }
 }

@@ -6,7 +6,6 @@ internal sealed class HangingCalls
     private readonly Lock _lock = new();
     private readonly List<TaskCompletionSource> _calls = [];
     private TaskCompletionSource _changed = NewSource();
-    private bool _released;
 
     public int Count
     {
@@ -19,44 +18,55 @@ internal sealed class HangingCalls
         }
     }
 
-    /// <summary>Completes when the call may go on.</summary>
-    public Task Hang()
+    /// <summary>One more call hangs, from now on: until its <see cref="WaitAsync(TaskCompletionSource, CancellationToken)"/> ends.</summary>
+    public TaskCompletionSource Add()
     {
         TaskCompletionSource changed;
-        var call = NewSource();
+        TaskCompletionSource call = NewSource();
         lock (_lock)
         {
-            if (_released)
-            {
-                return Task.CompletedTask;
-            }
-
             _calls.Add(call);
             changed = _changed;
             _changed = NewSource();
         }
 
         changed.SetResult();
-        return call.Task;
+        return call;
     }
 
-    /// <summary>All go on, and no later call hangs.</summary>
+    /// <summary>Completes when the call may go on; if cancelled, it no longer hangs.</summary>
+    public async Task WaitAsync(TaskCompletionSource call, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await call.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _ = _calls.Remove(call);
+            }
+        }
+    }
+
+    /// <summary>All that hang go on.</summary>
     public void Release()
     {
         TaskCompletionSource[] calls;
         lock (_lock)
         {
-            _released = true;
             calls = [.. _calls];
             _calls.Clear();
         }
 
         foreach (TaskCompletionSource call in calls)
         {
-            call.SetResult();
+            _ = call.TrySetResult();
         }
     }
 
+    /// <summary>Completes when at least that many hang.</summary>
     public async Task WaitAsync(int count, CancellationToken cancellationToken)
     {
         while (true)

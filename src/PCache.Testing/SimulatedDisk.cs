@@ -5,7 +5,7 @@ namespace PCache.Testing;
 /// <summary>Settings of a <see cref="SimulatedDisk"/>.</summary>
 public sealed record SimulatedDiskOptions
 {
-    /// <summary>Unit of I/O in bytes, a power of two from 1 to 65,536; calls that aren't multiples of it are violations. Default 1. Sectors of 512 bytes are atomic in any case.</summary>
+    /// <summary>Unit of I/O in bytes, a power of two from 1 to 65,536; calls that aren't multiples of it are refused as violations. Default 1. Sectors of 512 bytes are atomic in any case.</summary>
     public int BlockSize { get; init; } = 1;
 
     /// <summary>Whether writing is allowed. Default true.</summary>
@@ -13,6 +13,9 @@ public sealed record SimulatedDiskOptions
 
     /// <summary>Whether the length can be changed. Default false.</summary>
     public bool CanResize { get; init; }
+
+    /// <summary>Whether a write past the end grows a disk that can be resized; where false it is refused as a violation: for code that has to set the length first. Default true.</summary>
+    public bool GrowsOnWrite { get; init; } = true;
 
     /// <summary>Whether a discard does anything: it overwrites the range with garbage, since its content is undefined. Default false.</summary>
     public bool CanDiscard { get; init; }
@@ -26,13 +29,14 @@ public sealed record SimulatedDiskOptions
 /// </summary>
 /// <remarks>
 /// <para>
-/// The fault model: a write or a change of length is visible at once and durable after a flush that began after it returned (or with FUA, for that write).
-/// At a power cut each 512-byte sector that isn't durable holds, independently of all others, its durable content or any content written since; changes
-/// of length are taken back from the last on, if at all. A kill of the process takes nothing back.
+/// The fault model: a write or a change of length is visible at once and durable after a flush that began after it returned (or with FUA, for that write); a flush needn't
+/// take along what comes while it runs. At a power cut each 512-byte sector that isn't durable holds, independently of all others, its durable content or any content
+/// written since; changes of length are taken back from the last on, if at all, and what one that isn't taken back has cut off never comes back. A kill of the process takes
+/// nothing back, and makes nothing durable either.
 /// </para>
 /// <para>
-/// Keeps true: every breach of the block size and every write past the end is kept in <see cref="Violations"/>; hooks run outside the disk's lock, on the caller's
-/// thread. Thread-safe.
+/// Keeps true: every breach of the block size and every write past the end of a disk that doesn't grow is refused and kept in <see cref="Violations"/>; hooks run outside the
+/// disk's lock, on the caller's thread. Thread-safe.
 /// </para>
 /// </remarks>
 public sealed class SimulatedDisk : IBlockDevice
@@ -40,8 +44,8 @@ public sealed class SimulatedDisk : IBlockDevice
     private readonly Lock _gate = new();
     private readonly List<string> _violations = [];
     private readonly long[] _calls = new long[Enum.GetValues<DiskOperation>().Length];
-    private readonly DiskFaults _faults = new();
     private readonly HangingCalls _hanging = new();
+    private readonly DiskFaults _faults;
     private readonly DiskState _state;
     private bool _disposed;
 
@@ -62,7 +66,7 @@ public sealed class SimulatedDisk : IBlockDevice
         : this(content.Length, options)
     {
         _state.Write(0, content);
-        _state.Flush();
+        _state.Flush(_state.Changes);
     }
 
     private SimulatedDisk(DiskState state, SimulatedDiskOptions options)
@@ -73,6 +77,7 @@ public sealed class SimulatedDisk : IBlockDevice
         }
 
         _state = state;
+        _faults = new DiskFaults(_hanging);
         Options = options;
     }
 
@@ -90,6 +95,7 @@ public sealed class SimulatedDisk : IBlockDevice
     {
         get
         {
+            ObjectDisposedException.ThrowIf(IsDisposed, this);
             lock (_gate)
             {
                 return _state.Length;
@@ -112,7 +118,7 @@ public sealed class SimulatedDisk : IBlockDevice
     /// <summary>Whether it was disposed. Its content stays available to tests.</summary>
     public bool IsDisposed => Volatile.Read(ref _disposed);
 
-    /// <summary>What callers did wrong: calls that aren't multiples of the block size, writes past the end.</summary>
+    /// <summary>What callers did wrong, and was refused: calls that aren't multiples of the block size, writes past the end of a disk that doesn't grow.</summary>
     public IReadOnlyList<string> Violations
     {
         get
@@ -144,33 +150,43 @@ public sealed class SimulatedDisk : IBlockDevice
     public long Calls(DiskOperation operation) => Volatile.Read(ref _calls[(int)operation]);
 
     /// <summary>Plans a fault.</summary>
-    /// <param name="fault">What, when and how often.</param>
+    /// <param name="fault">What, when and how often. Of several that strike one call, the one planned first decides; the others count the call all the same.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number of the fault is negative.</exception>
     public void Plan(DiskFault fault) => _faults.Add(fault);
 
     /// <summary>Drops every planned fault; what hangs goes on hanging.</summary>
     public void Heal() => _faults.Clear();
 
-    /// <summary>Lets all calls that hang go on, and those planned to hang no longer do.</summary>
-    public void ReleaseHanging() => _hanging.Release();
+    /// <summary>Lets all calls that hang go on, and drops the plans to make others hang.</summary>
+    public void ReleaseHanging() => _faults.Release();
 
     /// <summary>Completes when at least that many calls hang.</summary>
     /// <param name="count">How many, 1 or more.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public Task WaitUntilHangingAsync(int count = 1, CancellationToken cancellationToken = default) => _hanging.WaitAsync(count, cancellationToken);
 
-    /// <summary>The content now, without being a call.</summary>
-    /// <exception cref="ArgumentException">The disk is larger than an array can be.</exception>
-    public byte[] Snapshot() => Peek(0, checked((int)Length));
+    /// <summary>The content now, without being a call; also of a disk that is disposed.</summary>
+    /// <exception cref="OverflowException">The disk is longer than an array can be.</exception>
+    public byte[] Snapshot()
+    {
+        lock (_gate)
+        {
+            return Peek(0, checked((int)_state.Length));
+        }
+    }
 
-    /// <summary>Reads without being a call. Bytes beyond the end are zeros.</summary>
-    /// <param name="offset">First byte.</param>
-    /// <param name="lengthBytes">Length in bytes.</param>
+    /// <summary>Reads without being a call; also from a disk that is disposed. Bytes beyond the end are zeros.</summary>
+    /// <param name="offset">First byte, 0 or more.</param>
+    /// <param name="lengthBytes">Length in bytes, 0 or more.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An argument is negative.</exception>
     public byte[] Peek(long offset, int lengthBytes)
     {
+        CheckRange(offset, lengthBytes);
         var bytes = new byte[lengthBytes];
         lock (_gate)
         {
-            _state.Read(offset, bytes);
+            _state.Read(offset, bytes.AsSpan(0, (int)Math.Clamp(_state.Length - offset, 0, lengthBytes)));
         }
 
         return bytes;
@@ -209,8 +225,8 @@ public sealed class SimulatedDisk : IBlockDevice
     {
         CheckRange(offset, 0);
         var call = new DiskCall(DiskOperation.Read, offset, buffer.Length);
-        DiskFault? fault = EnterSync(call);
-        int read = ReadNow(offset, fault?.Kind == DiskFaultKind.ShortRead ? buffer[..(buffer.Length / 2)] : buffer);
+        DiskFault? fault = Enter(call);
+        int read = ReadNow(call, buffer, fault);
         Leave(call, fault);
         return read;
     }
@@ -221,99 +237,87 @@ public sealed class SimulatedDisk : IBlockDevice
         CheckRange(offset, 0);
         var call = new DiskCall(DiskOperation.Read, offset, buffer.Length);
         DiskFault? fault = await EnterAsync(call, cancellationToken).ConfigureAwait(false);
-        int read = ReadNow(offset, (fault?.Kind == DiskFaultKind.ShortRead ? buffer[..(buffer.Length / 2)] : buffer).Span);
-        Leave(call, fault);
+        int read = ReadNow(call, buffer.Span, fault);
+        await LeaveAsync(call, fault, cancellationToken).ConfigureAwait(false);
         return read;
     }
 
     /// <inheritdoc/>
     public void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal)
     {
-        CheckRange(offset, buffer.Length);
+        CheckWrite(offset, buffer.Length, durability);
         var call = new DiskCall(DiskOperation.Write, offset, buffer.Length, durability);
-        WriteNow(call, buffer, EnterSync(call));
+        DiskFault? fault = Enter(call);
+        WriteNow(call, buffer, fault);
+        Leave(call, fault);
     }
 
     /// <inheritdoc/>
     public async ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
     {
-        CheckRange(offset, buffer.Length);
+        CheckWrite(offset, buffer.Length, durability);
         var call = new DiskCall(DiskOperation.Write, offset, buffer.Length, durability);
         DiskFault? fault = await EnterAsync(call, cancellationToken).ConfigureAwait(false);
         WriteNow(call, buffer.Span, fault);
+        await LeaveAsync(call, fault, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
-    public void Flush()
-    {
-        var call = new DiskCall(DiskOperation.Flush, 0, 0);
-        FlushNow(call, EnterSync(call));
-    }
+    public void Flush() => Run(new DiskCall(DiskOperation.Flush, 0, 0), Changes());
 
     /// <inheritdoc/>
-    public async ValueTask FlushAsync(CancellationToken cancellationToken = default)
-    {
-        var call = new DiskCall(DiskOperation.Flush, 0, 0);
-        FlushNow(call, await EnterAsync(call, cancellationToken).ConfigureAwait(false));
-    }
+    public ValueTask FlushAsync(CancellationToken cancellationToken = default) => RunAsync(new DiskCall(DiskOperation.Flush, 0, 0), Changes(), cancellationToken);
 
     /// <inheritdoc/>
     public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal)
     {
-        CheckRange(offset, length);
-        var call = new DiskCall(DiskOperation.WriteZeroes, offset, length, durability);
-        WriteNow(call, new byte[checked((int)length)], EnterSync(call));
+        CheckWrite(offset, length, durability);
+        Run(new DiskCall(DiskOperation.WriteZeroes, offset, length, durability), 0);
     }
 
     /// <inheritdoc/>
-    public async ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
     {
-        CheckRange(offset, length);
-        var call = new DiskCall(DiskOperation.WriteZeroes, offset, length, durability);
-        DiskFault? fault = await EnterAsync(call, cancellationToken).ConfigureAwait(false);
-        WriteNow(call, new byte[checked((int)length)], fault);
+        CheckWrite(offset, length, durability);
+        return RunAsync(new DiskCall(DiskOperation.WriteZeroes, offset, length, durability), 0, cancellationToken);
     }
 
     /// <inheritdoc/>
     public void Discard(long offset, long length)
     {
         CheckRange(offset, length);
-        var call = new DiskCall(DiskOperation.Discard, offset, length);
-        DiscardNow(call, EnterSync(call));
+        Run(new DiskCall(DiskOperation.Discard, offset, length), 0);
     }
 
     /// <inheritdoc/>
-    public async ValueTask DiscardAsync(long offset, long length, CancellationToken cancellationToken = default)
+    public ValueTask DiscardAsync(long offset, long length, CancellationToken cancellationToken = default)
     {
         CheckRange(offset, length);
-        var call = new DiskCall(DiskOperation.Discard, offset, length);
-        DiscardNow(call, await EnterAsync(call, cancellationToken).ConfigureAwait(false));
+        return RunAsync(new DiskCall(DiskOperation.Discard, offset, length), 0, cancellationToken);
     }
 
     /// <inheritdoc/>
     public void SetLength(long length)
     {
         CheckRange(length, 0);
-        var call = new DiskCall(DiskOperation.SetLength, length, 0);
-        SetLengthNow(call, EnterSync(call));
+        Run(new DiskCall(DiskOperation.SetLength, length, 0), 0);
     }
 
     /// <inheritdoc/>
-    public async ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default)
+    public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default)
     {
         CheckRange(length, 0);
-        var call = new DiskCall(DiskOperation.SetLength, length, 0);
-        SetLengthNow(call, await EnterAsync(call, cancellationToken).ConfigureAwait(false));
+        return RunAsync(new DiskCall(DiskOperation.SetLength, length, 0), 0, cancellationToken);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Refuses all later calls, and lets those that hang go on. The content stays available to <see cref="Snapshot"/>, <see cref="Peek(long, int)"/>, and copies.</summary>
     public void Dispose()
     {
         Volatile.Write(ref _disposed, true);
-        _hanging.Release();
+        _faults.Release();
     }
 
-    /// <inheritdoc/>
+    /// <inheritdoc cref="Dispose"/>
     public ValueTask DisposeAsync()
     {
         Dispose();
@@ -332,15 +336,48 @@ public sealed class SimulatedDisk : IBlockDevice
         ArgumentOutOfRangeException.ThrowIfNegative(length);
     }
 
+    private static void CheckWrite(long offset, long length, WriteDurability durability)
+    {
+        CheckRange(offset, length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, long.MaxValue - offset);
+        if (durability is not (WriteDurability.Normal or WriteDurability.ForceUnitAccess))
+        {
+            throw new ArgumentOutOfRangeException(nameof(durability), durability, "There is no such durability.");
+        }
+    }
+
     private static Exception MakeException(DiskFault fault, DiskCall call) =>
         fault.MakeException?.Invoke() ?? new IOException($"Planned fault: {call.Operation} of {call.Offset}+{call.LengthBytes}.");
 
-    private DiskFault? EnterSync(DiskCall call)
+    /// <summary>A call without a payload.</summary>
+    private void Run(DiskCall call, long changes)
     {
-        DiskFault? fault = Begin(call);
-        if (fault?.Kind == DiskFaultKind.Hang)
+        DiskFault? fault = Enter(call);
+        RunNow(call, changes, fault);
+        Leave(call, fault);
+    }
+
+    private async ValueTask RunAsync(DiskCall call, long changes, CancellationToken cancellationToken)
+    {
+        DiskFault? fault = await EnterAsync(call, cancellationToken).ConfigureAwait(false);
+        RunNow(call, changes, fault);
+        await LeaveAsync(call, fault, cancellationToken).ConfigureAwait(false);
+    }
+
+    private long Changes()
+    {
+        lock (_gate)
         {
-            _hanging.Hang().GetAwaiter().GetResult();
+            return _state.Changes;
+        }
+    }
+
+    private DiskFault? Enter(DiskCall call)
+    {
+        DiskFault? fault = Begin(call, out TaskCompletionSource? hang);
+        if (hang is not null)
+        {
+            _hanging.WaitAsync(hang, CancellationToken.None).GetAwaiter().GetResult();
         }
         else if (fault?.Kind == DiskFaultKind.Delay && !MovesClock(fault.Delay))
         {
@@ -352,11 +389,11 @@ public sealed class SimulatedDisk : IBlockDevice
 
     private async ValueTask<DiskFault?> EnterAsync(DiskCall call, CancellationToken cancellationToken)
     {
-        DiskFault? fault = Begin(call);
         cancellationToken.ThrowIfCancellationRequested();
-        if (fault?.Kind == DiskFaultKind.Hang)
+        DiskFault? fault = Begin(call, out TaskCompletionSource? hang);
+        if (hang is not null)
         {
-            await _hanging.Hang().WaitAsync(cancellationToken).ConfigureAwait(false);
+            await _hanging.WaitAsync(hang, fault!.IgnoresCancellation ? CancellationToken.None : cancellationToken).ConfigureAwait(false);
         }
         else if (fault?.Kind == DiskFaultKind.Delay && !MovesClock(fault.Delay))
         {
@@ -372,17 +409,16 @@ public sealed class SimulatedDisk : IBlockDevice
         return Options.Clock is not null;
     }
 
-    private DiskFault? Begin(DiskCall call)
+    private DiskFault? Begin(DiskCall call, out TaskCompletionSource? hang)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         _ = Interlocked.Increment(ref _calls[(int)call.Operation]);
-        return _faults.Strike(call);
+        return _faults.Strike(call, out hang);
     }
 
     private DiskFault? Entered(DiskCall call, DiskFault? fault)
     {
-        bool halves = fault?.Kind == DiskFaultKind.HalfThenError && call.Operation == DiskOperation.Write;
-        if (fault?.Kind == DiskFaultKind.Error || (fault?.Kind == DiskFaultKind.HalfThenError && !halves))
+        if (fault?.Kind == DiskFaultKind.Error || (fault?.Kind == DiskFaultKind.HalfThenError && call.Operation != DiskOperation.Write))
         {
             throw MakeException(fault, call);
         }
@@ -393,100 +429,154 @@ public sealed class SimulatedDisk : IBlockDevice
 
     private void Leave(DiskCall call, DiskFault? fault)
     {
+        if (Left(call, fault) is { } hang)
+        {
+            _hanging.WaitAsync(hang, CancellationToken.None).GetAwaiter().GetResult();
+        }
+    }
+
+    private ValueTask LeaveAsync(DiskCall call, DiskFault? fault, CancellationToken cancellationToken) =>
+        Left(call, fault) is { } hang ? new ValueTask(_hanging.WaitAsync(hang, fault!.IgnoresCancellation ? CancellationToken.None : cancellationToken)) : ValueTask.CompletedTask;
+
+    private TaskCompletionSource? Left(DiskCall call, DiskFault? fault)
+    {
         if (fault?.Kind is DiskFaultKind.ErrorAfterEffect or DiskFaultKind.HalfThenError)
         {
             throw MakeException(fault, call);
         }
 
         AfterCall?.Invoke(call);
+        return fault?.Kind == DiskFaultKind.HangAfterEffect ? _faults.HangNow(fault) : null;
     }
 
-    private int ReadNow(long offset, Span<byte> buffer)
+    private int ReadNow(DiskCall call, Span<byte> buffer, DiskFault? fault)
     {
         lock (_gate)
         {
-            CheckAligned("read", offset, buffer.Length);
-            int count = (int)Math.Clamp(_state.Length - offset, 0, buffer.Length);
-            _state.Read(offset, buffer[..count]);
+            CheckAligned(call);
+            int asked = fault?.Kind == DiskFaultKind.ShortRead ? buffer.Length / 2 : buffer.Length;
+            int count = (int)Math.Clamp(_state.Length - call.Offset, 0, asked);
+            _state.Read(call.Offset, buffer[..count]);
             return count;
         }
     }
 
+    private void RunNow(DiskCall call, long changes, DiskFault? fault)
+    {
+        switch (call.Operation)
+        {
+            case DiskOperation.Flush:
+                if (fault?.Kind != DiskFaultKind.Lost)
+                {
+                    lock (_gate)
+                    {
+                        _state.Flush(changes);
+                    }
+                }
+
+                break;
+            case DiskOperation.WriteZeroes:
+                WriteNow(call, [], fault);
+                break;
+            case DiskOperation.Discard:
+                DiscardNow(call);
+                break;
+            default:
+                SetLengthNow(call.Offset);
+                break;
+        }
+    }
+
+    /// <summary>Writes the bytes; those of the call, or zeros if there are none.</summary>
     private void WriteNow(DiskCall call, ReadOnlySpan<byte> bytes, DiskFault? fault)
     {
         CheckWritable();
         lock (_gate)
         {
-            CheckAligned("write", call.Offset, bytes.Length);
-            long offset = call.Offset;
-            if (offset + bytes.Length > _state.Length)
+            CheckAligned(call);
+            long length = call.LengthBytes;
+            if (length > 0 && call.Offset > _state.Length - length)
             {
-                if (!CanResize)
+                if (!CanResize || !Options.GrowsOnWrite)
                 {
-                    string violation = $"write of {offset}+{bytes.Length} past the end {_state.Length}";
+                    string violation = $"write of {call.Offset}+{length} past the end {_state.Length}";
                     _violations.Add(violation);
                     throw new ArgumentOutOfRangeException(nameof(call), violation);
                 }
 
-                _state.SetLength(offset + bytes.Length);
+                _state.SetLength(call.Offset + length);
             }
 
             switch (fault?.Kind)
             {
                 case DiskFaultKind.Lost:
-                    break;
+                    return;
                 case DiskFaultKind.Misdirect:
-                    _state.Write(Math.Clamp(offset + fault.MisdirectBy, 0, Math.Max(0, _state.Length - bytes.Length)), bytes);
-                    break;
+                    Store(Misdirected(call, fault.MisdirectBy), length, bytes);
+                    return;
                 case DiskFaultKind.HalfThenError:
-                    _state.Write(offset, bytes[..(bytes.Length / 2 / DiskState.SectorBytes * DiskState.SectorBytes)]);
-                    break;
+                    long half = (call.Offset + (length / 2)) / DiskState.SectorBytes * DiskState.SectorBytes;
+                    bytes = bytes[..(int)Math.Max(0, half - call.Offset)];
+                    Store(call.Offset, bytes.Length, bytes);
+                    return;
                 default:
-                    _state.Write(offset, bytes);
+                    Store(call.Offset, length, bytes);
                     break;
             }
 
-            if (call.Durability == WriteDurability.ForceUnitAccess && fault?.Kind is not (DiskFaultKind.HalfThenError or DiskFaultKind.Lost))
+            if (call.Durability == WriteDurability.ForceUnitAccess)
             {
-                _state.Flush(); // more than a write with FUA has to do, and allowed
+                _state.FlushRange(call.Offset, length);
             }
         }
-
-        Leave(call, fault);
     }
 
-    private void FlushNow(DiskCall call, DiskFault? fault)
+    private long Misdirected(DiskCall call, long by)
     {
-        lock (_gate)
-        {
-            if (fault?.Kind != DiskFaultKind.Lost)
-            {
-                _state.Flush();
-            }
-        }
-
-        Leave(call, fault);
+        long last = _state.Length - call.LengthBytes;
+        return by <= last - call.Offset && by >= -call.Offset ? call.Offset + by : Math.Clamp(call.Offset - Math.Clamp(by, -last, last), 0, last);
     }
 
-    private void DiscardNow(DiskCall call, DiskFault? fault)
+    private void Store(long offset, long length, ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.Length == length)
+        {
+            _state.Write(offset, bytes);
+        }
+        else
+        {
+            Fill(offset, length, 0);
+        }
+    }
+
+    /// <summary>Fills a range of any length, each sector at once.</summary>
+    private void Fill(long offset, long length, byte value)
+    {
+        var part = new byte[(int)Math.Min(length, 1 << 20)];
+        Array.Fill(part, value);
+        while (length > 0)
+        {
+            int n = (int)Math.Min(length, part.Length < length ? part.Length - (offset % DiskState.SectorBytes) : part.Length);
+            _state.Write(offset, part.AsSpan(0, n));
+            offset += n;
+            length -= n;
+        }
+    }
+
+    private void DiscardNow(DiskCall call)
     {
         CheckWritable();
         lock (_gate)
         {
-            CheckAligned("discard", call.Offset, call.LengthBytes);
-            int count = (int)Math.Clamp(_state.Length - call.Offset, 0, call.LengthBytes);
-            if (CanDiscard && count > 0)
+            CheckAligned(call);
+            if (CanDiscard)
             {
-                var garbage = new byte[count];
-                Array.Fill(garbage, (byte)0xDD);
-                _state.Write(call.Offset, garbage);
+                Fill(call.Offset, Math.Clamp(_state.Length - call.Offset, 0, call.LengthBytes), 0xDD);
             }
         }
-
-        Leave(call, fault);
     }
 
-    private void SetLengthNow(DiskCall call, DiskFault? fault)
+    private void SetLengthNow(long length)
     {
         CheckWritable();
         if (!CanResize)
@@ -496,10 +586,8 @@ public sealed class SimulatedDisk : IBlockDevice
 
         lock (_gate)
         {
-            _state.SetLength(call.Offset);
+            _state.SetLength(length);
         }
-
-        Leave(call, fault);
     }
 
     private void CheckWritable()
@@ -510,11 +598,13 @@ public sealed class SimulatedDisk : IBlockDevice
         }
     }
 
-    private void CheckAligned(string what, long offset, long length)
+    private void CheckAligned(DiskCall call)
     {
-        if (offset % BlockSize != 0 || (length % BlockSize != 0 && offset + length != _state.Length))
+        if (call.Offset % BlockSize != 0 || (call.LengthBytes % BlockSize != 0 && call.Offset != _state.Length - call.LengthBytes))
         {
-            _violations.Add($"{what} of {offset}+{length} isn't a multiple of {BlockSize}");
+            string violation = $"{call.Operation} of {call.Offset}+{call.LengthBytes} isn't a multiple of {BlockSize}";
+            _violations.Add(violation);
+            throw new ArgumentException(violation, nameof(call));
         }
     }
 }

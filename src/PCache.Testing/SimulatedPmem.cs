@@ -12,15 +12,21 @@ namespace PCache.Testing;
 /// <para>
 /// The fault model: a store changes memory at once, and reaches the medium at any time or never, until its range was flushed and a later drain has
 /// returned. At a power cut each 8-byte word that isn't durable holds, independently of all others, its durable value or any value that was stored
-/// into it since. A kill of the process loses nothing that was stored. Bytes beyond that don't change by themselves, but for <see cref="Poison"/> and <see cref="FlipBit"/>.
+/// into it since. A flush covers the words of its range and no more, though a processor flushes whole lines. A kill of the process loses nothing that was stored, and
+/// makes nothing durable either. Bytes beyond that don't change by themselves, but for <see cref="Poison"/> and <see cref="FlipBit"/>.
 /// </para>
-/// <para>Keeps true: <c>memory == durable</c> outside the open words. Stores, flushes and drains are thread-safe (one lock); <see cref="BeforeEvent"/> runs outside that lock, on the caller's thread.</para>
+/// <para>
+/// Keeps true: <c>memory == durable</c> outside the open words, and in them memory holds the newest version. All members are thread-safe (one lock) but for the disposal;
+/// <see cref="BeforeEvent"/> runs outside that lock, on the caller's thread.
+/// </para>
 /// </remarks>
 public sealed unsafe class SimulatedPmem : PmemRegion
 {
     private const int WordBytes = 8;
     private const int LineBytes = 64;
     private const int PageBytes = 4096;
+
+    private static readonly byte[] Zeros = new byte[PageBytes];
 
     private readonly Lock _gate = new();
     private readonly OpenWords _open;
@@ -53,7 +59,7 @@ public sealed unsafe class SimulatedPmem : PmemRegion
     /// <summary>Called before every store, flush and drain, on the thread that makes it. What it throws, the call throws, and nothing happened.</summary>
     public Action<PmemEvent>? BeforeEvent { get; set; }
 
-    /// <summary>Makes every drain fail with this until it is null again; what was flushed stays undecided.</summary>
+    /// <summary>Makes every drain fail with this until it is null again; what was flushed stays undecided, and goes along with the next drain that succeeds.</summary>
     public Exception? DrainError { get; set; }
 
     /// <inheritdoc/>
@@ -100,32 +106,70 @@ public sealed unsafe class SimulatedPmem : PmemRegion
     }
 
     /// <summary>What a kill of the process now would leave: every store so far.</summary>
+    /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public byte[] KillImage()
     {
         lock (_gate)
         {
-            return Bytes(0, (int)LengthBytes).ToArray();
+            Check(0, 0);
+            byte[] image = Bytes(0, (int)LengthBytes).ToArray();
+            GC.KeepAlive(this);
+            return image;
+        }
+    }
+
+    /// <summary>Another region, as a kill of the process leaves this one: nothing is lost, what isn't durable is still open, and has to be flushed anew. Without hook and faults of drains.</summary>
+    /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
+    public SimulatedPmem AfterKill()
+    {
+        SimulatedPmem left = Allocate(LengthBytes, DrainIsCheap);
+        lock (_gate)
+        {
+            Check(0, 0);
+            Buffer.MemoryCopy(_memory, left._memory, LengthBytes, LengthBytes);
+            Buffer.MemoryCopy(_durable, left._durable, LengthBytes, LengthBytes);
+            left._open.CopyFrom(_open);
+            left._poisoned.UnionWith(_poisoned);
+            GC.KeepAlive(this);
+            return left;
+        }
+    }
+
+    /// <summary>Another region, as a power cut now may leave this one (see <see cref="PowerCutImage"/>); poisoned lines stay poisoned. Without hook and faults of drains.</summary>
+    /// <param name="random">Source of the decisions; the same seed leaves the same state.</param>
+    /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
+    public SimulatedPmem AfterPowerCut(Random random)
+    {
+        lock (_gate)
+        {
+            SimulatedPmem left = FromImage(PowerCutImage(random), DrainIsCheap);
+            left._poisoned.UnionWith(_poisoned);
+            return left;
         }
     }
 
     /// <summary>One of the states that a power cut now may leave: all old, all new, or anything between, as <paramref name="random"/> decides.</summary>
     /// <param name="random">Source of the decisions; the same seed leaves the same state.</param>
+    /// <remarks>
+    /// Every legal state may come up. Words of one cache line or page are often decided together, so that states in which much is new and a little isn't, or the reverse,
+    /// are frequent; and all old and all new are the most frequent.
+    /// </remarks>
+    /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public byte[] PowerCutImage(Random random)
     {
         ArgumentNullException.ThrowIfNull(random);
         lock (_gate)
         {
+            Check(0, 0);
             byte[] image = new ReadOnlySpan<byte>(_durable, (int)LengthBytes).ToArray();
             int percentNew = new[] { 0, 5, 50, 95, 100 }[random.Next(5)];
             int unit = new[] { WordBytes, LineBytes, PageBytes }[random.Next(3)] / WordBytes;
-            int unitOf = -1;
-            bool isNew = false;
+            Dictionary<int, bool> decided = [];
             foreach (ref readonly OpenWord word in _open.All)
             {
-                if (word.Word / unit != unitOf)
+                if (!decided.TryGetValue(word.Word / unit, out bool isNew))
                 {
-                    unitOf = word.Word / unit;
-                    isNew = random.Next(100) < percentNew;
+                    decided[word.Word / unit] = isNew = random.Next(100) < percentNew;
                 }
 
                 if (isNew)
@@ -135,21 +179,30 @@ public sealed unsafe class SimulatedPmem : PmemRegion
                 }
             }
 
+            GC.KeepAlive(this);
             return image;
         }
     }
 
     /// <summary>
-    /// Media errors: reads of the 64-byte lines of a range fail (metadata) or show garbage (payload), until the whole line is stored anew.
+    /// Media errors: reads of the 64-byte lines of a range fail (metadata) or show garbage (payload), until the whole line is stored anew in one call. What the lines held
+    /// is lost, also what was stored and isn't durable yet.
     /// </summary>
     /// <param name="offset">First byte.</param>
     /// <param name="lengthBytes">Length in bytes; every line that it touches is poisoned.</param>
     /// <exception cref="ArgumentOutOfRangeException">The range isn't inside the region.</exception>
+    /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public void Poison(long offset, long lengthBytes)
     {
         lock (_gate)
         {
             Check(offset, lengthBytes);
+            if (lengthBytes == 0)
+            {
+                return;
+            }
+
+            _open.Forget((int)(offset / LineBytes * LineBytes / WordBytes), (int)(RoundUp(offset + lengthBytes, LineBytes) / WordBytes));
             for (long line = offset / LineBytes; line * LineBytes < offset + lengthBytes; line++)
             {
                 _ = _poisoned.Add(line);
@@ -170,10 +223,11 @@ public sealed unsafe class SimulatedPmem : PmemRegion
         }
     }
 
-    /// <summary>Flips one bit, in memory and on the medium.</summary>
+    /// <summary>Flips one bit, in memory, on the medium, and in whatever is under way to it.</summary>
     /// <param name="offset">The byte.</param>
     /// <param name="bit">The bit in it, 0 to 7.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such bit.</exception>
+    /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public void FlipBit(long offset, int bit)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bit);
@@ -183,6 +237,7 @@ public sealed unsafe class SimulatedPmem : PmemRegion
             Check(offset, 1);
             _memory[offset] ^= (byte)(1 << bit);
             _durable[offset] ^= (byte)(1 << bit);
+            _open.Flip((int)(offset / WordBytes), 1UL << (int)(((offset % WordBytes) * 8) + bit));
             _changed[offset / PageBytes] = ++_clock;
         }
     }
@@ -206,7 +261,9 @@ public sealed unsafe class SimulatedPmem : PmemRegion
         {
             Check(offset, source.Length);
             Store(offset, source);
-            return Crc32C.Append(crc, Bytes(offset, source.Length));
+            uint stored = Crc32C.Append(crc, Bytes(offset, source.Length));
+            GC.KeepAlive(this);
+            return stored;
         }
     }
 
@@ -217,12 +274,10 @@ public sealed unsafe class SimulatedPmem : PmemRegion
         lock (_gate)
         {
             Check(offset, lengthBytes);
-            Span<byte> zeros = stackalloc byte[PageBytes];
-            zeros.Clear();
             for (long done = 0; done < lengthBytes;)
             {
                 int n = (int)Math.Min(PageBytes - ((offset + done) % PageBytes), lengthBytes - done);
-                Store(offset + done, zeros[..n]);
+                Store(offset + done, Zeros.AsSpan(0, n));
                 done += n;
             }
         }
@@ -237,7 +292,7 @@ public sealed unsafe class SimulatedPmem : PmemRegion
             Check(offset, lengthBytes);
             if (lengthBytes > 0)
             {
-                _open.Flush((int)(offset / LineBytes * LineBytes / WordBytes), (int)(Math.Min(RoundUp(offset + lengthBytes, LineBytes), Rounded(LengthBytes)) / WordBytes));
+                _open.Flush((int)(offset / WordBytes), (int)(RoundUp(offset + lengthBytes, WordBytes) / WordBytes));
             }
         }
     }
@@ -264,7 +319,7 @@ public sealed unsafe class SimulatedPmem : PmemRegion
         lock (_gate)
         {
             Check(offset, destination.Length);
-            if (_poisoned.Count > 0)
+            if (_poisoned.Count > 0 && destination.Length > 0)
             {
                 for (long line = offset / LineBytes; line * LineBytes < offset + destination.Length; line++)
                 {
@@ -276,6 +331,7 @@ public sealed unsafe class SimulatedPmem : PmemRegion
             }
 
             Bytes(offset, destination.Length).CopyTo(destination);
+            GC.KeepAlive(this);
         }
     }
 
@@ -296,7 +352,7 @@ public sealed unsafe class SimulatedPmem : PmemRegion
         }
     }
 
-    /// <summary>Becomes what a kill at this moment leaves of <paramref name="source"/>: all of it, and what wasn't durable still isn't.</summary>
+    /// <summary>Becomes what a kill at this moment leaves of <paramref name="source"/> (see <see cref="AfterKill"/>): all of it, and what wasn't durable still isn't.</summary>
     internal void LoadKill(SimulatedPmem source)
     {
         LoadDurable(source);
@@ -396,31 +452,47 @@ public sealed unsafe class SimulatedPmem : PmemRegion
 
         // Word by word from the first difference on; whole runs of equal bytes are skipped fast.
         long end = offset + source.Length;
-        for (long at = (offset + same) / WordBytes * WordBytes; at < end;)
+        long marked = -1;
+        for (long at = (offset + same) / WordBytes * WordBytes; at < end; at += WordBytes)
         {
-            ulong before = *(ulong*)(_memory + at);
-            int from = (int)Math.Max(0, offset - at);
-            int to = (int)Math.Min(WordBytes, end - at);
-            source.Slice((int)(at + from - offset), to - from).CopyTo(new Span<byte>(_memory + at + from, to - from));
-            ulong after = *(ulong*)(_memory + at);
-            if (after != before)
+            ulong* word = (ulong*)(_memory + at);
+            ulong before = *word;
+            ulong after = before;
+            int rest = (int)(at - offset);
+            if (rest >= 0 && end - at >= WordBytes)
             {
-                _open.Store((int)(at / WordBytes), after);
-                _changed[at / PageBytes] = ++_clock;
+                after = MemoryMarshal.Read<ulong>(source[rest..]);
+            }
+            else
+            {
+                int from = Math.Max(0, -rest);
+                int to = (int)Math.Min(WordBytes, end - at);
+                source.Slice(rest + from, to - from).CopyTo(new Span<byte>((byte*)&after + from, to - from));
             }
 
-            at += WordBytes;
-            if (at < end && after == before)
+            if (after != before)
             {
-                int rest = (int)(at - offset);
-                at += target[rest..].CommonPrefixLength(source[rest..]) / WordBytes * WordBytes;
+                *word = after;
+                _open.Store((int)(at / WordBytes), after);
+                if (at / PageBytes != marked)
+                {
+                    marked = at / PageBytes;
+                    _changed[marked] = ++_clock;
+                }
+            }
+            else if (rest >= 0)
+            {
+                // At least this word is equal, unless the source is just changing.
+                at += Math.Max(0, (target[rest..].CommonPrefixLength(source[rest..]) / WordBytes) - 1) * WordBytes;
             }
         }
+
+        GC.KeepAlive(this);
     }
 
     private void HealStored(long offset, int lengthBytes)
     {
-        for (long line = RoundUp(offset, LineBytes) / LineBytes; (line + 1) * LineBytes <= offset + lengthBytes; line++)
+        for (long line = RoundUp(offset, LineBytes) / LineBytes; Math.Min((line + 1) * LineBytes, LengthBytes) <= offset + lengthBytes && line * LineBytes < LengthBytes; line++)
         {
             _ = _poisoned.Remove(line);
         }

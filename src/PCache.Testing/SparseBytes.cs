@@ -2,7 +2,7 @@ namespace PCache.Testing;
 
 /// <summary>
 /// Bytes of any length; keeps only pages that were written. Keeps true: a copy shares its pages with the original until one of them writes, so that copies
-/// cost next to nothing; what isn't kept reads as zeros. Not thread-safe.
+/// cost next to nothing; what isn't kept reads as zeros; all beyond the length is zeros. Ranges lie inside the length. Not thread-safe.
 /// </summary>
 internal sealed class SparseBytes
 {
@@ -14,13 +14,6 @@ internal sealed class SparseBytes
     public SparseBytes(long length) => Length = length;
 
     public long Length { get; private set; }
-
-    public SparseBytes Clone()
-    {
-        var copy = new SparseBytes(Length);
-        copy.CopyFrom(this);
-        return copy;
-    }
 
     /// <summary>Becomes a copy.</summary>
     public void CopyFrom(SparseBytes source)
@@ -67,28 +60,21 @@ internal sealed class SparseBytes
         }
     }
 
-    /// <summary>Copies a range, as far as both have it.</summary>
-    public void CopyFrom(SparseBytes source, long offset, long length)
-    {
-        var buffer = new byte[(int)Math.Clamp(Math.Min(source.Length, Length) - offset, 0, length)];
-        source.Read(offset, buffer);
-        Write(offset, buffer);
-    }
-
     /// <summary>New space is zeros, also after a cut.</summary>
     public void SetLength(long length)
     {
         if (length < Length)
         {
-            foreach (long page in _pages.Keys.Where(p => (p + 1) * PageBytes > length).ToArray())
+            long last = length / PageBytes; // the page in which the end lies
+            foreach (long page in _pages.Keys.Where(p => p >= last).ToArray())
             {
-                if (page * PageBytes >= length)
+                if (page > last || length % PageBytes == 0)
                 {
                     _ = _pages.Remove(page);
                 }
                 else
                 {
-                    Own(page).AsSpan((int)(length - (page * PageBytes))).Clear();
+                    Own(page).AsSpan((int)(length % PageBytes)).Clear();
                 }
             }
         }

@@ -9,6 +9,7 @@ namespace PCache.Core.Tests;
 public class PCacheStreamTests
 {
     private static readonly int[] BufferSizes = [0, 1, 2, 16, 4096];
+    private static readonly SimulatedDiskOptions Growing = new() { CanResize = true };
 
     [Fact]
     public void What_cannot_be_streamed_is_refused()
@@ -27,8 +28,8 @@ public class PCacheStreamTests
     {
         foreach (int bufferSize in BufferSizes)
         {
-            using var faulty = new FaultyBlockDevice(BlockDevice.FromMemory(10, canResize: false));
-            using var stream = new PCacheStream(faulty, bufferSize);
+            using var disk = new SimulatedDisk(10);
+            using var stream = new PCacheStream(disk, bufferSize);
             stream.Write([1, 2, 3, 4, 5, 6, 7]);
             foreach (byte[] tooLong in (byte[][])[[9, 9, 9, 9], new byte[5000]])
             {
@@ -43,7 +44,7 @@ public class PCacheStreamTests
             stream.Position = 20;
             Assert.Throws<NotSupportedException>(() => stream.WriteByte(1));
             Assert.Equal(10, stream.Length);
-            Assert.Equal([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], Content(faulty));
+            Assert.Equal([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], Content(disk));
         }
     }
 
@@ -94,14 +95,16 @@ public class PCacheStreamTests
     [Fact]
     public void Adjacent_small_writes_reach_the_device_as_one()
     {
-        using var faulty = new FaultyBlockDevice(BlockDevice.FromMemory(0));
-        using var stream = new PCacheStream(faulty, 100);
+        using var disk = new SimulatedDisk(0, Growing);
+        using var stream = new PCacheStream(disk, 100);
+        List<string> calls = [];
+        disk.AfterCall = call => calls.Add($"{call.Operation} {call.Offset}+{call.LengthBytes}");
         for (int i = 0; i < 25; i++)
         {
             stream.Write([(byte)i, 1, 2, 3]);
         }
 
-        Assert.Empty(faulty.History);
+        Assert.Empty(calls);
         Assert.Equal(100, stream.Length);
         stream.Write(new byte[30]);
         stream.Write(new byte[90]);
@@ -110,7 +113,7 @@ public class PCacheStreamTests
         stream.Flush();
         Assert.Equal(
             ["Write 0+100", "Write 100+100", "Write 200+20", "Write 220+500", "Write 720+1", "Flush 0+0"],
-            faulty.History.Select(call => $"{call.Kind} {call.Offset}+{call.LengthBytes}"));
+            calls);
     }
 
     [Theory]
@@ -125,14 +128,14 @@ public class PCacheStreamTests
     [InlineData("disposeAsync")]
     public async Task Pending_writes_are_private_until(string how)
     {
-        using var faulty = new FaultyBlockDevice(BlockDevice.FromMemory(0));
-        var stream = new PCacheStream(faulty, 16, leaveOpen: true);
+        using var disk = new SimulatedDisk(0, Growing);
+        var stream = new PCacheStream(disk, 16, leaveOpen: true);
         stream.Write([1, 2]);
         await stream.WriteAsync(new byte[] { 3 });
-        Assert.Equal(0, faulty.Length);
+        Assert.Equal(0, disk.Length);
         Assert.Equal(3, stream.Length);
         _ = stream.Seek(0, SeekOrigin.End);
-        Assert.Equal(0, faulty.Length);
+        Assert.Equal(0, disk.Length);
         switch (how)
         {
             case "flush":
@@ -164,10 +167,10 @@ public class PCacheStreamTests
                 break;
         }
 
-        Assert.Equal([1, 2, 3], Content(faulty.Inner));
-        Assert.Equal(how.StartsWith("flush", StringComparison.Ordinal) ? 1 : 0, faulty.Count(DeviceOperation.Flush));
+        Assert.Equal([1, 2, 3], disk.Snapshot());
+        Assert.Equal(how.StartsWith("flush", StringComparison.Ordinal) ? 1 : 0, disk.Calls(DiskOperation.Flush));
         stream.Dispose();
-        Assert.False(faulty.IsDisposed);
+        Assert.False(disk.IsDisposed);
     }
 
     [Fact]
@@ -175,10 +178,10 @@ public class PCacheStreamTests
     {
         foreach (bool viaAsync in (bool[])[false, true])
         {
-            var faulty = new FaultyBlockDevice(BlockDevice.FromMemory(0));
-            var stream = new PCacheStream(faulty, 16);
+            var disk = new SimulatedDisk(0, Growing);
+            var stream = new PCacheStream(disk, 16);
             stream.WriteByte(1);
-            faulty.Fail(DeviceOperation.Write);
+            disk.Plan(new DiskFault { Operation = DiskOperation.Write });
             await Assert.ThrowsAsync<IOException>(async () =>
             {
                 if (viaAsync)
@@ -190,7 +193,7 @@ public class PCacheStreamTests
                     stream.Dispose();
                 }
             });
-            Assert.True(faulty.IsDisposed);
+            Assert.True(disk.IsDisposed);
             Assert.False(stream.CanRead);
             stream.Dispose();
             await stream.DisposeAsync();
@@ -200,8 +203,8 @@ public class PCacheStreamTests
     [Fact]
     public void Small_reads_fetch_ahead_until_a_flush_or_a_write()
     {
-        using var faulty = new FaultyBlockDevice(BlockDevice.FromMemory(100));
-        using var stream = new PCacheStream(faulty, 50);
+        using var disk = new SimulatedDisk(100, Growing);
+        using var stream = new PCacheStream(disk, 50);
         for (int i = 0; i < 50; i++)
         {
             Assert.Equal(0, stream.ReadByte());
@@ -209,15 +212,15 @@ public class PCacheStreamTests
             stream.Position = i + 1;
         }
 
-        Assert.Equal(1, faulty.Count(DeviceOperation.Read));
+        Assert.Equal(1, disk.Calls(DiskOperation.Read));
         stream.Position = 0;
         Assert.Equal(0, stream.ReadByte());
-        faulty.Write(0, [7, 7, 7, 7]);
+        disk.Write(0, [7, 7, 7, 7]);
         stream.Position = 0;
         Assert.Equal(0, stream.ReadByte());
         stream.Flush();
         Assert.Equal(7, stream.ReadByte());
-        faulty.Write(2, [8]);
+        disk.Write(2, [8]);
         stream.WriteByte(9);
         stream.Position = 2;
         Assert.Equal(9, stream.ReadByte());
@@ -232,15 +235,15 @@ public class PCacheStreamTests
     {
         foreach (int bufferSize in BufferSizes)
         {
-            using var faulty = new FaultyBlockDevice(BlockDevice.FromMemory(10_000));
-            using var stream = new PCacheStream(faulty, bufferSize);
+            using var disk = new SimulatedDisk(10_000, Growing);
+            using var stream = new PCacheStream(disk, bufferSize);
             byte[] large = new byte[5000];
             stream.Position = 5;
-            faulty.Fail(DeviceOperation.Read, times: 2);
+            disk.Plan(new DiskFault { Operation = DiskOperation.Read, Times = 2 });
             Assert.Throws<IOException>(() => stream.Read(large));
             await Assert.ThrowsAsync<IOException>(async () => await stream.ReadExactlyAsync(large));
             Assert.Equal(5, stream.Position);
-            faulty.Fail(DeviceOperation.Write, times: 2);
+            disk.Plan(new DiskFault { Operation = DiskOperation.Write, Times = 2 });
             Assert.Throws<IOException>(() => stream.Write(large));
             await Assert.ThrowsAsync<IOException>(async () => await stream.WriteAsync(large));
             Assert.Equal(5, stream.Position);
@@ -254,10 +257,10 @@ public class PCacheStreamTests
     [InlineData(true)]
     public async Task What_was_pending_when_the_device_failed_is_pending_still(bool viaAsync)
     {
-        using var faulty = new FaultyBlockDevice(BlockDevice.FromMemory(0));
-        using var stream = new PCacheStream(faulty, 4);
+        using var disk = new SimulatedDisk(0, Growing);
+        using var stream = new PCacheStream(disk, 4);
         stream.Write([1, 2, 3]);
-        faulty.Fail(DeviceOperation.Write, times: 4);
+        disk.Plan(new DiskFault { Operation = DiskOperation.Write, Times = 4 });
         Assert.Throws<IOException>(() => stream.Position = 0);
         await Assert.ThrowsAsync<IOException>(() => WriteAsync([8, 8, 8]));
         await Assert.ThrowsAsync<IOException>(() => WriteAsync([8, 8, 8, 8, 8, 8, 8, 8, 8]));
@@ -265,10 +268,10 @@ public class PCacheStreamTests
         Assert.Equal(3, stream.Position);
         Assert.Equal(3, stream.Length);
         await WriteAsync([4, 5, 6]);
-        faulty.Fail(DeviceOperation.Flush);
+        disk.Plan(new DiskFault { Operation = DiskOperation.Flush });
         Assert.Throws<IOException>(stream.Flush);
         stream.Flush();
-        Assert.Equal([1, 2, 3, 4, 5, 6], Content(faulty));
+        Assert.Equal([1, 2, 3, 4, 5, 6], Content(disk));
 
         async Task WriteAsync(byte[] bytes)
         {
@@ -286,24 +289,24 @@ public class PCacheStreamTests
     [Fact]
     public async Task The_position_moves_when_the_device_has_answered()
     {
-        using var faulty = new FaultyBlockDevice(BlockDevice.FromMemory(10));
-        using var stream = new PCacheStream(faulty);
-        faulty.Hang(DeviceOperation.Write);
-        faulty.Hang(DeviceOperation.Read);
+        using var disk = new SimulatedDisk(10, Growing);
+        using var stream = new PCacheStream(disk);
+        disk.Hang(DiskOperation.Write);
+        disk.Hang(DiskOperation.Read);
         ValueTask writing = stream.WriteAsync(new byte[] { 1, 2 });
         Assert.False(writing.IsCompleted);
         Assert.Equal(0, stream.Position);
-        faulty.Release();
+        disk.ReleaseHanging();
         await writing;
         Assert.Equal(2, stream.Position);
-        faulty.Hang(DeviceOperation.Read);
+        disk.Plan(new DiskFault { Operation = DiskOperation.Read, Kind = DiskFaultKind.Hang });
         using var cancel = new CancellationTokenSource();
         ValueTask<int> reading = stream.ReadAsync(new byte[2], cancel.Token);
-        await faulty.WaitUntilHangingAsync();
+        await disk.WaitUntilHangingAsync();
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await reading);
         Assert.Equal(2, stream.Position);
-        faulty.Release();
+        disk.ReleaseHanging();
         Assert.Equal(8, await stream.ReadAsync(new byte[20].AsMemory()));
         Assert.Equal(10, stream.Position);
     }
@@ -354,7 +357,7 @@ public class PCacheStreamTests
         Assert.Equal(0, Allocations.Least(Once));
     }
 
-    private static byte[] Content(IBlockDevice device)
+    private static byte[] Content(SimulatedDisk device)
     {
         byte[] content = new byte[device.Length];
         Assert.Equal(content.Length, device.Read(0, content));

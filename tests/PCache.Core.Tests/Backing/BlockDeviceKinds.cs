@@ -1,7 +1,5 @@
 // The contract, once for each kind of device.
 
-using PCache.Core.Tests.Support;
-
 namespace PCache.Core.Tests.Backing;
 
 public class MemoryDeviceContractTests : BlockDeviceContractTests
@@ -112,11 +110,27 @@ public class DerivedFileStreamDeviceContractTests : BlockDeviceContractTests
         BlockDevice.FromStream(new CountingFileStream(Path.Combine(Folder, "backing")).WithLength(lengthBytes));
 }
 
-public class FaultyDeviceContractTests : BlockDeviceContractTests
+public class SimulatedDiskContractTests : BlockDeviceContractTests
 {
     protected override bool CanResize => true;
 
-    protected override IBlockDevice Create(long lengthBytes) => new FaultyBlockDevice(BlockDevice.FromMemory(lengthBytes));
+    protected override IBlockDevice Create(long lengthBytes) => new SimulatedDisk(lengthBytes, new SimulatedDiskOptions { CanResize = true });
+}
+
+public class FixedSimulatedDiskContractTests : BlockDeviceContractTests
+{
+    protected override bool CanResize => false;
+
+    protected override IBlockDevice Create(long lengthBytes) => new SimulatedDisk(lengthBytes, new SimulatedDiskOptions { CanDiscard = true });
+}
+
+public class BlockSimulatedDiskContractTests : BlockDeviceContractTests
+{
+    protected override bool CanResize => true;
+
+    protected override int BlockSize => 4096;
+
+    protected override IBlockDevice Create(long lengthBytes) => new SimulatedDisk(lengthBytes, new SimulatedDiskOptions { CanResize = true, BlockSize = 4096, CanDiscard = true });
 }
 
 internal static class StreamExtensions

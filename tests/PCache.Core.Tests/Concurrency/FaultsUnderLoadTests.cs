@@ -17,10 +17,10 @@ public sealed class FaultsUnderLoadTests
     [InlineData(2)]
     public async Task Nothing_leaks_and_nothing_hangs(int seed)
     {
-        using HookedRegion region = HookedRegion.Allocate(Rig.RegionLength(5));
-        var backing = new ScriptedBacking(Lane * Lanes, canResize: true) { CanDiscard = true };
+        using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(5));
+        var backing = Disks.Make(Lane * Lanes, canResize: true, canDiscard: true);
         int calls = 0;
-        backing.Fail = e => Interlocked.Increment(ref calls) % 29 == 0 ? new IOException("planned") : null;
+        backing.FailWhere(e => Interlocked.Increment(ref calls) % 29 == 0 ? new IOException("planned") : null);
         using PCacheDevice device = PCacheDevice.Create(region, backing, new PCacheOptions
         {
             SegmentSizeBytes = Rig.SegmentBytes,
@@ -44,7 +44,7 @@ public sealed class FaultsUnderLoadTests
             await Eventually.Completes(lane, "a worker");
         }
 
-        backing.Fail = null;
+        backing.BeforeCall = null;
         Retry(() => device.SetLength(Lane * Lanes));
         Retry(() => device.Drain());
         device.PauseWriteback();

@@ -14,7 +14,7 @@ public sealed class LinuxGeometryTests
         const long RegionBytes = 512L << 20;
         const int BackingBytes = 48 << 20;
         PmemRegion region = PmemMemory.Allocate(RegionBytes);
-        using var backing = new ScriptedBacking(BackingBytes);
+        using var backing = Disks.Make(BackingBytes);
         var options = new PCacheOptions { PayloadCrc = crc, LeaveBackingOpen = true };
         var model = new byte[BackingBytes];
         var random = new Random(11);
@@ -37,7 +37,7 @@ public sealed class LinuxGeometryTests
             device.Flush();
             byte[] killed = Rig.Copy(region);
             ImageChecks.AssertSound(killed, linux: true);
-            using PCacheDevice copy = PCacheDevice.Open(Rig.Load(killed), new ScriptedBacking(backing.Snapshot()), options with { LeaveBackingOpen = false });
+            using PCacheDevice copy = PCacheDevice.Open(Rig.Load(killed), Disks.Make(backing.Snapshot()), options with { LeaveBackingOpen = false });
             Assert.True(copy.Recovery.LiveKeys > 0);
             Rig.AssertSame(model, Rig.ReadAll(copy), "after a kill");
             copy.Drain();

@@ -32,8 +32,8 @@ internal sealed class CrashRun : IDisposable
     private readonly bool _drainIsCheap;
     private readonly int _blockSize;
     private readonly PCacheOptions _options;
-    private HookedRegion _region;
-    private ScriptedBacking _backing;
+    private SimulatedPmem _region;
+    private SimulatedDisk _backing;
     private PCacheDevice _device;
     private long _writeId;
     private int _eventsToCut;
@@ -62,8 +62,8 @@ internal sealed class CrashRun : IDisposable
             GcThresholdPercent = _random.Next(2) * 70,
             LeaveRegionOpen = true,
         };
-        _region = HookedRegion.Allocate(Rig.RegionLength(segments), _drainIsCheap);
-        _backing = new ScriptedBacking(length, _blockSize, resize) { CanDiscard = seed % 4 < 2 };
+        _region = SimulatedPmem.Allocate(Rig.RegionLength(segments), _drainIsCheap);
+        _backing = Disks.Make(length, _blockSize, resize, canDiscard: seed % 4 < 2);
         _device = PCacheDevice.Create(_region, _backing, _options);
         ArmNextCut();
         Hook();
@@ -85,7 +85,7 @@ internal sealed class CrashRun : IDisposable
             _device.Drain();
             _model.AssertCurrent(_device, "after the drain");
             Assert.Empty(_backing.Violations);
-            _model.AssertCurrent(_backing, "the backing after the drain");
+            _model.AssertCurrent(Disks.Make(_backing.Snapshot()), "the backing after the drain");
         }
         catch (Exception e)
         {
@@ -96,7 +96,7 @@ internal sealed class CrashRun : IDisposable
     public void Dispose()
     {
         _region.BeforeEvent = null;
-        _backing.Before = null;
+        _backing.BeforeCall = null;
         _device.Dispose();
         _region.Dispose();
     }
@@ -203,24 +203,24 @@ internal sealed class CrashRun : IDisposable
         _model.Flushed();
         byte[] image = _cut == Cut.Kill ? _region.KillImage() : _region.PowerCutImage(_cutRandom);
         _region.Dispose();
-        Open(HookedRegion.FromImage(image, _drainIsCheap), BackingLeft());
+        Open(SimulatedPmem.FromImage(image, _drainIsCheap), BackingLeft());
         _model.AssertCurrent(_device, _now);
     }
 
     private void GoOnAfterCrash()
     {
         byte[] region = RegionImage();
-        ScriptedBacking backing = BackingLeft();
+        SimulatedDisk backing = BackingLeft();
         _region.BeforeEvent = null;
-        _backing.Before = null;
+        _backing.BeforeCall = null;
         _device.Dispose();
         _region.Dispose();
-        Open(HookedRegion.FromImage(region, _drainIsCheap), backing);
+        Open(SimulatedPmem.FromImage(region, _drainIsCheap), backing);
         _model.AssertLegal(_device, _now);
         _model.Adopt(_device);
     }
 
-    private void Open(HookedRegion region, ScriptedBacking backing)
+    private void Open(SimulatedPmem region, SimulatedDisk backing)
     {
         _region = region;
         _backing = backing;
@@ -230,8 +230,8 @@ internal sealed class CrashRun : IDisposable
 
     private void Hook()
     {
-        _region.BeforeEvent = MayCut;
-        _backing.Before = _ => MayCut();
+        _region.BeforeEvent = _ => MayCut();
+        _backing.BeforeCall = _ => MayCut();
     }
 
     private void MayCut()
@@ -260,7 +260,7 @@ internal sealed class CrashRun : IDisposable
         Cuts++;
         string when = $"cut {Cuts}";
         byte[] region = RegionImage();
-        ScriptedBacking backing = BackingLeft();
+        SimulatedDisk backing = BackingLeft();
         ImageChecks.AssertSound(region);
         if (_cutRandom.Next(3) == 0)
         {
@@ -270,18 +270,18 @@ internal sealed class CrashRun : IDisposable
         if (_cutRandom.Next(4) == 0)
         {
             byte[] regionBefore = (byte[])region.Clone();
-            using var untouchedRegion = HookedRegion.FromImage(region, _drainIsCheap);
-            ScriptedBacking untouchedBacking = backing.Copy();
+            using var untouchedRegion = SimulatedPmem.FromImage(region, _drainIsCheap);
+            SimulatedDisk untouchedBacking = backing.AfterKill();
             using (PCacheDevice readOnly = PCacheDevice.Open(untouchedRegion, untouchedBacking, _options with { ReadOnly = true }))
             {
                 _model.AssertLegal(readOnly, when + ", read-only");
                 Rig.AssertSame(regionBefore, untouchedRegion.KillImage(), when + ": the region after a read-only open");
             }
 
-            Assert.Equal(0, untouchedBacking.Calls(BackingCall.Write) + untouchedBacking.Calls(BackingCall.SetLength) + untouchedBacking.Calls(BackingCall.WriteZeroes));
+            Assert.Equal(0, untouchedBacking.Calls(DiskOperation.Write) + untouchedBacking.Calls(DiskOperation.SetLength) + untouchedBacking.Calls(DiskOperation.WriteZeroes));
         }
 
-        using var copyRegion = HookedRegion.FromImage(region, _drainIsCheap);
+        using var copyRegion = SimulatedPmem.FromImage(region, _drainIsCheap);
         using PCacheDevice copy = PCacheDevice.Open(copyRegion, backing, _options);
         _model.AssertLegal(copy, when);
         if (_cutRandom.Next(3) == 0)
@@ -306,7 +306,7 @@ internal sealed class CrashRun : IDisposable
     }
 
     /// <summary>What was recovered stays: through write-back, and through one more crash.</summary>
-    private void SecondLife(PCacheDevice copy, HookedRegion copyRegion, string when)
+    private void SecondLife(PCacheDevice copy, SimulatedPmem copyRegion, string when)
     {
         Dictionary<long, byte[]> before = _model.ReadDefined(copy);
         for (int i = _cutRandom.Next(20); i > 0; i--)
@@ -327,7 +327,7 @@ internal sealed class CrashRun : IDisposable
 
     private byte[] RegionImage() => _cut == Cut.Kill ? _region.KillImage() : _region.PowerCutImage(_cutRandom);
 
-    private ScriptedBacking BackingLeft() => _cut == Cut.Kill ? _backing.Copy() : _backing.CopyAfterPowerCut(_cutRandom);
+    private SimulatedDisk BackingLeft() => _cut == Cut.Kill ? _backing.AfterKill() : _backing.AfterPowerCut(_cutRandom);
 
     private byte[] Bytes(long offset, int length)
     {

@@ -41,7 +41,7 @@ public sealed class WritebackOrderTests
         private readonly int _seed;
         private readonly Random _random;
         private readonly VirtualClock _clock = new();
-        private readonly ScriptedBacking _backing = new((4 << 20) + (Sectors / 2 * 512));
+        private readonly SimulatedDisk _backing = new((4 << 20) + (Sectors / 2 * 512));
         private readonly PCacheDevice _device;
         private readonly List<(long Id, int Barrier)>[] _versions;
         private readonly List<long>[] _possible;
@@ -55,7 +55,7 @@ public sealed class WritebackOrderTests
             _versions = [.. Enumerable.Range(0, Sectors).Select(_ => new List<(long, int)> { (0, 0) })];
             _possible = [.. Enumerable.Range(0, Sectors).Select(_ => new List<long> { 0 })];
             _device = PCacheDevice.Create(
-                HookedRegion.Allocate(Rig.RegionLength(segments)),
+                SimulatedPmem.Allocate(Rig.RegionLength(segments)),
                 _backing,
                 new PCacheOptions
                 {
@@ -66,7 +66,7 @@ public sealed class WritebackOrderTests
                     WritebackConcurrency = concurrency,
                     WritebackDelay = TimeSpan.FromSeconds(1),
                 });
-            _backing.After = Check;
+            _backing.AfterCall = Check;
         }
 
         public void Play(int operations)
@@ -136,7 +136,7 @@ public sealed class WritebackOrderTests
 
         public void Dispose()
         {
-            _backing.After = null;
+            _backing.AfterCall = null;
             _device.Dispose();
         }
 
@@ -159,9 +159,9 @@ public sealed class WritebackOrderTests
             return Patterns.Make(Offset(sector), count * 512, _id);
         }
 
-        private void Check(BackingEvent call)
+        private void Check(DiskCall call)
         {
-            if (call.Call is not (BackingCall.Write or BackingCall.WriteZeroes or BackingCall.Flush))
+            if (call.Operation is not (DiskOperation.Write or DiskOperation.WriteZeroes or DiskOperation.Flush))
             {
                 return;
             }
@@ -175,7 +175,7 @@ public sealed class WritebackOrderTests
             {
                 long offset = Offset(s);
                 long id = Patterns.IdOf(content[s / (Sectors / 2)].AsSpan(s % (Sectors / 2) * 512, 512), offset);
-                if (call.Call == BackingCall.Flush)
+                if (call.Operation == DiskOperation.Flush)
                 {
                     _possible[s].Clear();
                 }

@@ -14,7 +14,7 @@ public sealed class CloseTests
     public async Task A_backing_that_fails_to_close_is_an_error_of_the_dispose(MaintenanceMode mode)
     {
         using PmemRegion region = PmemMemory.Allocate(Rig.RegionLength(6));
-        var backing = new BadAtClosing(new ScriptedBacking(1 << 20));
+        var backing = new BadAtClosing(Disks.Make(1 << 20));
         PCacheDevice device = PCacheDevice.Create(region, backing, Own with { Maintenance = mode, DisposeTimeout = TestRuns.HangLimit });
         device.Write(0, new byte[512]);
         Task<InvalidOperationException> closed = Eventually.Thread(() => Assert.Throws<InvalidOperationException>(device.Dispose));
@@ -26,41 +26,41 @@ public sealed class CloseTests
     public void A_flush_that_fails_in_an_unusual_way_does_not_keep_the_device_open()
     {
         using PmemRegion region = PmemMemory.Allocate(Rig.RegionLength(6));
-        var backing = new ScriptedBacking(1 << 20, canResize: true);
+        var backing = Disks.Make(1 << 20, canResize: true);
         PCacheDevice device = PCacheDevice.Create(region, backing, Own with { Maintenance = MaintenanceMode.Manual });
         device.Write(1 << 20, Patterns.Make(1 << 20, 512, 1));
-        backing.Fail = e => e.Call == BackingCall.Flush ? new InvalidOperationException("unusual") : null;
+        backing.FailWhere(e => e.Operation == DiskOperation.Flush ? new InvalidOperationException("unusual") : null);
         Assert.Throws<InvalidOperationException>(device.Dispose);
         Assert.Throws<ObjectDisposedException>(() => { _ = device.Read(0, new byte[1]); });
         Assert.True(backing.IsDisposed);
         ImageChecks.AssertSound(region);
-        using PCacheDevice again = PCacheDevice.Open(region, backing.Copy(), Own with { Maintenance = MaintenanceMode.Manual });
+        using PCacheDevice again = PCacheDevice.Open(region, backing.AfterKill(), Own with { Maintenance = MaintenanceMode.Manual });
         var read = new byte[512];
         again.Read(1 << 20, read);
         Rig.AssertSame(Patterns.Make(1 << 20, 512, 1), read, "acknowledged before the close");
     }
 
     [Theory]
-    [InlineData(BackingCall.Flush, false)]
-    [InlineData(BackingCall.Write, true)]
-    public async Task A_backing_that_hangs_does_not_hang_the_close(BackingCall call, bool drain)
+    [InlineData(DiskOperation.Flush, false)]
+    [InlineData(DiskOperation.Write, true)]
+    public async Task A_backing_that_hangs_does_not_hang_the_close(DiskOperation call, bool drain)
     {
         using PmemRegion region = PmemMemory.Allocate(Rig.RegionLength(6));
-        var backing = new ScriptedBacking(1 << 20, canResize: true);
+        var backing = Disks.Make(1 << 20, canResize: true);
         PCacheDevice device = PCacheDevice.Create(region, backing, Own with { DrainOnDispose = drain, StartWritebackPaused = true });
         device.Write(drain ? 0 : 1 << 20, Patterns.Make(0, 512, 1));
-        ScriptedBacking.Hold hold = backing.HoldCalls(call);
+        backing.Hang(call);
         Task closed = Eventually.Thread(() => Record.Exception(device.Dispose));
-        await hold.Reached;
+        await backing.WaitUntilHangingAsync();
         await Eventually.Completes(closed, "dispose");
         Assert.False(backing.IsDisposed);
-        hold.Release();
+        backing.ReleaseHanging();
         Eventually.True(() => backing.IsDisposed, "the last operation lets go of the backing");
         ImageChecks.AssertSound(region);
     }
 
     /// <summary>A backing whose dispose throws.</summary>
-    private sealed class BadAtClosing(ScriptedBacking inner) : IBlockDevice
+    private sealed class BadAtClosing(SimulatedDisk inner) : IBlockDevice
     {
         public long Length => inner.Length;
 

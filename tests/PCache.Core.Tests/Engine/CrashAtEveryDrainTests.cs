@@ -35,16 +35,21 @@ public sealed class CrashAtEveryDrainTests
             TimeProvider = new VirtualClock(),
             LeaveRegionOpen = true,
         };
-        using HookedRegion region = HookedRegion.Allocate(Rig.RegionLength(5), drainIsCheap);
-        var backing = new ScriptedBacking(Sectors * 512);
+        using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(5), drainIsCheap);
+        var backing = Disks.Make(Sectors * 512);
         using PCacheDevice device = PCacheDevice.Create(region, backing, options);
         var crash = new Random(seed + 1000);
         int crashes = 0;
-        region.BeforeDrain = () =>
+        region.BeforeEvent = e =>
         {
+            if (e != PmemEvent.Drain)
+            {
+                return;
+            }
+
             crashes++;
             byte[] image = power ? region.PowerCutImage(crash) : region.KillImage();
-            Check(image, power ? backing.CopyAfterPowerCut(crash) : backing.Copy(), options, allowed, drain: crashes % 7 == 0, $"crash {crashes}");
+            Check(image, power ? backing.AfterPowerCut(crash) : backing.AfterKill(), options, allowed, drain: crashes % 7 == 0, $"crash {crashes}");
         };
         long id = 0;
         int log = device.GetStatus().KeyHead.Segment;
@@ -98,7 +103,7 @@ public sealed class CrashAtEveryDrainTests
             log = segment;
         }
 
-        region.BeforeDrain = null;
+        region.BeforeEvent = null;
         Integrity.Assert(device, region);
         Assert.InRange(crashes, 100, int.MaxValue);
         Assert.True(device.GetStatus().SegmentsReclaimed > 3, "segments are used again");
@@ -125,7 +130,7 @@ public sealed class CrashAtEveryDrainTests
         }
     }
 
-    private static void Check(byte[] image, ScriptedBacking backing, PCacheOptions options, HashSet<long>[] allowed, bool drain, string when)
+    private static void Check(byte[] image, SimulatedDisk backing, PCacheOptions options, HashSet<long>[] allowed, bool drain, string when)
     {
         using PmemRegion copy = Rig.Load(image);
         ImageChecks.AssertSound(copy);

@@ -11,7 +11,7 @@ public sealed class DeadKeyTests
         GoldenSet set = GoldenSet.Load("gc-crash");
         using TestRegion region = set.OpenPmem(readOnly: false);
         var options = new PCacheOptions { LeaveRegionOpen = true, Maintenance = MaintenanceMode.Manual };
-        using PCacheDevice device = PCacheDevice.Open(region, new ScriptedBacking(set.CopyBacking()), options);
+        using PCacheDevice device = PCacheDevice.Open(region, Disks.Make(set.CopyBacking()), options);
         Assert.True(device.Recovery.DeadKeys > 0);
         device.Write(0, new byte[100_000]); // payload in segments that the dead keys may name
         device.Drain();

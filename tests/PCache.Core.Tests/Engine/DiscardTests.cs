@@ -10,12 +10,12 @@ public sealed class DiscardTests
     [Fact]
     public void A_backing_with_large_blocks_is_told_of_whole_blocks_only()
     {
-        using HookedRegion region = HookedRegion.Allocate(Rig.RegionLength(6));
-        var backing = new ScriptedBacking(Patterns.Make(0, Length, 7), blockSize: 4096) { CanDiscard = true };
+        using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(6));
+        var backing = Disks.Make(Patterns.Make(0, Length, 7), blockSize: 4096, canDiscard: true);
         List<(long, long)> told = [];
-        backing.After = e =>
+        backing.AfterCall = e =>
         {
-            if (e.Call == BackingCall.Discard)
+            if (e.Operation == DiskOperation.Discard)
             {
                 told.Add((e.Offset, e.LengthBytes));
             }
@@ -43,8 +43,9 @@ public sealed class DiscardTests
     [Fact]
     public void A_backing_that_cannot_discard_after_all_is_no_failure_of_write_back()
     {
-        using HookedRegion region = HookedRegion.Allocate(Rig.RegionLength(6));
-        var backing = new ScriptedBacking(Length) { CanDiscard = true, Fail = e => e.Call == BackingCall.Discard ? new IOException("no discards today") : null };
+        using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(6));
+        SimulatedDisk backing = Disks.Make(Length, canDiscard: true);
+        backing.FailWhere(e => e.Operation == DiskOperation.Discard ? new IOException("no discards today") : null);
         using PCacheDevice device = Create(region, backing);
         for (int i = 0; i < 5; i++)
         {
@@ -52,12 +53,12 @@ public sealed class DiscardTests
         }
 
         Settle(device);
-        Assert.Equal(5, backing.Calls(BackingCall.Discard));
+        Assert.Equal(5, backing.Calls(DiskOperation.Discard));
         Assert.Null(device.GetStatus().WritebackError);
         Assert.Equal(0, device.GetStatus().WritebackFailures);
     }
 
-    private static PCacheDevice Create(HookedRegion region, ScriptedBacking backing) => PCacheDevice.Create(region, backing, new PCacheOptions
+    private static PCacheDevice Create(SimulatedPmem region, SimulatedDisk backing) => PCacheDevice.Create(region, backing, new PCacheOptions
     {
         SegmentSizeBytes = Rig.SegmentBytes,
         Maintenance = MaintenanceMode.Manual,

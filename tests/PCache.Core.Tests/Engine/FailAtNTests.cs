@@ -105,8 +105,8 @@ public sealed class FailAtNTests
 
     private static async Task<bool> Run(Operation operation, bool asynchronous, int blockSize, int n)
     {
-        using HookedRegion region = HookedRegion.Allocate(Rig.RegionLength(Segments));
-        var backing = new ScriptedBacking(Patterns.Make(0, Length, 1), blockSize, canResize: true) { CanDiscard = true };
+        using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(Segments));
+        var backing = Disks.Make(Patterns.Make(0, Length, 1), blockSize, canResize: true, canDiscard: true);
         var options = new PCacheOptions
         {
             SegmentSizeBytes = Rig.SegmentBytes,
@@ -123,16 +123,16 @@ public sealed class FailAtNTests
             void Settle() => SettleDevice(device);
             Prepare(device, old);
             int calls = 0;
-            backing.Fail = _ =>
+            backing.FailWhere(_ =>
             {
                 bool strike = calls++ == n;
                 struck |= strike;
                 return strike ? new IOException("planned") : null;
-            };
+            });
             Exception? error = asynchronous
                 ? await Record.ExceptionAsync(() => operation.Asynchronously(device, Settle))
                 : Record.Exception(() => operation.Synchronously(device, Settle));
-            backing.Fail = null;
+            backing.BeforeCall = null;
             Assert.True(error is null or IOException, $"{error}");
             Model wanted = old.Copy();
             operation.Apply(wanted);

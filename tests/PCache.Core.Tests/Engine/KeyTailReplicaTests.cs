@@ -12,13 +12,18 @@ public sealed class KeyTailReplicaTests
     {
         using var cache = new SmallCache(6, with: o => o with { GcThresholdPercent = 0 });
         byte[]? between = null;
-        ScriptedBacking? backing = null;
-        cache.Region.BeforeDrain = () =>
+        SimulatedDisk? backing = null;
+        cache.Region.BeforeEvent = e =>
         {
+            if (e != PmemEvent.Drain)
+            {
+                return;
+            }
+
             if (between is null && Differ(cache.Region))
             {
                 between = cache.Region.KillImage();
-                backing = cache.Backing.Copy();
+                backing = cache.Backing.AfterKill();
             }
         };
         for (int i = 0; i < 3000 && between is null; i++)
@@ -27,7 +32,7 @@ public sealed class KeyTailReplicaTests
             cache.Device.RunMaintenanceStep();
         }
 
-        cache.Region.BeforeDrain = null;
+        cache.Region.BeforeEvent = null;
         Assert.NotNull(between);
         using PmemRegion region = Rig.Load(between);
         Assert.True(Differ(region));

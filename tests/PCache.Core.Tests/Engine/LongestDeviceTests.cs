@@ -32,8 +32,8 @@ public sealed class LongestDeviceTests
     [Fact]
     public void A_longer_backing_is_refused_before_anything_changes()
     {
-        using HookedRegion region = HookedRegion.Allocate(Rig.RegionLength(6));
-        var backing = new ScriptedBacking(long.MaxValue);
+        using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(6));
+        var backing = Disks.Make(long.MaxValue);
         Assert.Throws<ArgumentException>(() => PCacheDevice.Create(region, backing, new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes }));
         Assert.Equal(-1, region.KillImage().AsSpan().IndexOfAnyExcept((byte)0));
     }

@@ -9,8 +9,8 @@ public sealed class MaintenanceThreadTests
     public void A_long_kset_timeout_does_not_put_off_write_back()
     {
         var clock = new VirtualClock();
-        using HookedRegion region = HookedRegion.Allocate(Rig.RegionLength(6));
-        var backing = new ScriptedBacking(1 << 16);
+        using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(6));
+        var backing = Disks.Make(1 << 16);
         using PCacheDevice device = PCacheDevice.Create(region, backing, new PCacheOptions
         {
             SegmentSizeBytes = Rig.SegmentBytes,

@@ -8,8 +8,8 @@ public sealed class MediaErrorTests
     [Fact]
     public void A_log_that_cannot_be_appended_to_loses_no_room_and_no_reference()
     {
-        using HookedRegion region = HookedRegion.Allocate(Rig.RegionLength(16), drainIsCheap: false);
-        var backing = new ScriptedBacking(Patterns.Make(0, 4 << 20, 9));
+        using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(16), drainIsCheap: false);
+        var backing = Disks.Make(Patterns.Make(0, 4 << 20, 9));
         var options = new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, PayloadCrc = true, Maintenance = MaintenanceMode.Manual, LeaveRegionOpen = true };
         using PCacheDevice device = PCacheDevice.Create(region, backing, options);
         device.WriteZeroes(0, 4 << 10);

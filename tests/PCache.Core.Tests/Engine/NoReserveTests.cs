@@ -15,7 +15,7 @@ public sealed class NoReserveTests
     public async Task Room_is_made_by_write_back_and_collection_first(bool ownThread)
     {
         using ImageBuilder image = Full();
-        var backing = new ScriptedBacking(BackingBytes);
+        var backing = Disks.Make(BackingBytes);
         using PCacheDevice device = PCacheDevice.Open(image.Region, backing, Options(ownThread));
         Assert.True(ownThread || device.GetStatus().SegmentsUsed == 4, "all is in use");
         byte[] expected = Rig.ReadAll(device);
@@ -53,7 +53,7 @@ public sealed class NoReserveTests
     {
         using ImageBuilder image = Full();
         image.Flip(image.DeviceOffset(new LogPosition(1, 100)));
-        var backing = new ScriptedBacking(BackingBytes);
+        var backing = Disks.Make(BackingBytes);
         using PCacheDevice device = PCacheDevice.Open(image.Region, backing, Options(ownThread));
         await Eventually.Completes(Eventually.Thread(() => Assert.ThrowsAny<PCacheException>(() => device.Drain())), "a drain");
         await Eventually.Completes(Eventually.Thread(() => Assert.Throws<PCacheFullException>(() => device.Write(4096, new byte[512]))), "a write");

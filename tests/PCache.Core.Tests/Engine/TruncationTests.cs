@@ -11,7 +11,7 @@ public sealed class TruncationTests
     public async Task What_a_failed_truncation_cut_off_does_not_come_back_with_a_longer_length(bool asynchronous)
     {
         using var cache = new SmallCache(6, canResize: true, content: Patterns.Make(0, 8192, 1));
-        cache.Backing.Fail = e => e.Call == BackingCall.SetLength ? new IOException("no") : null;
+        cache.Backing.FailWhere(e => e.Operation == DiskOperation.SetLength ? new IOException("no") : null);
         if (asynchronous)
         {
             await Assert.ThrowsAsync<IOException>(async () => await cache.Device.SetLengthAsync(1000));
@@ -21,7 +21,7 @@ public sealed class TruncationTests
             Assert.Throws<IOException>(() => cache.Device.SetLength(1000));
         }
 
-        cache.Backing.Fail = null;
+        cache.Backing.BeforeCall = null;
         Assert.Equal(1000, cache.Device.Length);
         if (asynchronous)
         {

@@ -36,7 +36,7 @@ public sealed class DamagedLogTests
         LogPosition before = cache.Status.KeyHead;
 
         // The kill comes when the key stands in the log twice: the dirty tail hasn't passed the old one yet.
-        cache.Region.BeforeEvent = () =>
+        cache.Region.BeforeEvent = _ =>
         {
             if (killed is null && cache.Status.KeyHead != before)
             {

@@ -6,9 +6,9 @@ namespace PCache.Core.Tests.Errors;
 public sealed class FailingBackingTests
 {
     [Theory]
-    [InlineData(BackingCall.Write)]
-    [InlineData(BackingCall.Flush)]
-    public void The_nth_call_fails_once_for_every_n(BackingCall kind)
+    [InlineData(DiskOperation.Write)]
+    [InlineData(DiskOperation.Flush)]
+    public void The_nth_call_fails_once_for_every_n(DiskOperation kind)
     {
         for (int n = 0; ; n++)
         {
@@ -17,16 +17,16 @@ public sealed class FailingBackingTests
             byte[] model = Fill(cache, 5);
             int calls = 0;
             bool struck = false;
-            cache.Backing.Fail = e =>
+            cache.Backing.FailWhere(e =>
             {
-                if (e.Call != kind || calls++ != n)
+                if (e.Operation != kind || calls++ != n)
                 {
                     return null;
                 }
 
                 struck = true;
                 return new IOException("planned");
-            };
+            });
             cache.AdvanceUntil(() => cache.Status.IsClean, $"clean though {kind} {n} failed");
             Assert.Null(cache.Status.WritebackError);
             Assert.Equal(0, cache.Status.WritebackFailures);
@@ -41,23 +41,23 @@ public sealed class FailingBackingTests
     }
 
     [Theory]
-    [InlineData(BackingCall.Write)]
-    [InlineData(BackingCall.Flush)]
-    public void Retries_slow_down_are_visible_and_end_with_the_fault(BackingCall kind)
+    [InlineData(DiskOperation.Write)]
+    [InlineData(DiskOperation.Flush)]
+    public void Retries_slow_down_are_visible_and_end_with_the_fault(DiskOperation kind)
     {
         using var cache = new SmallCache(with: o => o with { WritebackDelay = TimeSpan.Zero });
         byte[] model = Fill(cache, 3);
         var attempts = new List<TimeSpan>();
-        cache.Backing.Fail = e =>
+        cache.Backing.FailWhere(e =>
         {
-            if (e.Call != kind)
+            if (e.Operation != kind)
             {
                 return null;
             }
 
             attempts.Add(cache.Clock.Elapsed);
             return new IOException("the disk is gone");
-        };
+        });
         for (int i = 0; i < 4000 && attempts.Distinct().Count() < 7; i++)
         {
             cache.Advance(TimeSpan.FromMilliseconds(50));
@@ -78,7 +78,7 @@ public sealed class FailingBackingTests
             Rig.AssertSame(model, Rig.ReadAll(copy), "after a kill");
         }
 
-        cache.Backing.Fail = null;
+        cache.Backing.BeforeCall = null;
         cache.AdvanceUntil(() => cache.Status.IsClean, "clean after the fault has gone");
         Assert.Null(cache.Status.WritebackError);
         Assert.Equal(0, cache.Status.WritebackFailures);
@@ -90,7 +90,7 @@ public sealed class FailingBackingTests
     {
         using var cache = new SmallCache(with: o => o with { WritebackDelay = TimeSpan.Zero });
         byte[] model = Fill(cache, 3);
-        cache.Backing.Fail = e => e.Call == BackingCall.Write && e.Offset <= 131072 && 131072 < e.Offset + e.LengthBytes ? new IOException("bad block") : null;
+        cache.Backing.FailWhere(e => e.Operation == DiskOperation.Write && e.Offset <= 131072 && 131072 < e.Offset + e.LengthBytes ? new IOException("bad block") : null);
         for (int i = 0; i < 100; i++)
         {
             cache.Advance(TimeSpan.FromSeconds(1));
@@ -99,7 +99,7 @@ public sealed class FailingBackingTests
         Assert.False(cache.Status.IsClean);
         Assert.NotNull(cache.Status.WritebackError);
         Rig.AssertSame(model, Rig.ReadAll(cache.Device), "the device");
-        cache.Backing.Fail = null;
+        cache.Backing.BeforeCall = null;
         cache.AdvanceUntil(() => cache.Status.IsClean, "clean");
         Rig.AssertSame(model, cache.Backing.Snapshot(), "the backing");
     }
@@ -112,7 +112,7 @@ public sealed class FailingBackingTests
     public async Task A_backing_that_fails_for_good_ends_waiting_writes_and_loses_nothing(bool asynchronous, bool ownThread)
     {
         using var cache = new SmallCache(4, with: o => ownThread ? o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System } : o);
-        cache.Backing.Fail = e => e.Call is BackingCall.Write or BackingCall.Flush ? new IOException("gone for good") : null;
+        cache.Backing.FailWhere(e => e.Operation is DiskOperation.Write or DiskOperation.Flush ? new IOException("gone for good") : null);
         var model = new byte[1 << 20];
         Exception? error = null;
         for (int i = 0; i < 30 && error is null; i++)
@@ -142,33 +142,33 @@ public sealed class FailingBackingTests
         Assert.Contains("gone for good", full.ToString(), StringComparison.Ordinal);
         int acknowledged = (model.AsSpan().LastIndexOfAnyExcept((byte)0) + 16384) / 16384 * 16384;
         Rig.AssertSame(model.AsSpan(0, acknowledged), Rig.ReadAll(cache.Device).AsSpan(0, acknowledged), "acknowledged writes");
-        cache.Backing.Fail = null;
+        cache.Backing.BeforeCall = null;
         cache.Device.Drain();
         Rig.AssertSame(model.AsSpan(0, acknowledged), cache.Backing.Peek(0, acknowledged), "the backing once it is back");
         cache.Device.Write(1 << 19, new byte[200_000]);
     }
 
     [Theory]
-    [InlineData(BackingCall.Write)]
-    [InlineData(BackingCall.Flush)]
-    public async Task Dispose_ends_at_once_while_the_backing_fails_and_the_data_stays(BackingCall kind)
+    [InlineData(DiskOperation.Write)]
+    [InlineData(DiskOperation.Flush)]
+    public async Task Dispose_ends_at_once_while_the_backing_fails_and_the_data_stays(DiskOperation kind)
     {
         var cache = new SmallCache(with: o => o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System, WritebackDelay = TimeSpan.Zero });
         using var failed = new ManualResetEventSlim();
-        cache.Backing.Fail = e =>
+        cache.Backing.FailWhere(e =>
         {
-            if (e.Call != kind)
+            if (e.Operation != kind)
             {
                 return null;
             }
 
             failed.Set();
             return new IOException("gone for good");
-        };
+        });
         byte[] model = Fill(cache, 3);
         Assert.True(failed.Wait(TestRuns.HangLimit));
         await Eventually.Completes(Eventually.Thread(cache.Device.Dispose), "dispose while the backing fails");
-        cache.Reopen(backing: new ScriptedBacking(1 << 20));
+        cache.Reopen(backing: Disks.Make(1 << 20));
         Rig.AssertSame(model, Rig.ReadAll(cache.Device), "after the reopen with a backing that has nothing");
         cache.Device.Drain();
         Rig.AssertSame(model, cache.Backing.Snapshot(), "the new backing");
@@ -176,10 +176,10 @@ public sealed class FailingBackingTests
     }
 
     [Theory]
-    [InlineData(BackingCall.Write)]
-    [InlineData(BackingCall.Flush)]
-    [InlineData(BackingCall.Read)]
-    public async Task Dispose_does_not_wait_for_ever_for_a_hanging_backing(BackingCall kind)
+    [InlineData(DiskOperation.Write)]
+    [InlineData(DiskOperation.Flush)]
+    [InlineData(DiskOperation.Read)]
+    public async Task Dispose_does_not_wait_for_ever_for_a_hanging_backing(DiskOperation kind)
     {
         var cache = new SmallCache(with: o => o with
         {
@@ -188,20 +188,20 @@ public sealed class FailingBackingTests
             WritebackDelay = TimeSpan.Zero,
             DisposeTimeout = TimeSpan.FromMilliseconds(100),
         });
-        ScriptedBacking.Hold hold = cache.Backing.HoldCalls(kind);
+        cache.Backing.Hang(kind);
         byte[] model = Fill(cache, 3);
-        Task? read = kind == BackingCall.Read ? Eventually.Thread(() => Record.Exception(() => cache.Device.Read(900_000, new byte[100]))) : null;
-        await Eventually.Completes(hold.Reached, "the hanging call");
+        Task? read = kind == DiskOperation.Read ? Eventually.Thread(() => Record.Exception(() => cache.Device.Read(900_000, new byte[100]))) : null;
+        await Eventually.Completes(cache.Backing.WaitUntilHangingAsync(), "the hanging call");
         await Eventually.Completes(Eventually.Thread(cache.Device.Dispose), "dispose while a backing call hangs");
         byte[] image = cache.Region.KillImage();
-        hold.Release();
+        cache.Backing.ReleaseHanging();
         if (read is not null)
         {
             await Eventually.Completes(read, "the read that hung");
         }
 
-        using PCacheDevice copy = PCacheDevice.Open(Rig.Load(image), new ScriptedBacking(1 << 20), cache.Options with { LeaveRegionOpen = false });
-        if (kind != BackingCall.Read)
+        using PCacheDevice copy = PCacheDevice.Open(Rig.Load(image), Disks.Make(1 << 20), cache.Options with { LeaveRegionOpen = false });
+        if (kind != DiskOperation.Read)
         {
             Rig.AssertSame(model, Rig.ReadAll(copy), "what the closed cache holds");
         }
@@ -214,7 +214,7 @@ public sealed class FailingBackingTests
     {
         using var cache = new SmallCache(content: Patterns.Make(0, 1 << 20, 5));
         cache.Device.Write(0, Patterns.Make(0, 4096, 6));
-        cache.Backing.Fail = e => e.Call == BackingCall.Read ? new IOException("unreadable") : null;
+        cache.Backing.FailWhere(e => e.Operation == DiskOperation.Read ? new IOException("unreadable") : null);
         var buffer = new byte[4096];
         Exception? error = asynchronous
             ? await Record.ExceptionAsync(async () => await cache.Device.ReadAsync(8192, buffer))
@@ -224,7 +224,7 @@ public sealed class FailingBackingTests
         Rig.AssertSame(Patterns.Make(0, 4096, 6), buffer, "a hit");
         error = Record.Exception(() => cache.Device.Write(8192 + 100, new byte[5]));
         Assert.IsAssignableFrom<IOException>(error);
-        cache.Backing.Fail = null;
+        cache.Backing.BeforeCall = null;
         Assert.Equal(4096, cache.Device.Read(8192, buffer));
         Rig.AssertSame(Patterns.Make(8192, 4096, 5), buffer, "read again");
     }

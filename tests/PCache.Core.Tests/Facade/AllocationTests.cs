@@ -33,7 +33,7 @@ public sealed class AllocationTests
         using PmemRegion region = PmemMemory.Allocate(Rig.RegionLength(16, 4 << 20));
         using PCacheDevice device = PCacheDevice.Create(
             region,
-            new ScriptedBacking(1 << 20),
+            Disks.Make(1 << 20),
             new PCacheOptions { SegmentSizeBytes = 4 << 20, PayloadCrc = crc, StartWritebackPaused = true, KsetTimeout = TimeSpan.FromHours(1), LeaveRegionOpen = true });
         using PCacheStream stream = device.OpenStream();
         byte[] bytes = new byte[size];

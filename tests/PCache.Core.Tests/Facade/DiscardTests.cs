@@ -15,12 +15,12 @@ public sealed class DiscardTests
         using var cache = new SmallCache(blockSize: blockSize, canDiscard: true, with: AtOnce, content: Patterns.Make(0, 1 << 20, 7));
         cache.Device.Write(65536, Patterns.Make(65536, 32768, 1));
         cache.Device.Flush();
-        var events = new List<BackingEvent>();
-        cache.Backing.Before = events.Add;
+        var events = new List<DiskCall>();
+        cache.Backing.BeforeCall = events.Add;
         cache.Device.Discard(65536 + 100, 32768);
-        Assert.DoesNotContain(events, e => e.Call == BackingCall.Discard);
-        cache.AdvanceUntil(() => cache.Status.IsClean && cache.Backing.Calls(BackingCall.Discard) > 0, "the discard to be forwarded");
-        Assert.True(events.FindIndex(e => e.Call == BackingCall.Discard) > events.FindLastIndex(e => e.Call == BackingCall.Write), "discarded before what was logged before it was written back");
+        Assert.DoesNotContain(events, e => e.Operation == DiskOperation.Discard);
+        cache.AdvanceUntil(() => cache.Status.IsClean && cache.Backing.Calls(DiskOperation.Discard) > 0, "the discard to be forwarded");
+        Assert.True(events.FindIndex(e => e.Operation == DiskOperation.Discard) > events.FindLastIndex(e => e.Operation == DiskOperation.Write), "discarded before what was logged before it was written back");
         var buffer = new byte[65536];
         cache.Device.Read(0, buffer);
         Rig.AssertSame(Patterns.Make(0, 65536, 7), buffer, "before the range");
@@ -37,7 +37,7 @@ public sealed class DiscardTests
         cache.Device.Write(0, Patterns.Make(0, 32768, 1));
         cache.Device.Discard(0, 32768);
         cache.Device.Write(8192, Patterns.Make(8192, 8192, 2));
-        cache.AdvanceUntil(() => cache.Status.IsClean && cache.Backing.Calls(BackingCall.Discard) > 0, "the discard to be forwarded");
+        cache.AdvanceUntil(() => cache.Status.IsClean && cache.Backing.Calls(DiskOperation.Discard) > 0, "the discard to be forwarded");
         cache.Settle();
         Rig.AssertSame(Patterns.Make(8192, 8192, 2), cache.Backing.Peek(8192, 8192), "on the backing");
         cache.Device.Write(0, Patterns.Make(0, 4096, 3));
@@ -54,7 +54,7 @@ public sealed class DiscardTests
     public void A_backing_that_fails_to_discard_does_not_stop_anything()
     {
         using var cache = new SmallCache(canDiscard: true, with: AtOnce);
-        cache.Backing.Fail = e => e.Call == BackingCall.Discard ? new IOException("no discards today") : null;
+        cache.Backing.FailWhere(e => e.Operation == DiskOperation.Discard ? new IOException("no discards today") : null);
         cache.Device.Write(0, Patterns.Make(0, 8192, 1));
         cache.Device.Discard(0, 8192);
         cache.Device.Write(65536, Patterns.Make(65536, 8192, 2));

@@ -40,7 +40,7 @@ public sealed class GoldenTests
     {
         GoldenSet set = GoldenSet.Load(name);
         using TestRegion region = set.OpenPmem(readOnly: false);
-        var backing = new ScriptedBacking(set.CopyBacking());
+        var backing = Disks.Make(set.CopyBacking());
         var options = new PCacheOptions { LeaveRegionOpen = true, LeaveBackingOpen = true };
         using PCacheDevice device = PCacheDevice.Open(region, backing, options);
         AssertHash(set, "kernel_readback_sha256", Rig.ReadAll(device));
@@ -70,7 +70,7 @@ public sealed class GoldenTests
         device.Flush();
         using TestRegion copy = Copy(region);
         ImageChecks.AssertSound(copy, linux: true);
-        using (PCacheDevice killed = PCacheDevice.Open(copy, new ScriptedBacking(backing.Snapshot()), options))
+        using (PCacheDevice killed = PCacheDevice.Open(copy, Disks.Make(backing.Snapshot()), options))
         {
             Rig.AssertSame(model, Rig.ReadAll(killed), "after a kill");
             killed.Drain();

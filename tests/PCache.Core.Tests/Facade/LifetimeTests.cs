@@ -170,9 +170,9 @@ public sealed class LifetimeTests
         cache.Device.Flush();
         cache.Device.Write(65536, Patterns.Make(65536, 512, 2));
         byte[] image = cache.Region.KillImage();
-        using HookedRegion region = HookedRegion.FromImage(image);
-        var backing = new ScriptedBacking(Patterns.Make(0, Length, 9), canResize: true);
-        region.BeforeEvent = () => Assert.Fail("a store to a read-only cache");
+        using SimulatedPmem region = SimulatedPmem.FromImage(image);
+        var backing = Disks.Make(Patterns.Make(0, Length, 9), canResize: true);
+        region.BeforeEvent = _ => Assert.Fail("a store to a read-only cache");
         PCacheDevice device = PCacheDevice.Open(region, backing, cache.Options with { ReadOnly = true });
         Assert.False(device.CanWrite);
         Assert.False(device.CanResize);
@@ -210,7 +210,7 @@ public sealed class LifetimeTests
         device.Dispose();
         Rig.AssertSame(image, region.KillImage(), "the region");
         Rig.AssertSame(Patterns.Make(0, Length, 9), backing.Snapshot(), "the backing");
-        Assert.Equal(0, backing.Calls(BackingCall.Write));
+        Assert.Equal(0, backing.Calls(DiskOperation.Write));
     }
 
     [Fact]
@@ -220,12 +220,12 @@ public sealed class LifetimeTests
         cache.Device.Write(0, Patterns.Make(0, 512, 1));
         cache.Device.Flush();
         byte[] image = cache.Region.KillImage();
-        using HookedRegion region = HookedRegion.FromImage(image);
+        using SimulatedPmem region = SimulatedPmem.FromImage(image);
         using PCacheDevice device = PCacheDevice.Open(
-            region, new ScriptedBacking(Length) { CanWrite = false }, cache.Options with { ReadOnly = true });
+            region, Disks.Make(Length, canWrite: false), cache.Options with { ReadOnly = true });
         Assert.Equal(1, Patterns.IdOf(Rig.ReadAll(device).AsSpan(0, 512), 0));
-        using HookedRegion second = HookedRegion.FromImage(image);
-        Exception? error = Record.Exception(() => PCacheDevice.Open(second, new ScriptedBacking(Length) { CanWrite = false }, cache.Options));
+        using SimulatedPmem second = SimulatedPmem.FromImage(image);
+        Exception? error = Record.Exception(() => PCacheDevice.Open(second, Disks.Make(Length, canWrite: false), cache.Options));
         Assert.True(error is ArgumentException or NotSupportedException or IOException, $"a writable open over a read-only backing: {error?.ToString() ?? "accepted"}");
         Rig.AssertSame(image, second.KillImage(), "the region after the refusal");
     }
@@ -235,8 +235,8 @@ public sealed class LifetimeTests
     [InlineData(true)]
     public void Region_and_backing_stay_open_if_asked(bool leaveOpen)
     {
-        var region = HookedRegion.Allocate(Rig.RegionLength(8));
-        var backing = new ScriptedBacking(Length);
+        var region = SimulatedPmem.Allocate(Rig.RegionLength(8));
+        var backing = Disks.Make(Length);
         PCacheDevice.Create(region, backing, new PCacheOptions { SegmentSizeBytes = 65536, LeaveRegionOpen = leaveOpen, LeaveBackingOpen = leaveOpen }).Dispose();
         Assert.Equal(!leaveOpen, backing.IsDisposed);
         Assert.Equal(leaveOpen, Record.Exception(() => region.Write(0, [0])) is not ObjectDisposedException);

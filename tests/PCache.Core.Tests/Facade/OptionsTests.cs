@@ -71,8 +71,8 @@ public sealed class OptionsTests
     [MemberData(nameof(Wrong))]
     public void A_wrong_setting_is_refused_before_anything_changes(string what, PCacheOptions options)
     {
-        using var region = HookedRegion.Allocate(Rig.RegionLength(16));
-        using var backing = new ScriptedBacking(1 << 20);
+        using var region = SimulatedPmem.Allocate(Rig.RegionLength(16));
+        using var backing = Disks.Make(1 << 20);
         Exception? error = Record.Exception(() => PCacheDevice.Create(region, backing, options));
         Assert.True(error is ArgumentException, $"{what}: {error?.ToString() ?? "accepted"}");
         Rig.AssertSame(new byte[region.LengthBytes], region.KillImage(), what);
@@ -112,8 +112,8 @@ public sealed class OptionsTests
             (1L << 20, new PCacheOptions()),
         })
         {
-            using var region = HookedRegion.Allocate(bytes);
-            Exception? error = Record.Exception(() => PCacheDevice.Create(region, new ScriptedBacking(1 << 20), options));
+            using var region = SimulatedPmem.Allocate(bytes);
+            Exception? error = Record.Exception(() => PCacheDevice.Create(region, Disks.Make(1 << 20), options));
             Assert.True(error is ArgumentException, $"{bytes}: {error?.ToString() ?? "accepted"}");
         }
     }
@@ -121,14 +121,14 @@ public sealed class OptionsTests
     [Fact]
     public void Nulls_are_refused()
     {
-        using var region = HookedRegion.Allocate(Rig.RegionLength(16));
-        Assert.Throws<ArgumentNullException>(() => PCacheDevice.Create(null!, new ScriptedBacking(512)));
+        using var region = SimulatedPmem.Allocate(Rig.RegionLength(16));
+        Assert.Throws<ArgumentNullException>(() => PCacheDevice.Create(null!, Disks.Make(512)));
         Assert.Throws<ArgumentNullException>(() => PCacheDevice.Create(region, (IBlockDevice)null!));
         Assert.Throws<ArgumentNullException>(() => PCacheDevice.Create(region, (Stream)null!));
-        Assert.Throws<ArgumentNullException>(() => PCacheDevice.Open(null!, new ScriptedBacking(512)));
+        Assert.Throws<ArgumentNullException>(() => PCacheDevice.Open(null!, Disks.Make(512)));
         Assert.Throws<ArgumentNullException>(() => PCacheDevice.Open(region, (IBlockDevice)null!));
         Assert.Throws<ArgumentNullException>(() => PCacheDevice.Open(region, (Stream)null!));
-        Assert.Throws<ArgumentNullException>(() => PCacheDevice.OpenOrCreate(null!, new ScriptedBacking(512)));
+        Assert.Throws<ArgumentNullException>(() => PCacheDevice.OpenOrCreate(null!, Disks.Make(512)));
         Assert.Throws<ArgumentNullException>(() => PCacheDevice.OpenOrCreate(region, (IBlockDevice)null!));
         Assert.Throws<ArgumentNullException>(() => new PCacheStream(null!));
         Assert.Throws<ArgumentNullException>(() => PCacheStream.OpenOrCreate(null!, 1 << 20, new MemoryStream()));

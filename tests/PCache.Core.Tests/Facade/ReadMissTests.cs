@@ -22,14 +22,14 @@ public sealed class ReadMissTests
 
         Assert.Equal(cacheReads ? 16384 : 3 * 16384, cache.Status.MissBytes);
         Assert.Equal(cacheReads ? 2 * 16384 : 0, cache.Status.HitBytes);
-        Assert.True(cacheReads == (cache.Backing.Calls(BackingCall.Read) == 1));
+        Assert.True(cacheReads == (cache.Backing.Calls(DiskOperation.Read) == 1));
         Assert.True(cache.Status.IsClean);
         cache.Device.Flush();
         cache.Reopen();
         Assert.Equal(buffer.Length, cache.Device.Read(8192, buffer));
         Rig.AssertSame(Patterns.Make(8192, 16384, 3), buffer, "after a reopen");
         cache.Device.Drain();
-        Assert.Equal(0, cache.Backing.Calls(BackingCall.Write));
+        Assert.Equal(0, cache.Backing.Calls(DiskOperation.Write));
     }
 
     [Fact]
@@ -73,20 +73,20 @@ public sealed class ReadMissTests
         using var cache = new SmallCache(
             with: o => o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System, WritebackDelay = TimeSpan.FromHours(1) },
             content: Patterns.Make(0, Length, 3));
-        ScriptedBacking.Hold hold = cache.Backing.HoldCalls(BackingCall.Read, afterEffect);
+        cache.Backing.Hang(DiskOperation.Read, afterEffect);
         var buffer = new byte[8192];
         Task<int> miss = asynchronous ? cache.Device.ReadAsync(16384, buffer).AsTask() : Eventually.Thread(() => cache.Device.Read(16384, buffer));
-        await Eventually.Completes(hold.Reached, "the miss to reach the backing");
+        await Eventually.Completes(cache.Backing.WaitUntilHangingAsync(), "the miss to reach the backing");
         byte[] expected = Patterns.Make(16384, 8192, 3);
         Task overtaking = Eventually.Thread(() => Overtake(cache.Device, what, expected));
         if (what == "part")
         {
             // To complete a sector the write itself has to read the backing, which hangs.
-            hold.Release();
+            cache.Backing.ReleaseHanging();
         }
 
         await Eventually.Completes(overtaking, "the write that overtakes");
-        hold.Release();
+        cache.Backing.ReleaseHanging();
         Assert.Equal(8192, await Eventually.Completes(miss, "the miss"));
         byte[] old = Patterns.Make(16384, 8192, 3);
         for (int at = 0; at < 8192; at += 512)
@@ -125,10 +125,10 @@ public sealed class ReadMissTests
             canResize: true,
             with: o => o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System },
             content: Patterns.Make(0, Length, 3));
-        ScriptedBacking.Hold hold = cache.Backing.HoldCalls(BackingCall.Read, afterEffect);
+        cache.Backing.Hang(DiskOperation.Read, afterEffect);
         var buffer = new byte[8192];
         Task<int> miss = Eventually.Thread(() => cache.Device.Read(Length - 8192, buffer));
-        await Eventually.Completes(hold.Reached, "the miss to reach the backing");
+        await Eventually.Completes(cache.Backing.WaitUntilHangingAsync(), "the miss to reach the backing");
         Task cut = Eventually.Thread(() =>
         {
             cache.Device.SetLength(cutTo);
@@ -137,7 +137,7 @@ public sealed class ReadMissTests
 
         // The cut may wait for the miss, or overtake it.
         await Task.WhenAny(cut, Task.Delay(300));
-        hold.Release();
+        cache.Backing.ReleaseHanging();
         await Eventually.Completes(cut, "the cut");
         await Eventually.Completes(miss, "the miss");
         byte[] expected = Patterns.Make(Length - 8192, 8192, 3);
@@ -156,10 +156,10 @@ public sealed class ReadMissTests
         using var cache = new SmallCache(
             with: o => o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System },
             content: Patterns.Make(0, Length, 3));
-        ScriptedBacking.Hold hold = cache.Backing.HoldCalls(BackingCall.Read, afterEffect: true);
+        cache.Backing.Hang(DiskOperation.Read, afterEffect: true);
         Task[] readers = [.. Enumerable.Range(0, 8).Select(i => i % 2 == 0 ? Eventually.Thread(() => Read(i)) : Task.Run(() => ReadAsync(i)))];
-        await Eventually.Completes(hold.Reached, "a miss to reach the backing");
-        hold.Release();
+        await Eventually.Completes(cache.Backing.WaitUntilHangingAsync(), "a miss to reach the backing");
+        cache.Backing.ReleaseHanging();
         await Eventually.Completes(Task.WhenAll(readers), "all readers");
         long missed = cache.Status.MissBytes;
         Read(0);
@@ -186,12 +186,12 @@ public sealed class ReadMissTests
         using var cache = new SmallCache(
             with: o => o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System },
             content: Patterns.Make(0, Length, 3));
-        ScriptedBacking.Hold hold = cache.Backing.HoldCalls(BackingCall.Read);
+        cache.Backing.Hang(DiskOperation.Read);
         using var cancel = new CancellationTokenSource();
         Task<int> miss = cache.Device.ReadAsync(0, new byte[4096], cancel.Token).AsTask();
-        await Eventually.Completes(hold.Reached, "the miss to reach the backing");
+        await Eventually.Completes(cache.Backing.WaitUntilHangingAsync(), "the miss to reach the backing");
         await cancel.CancelAsync();
-        hold.Release();
+        cache.Backing.ReleaseHanging();
         _ = await Record.ExceptionAsync(() => Eventually.Completes(miss, "the cancelled miss"));
         var buffer = new byte[4096];
         Assert.Equal(4096, await Eventually.Completes(Eventually.Thread(() => cache.Device.Read(0, buffer)), "the next read"));

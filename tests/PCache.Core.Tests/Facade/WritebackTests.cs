@@ -14,13 +14,13 @@ public sealed class WritebackTests
         cache.Device.Write(0, Patterns.Make(0, 4096, 1));
         cache.Device.Flush();
         cache.Advance(JustLess);
-        Assert.Equal(0, cache.Backing.Calls(BackingCall.Write));
+        Assert.Equal(0, cache.Backing.Calls(DiskOperation.Write));
         Assert.False(cache.Status.IsClean);
         Assert.Equal(4096, cache.Status.DirtyBytes);
         cache.Advance(TimeSpan.FromSeconds(0.2));
         cache.AdvanceUntil(() => cache.Status.IsClean, "clean");
-        Assert.Equal(1, cache.Backing.Calls(BackingCall.Write));
-        Assert.True(cache.Backing.Calls(BackingCall.Flush) >= 1);
+        Assert.Equal(1, cache.Backing.Calls(DiskOperation.Write));
+        Assert.True(cache.Backing.Calls(DiskOperation.Flush) >= 1);
         Assert.Equal(0, cache.Status.DirtyBytes);
         Assert.Equal(4096, cache.Status.WritebackBytes);
         Rig.AssertSame(Patterns.Make(0, 4096, 1), cache.Backing.Peek(0, 4096), "the backing");
@@ -50,7 +50,7 @@ public sealed class WritebackTests
         cache.Device.Write(0, Patterns.Make(0, 4096, 1));
         cache.Device.Flush();
         cache.Advance(TimeSpan.FromHours(1));
-        Assert.Equal(0, cache.Backing.Calls(BackingCall.Write));
+        Assert.Equal(0, cache.Backing.Calls(DiskOperation.Write));
         cache.Device.ResumeWriteback();
         Assert.False(cache.Status.WritebackPaused);
         cache.AdvanceUntil(() => cache.Status.IsClean, "clean after resume");
@@ -59,7 +59,7 @@ public sealed class WritebackTests
         cache.Device.Write(0, Patterns.Make(0, 4096, 2));
         cache.Device.Flush();
         cache.Advance(TimeSpan.FromHours(1));
-        Assert.Equal(1, cache.Backing.Calls(BackingCall.Write));
+        Assert.Equal(1, cache.Backing.Calls(DiskOperation.Write));
         cache.Device.Drain();
         Assert.True(cache.Status.IsClean);
         Assert.True(cache.Status.WritebackPaused);
@@ -80,12 +80,12 @@ public sealed class WritebackTests
             cache.Device.Write(page * 4096, Patterns.Make(page * 4096, 4096, 100));
         }
 
-        var offsets = new List<BackingEvent>();
-        cache.Backing.Before = offsets.Add;
+        var offsets = new List<DiskCall>();
+        cache.Backing.BeforeCall = offsets.Add;
         cache.Device.Drain();
-        BackingEvent write = Assert.Single(offsets, e => e.Call == BackingCall.Write);
-        Assert.Equal(new BackingEvent(BackingCall.Write, 0, 4 * 4096), write);
-        Assert.Equal(BackingCall.Flush, offsets[^1].Call);
+        DiskCall write = Assert.Single(offsets, e => e.Operation == DiskOperation.Write);
+        Assert.Equal(new DiskCall(DiskOperation.Write, 0, 4 * 4096), write);
+        Assert.Equal(DiskOperation.Flush, offsets[^1].Operation);
         Rig.AssertSame(Patterns.Make(8192, 4096, 20), cache.Backing.Peek(8192, 4096), "the latest version");
     }
 
@@ -97,19 +97,19 @@ public sealed class WritebackTests
         using var cache = new SmallCache(with: o => o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System });
         cache.Device.Write(0, Patterns.Make(0, 65536, 7));
         cache.Device.Flush();
-        ScriptedBacking.Hold hold = cache.Backing.HoldCalls(BackingCall.Flush);
+        cache.Backing.Hang(DiskOperation.Flush);
         Task drain = asynchronous ? cache.Device.DrainAsync() : Eventually.Thread(() => cache.Device.Drain());
-        await Eventually.Completes(hold.Reached, "the backing's flush");
+        await Eventually.Completes(cache.Backing.WaitUntilHangingAsync(), "the backing's flush");
         Assert.False(drain.IsCompleted);
         Assert.False(cache.Status.IsClean);
 
         // The power goes now, and the backing loses all that it wasn't asked to flush.
-        using (PCacheDevice copy = PCacheDevice.Open(Rig.Load(cache.Region.KillImage()), new ScriptedBacking(1 << 20), cache.Options with { LeaveRegionOpen = false }))
+        using (PCacheDevice copy = PCacheDevice.Open(Rig.Load(cache.Region.KillImage()), Disks.Make(1 << 20), cache.Options with { LeaveRegionOpen = false }))
         {
             Rig.AssertSame(Patterns.Make(0, 65536, 7), Rig.ReadAll(copy).AsSpan(0, 65536), "after the backing lost power");
         }
 
-        hold.Release();
+        cache.Backing.ReleaseHanging();
         await Eventually.Completes(drain, "the drain");
         Assert.True(cache.Status.IsClean);
     }
@@ -124,14 +124,14 @@ public sealed class WritebackTests
             cache.Device.Flush();
         }
 
-        ScriptedBacking.Hold hold = cache.Backing.HoldCalls(BackingCall.Write);
+        cache.Backing.Hang(DiskOperation.Write);
         using var cancel = new CancellationTokenSource();
         Task drain = cache.Device.DrainAsync(null, cancel.Token);
-        await Eventually.Completes(hold.Reached, "a backing write");
+        await Eventually.Completes(cache.Backing.WaitUntilHangingAsync(), "a backing write");
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Eventually.Completes(drain, "the cancelled drain"));
         Assert.False(cache.Status.IsClean);
-        hold.Release();
+        cache.Backing.ReleaseHanging();
 
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
@@ -164,7 +164,7 @@ public sealed class WritebackTests
         var cache = new SmallCache(with: o => o with { DrainOnDispose = drainOnDispose });
         cache.Device.Write(512, Patterns.Make(512, 512, 1));
         cache.Device.Dispose();
-        Assert.Equal(drainOnDispose ? 1 : 0, cache.Backing.Calls(BackingCall.Write));
+        Assert.Equal(drainOnDispose ? 1 : 0, cache.Backing.Calls(DiskOperation.Write));
         Assert.True(cache.Backing.IsDisposed);
         ImageChecks.AssertSound(cache.Region.KillImage());
         cache.Reopen();

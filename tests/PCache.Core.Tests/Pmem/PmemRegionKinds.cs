@@ -20,6 +20,26 @@ public sealed class VolatileRegionTests : PmemRegionContract
     protected override PmemRegion Create() => PmemMemory.Allocate(Length);
 }
 
+public sealed class SimulatedPmemRegionTests : PmemRegionContract
+{
+    protected override Persistence Persistence => Persistence.Assumed;
+
+    protected override bool IsPowerSafe => true;
+
+    protected override PmemRegion Create() => SimulatedPmem.Allocate(Length);
+}
+
+public sealed class DearSimulatedPmemRegionTests : PmemRegionContract
+{
+    protected override Persistence Persistence => Persistence.Assumed;
+
+    protected override bool IsPowerSafe => true;
+
+    protected override bool DrainIsCheap => false;
+
+    protected override PmemRegion Create() => SimulatedPmem.Allocate(Length, drainIsCheap: false);
+}
+
 /// <summary>Regions in a directory of their own.</summary>
 public abstract class FileRegionContract : PmemRegionContract
 {

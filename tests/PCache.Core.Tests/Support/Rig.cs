@@ -57,9 +57,9 @@ internal sealed class Rig : IDisposable
             default:
                 Scripted = backingKind switch
                 {
-                    BackingKind.Block4096 => new ScriptedBacking(backingBytes, blockSize: 4096),
-                    BackingKind.OddLength => new ScriptedBacking(backingBytes + 100, blockSize: 1, canResize: true),
-                    _ => new ScriptedBacking(backingBytes, canResize: true),
+                    BackingKind.Block4096 => Disks.Make(backingBytes, blockSize: 4096),
+                    BackingKind.OddLength => Disks.Make(backingBytes + 100, blockSize: 1, canResize: true),
+                    _ => Disks.Make(backingBytes, canResize: true),
                 };
                 break;
         }
@@ -74,7 +74,7 @@ internal sealed class Rig : IDisposable
     public PCacheDevice Device { get; private set; }
 
     /// <summary>The backing, where it is one of ours.</summary>
-    public ScriptedBacking? Scripted { get; }
+    public SimulatedDisk? Scripted { get; }
 
     public static long RegionLength(int segments, int segmentBytes = SegmentBytes) => 20480 + ((long)segments * segmentBytes);
 
@@ -147,11 +147,11 @@ internal sealed class Rig : IDisposable
     {
         // A copy takes its time, a kill doesn't: what was the same before and after the copy of the backing is a state of one moment.
         byte[] region = RegionImage();
-        ScriptedBacking backing;
+        SimulatedDisk backing;
         for (int tries = 0; ; tries++)
         {
             Assert.True(tries < 100_000, "the region never stays as it is");
-            backing = Scripted?.Copy() ?? new ScriptedBacking(BackingImage(), 1, Device.CanResize);
+            backing = Scripted?.AfterKill() ?? Disks.Make(BackingImage(), 1, Device.CanResize);
             byte[] again = RegionImage();
             if (region.AsSpan().SequenceEqual(again))
             {

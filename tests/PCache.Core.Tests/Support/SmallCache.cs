@@ -10,10 +10,10 @@ internal sealed class SmallCache : IDisposable
     public SmallCache(
         int segments = 16, long backingBytes = 1 << 20, int blockSize = 1, bool canResize = false, Func<PCacheOptions, PCacheOptions>? with = null, byte[]? content = null, bool canDiscard = false)
     {
-        Region = HookedRegion.Allocate(Rig.RegionLength(segments));
+        Region = SimulatedPmem.Allocate(Rig.RegionLength(segments));
         Backing = content is null
-            ? new ScriptedBacking(backingBytes, blockSize, canResize) { CanDiscard = canDiscard }
-            : new ScriptedBacking(content, blockSize, canResize) { CanDiscard = canDiscard };
+            ? Disks.Make(backingBytes, blockSize, canResize, canDiscard: canDiscard)
+            : Disks.Make(content, blockSize, canResize, canDiscard: canDiscard);
         var options = new PCacheOptions
         {
             SegmentSizeBytes = Rig.SegmentBytes,
@@ -28,9 +28,9 @@ internal sealed class SmallCache : IDisposable
 
     public VirtualClock Clock { get; } = new();
 
-    public HookedRegion Region { get; private set; }
+    public SimulatedPmem Region { get; private set; }
 
-    public ScriptedBacking Backing { get; private set; }
+    public SimulatedDisk Backing { get; private set; }
 
     public PCacheOptions Options { get; }
 
@@ -79,14 +79,14 @@ internal sealed class SmallCache : IDisposable
     }
 
     /// <summary>Closes in good order and opens again; with a new backing where one is given.</summary>
-    public void Reopen(Func<PCacheOptions, PCacheOptions>? with = null, Action<byte[]>? change = null, ScriptedBacking? backing = null)
+    public void Reopen(Func<PCacheOptions, PCacheOptions>? with = null, Action<byte[]>? change = null, SimulatedDisk? backing = null)
     {
         Device.Dispose();
         byte[] image = Region.KillImage();
         Region.Dispose();
         change?.Invoke(image);
-        Region = HookedRegion.FromImage(image);
-        Backing = backing ?? Backing.Copy();
+        Region = SimulatedPmem.FromImage(image);
+        Backing = backing ?? Backing.AfterKill();
         Device = PCacheDevice.Open(Region, Backing, with is null ? Options : with(Options));
     }
 
@@ -97,12 +97,12 @@ internal sealed class SmallCache : IDisposable
         ImageChecks.AssertSound(image, damagedPayload: damagedPayload);
         PCacheOptions options = Options with { LeaveRegionOpen = false };
         return PCacheDevice.Open(
-            Rig.Load(image), Backing.Copy(), with is null ? options : with(options));
+            Rig.Load(image), Backing.AfterKill(), with is null ? options : with(options));
     }
 
     public void Dispose()
     {
-        Backing.Fail = null;
+        Backing.BeforeCall = null;
         Device.Dispose();
         Region.Dispose();
         Assert.Empty(Backing.Violations);

@@ -38,7 +38,7 @@ public class SectorPatternTests
     }
 }
 
-public class ManualTimeProviderTests
+public class VirtualClockTests
 {
     [Fact]
     public void Timers_fire_in_order_at_their_time_and_periodic_ones_again()
