@@ -34,13 +34,13 @@ public class FormatterTests
         region.OnDrain = () =>
         {
             drains++;
-            if (drains < 5)
+            if (drains < 7)
             {
                 Assert.Throws<PCacheNotFormattedException>(() => MediaLoader.Load(region));
             }
         };
         Formatter.Format(region, new FormatParameters { SegmentSizeBytes = Compact });
-        Assert.Equal(5, drains);
+        Assert.Equal(7, drains);
         Assert.Equal(0, old.Replay().Ksets);
     }
 
