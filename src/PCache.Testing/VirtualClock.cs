@@ -13,6 +13,7 @@ public sealed class VirtualClock : TimeProvider
     private long _sequence;
 
     /// <summary>Makes a clock that shows <paramref name="start"/>, or else 1 January 2000.</summary>
+    /// <param name="start">What it shows; null: 1 January 2000, 0:00 UTC.</param>
     public VirtualClock(DateTimeOffset? start = null) => _start = start ?? new DateTimeOffset(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     /// <inheritdoc/>
@@ -63,7 +64,12 @@ public sealed class VirtualClock : TimeProvider
         return timer;
     }
 
-    /// <summary>Moves the clock on, and runs every timer that is due up to then, also those that callbacks set meanwhile.</summary>
+    /// <summary>
+    /// Moves the clock on, and runs every timer that is due up to then, also those that callbacks set meanwhile. Advances that run at the same time overlap: the clock ends at
+    /// the latest of their ends. It never goes back.
+    /// </summary>
+    /// <param name="by">How far, zero or more. Zero runs what is due now.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="by"/> is negative.</exception>
     public void Advance(TimeSpan by)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(by, TimeSpan.Zero);
