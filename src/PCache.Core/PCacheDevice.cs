@@ -17,6 +17,9 @@ public readonly record struct DrainProgress(long WrittenBytes, long RemainingByt
 /// reads and writes are atomic for each sector of 512 bytes.</para>
 /// <para>Durability: a write that returned may be lost in a crash until a flush (or an FUA write) has returned, but is never torn inside a sector; what was
 /// flushed survives the death of the process, and a power cut too where the region is power-safe (see docs/durability.md).</para>
+/// <para>A backing may call back into the device, on whatever thread it is called: reads, writes and flushes work there. What would have to wait for the
+/// very call that it came from is refused: a write that needs room with <see cref="PCacheFullException"/>, a drain, a truncation or a maintenance step with
+/// <see cref="InvalidOperationException"/>.</para>
 /// <para>The device owns region and backing from a successful create or open on, and disposes them with itself, unless the options say otherwise; when
 /// creating or opening fails they stay the caller's.</para>
 /// </remarks>
@@ -188,6 +191,7 @@ public sealed class PCacheDevice : IBlockDevice
 
     /// <summary>Sets the length. A shorter one first writes everything back and empties the log; nothing beyond it ever comes back.</summary>
     /// <inheritdoc/>
+    /// <exception cref="InvalidOperationException">Called from inside a call of the backing that it would have to wait for.</exception>
     public void SetLength(long length) => _engine.SetLength(length);
 
     /// <inheritdoc cref="SetLength"/>
@@ -211,6 +215,7 @@ public sealed class PCacheDevice : IBlockDevice
     /// <param name="progress">Told after each group, on the maintenance thread.</param>
     /// <param name="cancellationToken">Ends the wait; what was written back stays so.</param>
     /// <exception cref="PCacheException">The backing keeps failing; nothing is lost.</exception>
+    /// <exception cref="InvalidOperationException">Called from inside a call of the backing that a maintenance step makes.</exception>
     /// <exception cref="PCacheDamagedDataException">All but damaged data was written back.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
@@ -244,7 +249,7 @@ public sealed class PCacheDevice : IBlockDevice
     /// Runs one maintenance step; only with <see cref="MaintenanceMode.Manual"/>. Errors of the backing don't throw: they show in the status.
     /// </summary>
     /// <returns>When the next step is wanted: zero: at once; <see cref="Timeout.InfiniteTimeSpan"/>: there is nothing to do.</returns>
-    /// <exception cref="InvalidOperationException">The device has a thread of its own.</exception>
+    /// <exception cref="InvalidOperationException">The device has a thread of its own, or a step is running on this thread already.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public TimeSpan RunMaintenanceStep() => _engine.RunMaintenanceStep();
 

@@ -43,7 +43,11 @@ internal sealed partial class CacheEngine
         _gate.Close(ReleaseAll);
         _space.FailAll(OperationGate.Disposed());
         _maintenance?.Stop();
-        _gate.Drained.Wait(_options.DisposeTimeout);
+        if (_maintenance is not { IsInsideStep: true }) // else it is this very thread that is in flight
+        {
+            _gate.Drained.Wait(_options.DisposeTimeout);
+        }
+
         failure ??= Volatile.Read(ref _releaseFailure);
         if (failure is not null)
         {

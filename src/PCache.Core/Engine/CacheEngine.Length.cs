@@ -7,7 +7,8 @@ namespace PCache.Core.Engine;
 /// Growth and truncation. Keeps true: the backing is longer before a key beyond its old end can be logged (durably so, where the log survives power cuts);
 /// a truncation publishes the new length under all shards' locks, so no key beyond it enters the index afterwards; everything logged before is written back
 /// and has left the log before the backing is cut, so nothing beyond the new end can ever be replayed; a truncation that failed is finished before the
-/// device may grow again, so what was cut off reads as zeros. One change of length at a time.
+/// device may grow again, so what was cut off reads as zeros. One change of length at a time; a call
+/// from inside a call of the backing that would wait for itself is refused before anything changes.
 /// </summary>
 internal sealed partial class CacheEngine
 {
@@ -21,7 +22,7 @@ internal sealed partial class CacheEngine
         int token = EnterResizable();
         try
         {
-            _lengthGate.Wait();
+            EnterLengthGate();
             try
             {
                 if (length < Length || _truncationPending)
@@ -36,7 +37,7 @@ internal sealed partial class CacheEngine
             }
             finally
             {
-                _lengthGate.Release();
+                ExitLengthGate();
             }
         }
         finally
@@ -91,6 +92,7 @@ internal sealed partial class CacheEngine
 
     private void Truncate(long length)
     {
+        ThrowIfInsideStep(blocking: true);
         Await(BeginTruncation(length));
         BindShorter(length);
         _backing.SetLength(length);
@@ -100,6 +102,7 @@ internal sealed partial class CacheEngine
 
     private async Task TruncateAsync(long length)
     {
+        ThrowIfInsideStep(blocking: false);
         await AwaitAsync(BeginTruncation(length), CancellationToken.None).ConfigureAwait(false);
         BindShorter(length);
         await _backing.SetLengthAsync(length, CancellationToken.None).ConfigureAwait(false);
@@ -116,7 +119,7 @@ internal sealed partial class CacheEngine
         }
 
         ThrowIfFixed(end);
-        _lengthGate.Wait();
+        EnterLengthGate();
         try
         {
             if (end > Length)
@@ -131,7 +134,7 @@ internal sealed partial class CacheEngine
         }
         finally
         {
-            _lengthGate.Release();
+            ExitLengthGate();
         }
     }
 

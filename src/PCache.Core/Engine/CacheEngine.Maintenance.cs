@@ -10,7 +10,8 @@ internal sealed partial class CacheEngine
     /// </summary>
     /// <remarks>
     /// Keeps true: one step at a time; what writers wait for goes first (pending keys are logged, then write-back and GC run regardless of thresholds and
-    /// delays); a failing backing is tried again after growing delays, never in a hot loop, and whoever waits on it is told; no step loses anything.
+    /// delays); a failing backing is tried again after growing delays, never in a hot loop, and whoever waits on it is told; no step loses anything; no step
+    /// runs inside a step (see <see cref="IsInsideStep"/>).
     /// </remarks>
     private sealed class Maintenance
     {
@@ -50,6 +51,9 @@ internal sealed partial class CacheEngine
         }
 
         public bool IsManual => _thread is null;
+
+        /// <summary>Whether a step is running on this very thread: the backing (or a progress callback) has called back into the device.</summary>
+        public bool IsInsideStep => _stepLock.IsHeldByCurrentThread;
 
         public bool Paused
         {
@@ -110,7 +114,7 @@ internal sealed partial class CacheEngine
         /// <summary>Withdraws a request.</summary>
         public void Withdraw(Task task) => _requests.Withdraw(task);
 
-        /// <summary>Manual mode: runs a step; throws for nobody.</summary>
+        /// <summary>Runs a step; throws for nobody.</summary>
         public TimeSpan StepGuarded()
         {
             if (_stop.IsCancellationRequested)

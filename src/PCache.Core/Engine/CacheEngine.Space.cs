@@ -2,7 +2,8 @@ namespace PCache.Core.Engine;
 
 /// <summary>
 /// Waiting for room. Keeps true: synchronous and asynchronous writers stand in one queue, served in order of arrival; a waiting writer holds nothing;
-/// it ends when there is room, when write-back can't get on, after the configured time-out, when cancelled, or when the device is closed.
+/// it ends when there is room, when write-back can't get on, after the configured time-out, when cancelled, or when the device is closed; a write from
+/// inside a maintenance step, which would wait for itself, fails at once.
 /// </summary>
 internal sealed partial class CacheEngine
 {
@@ -40,6 +41,7 @@ internal sealed partial class CacheEngine
     private void WaitForRoom(SpaceWaiter waiter)
     {
         waiter.ThrowIfFailed();
+        ThrowIfRoomCannotCome(blocking: true);
         if (_maintenance.IsManual)
         {
             _maintenance.StepInline(wanted: null);
@@ -55,6 +57,7 @@ internal sealed partial class CacheEngine
     {
         waiter.ThrowIfFailed();
         cancellationToken.ThrowIfCancellationRequested();
+        ThrowIfRoomCannotCome(blocking: false);
         if (_maintenance.IsManual)
         {
             _maintenance.StepInline(wanted: null);

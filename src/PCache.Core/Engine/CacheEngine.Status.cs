@@ -119,6 +119,7 @@ internal sealed partial class CacheEngine
         int token = EnterWritable();
         try
         {
+            ThrowIfInsideStep(blocking: true);
             return _maintenance.IsManual
                 ? _maintenance.StepGuarded()
                 : throw new InvalidOperationException("The device has a maintenance thread of its own (see PCacheOptions.Maintenance).");
@@ -136,6 +137,7 @@ internal sealed partial class CacheEngine
         int token = EnterWritable();
         try
         {
+            ThrowIfInsideStep(blocking: true);
             FlushLog();
             Task done = _maintenance.Ask(_positions.KeyHead.Distance, collect: false, Reporter(progress));
             try
@@ -168,6 +170,7 @@ internal sealed partial class CacheEngine
         int token = EnterWritable();
         try
         {
+            ThrowIfInsideStep(blocking: false);
             await FlushLogAsync(cancellationToken).ConfigureAwait(false);
             Task done = _maintenance.Ask(_positions.KeyHead.Distance, collect: false, Reporter(progress));
             try
