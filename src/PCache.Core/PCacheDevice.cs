@@ -63,6 +63,9 @@ public sealed class PCacheDevice : IBlockDevice
 
     internal IBlockDevice Backing { get; }
 
+    /// <summary>For audits.</summary>
+    internal CacheEngine Internals => _engine;
+
     /// <summary>Formats the region as a new, empty cache and opens it.</summary>
     /// <param name="region">Where the cache goes. Refused when it holds anything, unless <see cref="PCacheOptions.OverwriteExisting"/> is set.</param>
     /// <param name="backing">What the cache stands in front of; bound to it.</param>

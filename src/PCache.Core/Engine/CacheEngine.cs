@@ -122,6 +122,18 @@ internal sealed partial class CacheEngine
     /// <summary>Starts the background thread, where the device has one.</summary>
     public void Start() => _maintenance?.Start();
 
+    /// <summary>For audits of a device at rest.</summary>
+    internal SegmentTable Segments => _segments;
+
+    /// <inheritdoc cref="Segments"/>
+    internal ShardedIndex Index => _index;
+
+    /// <inheritdoc cref="Segments"/>
+    internal LogWriter Log => _log;
+
+    /// <inheritdoc cref="Segments"/>
+    internal DataHeads Heads => _heads;
+
     private static ExtentBuffer ThreadPieces => _threadPieces ??= new ExtentBuffer();
 
     /// <summary>Throws if the device is closed.</summary>

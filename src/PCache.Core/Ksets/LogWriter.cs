@@ -24,7 +24,7 @@ namespace PCache.Core.Ksets;
 internal sealed class LogWriter
 {
     /// <summary>Bytes of log that each pending key may need.</summary>
-    private const int WorstCaseKeyBytes = MediaConstants.KsetHeaderSize + MediaConstants.KeySize;
+    internal const int WorstCaseKeyBytes = MediaConstants.KsetHeaderSize + MediaConstants.KeySize;
 
     /// <summary>Bytes of each segment that no kset may be able to use: room for the last kset, and less than one smallest kset.</summary>
     private const int SegmentWaste = MediaConstants.KsetHeaderSize + WorstCaseKeyBytes;
@@ -75,7 +75,11 @@ internal sealed class LogWriter
     /// <summary>Keys added and not yet logged.</summary>
     public int PendingCount => Volatile.Read(ref _pendingCount);
 
-    private int SegmentRoom => _segments.DataSize - SegmentWaste;
+    /// <summary>Bytes of log that aren't reserved.</summary>
+    internal long AvailableBytes => Volatile.Read(ref _availableBytes);
+
+    /// <summary>Bytes of a log segment that keys can have.</summary>
+    internal int SegmentRoom => _segments.DataSize - SegmentWaste;
 
     /// <summary>Reserves room for <paramref name="keys"/> keys; false: there is none now. <paramref name="anew"/>: keys that stand in the log already may have the last of it.</summary>
     public bool TryReserve(int keys, bool anew = false)
@@ -232,6 +236,24 @@ internal sealed class LogWriter
         }
 
         return true;
+    }
+
+    /// <summary>The keys that aren't logged yet, for audits of a device at rest.</summary>
+    internal List<CacheKey> CopyPending()
+    {
+        lock (_appendLock)
+        {
+            var keys = new List<CacheKey>(_taken.AsSpan(_takenStart, _takenCount).ToArray());
+            for (int i = 0; i < _pending.Length; i++)
+            {
+                lock (_shardLocks[i])
+                {
+                    keys.AddRange(_pending[i].Keys);
+                }
+            }
+
+            return keys;
+        }
     }
 
     private int HeadRoom(int offset) => SegmentRoom - offset;

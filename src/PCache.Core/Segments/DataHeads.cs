@@ -99,6 +99,9 @@ internal sealed class DataHeads
         return default;
     }
 
+    /// <summary>The open segments, for audits of a device at rest.</summary>
+    internal IEnumerable<int> OpenSegments => _heads.Select(head => head.Segment).Where(segment => segment >= 0);
+
     /// <summary>Gives room back whose key was never logged.</summary>
     public void Return(in PayloadRoom room) => _segments.DropReference(room.Segment);
 

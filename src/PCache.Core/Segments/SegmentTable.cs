@@ -85,6 +85,18 @@ internal sealed class SegmentTable
     /// <summary>Current reference count.</summary>
     public int References(int segment) => Volatile.Read(ref _references[segment]);
 
+    /// <summary>Free segments kept for the log, for audits of a device at rest.</summary>
+    internal int ReserveCount
+    {
+        get
+        {
+            lock (_poolLock)
+            {
+                return _reserve.Count;
+            }
+        }
+    }
+
     /// <summary>While replaying: sets the number of live keys.</summary>
     public void SetReferences(int segment, int count) => _references[segment] = count;
 

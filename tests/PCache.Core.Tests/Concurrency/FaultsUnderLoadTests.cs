@@ -56,7 +56,7 @@ public sealed class FaultsUnderLoadTests
         }
 
         // The thread may still be at work on what needs no write-back.
-        Eventually.True(() => Record.Exception(() => Integrity.Assert(device, region)) is null, "the counts agree");
+        Eventually.True(() => Record.Exception(() => IntegrityAudit.Check(device, region)) is null, "the counts agree");
         Assert.Empty(backing.Violations);
     }
 

@@ -104,7 +104,7 @@ public sealed class CrashAtEveryDrainTests
         }
 
         region.BeforeEvent = null;
-        Integrity.Assert(device, region);
+        IntegrityAudit.Check(device, region);
         Assert.InRange(crashes, 100, int.MaxValue);
         Assert.True(device.GetStatus().SegmentsReclaimed > 3, "segments are used again");
         Assert.True(drainIsCheap || links >= 2, $"the log goes round: {links}");
@@ -146,7 +146,7 @@ public sealed class CrashAtEveryDrainTests
         {
             device.Drain();
             Rig.AssertSame(all, backing.Snapshot(), $"{when}: drained");
-            Integrity.Assert(device, copy);
+            IntegrityAudit.Check(device, copy);
         }
     }
 }

@@ -4,7 +4,7 @@ namespace PCache.Core.Tests.Engine;
 
 /// <summary>
 /// Each operation with the n-th call of the backing failing, for n = 0, 1, 2, ... until it completes without one: afterwards every sector is old or new (new, if
-/// the operation returned), nothing has leaked (see <see cref="Integrity"/>), and the device goes on through many times its room.
+/// the operation returned), nothing has leaked (see <see cref="IntegrityAudit"/>), and the device goes on through many times its room.
 /// </summary>
 public sealed class FailAtNTests
 {
@@ -137,10 +137,10 @@ public sealed class FailAtNTests
             Model wanted = old.Copy();
             operation.Apply(wanted);
             Compare(device, old, wanted, error is not null, $"call {n} failed");
-            Integrity.Assert(device, region);
+            IntegrityAudit.Check(device, region);
             Model now = Accept(device, wanted);
             GoOn(device, now);
-            Integrity.Assert(device, region);
+            IntegrityAudit.Check(device, region);
             Assert.Null(device.GetStatus().WritebackError);
             device.SetLength(device.Length); // finishes a truncation that failed
             now.AssertIs(Rig.ReadAll(device), "the device at the end");

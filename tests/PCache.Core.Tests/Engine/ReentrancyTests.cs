@@ -47,7 +47,7 @@ public sealed class ReentrancyTests
         cache.Backing.Before = cache.Backing.After = null;
         Assert.Null(unexpected);
         cache.Settle();
-        Integrity.Assert(cache.Device, cache.Region);
+        IntegrityAudit.Check(cache.Device, cache.Region);
         Rig.AssertSame(model, Rig.ReadAll(cache.Device), $"seed {seed}, device");
         cache.Device.Drain();
         Rig.AssertSame(model, cache.Backing.Snapshot(), $"seed {seed}, backing");
@@ -174,7 +174,7 @@ public sealed class ReentrancyTests
         cache.Backing.Before = null;
         Assert.IsType<PCacheFullException>(seen);
         cache.Settle();
-        Integrity.Assert(cache.Device, cache.Region);
+        IntegrityAudit.Check(cache.Device, cache.Region);
 
         // The step that was running makes the room.
         cache.Device.Write(written, new byte[4096]);
