@@ -206,7 +206,9 @@ internal sealed partial class CacheEngine
         PublishTruncation(0, length);
         _discards.TruncateTo(length / SectorSize);
         _log.AppendAll();
-        return _maintenance.Ask(_positions.KeyHead.Distance, collect: true);
+
+        // From the moment on when what is cut off has left the log, write-back keeps inside the new end: a group may be under way when the backing is cut.
+        return _maintenance.Ask(_positions.KeyHead.Distance, collect: true, onReached: () => _writeback.EndsAt = length);
     }
 
     /// <summary>Sets the length while holding every shard's lock, and takes what lies beyond it out of the index.</summary>
@@ -266,6 +268,7 @@ internal sealed partial class CacheEngine
             }
         }
 
+        _writeback.EndsAt = long.MaxValue; // the backing ends there now
         _truncationPending = false;
     }
 

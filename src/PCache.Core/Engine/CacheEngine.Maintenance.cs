@@ -93,9 +93,9 @@ internal sealed partial class CacheEngine
         }
 
         /// <summary>Asks for everything logged before <paramref name="distance"/> to be written back, or (collect) to be passed by GC too.</summary>
-        public Task Ask(long distance, bool collect, Action? onProgress = null)
+        public Task Ask(long distance, bool collect, Action? onProgress = null, Action? onReached = null)
         {
-            Task done = _requests.Add(distance, collect, onProgress);
+            Task done = _requests.Add(distance, collect, onProgress, onReached);
             if (_stop.IsCancellationRequested)
             {
                 _requests.FailAll(OperationGate.Disposed());

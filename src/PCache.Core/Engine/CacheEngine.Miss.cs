@@ -96,7 +96,7 @@ internal sealed partial class CacheEngine
     /// </summary>
     private int CompleteMiss(MissOperation miss, long offset, Span<byte> destination)
     {
-        bool fill = !_options.ReadOnly && _options.CacheReads && MayFill && TakeRooms(miss);
+        bool fill = !_options.ReadOnly && _options.CacheReads && !miss.IsCut && MayFill && TakeRooms(miss);
         int validSectors = miss.End - miss.Start;
         bool relieve = false;
         if (!_options.ReadOnly)

@@ -43,6 +43,26 @@ internal sealed partial class CacheEngine
         Volatile.Write(ref _lengthOwner, Environment.CurrentManagedThreadId);
     }
 
+    /// <summary>A truncation has cut off the rest of a write: waits until it has ended. Inside a call of the backing that may be the truncation's own, so not there.</summary>
+    private void WaitForTruncation()
+    {
+        if (!_maintenance.IsInsideStep && Volatile.Read(ref _lengthOwner) != Environment.CurrentManagedThreadId)
+        {
+            _lengthGate.Wait();
+            _lengthGate.Release();
+        }
+    }
+
+    /// <inheritdoc cref="WaitForTruncation"/>
+    private async ValueTask WaitForTruncationAsync(CancellationToken cancellationToken)
+    {
+        if (!_maintenance.IsInsideStep)
+        {
+            await _lengthGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+            _lengthGate.Release();
+        }
+    }
+
     private void ExitLengthGate()
     {
         Volatile.Write(ref _lengthOwner, 0);

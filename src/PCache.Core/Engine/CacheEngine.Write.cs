@@ -2,7 +2,8 @@ namespace PCache.Core.Engine;
 
 /// <summary>
 /// Writing: the ways in. Keeps true: a write that needs nobody to wait completes synchronously and allocates nothing; arguments are checked, and the device
-/// is long enough, before anything is written. Pieces and waiting have files of their own.
+/// is long enough, before anything is written; a write that a truncation cuts off returns after the truncation, so that a crash finds the one or the other. Pieces and
+/// waiting have files of their own.
 /// </summary>
 internal sealed partial class CacheEngine
 {
@@ -107,7 +108,8 @@ internal sealed partial class CacheEngine
     private void WriteAll(long offset, ReadOnlySpan<byte> data, bool zeros)
     {
         _writtenBytes.Add(data.Length);
-        for (int done = 0; Clip(offset, data.Length, done) is var left && left > 0;)
+        int done = 0;
+        while (Clip(offset, data.Length, done) is var left && left > 0)
         {
             WriteStep step = TryWriteSome(offset + done, data.Slice(done, left), zeros, turn: null, merge: null, out int written);
             if (step is WriteStep.NoRoom or WriteStep.Miss)
@@ -116,6 +118,11 @@ internal sealed partial class CacheEngine
             }
 
             done += written;
+        }
+
+        if (done < data.Length)
+        {
+            WaitForTruncation();
         }
     }
 
@@ -132,6 +139,11 @@ internal sealed partial class CacheEngine
             }
 
             done += written;
+        }
+
+        if (done < data.Length)
+        {
+            await WaitForTruncationAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -9,10 +9,13 @@ internal sealed class MaintenanceRequests
     private readonly Lock _lock = new();
     private readonly List<Request> _requests = [];
 
-    /// <summary>Asks for everything logged before <paramref name="distance"/> to be written back, or (<paramref name="collect"/>) to be passed by GC too.</summary>
-    public Task Add(long distance, bool collect, Action? onProgress)
+    /// <summary>
+    /// Asks for everything logged before <paramref name="distance"/> to be written back, or (<paramref name="collect"/>) to be passed by GC too. The engine's own
+    /// <paramref name="onReached"/> runs between two steps, before the task completes; it must take no lock.
+    /// </summary>
+    public Task Add(long distance, bool collect, Action? onProgress, Action? onReached)
     {
-        var request = new Request(distance, collect, onProgress);
+        var request = new Request(distance, collect, onProgress, onReached);
         lock (_lock)
         {
             _requests.Add(request);
@@ -50,6 +53,7 @@ internal sealed class MaintenanceRequests
                 if ((request.Collect ? collected : writtenBack) >= request.Distance || (nothingLeft && !request.Collect))
                 {
                     _requests.RemoveAt(i);
+                    request.OnReached?.Invoke();
                     request.Done.TrySetResult();
                 }
             }
@@ -98,7 +102,7 @@ internal sealed class MaintenanceRequests
         }
     }
 
-    private sealed record Request(long Distance, bool Collect, Action? OnProgress)
+    private sealed record Request(long Distance, bool Collect, Action? OnProgress, Action? OnReached)
     {
         public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }

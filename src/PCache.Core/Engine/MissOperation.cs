@@ -56,6 +56,9 @@ internal sealed class MissOperation
     /// <summary>The range's data, whole sectors; zeros beyond the end of the backing.</summary>
     public Span<byte> Data => _buffer.AsSpan((int)(Offset - ReadOffset), (End - Start) * MediaConstants.SectorSize);
 
+    /// <summary>Whether the backing has bytes that count as zeros here: a truncation is about to cut them off, and until it has, the data isn't the backing's.</summary>
+    public bool IsCut => _validLength < _readLength;
+
     /// <summary>Sets what is read and gets a buffer; backing bytes from <paramref name="deviceLength"/> on count as zeros.</summary>
     public void Prepare(int blockSize, long backingLength, long deviceLength)
     {

@@ -43,7 +43,7 @@ internal enum WritebackOutcome
 /// <item>Clean and dead keys are passed. A damaged key is passed only after what the index still shows of it was logged anew, durably, so it stays dirty.</item>
 /// <item>Payload is stable while it is read here: keys from the key tail on hold references.</item>
 /// </list>
-/// Runs on the maintenance thread only.
+/// Runs on the maintenance thread only, but for <see cref="EndsAt"/>.
 /// </remarks>
 internal sealed class WritebackWorker
 {
@@ -61,6 +61,7 @@ internal sealed class WritebackWorker
     private long _passedKeys;
     private long _passedBytes;
     private long _writtenBytes;
+    private long _endsAt = long.MaxValue;
 
     // Damaged keys that were logged anew and lie ahead of the dirty tail (at this distance or later), and where the log ended then: passing only them once
     // more gains nothing. One key may stand in the log several times (zeros written twice, a kill after it was logged anew): it is logged anew once.
@@ -80,6 +81,13 @@ internal sealed class WritebackWorker
 
     /// <summary>Bytes written to the backing so far.</summary>
     public long WrittenBytes => Volatile.Read(ref _writtenBytes);
+
+    /// <summary>Where the backing is about to be cut: nothing is written beyond. Set while no group is under way, once the log has nothing but zeros beyond.</summary>
+    public long EndsAt
+    {
+        get => Volatile.Read(ref _endsAt);
+        set => Volatile.Write(ref _endsAt, value);
+    }
 
     /// <summary>Whether there are dirty keys other than damaged ones that were logged anew.</summary>
     public bool HasWork => _parts.Dirty.Keys > _relogged.Count;
@@ -115,7 +123,8 @@ internal sealed class WritebackWorker
         LogPoint end = Collect(stop);
         if (_plan.EntryCount > 0)
         {
-            _plan.Build(Math.Max(1, _backing.BlockSize), _backing.Length, BackingWriter.MaxRunBytes);
+            int blockSize = Math.Max(1, _backing.BlockSize);
+            _plan.Build(blockSize, blockSize == 1 ? Math.Min(_backing.Length, EndsAt) : _backing.Length, BackingWriter.MaxRunBytes);
             _writer.WriteRuns(_plan, stop);
             stop.ThrowIfCancellationRequested();
             _backing.Flush();

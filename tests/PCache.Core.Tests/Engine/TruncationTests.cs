@@ -37,4 +37,29 @@ public sealed class TruncationTests
         Rig.AssertSame(new byte[3096], all.AsSpan(1000), "cut off, extended again");
         Rig.AssertSame(Patterns.Make(0, 1024, 1).AsSpan(0, 1000), all.AsSpan(0, 1000), "what stayed");
     }
+
+    [Fact]
+    public void What_is_read_during_a_truncation_that_never_ends_is_the_backings_still()
+    {
+        byte[] content = new byte[8192];
+        content.AsSpan().Fill(0xAA);
+        using var cache = new SmallCache(content: content, canResize: true);
+        cache.Backing.Fail = call =>
+        {
+            if (call.Call != BackingCall.SetLength)
+            {
+                return null;
+            }
+
+            // A part of the sector in which the new end lies: what is beyond the end counts as zeros, but isn't yet.
+            byte[] part = new byte[512];
+            Assert.Equal(100, cache.Device.Read(4096, part));
+            return new IOException("planned");
+        };
+        Assert.Throws<IOException>(() => cache.Device.SetLength(4196));
+        cache.Backing.Fail = null;
+        cache.Device.Flush();
+        using PCacheDevice killed = cache.OpenKilledCopy();
+        Rig.AssertSame(content, Rig.ReadAll(killed), "the whole of the backing");
+    }
 }
