@@ -20,11 +20,12 @@ internal static class DemoWriterCommand
         Option<int?> flushEvery = Required(CommonOptions.Number("--flush-every", "Writes per flush on average.", 1, int.MaxValue));
         Option<int?> firstId = Required(CommonOptions.Number("--first-id", "First write id.", 1, (int)SectorPattern.MaxWriteId));
         var powerSafe = new Option<bool>("--power-safe") { Description = "Open the cache file power-safe." };
+        var firstIds = new Option<string?>("--first-ids") { Description = "First write ids of many images: writes all of them at once, see KillWriters." };
         var throttled = new Option<bool>("--throttled") { Description = "Throttle the backing." };
         var command = new ToolCommand(Name, "Writes until it is killed; started by the demo.", "pcache demo") { Hidden = true };
         command.Add(cache);
         command.Add(backing);
-        Option[] options = [seed, sectors, writers, flushEvery, firstId, powerSafe, throttled];
+        Option[] options = [seed, sectors, writers, flushEvery, firstId, powerSafe, throttled, firstIds];
         foreach (Option option in options)
         {
             command.Add(option);
@@ -43,7 +44,8 @@ internal static class DemoWriterCommand
                 PowerSafe = parse.GetValue(powerSafe),
                 Throttled = parse.GetValue(throttled),
             },
-            (uint)parse.GetRequiredValue(firstId)!.Value));
+            (uint)parse.GetRequiredValue(firstId)!.Value,
+            parse.GetValue(firstIds)));
         return command;
     }
 
@@ -53,9 +55,14 @@ internal static class DemoWriterCommand
         return option;
     }
 
-    private static int Run(ToolContext context, WriterSettings settings, uint firstId)
+    private static int Run(ToolContext context, WriterSettings settings, uint firstId, string? firstIds)
     {
         ExitWithParent(context);
+        if (firstIds is not null)
+        {
+            return KillWriters.Run(settings, firstIds, () => new AckWriter(context.OpenOutput()).Ready());
+        }
+
         IBlockDevice backing = CacheFiles.OpenBacking(settings.BackingPath, readOnly: false);
         if (settings.Throttled)
         {
@@ -106,11 +113,12 @@ internal static class DemoWriterCommand
         };
     }
 
-    private static void WriteLoop(PCacheDevice device, WritePlan plan, AckWriter log, uint id)
+    /// <summary>Writes until all ids are used up, or told to stop; returns the next id.</summary>
+    internal static uint WriteLoop(PCacheDevice device, WritePlan plan, AckWriter log, uint id, Func<bool>? stop = null)
     {
         byte[] buffer = new byte[WritePlan.MaxSectorsPerWrite * SectorPattern.SectorSize];
         uint sinceFlush = 0;
-        for (; id <= SectorPattern.MaxWriteId; id += plan.Writers)
+        for (; id <= SectorPattern.MaxWriteId && stop?.Invoke() != true; id += plan.Writers)
         {
             PlannedWrite write = plan.Get(id);
             Span<byte> content = buffer.AsSpan(0, (int)write.SectorCount * SectorPattern.SectorSize);
@@ -130,6 +138,8 @@ internal static class DemoWriterCommand
                 sinceFlush = 0;
             }
         }
+
+        return id;
     }
 
     private static void ExitWithParent(ToolContext context)

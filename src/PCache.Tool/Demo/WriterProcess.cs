@@ -32,7 +32,13 @@ internal sealed class WriterProcess : IDisposable
     public static WriterProcess Start(WriterSettings settings, KillVerifier verifier)
     {
         uint firstId = verifier.BeginWriter();
-        ProcessStartInfo info = SelfProcess.CreateStartInfo(settings.ToArguments(firstId));
+        return Start(settings.ToArguments(firstId), verifier);
+    }
+
+    /// <summary>Starts a writer whose acknowledgements, but for the first one, go elsewhere.</summary>
+    public static WriterProcess Start(IReadOnlyList<string> arguments, KillVerifier verifier)
+    {
+        ProcessStartInfo info = SelfProcess.CreateStartInfo(arguments);
         Process process = Process.Start(info) ?? throw ToolException.Refused("The writer process couldn't be started.");
         return new WriterProcess(process, verifier);
     }

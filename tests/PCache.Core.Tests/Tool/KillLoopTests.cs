@@ -8,13 +8,16 @@ using PCache.Tool.Demo;
 namespace PCache.Core.Tests.Tool;
 
 /// <summary>
-/// A writer process is killed with SIGKILL at a random moment, again and again, on one and the same image. After each kill the image is sound and every
-/// acknowledged write is there. The long run: <c>PCACHE_KILLS=200 dotnet test -c Release --filter KillLoop</c>; <c>PCACHE_KILL_SEED</c> repeats a plan.
+/// A writer process is killed with SIGKILL at a random moment, again and again, always on the same small images, which it writes at once, each in its own way
+/// (see <see cref="KillWriters"/>): each kill of the process is a kill for each of them. After each kill every image is sound and every acknowledged write is
+/// there. The long run: <c>PCACHE_KILLS=200 dotnet test -c Release --filter KillLoop</c>; <c>PCACHE_KILL_SEED</c> repeats a plan.
 /// </summary>
 public sealed class KillLoopTests : IDisposable
 {
-    private const int DefaultKills = 12;
-    private const uint Sectors = 8192;
+    private const int DefaultKills = 48;
+    private const uint Sectors = 1024;
+    private const int Images = 8;
+    private const long CacheBytes = 20480 + (6 * 65536);
     private static readonly TimeSpan ReadyTimeout = TimeSpan.FromSeconds(60);
     private readonly ToolDirectory _directory = new();
 
@@ -27,57 +30,38 @@ public sealed class KillLoopTests : IDisposable
     {
         // In memory there are many turns of log and segments between two kills; on a disk, flushes and msync take their real time.
         using var directory = new ToolDirectory(inMemory: !powerSafe);
-        int kills = (Number("PCACHE_KILLS", DefaultKills) + 1) / 2;
-        int seed = Number("PCACHE_KILL_SEED", 20_000) + (powerSafe ? 1 : 0);
+        int rounds = (Number("PCACHE_KILLS", DefaultKills) + (2 * Images) - 1) / (2 * Images);
+        int seed = Number("PCACHE_KILL_SEED", 20_000) + (powerSafe ? 1000 : 0);
         var random = new Random(seed);
-        var settings = new WriterSettings
+        var all = new WriterSettings { CachePath = directory["c"], BackingPath = directory["b"], Seed = seed, Sectors = Sectors, Writers = 1, PowerSafe = powerSafe };
+        var images = new (WriterSettings Settings, KillVerifier Verifier)[Images];
+        for (int i = 0; i < Images; i++)
         {
-            CachePath = directory["c"],
-            BackingPath = directory["b"],
-            Seed = seed,
-            Sectors = Sectors,
-            PowerSafe = powerSafe,
-        };
-        DemoImages.CreateBacking(settings.BackingPath, Sectors);
-        DemoImages.CreateCache(settings.CachePath, 3 << 20, 64 << 10);
-        var verifier = new KillVerifier(settings.CreatePlan());
-        for (int kill = 0; kill < kills; kill++)
-        {
-            string when = $"kill {kill} of seed {seed}";
-            using (WriterProcess writer = WriterProcess.Start(settings, verifier))
-            {
-                // One in four may be killed while it still opens the cache; the others some time after.
-                if (random.Next(4) == 0)
-                {
-                    Thread.Sleep(random.Next(40, 250));
-                }
-                else
-                {
-                    Assert.True(writer.WaitReady(ReadyTimeout) || Ended(writer), when + ": the writer isn't ready");
-                    Thread.Sleep(random.Next(0, 400));
-                }
-
-                writer.Kill();
-            }
-
-            AssertSound(settings.CachePath, when);
-            using (PCacheDevice device = Open(settings, readOnly: kill % 2 == 0))
-            {
-                AssertHolds(verifier.Verify(device), when);
-            }
+            WriterSettings settings = KillWriters.SettingsOf(all, i);
+            DemoImages.CreateBacking(settings.BackingPath, Sectors);
+            DemoImages.CreateCache(settings.CachePath, CacheBytes + (i / 4 * (256 << 10)), 64 << 10);
+            images[i] = (settings, new KillVerifier(settings.CreatePlan()));
         }
 
-        Assert.True(verifier.AcknowledgedWrites > 0, "Nothing was ever acknowledged.");
-        using (PCacheDevice device = Open(settings, readOnly: false))
+        for (int round = 0; round < rounds; round++)
         {
-            AssertHolds(verifier.Verify(device), "at the end");
-            device.Drain();
-            Assert.True(device.GetStatus().IsClean);
+            KillRound(all, images, random, $"round {round} of seed {seed}");
         }
 
-        AssertSound(settings.CachePath, "after the drain");
-        using IBlockDevice backing = BlockDevice.OpenFile(settings.BackingPath, FileAccess.Read);
-        AssertHolds(verifier.VerifyExact(backing), "the backing alone");
+        Assert.All(images, image => Assert.True(image.Verifier.AcknowledgedWrites > 0, "Nothing was ever acknowledged."));
+        foreach ((WriterSettings settings, KillVerifier verifier) in images)
+        {
+            using (PCacheDevice device = KillWriters.Open(settings))
+            {
+                AssertHolds(verifier.Verify(device), "at the end");
+                device.Drain();
+                Assert.True(device.GetStatus().IsClean);
+            }
+
+            AssertSound(settings.CachePath, "after the drain");
+            using IBlockDevice backing = BlockDevice.OpenFile(settings.BackingPath, FileAccess.Read);
+            AssertHolds(verifier.VerifyExact(backing), "the backing alone");
+        }
     }
 
     [Fact]
@@ -116,6 +100,37 @@ public sealed class KillLoopTests : IDisposable
         ToolRun.Run("demo", "--dir", _directory["demo"]).ExpectError(3, "exists already");
     }
 
+    /// <summary>One kill of the process, and so one of each image's writer.</summary>
+    private static void KillRound(WriterSettings all, (WriterSettings Settings, KillVerifier Verifier)[] images, Random random, string when)
+    {
+        uint[] firstIds = [.. images.Select(image => image.Verifier.BeginWriter())];
+        using (WriterProcess writer = WriterProcess.Start(KillWriters.ToArguments(all, firstIds), new KillVerifier(all.CreatePlan())))
+        {
+            // One in four may be killed while it still opens its images, or before; the others some time after. The first one gets its time.
+            if (random.Next(4) == 0 && firstIds[0] > 1)
+            {
+                Thread.Sleep(random.Next(60, 300));
+            }
+            else
+            {
+                Assert.True(writer.WaitReady(ReadyTimeout) || Ended(writer), when + ": the writer isn't ready");
+                Thread.Sleep(random.Next(0, 150));
+            }
+
+            writer.Kill();
+        }
+
+        for (int i = 0; i < images.Length; i++)
+        {
+            (WriterSettings settings, KillVerifier verifier) = images[i];
+            string what = $"{when}, image {i} ({KillWriters.KindOf(i)})";
+            KillWriters.TakeAcknowledgements(settings, verifier);
+            AssertSound(settings.CachePath, what);
+            using PCacheDevice device = KillWriters.Open(settings, readOnly: random.Next(2) == 0);
+            AssertHolds(verifier.Verify(device), what);
+        }
+    }
+
     private static bool Ended(WriterProcess writer)
     {
         // Says why, instead of only that it wasn't ready.
@@ -126,17 +141,10 @@ public sealed class KillLoopTests : IDisposable
     private static int Number(string variable, int otherwise) =>
         Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
 
-    private static PCacheDevice Open(WriterSettings settings, bool readOnly)
-    {
-        PmemRegion region = PmemFile.Open(settings.CachePath, new PmemFileOptions { ReadOnly = readOnly, PowerSafe = settings.PowerSafe && !readOnly });
-        IBlockDevice backing = BlockDevice.OpenFile(settings.BackingPath, readOnly ? FileAccess.Read : FileAccess.ReadWrite);
-        return PCacheDevice.Open(region, backing, new PCacheOptions { ReadOnly = readOnly });
-    }
-
     private static void AssertSound(string cachePath, string when)
     {
         using PmemRegion region = PmemFile.Open(cachePath, new PmemFileOptions { ReadOnly = true });
-        CheckReport report = CacheImage.Check(region, new CheckOptions { BackingLengthBytes = (long)Sectors * 512 });
+        CheckReport report = CacheImage.Check(region, null);
         Assert.True(report.Sound, $"{when}: {string.Join("; ", report.Findings)}");
     }
 
