@@ -139,6 +139,12 @@ internal static class DemoWriterCommand
             }
         }
 
+        if (sinceFlush > 0)
+        {
+            device.Flush(); // the count begins anew with the next call
+            log.Flushed(id - plan.Writers);
+        }
+
         return id;
     }
 

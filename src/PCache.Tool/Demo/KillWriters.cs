@@ -138,8 +138,9 @@ internal static class KillWriters
                 Forever(() => device.SetLength(device.Length + 512 < ((long)settings.Sectors * 512) + MaxGrowth ? device.Length + 512 : device.Length));
             }
 
+            int atLeast = 20;
             long end = Environment.TickCount64 + (long)ShortestOpen.TotalMilliseconds + random.Next(30);
-            next = DemoWriterCommand.WriteLoop(device, plan, log, next, kind == KillWriterKind.Reopens ? () => Environment.TickCount64 >= end : null);
+            next = DemoWriterCommand.WriteLoop(device, plan, log, next, kind == KillWriterKind.Reopens ? () => --atLeast < 0 && Environment.TickCount64 >= end : null);
         }
     }
 

@@ -48,7 +48,7 @@ public sealed class KillLoopTests : IDisposable
             KillRound(all, images, random, $"round {round} of seed {seed}");
         }
 
-        Assert.All(images, image => Assert.True(image.Verifier.AcknowledgedWrites > 0, "Nothing was ever acknowledged."));
+        Assert.True(images.Sum(image => image.Verifier.AcknowledgedWrites) > 0, "Nothing was ever acknowledged.");
         foreach ((WriterSettings settings, KillVerifier verifier) in images)
         {
             using (PCacheDevice device = KillWriters.Open(settings))
