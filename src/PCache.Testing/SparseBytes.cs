@@ -15,6 +15,14 @@ internal sealed class SparseBytes
 
     public long Length { get; private set; }
 
+    /// <summary>A copy.</summary>
+    public SparseBytes Clone()
+    {
+        var copy = new SparseBytes(Length);
+        copy.CopyFrom(this);
+        return copy;
+    }
+
     /// <summary>Becomes a copy.</summary>
     public void CopyFrom(SparseBytes source)
     {

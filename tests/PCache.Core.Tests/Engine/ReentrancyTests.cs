@@ -28,8 +28,8 @@ public sealed class ReentrancyTests
         int done = 0;
         int refused = 0;
         Exception? unexpected = null;
-        cache.Backing.Before = _ => Interleave();
-        cache.Backing.After = _ => Interleave();
+        cache.Backing.BeforeCall = _ => Interleave();
+        cache.Backing.AfterCall = _ => Interleave();
         for (int i = 0; i < 1500; i++)
         {
             Operate();
@@ -44,7 +44,7 @@ public sealed class ReentrancyTests
             }
         }
 
-        cache.Backing.Before = cache.Backing.After = null;
+        cache.Backing.BeforeCall = cache.Backing.AfterCall = null;
         Assert.Null(unexpected);
         cache.Settle();
         IntegrityAudit.Check(cache.Device, cache.Region);
@@ -137,15 +137,15 @@ public sealed class ReentrancyTests
         using var cache = new SmallCache(canResize: true);
         cache.Device.Write(0, Patterns.Make(0, 4096, 1));
         Exception? seen = null;
-        cache.Backing.Before = call =>
+        cache.Backing.BeforeCall = call =>
         {
-            if (call.Call == BackingCall.Write)
+            if (call.Operation == DiskOperation.Write)
             {
                 seen = Record.Exception(() => Call(cache.Device, what));
             }
         };
         cache.Device.Drain();
-        cache.Backing.Before = null;
+        cache.Backing.BeforeCall = null;
         Assert.IsType<InvalidOperationException>(seen);
         Assert.Equal(1 << 20, cache.Device.Length);
         Assert.Equal(0, cache.Status.DirtyKeys);
@@ -163,15 +163,15 @@ public sealed class ReentrancyTests
         using var cache = new SmallCache(segments: 5, backingBytes: 4 << 20);
         int written = Fill(cache);
         Exception? seen = null;
-        cache.Backing.Before = call =>
+        cache.Backing.BeforeCall = call =>
         {
-            if (call.Call == BackingCall.Write && seen is null)
+            if (call.Operation == DiskOperation.Write && seen is null)
             {
                 seen = Record.Exception(() => WriteUntilRefused(cache.Device, asynchronous));
             }
         };
         cache.Device.Drain();
-        cache.Backing.Before = null;
+        cache.Backing.BeforeCall = null;
         Assert.IsType<PCacheFullException>(seen);
         cache.Settle();
         IntegrityAudit.Check(cache.Device, cache.Region);
@@ -183,14 +183,14 @@ public sealed class ReentrancyTests
     [Fact]
     public async Task A_device_thread_whose_backing_calls_back_does_not_wait_for_itself()
     {
-        using HookedRegion region = HookedRegion.Allocate(Rig.RegionLength(5));
-        var backing = new ScriptedBacking(4 << 20, canResize: true);
+        using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(5));
+        var backing = Disks.Make(4 << 20, canResize: true);
         Exception?[] seen = new Exception?[3];
         bool tried = false;
         using PCacheDevice device = PCacheDevice.Create(region, backing, new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, WritebackDelay = TimeSpan.FromHours(1), WritebackConcurrency = 1, LeaveRegionOpen = true });
-        backing.Before = call =>
+        backing.BeforeCall = call =>
         {
-            if (call.Call == BackingCall.Write && !tried)
+            if (call.Operation == DiskOperation.Write && !tried)
             {
                 tried = true;
                 seen[0] = Record.Exception(() => device.Drain());
@@ -211,9 +211,9 @@ public sealed class ReentrancyTests
     {
         using var cache = new SmallCache(backingBytes: 8192, canResize: true);
         Exception? seen = null;
-        cache.Backing.Before = call =>
+        cache.Backing.BeforeCall = call =>
         {
-            if (call.Call == BackingCall.SetLength)
+            if (call.Operation == DiskOperation.SetLength)
             {
                 seen ??= Record.Exception(() => cache.Device.Write(65536, new byte[512]));
             }
@@ -223,11 +223,11 @@ public sealed class ReentrancyTests
         Assert.Equal(16384, cache.Device.Length);
 
         cache.Device.Write(0, new byte[512]);
-        cache.Backing.Before = call =>
+        cache.Backing.BeforeCall = call =>
         {
-            if (call.Call == BackingCall.Write)
+            if (call.Operation == DiskOperation.Write)
             {
-                cache.Backing.Before = null;
+                cache.Backing.BeforeCall = null;
                 cache.Device.Write(32768, new byte[512]);
             }
         };
@@ -237,15 +237,15 @@ public sealed class ReentrancyTests
         // A truncation holds the length while its steps run: growing there would wait for it.
         seen = null;
         cache.Device.Write(0, new byte[512]);
-        cache.Backing.Before = call =>
+        cache.Backing.BeforeCall = call =>
         {
-            if (call.Call == BackingCall.Write)
+            if (call.Operation == DiskOperation.Write)
             {
                 seen ??= Record.Exception(() => cache.Device.Write(65536, new byte[512]));
             }
         };
         cache.Device.SetLength(4096);
-        cache.Backing.Before = null;
+        cache.Backing.BeforeCall = null;
         Assert.IsType<InvalidOperationException>(seen);
         Assert.Equal(4096, cache.Device.Length);
     }
@@ -253,20 +253,20 @@ public sealed class ReentrancyTests
     [Fact]
     public void Closing_inside_a_step_ends_the_step_and_loses_nothing()
     {
-        using HookedRegion region = HookedRegion.Allocate(Rig.RegionLength(8));
-        var backing = new ScriptedBacking(1 << 16);
+        using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(8));
+        var backing = Disks.Make(1 << 16);
         var options = new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, Maintenance = MaintenanceMode.Manual, TimeProvider = new VirtualClock(), LeaveRegionOpen = true, LeaveBackingOpen = true };
         PCacheDevice device = PCacheDevice.Create(region, backing, options);
         device.Write(512, Patterns.Make(512, 4096, 7));
-        backing.Before = call =>
+        backing.BeforeCall = call =>
         {
-            if (call.Call == BackingCall.Write)
+            if (call.Operation == DiskOperation.Write)
             {
                 device.Dispose();
             }
         };
         Assert.ThrowsAny<Exception>(() => device.Drain());
-        backing.Before = null;
+        backing.BeforeCall = null;
         using PCacheDevice again = PCacheDevice.Open(region, backing, options);
         byte[] found = new byte[4096];
         again.Read(512, found);

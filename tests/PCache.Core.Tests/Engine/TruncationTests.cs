@@ -44,9 +44,9 @@ public sealed class TruncationTests
         byte[] content = new byte[8192];
         content.AsSpan().Fill(0xAA);
         using var cache = new SmallCache(content: content, canResize: true);
-        cache.Backing.Fail = call =>
+        cache.Backing.FailWhere(call =>
         {
-            if (call.Call != BackingCall.SetLength)
+            if (call.Operation != DiskOperation.SetLength)
             {
                 return null;
             }
@@ -55,9 +55,9 @@ public sealed class TruncationTests
             byte[] part = new byte[512];
             Assert.Equal(100, cache.Device.Read(4096, part));
             return new IOException("planned");
-        };
+        });
         Assert.Throws<IOException>(() => cache.Device.SetLength(4196));
-        cache.Backing.Fail = null;
+        cache.Backing.BeforeCall = null;
         cache.Device.Flush();
         using PCacheDevice killed = cache.OpenKilledCopy();
         Rig.AssertSame(content, Rig.ReadAll(killed), "the whole of the backing");
