@@ -1,3 +1,5 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Engine;
 
 /// <summary>
@@ -37,7 +39,7 @@ internal sealed partial class CacheEngine
             }
 
             // Acknowledged writes, whatever the backing does; room for their keys is reserved.
-            Try(_log.Flush, ref failure);
+            Try(FlushAtClose, ref failure);
         }
 
         _gate.Close(ReleaseAll);
@@ -45,13 +47,21 @@ internal sealed partial class CacheEngine
         _maintenance?.Stop();
         if (_maintenance is not { IsInsideStep: true }) // else it is this very thread that is in flight
         {
-            _gate.Drained.Wait(_options.DisposeTimeout);
+            _gate.Drained.Wait(RuleSwitch.IsBroken(BrokenRule.CloseHangsWithBacking) ? Timeout.InfiniteTimeSpan : _options.DisposeTimeout);
         }
 
         failure ??= Volatile.Read(ref _releaseFailure);
-        if (failure is not null)
+        if (failure is not null && !RuleSwitch.IsBroken(BrokenRule.CloseErrorIgnored))
         {
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+        }
+    }
+
+    private void FlushAtClose()
+    {
+        if (!RuleSwitch.IsBroken(BrokenRule.CloseDropsPendingKeys))
+        {
+            _log.Flush();
         }
     }
 
@@ -106,7 +116,7 @@ internal sealed partial class CacheEngine
         Exception? failure = null;
         if (!_options.ReadOnly)
         {
-            Try(_log.Flush, ref failure); // what operations in flight wrote while the close had begun
+            Try(FlushAtClose, ref failure); // what operations in flight wrote while the close had begun
         }
 
         if (!_options.LeaveRegionOpen)

@@ -1,3 +1,4 @@
+using PCache.Core.Primitives;
 using PCache.Core.Writeback;
 
 namespace PCache.Core.Engine;
@@ -68,6 +69,8 @@ internal sealed partial class CacheEngine
         public Exception? Error => _error;
 
         public int Failures => _retry.Failures;
+
+        private bool GivesUp => Failures >= FailuresBeforeGivingUp && !RuleSwitch.IsBroken(BrokenRule.DrainNeverGivesUp);
 
         public void Start() => _thread?.Start();
 
@@ -162,7 +165,7 @@ internal sealed partial class CacheEngine
                 return;
             }
 
-            if (failed && Failures >= FailuresBeforeGivingUp)
+            if (failed && GivesUp)
             {
                 throw new PCacheFullException($"Write-back can't make progress: {_error?.Message}", _error!);
             }
@@ -326,9 +329,9 @@ internal sealed partial class CacheEngine
 
         private TimeSpan NoteFailure(Exception error)
         {
-            _error = error;
+            _error = RuleSwitch.IsBroken(BrokenRule.FailureHidden) ? null : error;
             TimeSpan delay = _retry.NoteFailure();
-            if (Failures >= FailuresBeforeGivingUp)
+            if (GivesUp)
             {
                 _engine._space.FailAll(new PCacheException($"Write-back can't make progress: {error.Message}", error));
                 _requests.FailAll(new PCacheException($"Write-back can't make progress: {error.Message} Nothing is lost; what is dirty stays in the cache.", error));

@@ -39,7 +39,7 @@ internal sealed partial class CacheEngine
         try
         {
             // Backing bytes beyond the device's length are none of the device's: a truncation is about to cut them off.
-            miss.Prepare(Math.Max(_backing.BlockSize, 1), _backing.Length, Length);
+            miss.Prepare(RuleSwitch.IsBroken(BrokenRule.MissIgnoresBlockSize) ? 1 : Math.Max(_backing.BlockSize, 1), _backing.Length, Length);
         }
         catch
         {
@@ -104,6 +104,11 @@ internal sealed partial class CacheEngine
             lock (miss.Shard.Gate)
             {
                 StripeIndex? index = miss.Shard.Stripes.Find(miss.Stripe);
+                if (RuleSwitch.IsBroken(BrokenRule.MissReservesLate) && miss.HasPlaceholders)
+                {
+                    index?.Insert(MakePlaceholder(new Extent { Start = (ushort)miss.Start, Length = (ushort)(miss.End - miss.Start) }, miss.Id));
+                }
+
                 validSectors = index is null ? 0 : CountUntouched(miss, index);
                 if (fill && index is not null)
                 {
@@ -149,7 +154,7 @@ internal sealed partial class CacheEngine
     /// <summary>Stores the miss's data in payload room, as far as there is some without waiting.</summary>
     private bool TakeRooms(MissOperation miss)
     {
-        if (!miss.HasPlaceholders || _space.HasWaiters)
+        if (!miss.HasPlaceholders || (_space.HasWaiters && !RuleSwitch.IsBroken(BrokenRule.MissTakesWaitersRoom)))
         {
             return false;
         }
@@ -179,11 +184,24 @@ internal sealed partial class CacheEngine
         {
             Extent whole = MakeExtent(sector, in room, crc, ExtentFlags.Clean);
             miss.Pieces.Clear();
-            index.ReplaceWhere(in whole, ref own, miss.Pieces);
+            if (!RuleSwitch.IsBroken(BrokenRule.LateFillHidesWrite))
+            {
+                index.ReplaceWhere(in whole, ref own, miss.Pieces);
+            }
+            else
+            {
+                index.Insert(in whole);
+                miss.Pieces.Add(in whole);
+            }
+
             int keys = 0;
             foreach (ref Extent part in miss.Pieces.AsSpan())
             {
-                if (part.Length != whole.Length)
+                if (RuleSwitch.IsBroken(BrokenRule.LateFillLoggedWhole))
+                {
+                    part = whole;
+                }
+                else if (part.Length != whole.Length)
                 {
                     // Overtaken in part: what is left is logged as a key of its own.
                     if (keys > 0 && !_log.TryReserve(1))

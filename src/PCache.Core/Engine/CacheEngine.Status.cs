@@ -1,4 +1,5 @@
 using PCache.Core.Layout;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Engine;
 
@@ -61,6 +62,7 @@ internal sealed partial class CacheEngine
     /// <summary>Changes the GC threshold, durably, also across opens.</summary>
     public void SetGcThreshold(int percent)
     {
+        percent = RuleSwitch.IsBroken(BrokenRule.PercentNarrowed) ? (byte)percent : percent;
         ArgumentOutOfRangeException.ThrowIfNegative(percent);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(percent, CacheFlags.MaxGcPercent);
         int token = EnterWritable();

@@ -1,5 +1,6 @@
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
+using PCache.Core.Primitives;
 using PCache.Core.Segments;
 using PCache.Core.Writeback;
 
@@ -110,8 +111,8 @@ internal sealed partial class CacheEngine
             _region.Write(address, data);
         }
 
-        _region.FlushRange(address, data.Length);
-        if (_region.DrainIsCheap)
+        _region.FlushRange(address, RuleSwitch.IsBroken(BrokenRule.PayloadNotFlushed) ? 0 : data.Length);
+        if (_region.DrainIsCheap && !RuleSwitch.IsBroken(BrokenRule.PayloadBeforeKset))
         {
             _region.Drain();
         }
@@ -147,6 +148,13 @@ internal sealed partial class CacheEngine
     {
         shard.Stripes.GetOrAdd(stripe).Insert(in extent);
         _discards.Rewritten(stripe, extent.Start, extent.End);
+        if (RuleSwitch.IsBroken(BrokenRule.ShardLockReleasedBetween))
+        {
+            shard.Gate.Exit();
+            Thread.Yield();
+            shard.Gate.Enter();
+        }
+
         return AddKey(shard, stripe, in extent);
     }
 
@@ -201,14 +209,14 @@ internal sealed partial class CacheEngine
             return false;
         }
 
-        if (!piece.IsPlaceholder)
+        if (!piece.IsPlaceholder && !(merge is not null && RuleSwitch.IsBroken(BrokenRule.MergeTakesOldSector)))
         {
             // The lock keeps the extent in the index, not its segment alive: TryCopy checks the generation after the copy.
             // Verified whatever the reads do: what is merged gets a checksum of its own, and damage must not come to look sound.
             return TryCopy(stripe, in piece, 0, content, _payloadCrc);
         }
 
-        if (merge is null || !merge.IsUntouched(in piece))
+        if (merge is null || !(merge.IsUntouched(in piece) || RuleSwitch.IsBroken(BrokenRule.MergeTakesOldSector)))
         {
             return false;
         }

@@ -1,3 +1,5 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Engine;
 
 /// <summary>
@@ -89,6 +91,10 @@ internal sealed partial class CacheEngine
                 }
 
                 write.Turn = EnterQueue(out write.Timer);
+                if (RuleSwitch.IsBroken(BrokenRule.WaitingWriteLeavesHole))
+                {
+                    ForEachStripe(write.Offset / SectorSize, (write.Offset + data.Length + SectorSize - 1) / SectorSize, static (_, index, from, to) => index.Remove(from, to));
+                }
             }
             else if (write.Step == WriteStep.Miss)
             {

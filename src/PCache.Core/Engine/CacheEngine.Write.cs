@@ -1,3 +1,5 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Engine;
 
 /// <summary>
@@ -23,7 +25,7 @@ internal sealed partial class CacheEngine
 
             EnsureLength(offset + data.Length);
             WriteAll(offset, data, zeros: false);
-            if (durability == WriteDurability.ForceUnitAccess)
+            if (IsForced(durability))
             {
                 FlushLog();
             }
@@ -56,7 +58,7 @@ internal sealed partial class CacheEngine
                 done += n;
             }
 
-            if (durability == WriteDurability.ForceUnitAccess)
+            if (IsForced(durability))
             {
                 FlushLog();
             }
@@ -90,7 +92,7 @@ internal sealed partial class CacheEngine
                 done += n;
             }
 
-            if (durability == WriteDurability.ForceUnitAccess)
+            if (IsForced(durability))
             {
                 await FlushLogAsync(cancellationToken).ConfigureAwait(false);
             }
@@ -172,10 +174,10 @@ internal sealed partial class CacheEngine
                     done += written;
                 }
 
-                if (done >= data.Length && !(durability == WriteDurability.ForceUnitAccess && GrowthUnflushed))
+                if (done >= data.Length && !(IsForced(durability) && GrowthUnflushed))
                 {
                     _writtenBytes.Add(data.Length);
-                    if (durability == WriteDurability.ForceUnitAccess)
+                    if (IsForced(durability))
                     {
                         _log.Flush();
                     }
@@ -209,7 +211,7 @@ internal sealed partial class CacheEngine
 
             await EnsureLengthAsync(offset + data.Length, cancellationToken).ConfigureAwait(false);
             await WriteAllAsync(offset, data, done, zeros: false, cancellationToken).ConfigureAwait(false);
-            if (durability == WriteDurability.ForceUnitAccess)
+            if (IsForced(durability))
             {
                 await FlushLogAsync(cancellationToken).ConfigureAwait(false);
             }
@@ -220,6 +222,8 @@ internal sealed partial class CacheEngine
             _maintenance.NoteWork();
         }
     }
+
+    private static bool IsForced(WriteDurability durability) => durability == WriteDurability.ForceUnitAccess && !RuleSwitch.IsBroken(BrokenRule.ForceUnitAccessNotFlushed);
 
     /// <summary>What of a write is left and lies inside the device (a shrink may have cut it off).</summary>
     private int Clip(long offset, int length, int done) => (int)Math.Clamp(Length - (offset + done), 0, length - done);

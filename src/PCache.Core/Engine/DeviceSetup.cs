@@ -1,6 +1,7 @@
 using System.Text;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Engine;
 
@@ -69,7 +70,7 @@ internal static class DeviceSetup
     /// <summary>Formats a blank region, or any with consent.</summary>
     public static void Format(PmemRegion region, IBlockDevice backing, PCacheOptions options)
     {
-        if (!options.OverwriteExisting && !IsBlank(region))
+        if (!options.OverwriteExisting && !IsBlank(region) && !RuleSwitch.IsBroken(BrokenRule.ExistingOverwritten))
         {
             throw new PCacheException("The region already holds a cache or something else. Open it instead, or set PCacheOptions.OverwriteExisting to destroy what is there.");
         }
@@ -93,6 +94,15 @@ internal static class DeviceSetup
             BackingIdentity = options.BackingIdentity,
             BackingResizable = backing.CanResize,
         });
+    }
+
+    /// <summary>What an open must never do. For <see cref="BrokenRule.ZeroedSuperblockFormatted"/> only.</summary>
+    public static void FormatIfZeroed(PmemRegion region, IBlockDevice backing, PCacheOptions options)
+    {
+        if (!region.ReadSpan(MediaConstants.SuperblockOffset, MediaConstants.BlockSize).ContainsAnyExcept((byte)0))
+        {
+            Format(region, backing, options with { OverwriteExisting = true });
+        }
     }
 
     /// <summary>Whether the region's head, where every cache has its structures, is all zeros.</summary>

@@ -2,6 +2,7 @@ using System.Buffers;
 using Microsoft.Extensions.ObjectPool;
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
+using PCache.Core.Primitives;
 using PCache.Core.Segments;
 
 namespace PCache.Core.Engine;
@@ -76,7 +77,13 @@ internal sealed class MissOperation
     }
 
     /// <summary>Takes note of how many bytes the backing had; what is beyond them or beyond the device is zeros.</summary>
-    public void SetRead(int bytes) => _buffer.AsSpan(0, _wholeLength)[Math.Min(bytes, _validLength)..].Clear();
+    public void SetRead(int bytes)
+    {
+        if (!RuleSwitch.IsBroken(BrokenRule.StaleBytesBeyondEnd))
+        {
+            _buffer.AsSpan(0, _wholeLength)[Math.Min(bytes, _validLength)..].Clear();
+        }
+    }
 
     /// <summary>Whether the placeholder says that the sector is as it was when this miss began.</summary>
     public bool IsUntouched(in Extent piece)

@@ -2,6 +2,7 @@ using PCache.Core.Indexing;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 using PCache.Core.Segments;
 using PCache.Core.Writeback;
 
@@ -50,6 +51,11 @@ internal sealed class Recovery : IReplaySink
     public static Recovery Run(PmemRegion region, IBlockDevice backing, PCacheOptions options)
     {
         long started = options.TimeProvider.GetTimestamp();
+        if (RuleSwitch.IsBroken(BrokenRule.ZeroedSuperblockFormatted))
+        {
+            DeviceSetup.FormatIfZeroed(region, backing, options);
+        }
+
         MediaState media = MediaLoader.Load(region);
         if (options.PayloadCrc is bool wanted && wanted != media.Flags.PayloadCrc)
         {
@@ -80,11 +86,21 @@ internal sealed class Recovery : IReplaySink
     void IReplaySink.OnKey(in CacheKey key, KeyState state, bool atOrAfterDirtyTail)
     {
         long stripe = KeyExtents.StripeOf(in key);
-        bool dirty = atOrAfterDirtyTail && !key.IsClean;
+        bool dirty = (atOrAfterDirtyTail || RuleSwitch.IsBroken(BrokenRule.EverythingDirtyAfterOpen)) && !key.IsClean && !RuleSwitch.IsBroken(BrokenRule.EverythingCleanAfterOpen);
+        if (RuleSwitch.IsBroken(BrokenRule.PayloadCrcBeforeGeneration) || (state == KeyState.Live && RuleSwitch.IsBroken(BrokenRule.PayloadDamageUnloadable)))
+        {
+            RefuseDamagedPayload(in key);
+        }
+
         Extent extent = KeyExtents.ToExtent(in key, dirty ? ExtentFlags.None : ExtentFlags.Clean);
         IndexShard shard = Index.For(stripe);
         if (state == KeyState.Dead)
         {
+            if (RuleSwitch.IsBroken(BrokenRule.DeadKeysSkipped))
+            {
+                return;
+            }
+
             // Its data has been written back; what it overlaps is older than that.
             if (shard.Stripes.Find(stripe) is { } index)
             {
@@ -102,6 +118,16 @@ internal sealed class Recovery : IReplaySink
         }
     }
 
+    /// <summary>What an open must never do: it knows generations, and leaves payload to those who use it.</summary>
+    private void RefuseDamagedPayload(in CacheKey key)
+    {
+        long source = Media.DeviceOffset(new LogPosition((int)key.Segment, (int)key.SegmentOffset));
+        if (Media.Flags.PayloadCrc && Crc32C.HashToUInt32(_region.ReadSpan(source, (int)key.Length)) != key.PayloadCrc)
+        {
+            throw new PCacheDamagedDataException((long)key.Offset, key.Length);
+        }
+    }
+
     private long _distance;
     private int _lastSize;
     private long _dirtyTailDistance = -1;
@@ -114,12 +140,12 @@ internal sealed class Recovery : IReplaySink
         }
 
         Guid identity = block.BackingIdentity.ToGuid();
-        if (identity != Guid.Empty && identity != _options.BackingIdentity)
+        if (identity != Guid.Empty && identity != _options.BackingIdentity && !RuleSwitch.IsBroken(BrokenRule.BackingIdentityIgnored))
         {
             throw new PCacheBackingMismatchException($"The cache is bound to the backing with identity {identity}, the options name {(_options.BackingIdentity == Guid.Empty ? "none" : _options.BackingIdentity)}. Open with the right backing, or bind the cache anew.");
         }
 
-        if (block.BackingLength == 0)
+        if (block.BackingLength == 0 || RuleSwitch.IsBroken(BrokenRule.BackingLengthIgnored))
         {
             return;
         }
@@ -190,15 +216,18 @@ internal sealed class Recovery : IReplaySink
         LogPosition head = Positions.KeyHead.Position;
         long at = Segments.DataOffset(head.Segment) + head.Offset;
         int behind = Segments.DataSize - head.Offset;
-        RegionZeroing.Zero(_region, at, Math.Min(behind, MediaConstants.KsetHeaderSize));
-        RegionZeroing.Zero(_region, at, behind);
+        if (!RuleSwitch.IsBroken(BrokenRule.LogEndNotZeroed))
+        {
+            RegionZeroing.Zero(_region, at, Math.Min(behind, MediaConstants.KsetHeaderSize));
+            RegionZeroing.Zero(_region, at, RuleSwitch.IsBroken(BrokenRule.LogRestNotZeroed) ? 0 : behind);
+        }
 
         // A crash may have left the older replica of the key tail in a segment that counts as free now and is about to be used again: falling back to it
         // must not be harmful.
         Positions.WriteKeyTail(Positions.KeyTail, both: true);
 
         // An image that isn't bound yet (Linux made it, or the command without a backing) is bound now, before the first dirty key.
-        if (_options.RebindBacking || Media.Extension is not { BackingLength: > 0 })
+        if (_options.RebindBacking || (Media.Extension is not { BackingLength: > 0 } && !RuleSwitch.IsBroken(BrokenRule.BackingNotBound)))
         {
             ExtensionBlocks.Bind(_region, Media, _backing.Length, _options.BackingIdentity, _backing.CanResize);
         }

@@ -1,3 +1,5 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Engine;
 
 /// <summary>When a failing backing is tried again: after 0.1 s, then twice as long each time, 30 s at most. Any thread.</summary>
@@ -19,9 +21,9 @@ internal sealed class RetryDelay(TimeProvider clock)
     {
         lock (_lock)
         {
-            TimeSpan delay = _next;
-            _next = _next * 2 < Longest ? _next * 2 : Longest;
-            _until = clock.GetTimestamp() + (long)(delay.TotalSeconds * clock.TimestampFrequency);
+            TimeSpan delay = RuleSwitch.IsBroken(BrokenRule.RetryWithoutDelay) ? TimeSpan.Zero : _next;
+            _next = _next * 2 < Longest || RuleSwitch.IsBroken(BrokenRule.RetryDelayWithoutLimit) ? _next * 2 : Longest;
+            _until = RuleSwitch.IsBroken(BrokenRule.RetryNeverRearmed) ? long.MaxValue : clock.GetTimestamp() + (long)(delay.TotalSeconds * clock.TimestampFrequency);
             _failures++;
             return delay;
         }

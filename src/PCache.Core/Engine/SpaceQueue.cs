@@ -1,3 +1,5 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Engine;
 
 /// <summary>One operation that waits for room.</summary>
@@ -61,7 +63,7 @@ internal sealed class SpaceQueue
     public bool HasWaiters => _count > 0;
 
     /// <summary>Whether the caller may try to take room: nobody waits, or it is its turn.</summary>
-    public bool MayTake(SpaceWaiter? turn) => _count == 0 || (turn is not null && ReferenceEquals(Volatile.Read(ref _head), turn));
+    public bool MayTake(SpaceWaiter? turn) => _count == 0 || RuleSwitch.IsBroken(BrokenRule.QueueJumped) || (turn is not null && ReferenceEquals(Volatile.Read(ref _head), turn));
 
     /// <summary>Stands at the end of the queue.</summary>
     public SpaceWaiter Enter()
@@ -69,6 +71,15 @@ internal sealed class SpaceQueue
         var waiter = new SpaceWaiter();
         lock (_lock)
         {
+            if (RuleSwitch.IsBroken(BrokenRule.WaitersLastInFirstOut))
+            {
+                waiter.Next = _head;
+                Volatile.Write(ref _head, waiter);
+                _tail ??= waiter;
+                _count++;
+                return waiter;
+            }
+
             if (_tail is null)
             {
                 Volatile.Write(ref _head, waiter);
@@ -116,14 +127,17 @@ internal sealed class SpaceQueue
                 break;
             }
 
-            _head?.Signal();
+            if (!RuleSwitch.IsBroken(BrokenRule.LeaverWakesNobody))
+            {
+                _head?.Signal();
+            }
         }
     }
 
     /// <summary>There may be room: the head tries again.</summary>
     public void Signal()
     {
-        if (_count > 0)
+        if (_count > 0 && !RuleSwitch.IsBroken(BrokenRule.FreedWithoutWaking))
         {
             lock (_lock)
             {

@@ -2,6 +2,7 @@ using PCache.Core.Indexing;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 using PCache.Core.Segments;
 
 namespace PCache.Core.Gc;
@@ -87,12 +88,34 @@ internal sealed class GarbageCollector
             at = Pass(at);
         }
 
-        _positions.WriteKeyTail(at, both: forGood || _leftLogSegments.Count > 0);
+        if (RuleSwitch.IsBroken(BrokenRule.ReferencesDroppedFirst))
+        {
+            DropReferences();
+        }
+
+        if (RuleSwitch.IsBroken(BrokenRule.LogSegmentFreedFirst))
+        {
+            ReleaseLogSegments();
+        }
+
+        _positions.WriteKeyTail(at, both: (forGood || _leftLogSegments.Count > 0) && !RuleSwitch.IsBroken(BrokenRule.KeyTailInOneReplica));
+        DropReferences();
+        ReleaseLogSegments();
+        return true;
+    }
+
+    private void DropReferences()
+    {
         foreach (int segment in _dropped)
         {
             _segments.DropReference(segment);
         }
 
+        _dropped.Clear();
+    }
+
+    private void ReleaseLogSegments()
+    {
         foreach (int segment in _leftLogSegments)
         {
             if (_segments.ReleaseLog(segment))
@@ -103,7 +126,7 @@ internal sealed class GarbageCollector
             Interlocked.Increment(ref _reclaimed);
         }
 
-        return true;
+        _leftLogSegments.Clear();
     }
 
     /// <summary>Gives one payload segment back whose last reference is gone. Returns whether there was one.</summary>
@@ -120,7 +143,11 @@ internal sealed class GarbageCollector
         }
 
         Interlocked.Increment(ref _reclaimed);
-        Sweep();
+        if (!RuleSwitch.IsBroken(BrokenRule.DeadExtentsNeverSwept))
+        {
+            Sweep();
+        }
+
         return true;
     }
 
@@ -136,7 +163,7 @@ internal sealed class GarbageCollector
         ReadOnlySpan<CacheKey> keys = _reader.Keys;
         for (int i = 0; i < keys.Length; i++)
         {
-            if (_validator.Check(in keys[i], _reader.KeyDeviceOffset(i), _segments.Generations) == KeyState.Live)
+            if (_validator.Check(in keys[i], _reader.KeyDeviceOffset(i), _segments.Generations) == KeyState.Live || RuleSwitch.IsBroken(BrokenRule.DeadKeysDropReferences))
             {
                 _dropped.Add((int)keys[i].Segment);
             }
@@ -172,7 +199,11 @@ internal sealed class GarbageCollector
                 if (shard.Stripes.NextStripe(ref _sweepCursor, out long stripe, out StripeIndex? index))
                 {
                     index.RemoveWhere(0, StripeIndex.SectorCount, ref dead);
-                    shard.Stripes.RemoveIfEmpty(stripe);
+                    if (!RuleSwitch.IsBroken(BrokenRule.EmptyStripesKept))
+                    {
+                        shard.Stripes.RemoveIfEmpty(stripe);
+                    }
+
                     budget--;
                     continue;
                 }

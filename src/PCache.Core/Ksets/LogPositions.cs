@@ -1,5 +1,6 @@
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Ksets;
 
@@ -34,6 +35,11 @@ internal sealed class LogPositions
         _keyTail = keyTail;
         _dirtyTail = dirtyTail;
         _keyHead = keyHead;
+
+        if (RuleSwitch.IsBroken(BrokenRule.FirstDirtyTailOverLatest))
+        {
+            _dirtyTailReplicas.Latest = (sbyte)(1 - _dirtyTailReplicas.Latest);
+        }
 
         // What the other replica says is not known to be on the way from the key tail: nothing is collected until it was rewritten.
         _dirtyTailOlder = keyTail;
@@ -73,7 +79,9 @@ internal sealed class LogPositions
         {
             lock (_lock)
             {
-                return _dirtyTailOlder;
+                return RuleSwitch.IsBroken(BrokenRule.CollectBeyondOlderDirtyTail) ? _dirtyTail
+                    : RuleSwitch.IsBroken(BrokenRule.CollectDirtyKeys) ? _keyHead
+                    : _dirtyTailOlder;
             }
         }
     }
@@ -125,8 +133,12 @@ internal sealed class LogPositions
     /// <summary>Moves the key tail, durably; in both replicas when <paramref name="both"/> (a log segment is given up, or the log is emptied for a truncation).</summary>
     public void WriteKeyTail(LogPoint point, bool both)
     {
-        Write(MediaConstants.KeyTailOffset, point.Position, ref _keyTailReplicas);
-        if (both)
+        if (!RuleSwitch.IsBroken(BrokenRule.KeyTailNotWritten))
+        {
+            Write(MediaConstants.KeyTailOffset, point.Position, ref _keyTailReplicas);
+        }
+
+        if (both && !RuleSwitch.IsBroken(BrokenRule.KeyTailNotWritten))
         {
             Write(MediaConstants.KeyTailOffset, point.Position, ref _keyTailReplicas);
         }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Ksets;
 
@@ -127,7 +128,7 @@ internal sealed class LogReplay
             CheckEnd(position, outcome, sequence);
         }
 
-        if (!_dirty)
+        if (!_dirty && !RuleSwitch.IsBroken(BrokenRule.DirtyTailNotMetAccepted))
         {
             _report.Damage("dirty tail", DirtyTailPlace, Text($"It is {_media.DirtyTail}, which is no kset boundary of the log from key tail {_media.KeyTail} to key head {position}. Without it nobody knows what is dirty; restore the image from a copy."));
         }
@@ -231,6 +232,11 @@ internal sealed class LogReplay
             else
             {
                 _deadKeys++;
+                if (RuleSwitch.IsBroken(BrokenRule.DeadKeysTakeReferences))
+                {
+                    _use.AddReference((int)key.Segment);
+                }
+
                 if (_dirty && !key.IsClean)
                 {
                     _lostKeys++;

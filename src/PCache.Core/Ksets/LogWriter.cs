@@ -86,6 +86,7 @@ internal sealed class LogWriter
     {
         long wanted = (long)keys * WorstCaseKeyBytes;
         long least = anew ? 0 : AnewBytes;
+        least = RuleSwitch.IsBroken(BrokenRule.LogRoomNotReserved) ? long.MinValue / 2 : least;
         if (Volatile.Read(ref _availableBytes) < wanted + least)
         {
             return false;
@@ -167,7 +168,8 @@ internal sealed class LogWriter
 
             long covers = Volatile.Read(ref _flushesRequested);
             AppendAllLocked();
-            if (_appendedSinceBarrier)
+            covers = RuleSwitch.IsBroken(BrokenRule.FlushJoinedTooEarly) ? Volatile.Read(ref _flushesRequested) : covers;
+            if (_appendedSinceBarrier && !RuleSwitch.IsBroken(BrokenRule.BarrierNotLogged))
             {
                 _barrierPending = true;
                 _appendedSinceBarrier = false;
@@ -219,7 +221,7 @@ internal sealed class LogWriter
     /// <summary>Zeroes the next log segment ahead of time. Returns whether there was something to do.</summary>
     public bool PrepareNext()
     {
-        int next = _segments.PeekReserve();
+        int next = RuleSwitch.IsBroken(BrokenRule.LinkBeforeTargetZeroed) ? -1 : _segments.PeekReserve();
         if (next < 0 || Volatile.Read(ref _zeroedReserve) == next)
         {
             return false;
@@ -260,7 +262,9 @@ internal sealed class LogWriter
 
     private void AppendAllLocked()
     {
-        for (int i = 0; i < _pending.Length; i++)
+        int each = RuleSwitch.IsBroken(BrokenRule.FlushSkipsShards) ? 2 : 1;
+        _takenCount = RuleSwitch.IsBroken(BrokenRule.FailedAppendForgotten) ? 0 : _takenCount;
+        for (int i = 0; i < _pending.Length; i += each)
         {
             Take(i);
         }
@@ -283,7 +287,14 @@ internal sealed class LogWriter
                 Compact(keys.Length);
             }
 
-            keys.CopyTo(_taken.AsSpan(_takenStart + _takenCount));
+            int at = _takenStart + _takenCount;
+            if (RuleSwitch.IsBroken(BrokenRule.LaterKeysLoggedFirst))
+            {
+                at = _takenStart;
+                _taken.AsSpan(at, _takenCount).CopyTo(_taken.AsSpan(at + keys.Length));
+            }
+
+            keys.CopyTo(_taken.AsSpan(at));
             _takenCount += keys.Length;
             _pending[shard].Clear();
         }
@@ -313,10 +324,15 @@ internal sealed class LogWriter
             return;
         }
 
-        _region.Drain(); // the payload of everything taken
+        if (!RuleSwitch.IsBroken(BrokenRule.PayloadBeforeKset))
+        {
+            _region.Drain(); // the payload of everything taken
+        }
+
         while (_takenCount > 0)
         {
-            int room = _segments.DataSize - _positions.KeyHead.Position.Offset - (2 * MediaConstants.KsetHeaderSize);
+            int headers = RuleSwitch.IsBroken(BrokenRule.KsetFillsSegment) ? 1 : 2; // this kset's and the last one's
+            int room = _segments.DataSize - _positions.KeyHead.Position.Offset - (headers * MediaConstants.KsetHeaderSize);
             int keys = Math.Min(Math.Min(_takenCount, MediaConstants.MaxKeysPerKset), Math.Max(room, 0) / MediaConstants.KeySize);
             if (keys == 0)
             {
@@ -330,6 +346,11 @@ internal sealed class LogWriter
             Interlocked.Add(ref _pendingCount, -keys);
         }
 
+        if (RuleSwitch.IsBroken(BrokenRule.KsetBeforePredecessorDurable))
+        {
+            _region.Drain();
+        }
+
         _takenStart = 0;
     }
 
@@ -339,12 +360,25 @@ internal sealed class LogWriter
         int size = MediaConstants.KsetHeaderSize + (keys.Length * MediaConstants.KeySize);
         Span<byte> bytes = _kset.AsSpan(0, size);
         MemoryMarshal.AsBytes(keys).CopyTo(bytes[MediaConstants.KsetHeaderSize..]);
+        if (RuleSwitch.IsBroken(BrokenRule.KeysReversedInKset))
+        {
+            MemoryMarshal.Cast<byte, CacheKey>(bytes[MediaConstants.KsetHeaderSize..]).Reverse();
+        }
+
         LogPosition at = _positions.KeyHead.Position;
+        LogPosition next = at with { Offset = at.Offset + size };
+        int advance = size;
+        if (RuleSwitch.IsBroken(BrokenRule.KeyHeadAdvancedFirst))
+        {
+            _positions.AdvanceHead(next, size);
+            advance = 0;
+        }
+
         Store(at, bytes, (uint)keys.Length, KsetHeader.MakeFlags(last: false, _barrierPending, sequence));
         _lastSequence = sequence;
         _barrierPending = false;
         _appendedSinceBarrier = true;
-        _positions.AdvanceHead(at with { Offset = at.Offset + size }, size);
+        _positions.AdvanceHead(next, advance);
 
         // Reserved: the worst case of each key; used: the kset. The rest is free again.
         Interlocked.Add(ref _availableBytes, ((long)keys.Length * WorstCaseKeyBytes) - size);
@@ -359,7 +393,7 @@ internal sealed class LogWriter
             throw new PCacheFullException("The log has no segment left. Room for keys is reserved before they are accepted, so this is a defect.");
         }
 
-        if (_zeroedReserve != next)
+        if (_zeroedReserve != next && !RuleSwitch.IsBroken(BrokenRule.LinkBeforeTargetZeroed))
         {
             ZeroSegment(next);
         }
@@ -367,6 +401,11 @@ internal sealed class LogWriter
         uint sequence = SequenceTracker.Next(_lastSequence);
         LogPosition at = _positions.KeyHead.Position;
         Store(at, _kset.AsSpan(0, MediaConstants.KsetHeaderSize), (uint)next, KsetHeader.MakeFlags(last: true, barrier: false, sequence));
+        if (RuleSwitch.IsBroken(BrokenRule.LinkBeforeTargetZeroed))
+        {
+            ZeroSegment(next);
+        }
+
         _lastSequence = sequence;
         _zeroedReserve = -1;
         _segments.TakeForLog(out int refilled);
@@ -382,13 +421,25 @@ internal sealed class LogWriter
         MemoryMarshal.Write(bytes, in header);
         header.Crc = Crc32C.HashToUInt32(bytes[4..]);
         MemoryMarshal.Write(bytes, in header);
-        _region.WriteDurably(_segments.DataOffset(at.Segment) + at.Offset, bytes);
+        long place = _segments.DataOffset(at.Segment) + at.Offset;
+        if (RuleSwitch.IsBroken(BrokenRule.FlushReturnsBeforeDrain) || RuleSwitch.IsBroken(BrokenRule.KsetBeforePredecessorDurable))
+        {
+            _region.Write(place, bytes);
+            _region.FlushRange(place, bytes.Length);
+            return;
+        }
+
+        _region.WriteDurably(place, bytes);
     }
 
     private void ZeroSegment(int segment)
     {
         _segments.RaiseIfNeeded(segment); // before the link: falling back to an older key tail must not meet live keys in a log segment
-        RegionZeroing.Zero(_region, _segments.DataOffset(segment), _segments.DataSize);
+        if (!RuleSwitch.IsBroken(BrokenRule.LogSegmentNotZeroed))
+        {
+            RegionZeroing.Zero(_region, _segments.DataOffset(segment), _segments.DataSize);
+        }
+
         _zeroedReserve = segment;
     }
 }

@@ -1,4 +1,5 @@
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Ksets;
 
@@ -18,13 +19,16 @@ internal static class RegionZeroing
                 region.WriteZeros(offset + done, n);
                 region.FlushRange(offset + done, n);
             }
-            else
+            else if (!RuleSwitch.IsBroken(BrokenRule.ZerosTakenForDurable))
             {
                 // It reads as zero, but the store that made it so may not be durable yet.
                 region.FlushRange(offset + done, n);
             }
         }
 
-        region.Drain();
+        if (!RuleSwitch.IsBroken(BrokenRule.ZeroingNotDrained))
+        {
+            region.Drain();
+        }
     }
 }

@@ -49,22 +49,57 @@ internal static class Formatter
         extension.Flags = p.BackingResizable ? ExtensionBlocks.ResizableBackingFlag : 0;
         extension.BackingIdentity = Bytes16.FromGuid(p.BackingIdentity);
 
-        // The magic goes first and comes last, each time alone: one word can't be torn, and without it there is no cache, rather than a damaged one.
-        Zero(region, MediaConstants.SuperblockOffset + MagicOffset, sizeof(ulong));
-        region.Drain();
-        Zero(region, MediaConstants.SuperblockOffset, MediaConstants.BlockSize);
-        region.Drain();
+        if (!RuleSwitch.IsBroken(BrokenRule.SuperblockNotZeroedFirst))
+        {
+            // The magic goes first and comes last, each time alone: one word can't be torn, and without it there is no cache, rather than a damaged one.
+            Zero(region, MediaConstants.SuperblockOffset + MagicOffset, sizeof(ulong));
+            EndStep(region);
+            Zero(region, MediaConstants.SuperblockOffset, MediaConstants.BlockSize);
+        }
+
+        EndStep(region);
+        if (RuleSwitch.IsBroken(BrokenRule.SuperblockWrittenFirst))
+        {
+            WriteSuperblock(region, geometry);
+        }
 
         ZeroEverything(region, geometry);
-        region.Drain();
+        EndStep(region);
+        if (RuleSwitch.IsBroken(BrokenRule.CacheInfoBeforeTails))
+        {
+            WriteCacheInfo(region, geometry, p);
+        }
 
         WriteSegments(region, geometry);
         PositionRecord start = default;
         Put(region, MediaConstants.KeyTailOffset, ref start, 1);
         Put(region, MediaConstants.DirtyTailOffset, ref start, 1);
-        Put(region, MediaConstants.ExtensionOffset, ref extension, 1);
-        region.Drain();
+        if (!RuleSwitch.IsBroken(BrokenRule.ExtensionAfterSuperblock))
+        {
+            Put(region, MediaConstants.ExtensionOffset, ref extension, 1);
+        }
 
+        EndStep(region);
+        WriteCacheInfo(region, geometry, p);
+        WriteSuperblock(region, geometry);
+        if (RuleSwitch.IsBroken(BrokenRule.ExtensionAfterSuperblock))
+        {
+            Put(region, MediaConstants.ExtensionOffset, ref extension, 1);
+            EndStep(region);
+        }
+    }
+
+    /// <summary>What a step stored is durable before the next begins.</summary>
+    private static void EndStep(PmemRegion region)
+    {
+        if (!RuleSwitch.IsBroken(BrokenRule.FormatUnderOneFence))
+        {
+            region.Drain();
+        }
+    }
+
+    private static void WriteCacheInfo(PmemRegion region, Geometry geometry, FormatParameters p)
+    {
         CacheInfo info = new()
         {
             FirstSegment = 0,
@@ -72,8 +107,11 @@ internal static class Formatter
             Flags = CacheFlags.Create(p.PayloadCrc, p.GcPercent).Value,
         };
         Put(region, MediaConstants.CacheInfoOffset + MediaConstants.CacheInfoStride, ref info, 1);
-        region.Drain();
+        EndStep(region);
+    }
 
+    private static void WriteSuperblock(PmemRegion region, Geometry geometry)
+    {
         Superblock superblock = new()
         {
             Magic = geometry.IsLinux ? MediaConstants.SuperblockMagicLinux : MediaConstants.SuperblockMagicCompact,
@@ -126,11 +164,16 @@ internal static class Formatter
     /// </summary>
     private static void ZeroEverything(PmemRegion region, Geometry geometry)
     {
-        Zero(region, MediaConstants.ExtensionOffset, MediaConstants.BlockSize);
-        Zero(region, MediaConstants.CacheInfoOffset, MediaConstants.SegmentsOffset - MediaConstants.CacheInfoOffset);
+        if (!RuleSwitch.IsBroken(BrokenRule.OldReplicasLeft))
+        {
+            Zero(region, MediaConstants.ExtensionOffset, MediaConstants.BlockSize);
+            Zero(region, MediaConstants.CacheInfoOffset, MediaConstants.SegmentsOffset - MediaConstants.CacheInfoOffset);
+        }
+
+        int head = MediaConstants.SegmentDataOffset + (RuleSwitch.IsBroken(BrokenRule.OldKsetsLeft) ? 0 : MediaConstants.KsetHeaderSize);
         for (int id = 0; id < geometry.SegmentCount; id++)
         {
-            Zero(region, geometry.SegmentOffset(id), id == 0 ? geometry.SegmentSize : MediaConstants.SegmentDataOffset + MediaConstants.KsetHeaderSize);
+            Zero(region, geometry.SegmentOffset(id), id == 0 && !RuleSwitch.IsBroken(BrokenRule.OldKsetsLeft) ? geometry.SegmentSize : head);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Layout;
 
@@ -70,7 +71,7 @@ internal static class MediaLoader
     {
         const long Offset = MediaConstants.CacheInfoOffset;
         ReplicaOutcome outcome = Replicas.Read(region, Offset, MediaConstants.CacheInfoStride, out info, out _, out state);
-        if (outcome == ReplicaOutcome.Blank)
+        if (outcome == ReplicaOutcome.Blank || (outcome == ReplicaOutcome.None && RuleSwitch.IsBroken(BrokenRule.DamagedInfoTakenForNew)))
         {
             throw new PCacheNotFormattedException("Both replicas of the cache info are zero: formatting was not finished. Nothing was changed; format the device anew.");
         }
@@ -181,7 +182,7 @@ internal static class MediaLoader
         {
             long offset = geometry.SegmentOffset(chain[position]) + MediaConstants.SegmentControlOffset;
             ReplicaOutcome outcome = Replicas.Read(region, offset, MediaConstants.GenerationStride, out GenerationRecord record, out _, out states[position]);
-            if (outcome is ReplicaOutcome.Blank or ReplicaOutcome.None)
+            if (outcome is ReplicaOutcome.Blank or ReplicaOutcome.None && !RuleSwitch.IsBroken(BrokenRule.BadGenerationsTakenForZero))
             {
                 // Never taken for generation 0: then keys of an earlier use would come back to life, or live ones be refused.
                 report.Damage(GenerationName, offset, Text($"Neither replica of segment {chain[position]}'s generation is valid, so nobody can tell live keys from dead ones there. Restore the image from a copy."));

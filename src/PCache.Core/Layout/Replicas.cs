@@ -45,16 +45,18 @@ internal static class Replicas
     {
         bool ok0 = TryRead(region, offset, out T first, out bool blank0);
         bool ok1 = TryRead(region, offset + stride, out T second, out bool blank1);
+        bool refused = RuleSwitch.IsBroken(BrokenRule.BadReplicaFatal) && !((ok0 || blank0) && (ok1 || blank1));
         byte seq0 = Header(ref first).Sequence;
         byte seq1 = Header(ref second).Sequence;
         state = ReplicaState.None;
-        if (!ok0 && !ok1)
+        if ((!ok0 && !ok1) || refused)
         {
             latest = older = default;
             return blank0 && blank1 ? ReplicaOutcome.Blank : ReplicaOutcome.None;
         }
 
-        bool useSecond = ok1 && (!ok0 || (sbyte)(seq1 - seq0) > 0);
+        bool later = RuleSwitch.IsBroken(BrokenRule.ReplicaSequenceDoesNotWrap) ? seq1 > seq0 : (sbyte)(seq1 - seq0) > 0;
+        bool useSecond = ok1 && (!ok0 || later);
         latest = useSecond ? second : first;
         bool both = ok0 && ok1;
         older = both ? (useSecond ? first : second) : latest;
@@ -67,8 +69,15 @@ internal static class Replicas
         where T : unmanaged
     {
         sbyte target = (sbyte)(state.Latest == 0 ? 1 : 0);
-        byte sequence = (byte)(state.Sequence + 1);
+        target = RuleSwitch.IsBroken(BrokenRule.LatestReplicaOverwritten) ? Math.Max(state.Latest, (sbyte)0) : target;
+        byte sequence = (byte)(state.Sequence + (RuleSwitch.IsBroken(BrokenRule.ReplicaSequenceKept) ? 0 : 1));
         Seal(ref value, sequence);
+        if (RuleSwitch.IsBroken(BrokenRule.ReplicaStateAdvancedFirst))
+        {
+            (state.Latest, state.Sequence) = (target, sequence);
+        }
+
+        stride = RuleSwitch.IsBroken(BrokenRule.ReplicaStrideIsSize) ? Unsafe.SizeOf<T>() : stride;
         region.WriteDurably(offset + (target * (long)stride), MemoryMarshal.AsBytes(new Span<T>(ref value)));
         state.Latest = target;
         state.Sequence = sequence;
@@ -94,7 +103,7 @@ internal static class Replicas
         {
             region.ReadMetadata(offset, bytes);
         }
-        catch (IOException)
+        catch (IOException) when (!RuleSwitch.IsBroken(BrokenRule.UnreadableReplicaFatal))
         {
             value = default;
             return false;

@@ -5,6 +5,7 @@
 // * Dax is given or refused, never replaced by something weaker.
 using System.Runtime.Intrinsics.X86;
 using Microsoft.Win32.SafeHandles;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Pmem;
 
@@ -159,7 +160,7 @@ public static class PmemFile
                 path,
                 mode,
                 options.ReadOnly ? FileAccess.Read : FileAccess.ReadWrite,
-                options.ReadOnly ? FileShare.Read : FileShare.None,
+                RuleSwitch.IsBroken(BrokenRule.FileNotLocked) ? FileShare.ReadWrite : options.ReadOnly ? FileShare.Read : FileShare.None,
                 FileOptions.None,
                 preallocationBytes);
         }

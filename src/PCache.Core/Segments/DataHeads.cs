@@ -80,7 +80,10 @@ internal sealed class DataHeads
                         long at = _segments.DataOffset(made.Segment) + made.Offset;
                         _region.WriteZeros(at, made.LengthBytes);
                         _region.FlushRange(at, made.LengthBytes);
-                        _region.Drain();
+                        if (!RuleSwitch.IsBroken(BrokenRule.PayloadBeforeKset))
+                        {
+                            _region.Drain();
+                        }
                     }
                     finally
                     {

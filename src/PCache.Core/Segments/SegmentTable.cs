@@ -1,5 +1,6 @@
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Segments;
 
@@ -172,7 +173,7 @@ internal sealed class SegmentTable
         int segment;
         lock (_poolLock)
         {
-            if (!_free.TryDequeue(out segment))
+            if (!_free.TryDequeue(out segment) && !(RuleSwitch.IsBroken(BrokenRule.DataTakesLogReserve) && _reserve.TryDequeue(out segment)))
             {
                 return -1;
             }
@@ -279,7 +280,7 @@ internal sealed class SegmentTable
         lock (_poolLock)
         {
             _uses[segment] = SegmentUse.Free;
-            _usedCount--;
+            _usedCount -= RuleSwitch.IsBroken(BrokenRule.UsedCountNeverFalls) ? 0 : 1;
             if (_reserve.Count < _reserveTarget)
             {
                 _reserve.Enqueue(segment);
@@ -303,10 +304,11 @@ internal sealed class SegmentTable
     /// <summary>Raises in memory first (readers must see it before any store into the segment), then durably in both replicas.</summary>
     private void RaiseGeneration(int segment)
     {
-        ulong generation = _generations[segment] + 1;
+        ulong generation = _generations[segment] + (RuleSwitch.IsBroken(BrokenRule.GenerationNotRaised) ? 0UL : 1);
         Interlocked.Exchange(ref _generations[segment], generation);
         long offset = _geometry.SegmentOffset(_chain[segment]) + MediaConstants.SegmentControlOffset;
-        for (int replica = 0; replica < 2; replica++)
+        int replicas = RuleSwitch.IsBroken(BrokenRule.GenerationNotDurable) ? 0 : RuleSwitch.IsBroken(BrokenRule.GenerationInOneReplica) ? 1 : 2;
+        for (int replica = 0; replica < replicas; replica++)
         {
             var record = new GenerationRecord { Generation = generation };
             Replicas.Write(_region, offset, MediaConstants.GenerationStride, ref record, ref _generationReplicas[segment]);

@@ -1,5 +1,6 @@
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Writeback;
 
@@ -31,7 +32,7 @@ internal static class KeyExtents
     /// <summary>The key of a whole extent.</summary>
     public static CacheKey ToKey(long stripe, in Extent extent) => new()
     {
-        Offset = (ulong)((stripe << ShardedIndex.StripeShift) + ((long)extent.Start * MediaConstants.SectorSize)),
+        Offset = KeyOffset((ulong)((stripe << ShardedIndex.StripeShift) + ((long)extent.Start * MediaConstants.SectorSize))),
         Length = (uint)extent.Length * MediaConstants.SectorSize,
         Flags = extent.IsClean ? CacheKey.CleanFlag : 0,
         Segment = extent.Segment,
@@ -39,4 +40,6 @@ internal static class KeyExtents
         Generation = extent.Generation,
         PayloadCrc = extent.PayloadCrc,
     };
+
+    private static ulong KeyOffset(ulong offset) => RuleSwitch.IsBroken(BrokenRule.KeyOffset32Bits) ? (uint)offset : offset;
 }

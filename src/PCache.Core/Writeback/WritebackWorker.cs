@@ -120,14 +120,25 @@ internal sealed class WritebackWorker
             return WritebackOutcome.Nothing;
         }
 
+        if (RuleSwitch.IsBroken(BrokenRule.KsetErrorTakenForNothing) && !CanReadKset())
+        {
+            return WritebackOutcome.Nothing;
+        }
+
         LogPoint end = Collect(stop);
         if (_plan.EntryCount > 0)
         {
-            int blockSize = Math.Max(1, _backing.BlockSize);
-            _plan.Build(blockSize, blockSize == 1 ? Math.Min(_backing.Length, EndsAt) : _backing.Length, BackingWriter.MaxRunBytes);
+            if (RuleSwitch.IsBroken(BrokenRule.WritebackOldestWins))
+            {
+                _plan.Reverse();
+            }
+
+            int blockSize = RuleSwitch.IsBroken(BrokenRule.WritebackIgnoresBlockSize) ? 1 : Math.Max(1, _backing.BlockSize);
+            long backingEnd = blockSize == 1 ? Math.Min(_backing.Length, EndsAt) : _backing.Length;
+            _plan.Build(blockSize, RuleSwitch.IsBroken(BrokenRule.WritebackPastTheEnd) ? long.MaxValue : backingEnd, BackingWriter.MaxRunBytes);
             _writer.WriteRuns(_plan, stop);
             stop.ThrowIfCancellationRequested();
-            _backing.Flush();
+            FlushBacking(end);
             Volatile.Write(ref _writtenBytes, _writtenBytes + _plan.RunBytes);
         }
 
@@ -137,13 +148,50 @@ internal sealed class WritebackWorker
         }
 
         _parts.Positions.WriteDirtyTail(end);
-        _parts.Dirty.Remove(_passedKeys, _passedBytes);
+        if (!RuleSwitch.IsBroken(BrokenRule.DirtyCounterNeverFalls))
+        {
+            _parts.Dirty.Remove(_passedKeys, _passedBytes);
+        }
+
         foreach (CacheKey key in _written)
         {
             MarkClean(in key);
         }
 
         return WritebackOutcome.Moved;
+    }
+
+    /// <summary>Before the dirty tail moves to <paramref name="end"/>.</summary>
+    private void FlushBacking(LogPoint end)
+    {
+        if (RuleSwitch.IsBroken(BrokenRule.DirtyTailBeforeFlush))
+        {
+            _parts.Positions.WriteDirtyTail(end);
+        }
+
+        try
+        {
+            if (!RuleSwitch.IsBroken(BrokenRule.BackingNotFlushed))
+            {
+                _backing.Flush();
+            }
+        }
+        catch (IOException) when (RuleSwitch.IsBroken(BrokenRule.BackingFlushErrorIgnored))
+        {
+        }
+    }
+
+    private bool CanReadKset()
+    {
+        try
+        {
+            ReadKset(_parts.Positions.DirtyTail);
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Collects the group at the dirty tail; returns the point behind it.</summary>
@@ -161,7 +209,8 @@ internal sealed class WritebackWorker
         {
             stop.ThrowIfCancellationRequested();
             ReadKset(at);
-            if ((_plan.EntryCount > 0 && (_reader.Header.IsBarrier || groupBytes >= _options.WritebackGroupBytes)) || _damaged.Count > 0)
+            bool barrier = _reader.Header.IsBarrier && !RuleSwitch.IsBroken(BrokenRule.BarriersIgnored);
+            if ((_plan.EntryCount > 0 && (barrier || groupBytes >= _options.WritebackGroupBytes)) || _damaged.Count > 0)
             {
                 break; // behind damage at once: there may be room in the log for no more than what one kset holds
             }
@@ -170,7 +219,7 @@ internal sealed class WritebackWorker
             for (int i = 0; i < keys.Length; i++)
             {
                 KeyState state = _validator.Check(in keys[i], _reader.KeyDeviceOffset(i), _parts.Segments.Generations);
-                if (state == KeyState.Live && !keys[i].IsClean)
+                if ((state == KeyState.Live || RuleSwitch.IsBroken(BrokenRule.DeadKeysWrittenBack)) && !keys[i].IsClean)
                 {
                     groupBytes += Take(in keys[i], at.Distance);
                 }
@@ -202,8 +251,13 @@ internal sealed class WritebackWorker
         }
 
         long source = _parts.Segments.DataOffset((int)key.Segment) + key.SegmentOffset;
-        if (_payloadCrc && Crc32C.HashToUInt32(_parts.Region.ReadSpan(source, (int)key.Length)) != key.PayloadCrc)
+        if (_payloadCrc && !RuleSwitch.IsBroken(BrokenRule.PayloadDamageWrittenBack) && Crc32C.HashToUInt32(_parts.Region.ReadSpan(source, (int)key.Length)) != key.PayloadCrc)
         {
+            if (RuleSwitch.IsBroken(BrokenRule.PayloadDamageStopsWriteback))
+            {
+                throw new PCacheDamagedDataException((long)key.Offset, key.Length);
+            }
+
             _damaged.Add(key);
             return 0;
         }
@@ -226,6 +280,10 @@ internal sealed class WritebackWorker
                 var same = new SameKeyFilter(ExtentIdentity.Of(in extent));
                 _pieces.Clear();
                 index.ReplaceWhere(in extent, ref same, _pieces);
+                if (RuleSwitch.IsBroken(BrokenRule.NewerMarkedClean))
+                {
+                    index.Insert(in extent);
+                }
             }
         }
     }
