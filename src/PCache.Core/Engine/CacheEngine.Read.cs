@@ -215,7 +215,7 @@ internal sealed partial class CacheEngine
 
         // Loads of the payload before the load of the generation: whoever reuses the segment raises it before the first store.
         Volatile.ReadBarrier();
-        if (IsDead(in extent) && !RuleSwitch.IsBroken(BrokenRule.GenerationNotCheckedAgain))
+        if (IsDead(in extent))
         {
             return false;
         }

@@ -177,9 +177,6 @@ internal enum BrokenRule
     /// <summary>Class 4: reads don't look at the generation.</summary>
     DeadExtentsRead,
 
-    /// <summary>Class 4: reads don't look at the generation once more after the copy.</summary>
-    GenerationNotCheckedAgain,
-
     /// <summary>Class 5: what a used buffer held stands behind the end of the backing.</summary>
     StaleBytesBeyondEnd,
 

@@ -1,0 +1,61 @@
+using System.Collections;
+using PCache.Core.Primitives;
+using Xunit.Sdk;
+
+namespace PCache.Core.Simulation.Rules;
+
+/// <summary>
+/// Checks by the switch that each has to see thrown. Keeps true: a check is run both ways, on a thread of its own; as the code is it must find nothing, with
+/// the rule broken it must find something: an assertion that fails, an error that the caller of a sound device never sees, or a call that doesn't end.
+/// </summary>
+internal sealed class RuleChecks : IEnumerable<KeyValuePair<BrokenRule, Action>>
+{
+    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(2);
+    private readonly Dictionary<BrokenRule, Action> _checks = [];
+
+    /// <summary>The switches, as xUnit wants them.</summary>
+    public TheoryData<string> Names => [.. _checks.Keys.Select(rule => rule.ToString())];
+
+    public IEnumerable<BrokenRule> Rules => _checks.Keys;
+
+    public void Add(BrokenRule rule, Action check) => _checks.Add(rule, check);
+
+    /// <summary>One check that finds several broken rules.</summary>
+    public void Add(BrokenRule[] rules, Action check)
+    {
+        foreach (BrokenRule rule in rules)
+        {
+            _checks.Add(rule, check);
+        }
+    }
+
+    /// <summary>Runs a switch's check both ways.</summary>
+    public void AssertFound(string name)
+    {
+        BrokenRule rule = Enum.Parse<BrokenRule>(name);
+        Exception? sound = Run(BrokenRule.None, _checks[rule]);
+        Assert.True(sound is null, $"nothing is broken, and yet: {sound}");
+        Exception? found = Run(rule, _checks[rule]);
+        Assert.True(found is not null, $"{rule} is broken, and nobody noticed");
+        Assert.True(found is XunitException or IOException or InvalidOperationException or ArgumentException, $"{rule} is broken, and the check stumbled over it: {found}");
+    }
+
+    public IEnumerator<KeyValuePair<BrokenRule, Action>> GetEnumerator() => _checks.GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    private static Exception? Run(BrokenRule rule, Action check)
+    {
+        Exception? result = null;
+        var thread = new Thread(() =>
+        {
+            using (RuleSwitch.Break(rule))
+            {
+                result = Record.Exception(check);
+            }
+        })
+        { IsBackground = true };
+        thread.Start();
+        return thread.Join(Longest) ? result : new InvalidOperationException("The check doesn't end.");
+    }
+}
