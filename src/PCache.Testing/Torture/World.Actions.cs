@@ -14,6 +14,7 @@ internal sealed partial class World
     private bool _faulted;
     private (SimulatedPmem Region, SimulatedDisk Disk)? _left;
     private bool _paused;
+    private bool _closed;
 
     private void Do(WorldAction action)
     {
@@ -26,13 +27,19 @@ internal sealed partial class World
         {
             // Whatever the dead machine still did.
         }
-        catch (Exception e) when (_faulted && IsFaultReport(e))
+        catch (Exception e) when (IsExpected(e))
         {
             if (_left is null)
             {
                 Disk.Heal();
-                _faulted = false;
+                _faulted = _paused = false;
                 Oracle.InProgress = default;
+                if (_closed)
+                {
+                    Open();
+                }
+
+                ApplyPause();
                 Oracle.Settle(Device);
             }
         }
@@ -47,7 +54,8 @@ internal sealed partial class World
         }
     }
 
-    private static bool IsFaultReport(Exception e) => e is IOException or PCacheException;
+    /// <summary>Planned faults may be reported, and a paused write-back may leave no room.</summary>
+    private bool IsExpected(Exception e) => (_faulted && e is IOException or PCacheException) || (_paused && e is PCacheFullException);
 
     private void Perform(WorldAction action)
     {
@@ -226,6 +234,7 @@ internal sealed partial class World
             Device.Drain();
         }
 
+        _closed = true;
         Device.Dispose();
         if (_left is not null)
         {
@@ -241,6 +250,7 @@ internal sealed partial class World
     {
         IsFormatted = true;
         Device = PCacheDevice.Open(Region, Disk, Options with { TimeProvider = _clock });
+        _closed = false;
         ApplyPause();
     }
 
@@ -302,13 +312,13 @@ internal sealed partial class World
     /// <summary>Not what waits for maintenance, nor a write over the range of a write in progress: which of them wins isn't defined.</summary>
     private bool MayNest(WorldAction action)
     {
-        if (action.Kind is not (ActionKind.Write or ActionKind.Force or ActionKind.Zeroes or ActionKind.Discard or ActionKind.Flush or ActionKind.Read or ActionKind.Wait))
+        if (_outer is { Kind: ActionKind.Reopen } || action.Kind is not (ActionKind.Write or ActionKind.Force or ActionKind.Zeroes or ActionKind.Discard or ActionKind.Flush or ActionKind.Read or ActionKind.Wait))
         {
             return false;
         }
 
         (long offset, long lengthBytes) = Oracle.InProgress;
-        bool overlaps = action.IsWrite && (_outer is { Kind: ActionKind.SetLength or ActionKind.Reopen }
+        bool overlaps = action.IsWrite && (_outer is { Kind: ActionKind.SetLength }
             || (action.Offset / 512 < (offset + lengthBytes + 511) / 512 && (action.Offset + action.Length + 511) / 512 > offset / 512));
         PCacheStatus status = Device.GetStatus();
         return !overlaps && action.Offset + action.Length <= Oracle.Length && status.SegmentCount - status.SegmentsUsed > _settings.LogReserveSegments + 1;
