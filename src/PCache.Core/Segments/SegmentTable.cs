@@ -29,6 +29,7 @@ internal enum SegmentUse : byte
 /// the generation it started with has copied payload that nobody overwrote.</item>
 /// <item>The raised generation is durable, in both replicas, before the segment is in a pool.</item>
 /// <item>The log's reserve is filled first; payload only ever comes from the other pool, so the log can always move on.</item>
+/// <item>A generation never wraps: a segment that has the last one isn't given out again.</item>
 /// </list>
 /// Counts and generations are safe from any thread; the pools have one lock, a leaf in the lock order.
 /// </remarks>
@@ -151,6 +152,13 @@ internal sealed class SegmentTable
                 continue;
             }
 
+            if (_generations[i] == ulong.MaxValue)
+            {
+                _uses[i] = SegmentUse.Data;
+                _usedCount++;
+                continue;
+            }
+
             // Keys of an earlier life may still name this generation; see rule 7 of the replay.
             _raiseBeforeUse[i] = true;
             if (_reserve.Count < _reserveTarget)
@@ -252,9 +260,17 @@ internal sealed class SegmentTable
         }
     }
 
-    /// <summary>Gives an unreferenced payload segment back to the pools, its generation durably raised. Returns whether the log's reserve got it.</summary>
+    /// <summary>
+    /// Gives an unreferenced payload segment back to the pools, its generation durably raised; one that can't be raised any more stays out of them. Returns
+    /// whether the log's reserve got it.
+    /// </summary>
     public bool Reclaim(int segment)
     {
+        if (_generations[segment] == ulong.MaxValue)
+        {
+            return false;
+        }
+
         try
         {
             RaiseGeneration(segment);
