@@ -12,6 +12,9 @@ internal static class TestRuns
     /// <summary>Seconds that each random test may go on for; 0 in the suite.</summary>
     public static double Seconds { get; } = Number("PCACHE_TEST_SECONDS") ?? 0;
 
+    /// <summary>The only seed to run, where PCACHE_TEST_SEED is set.</summary>
+    public static int? Only { get; } = (int?)Number("PCACHE_TEST_SEED");
+
     /// <summary>Runs seeds 1..count; beyond that as long as PCACHE_TEST_SECONDS says; only PCACHE_TEST_SEED where that is set.</summary>
     public static void ForSeeds(int count, Action<int> run)
     {
