@@ -140,7 +140,8 @@ internal sealed class Recovery : IReplaySink
         }
 
         Guid identity = block.BackingIdentity.ToGuid();
-        if (identity != Guid.Empty && identity != _options.BackingIdentity && !RuleSwitch.IsBroken(BrokenRule.BackingIdentityIgnored))
+        if (identity != Guid.Empty && identity != _options.BackingIdentity && !RuleSwitch.IsBroken(BrokenRule.BackingIdentityIgnored)
+            && !RuleSwitch.IsBroken(BrokenRule.ValidationBackingIdentity))
         {
             throw new PCacheBackingMismatchException($"The cache is bound to the backing with identity {identity}, the options name {(_options.BackingIdentity == Guid.Empty ? "none" : _options.BackingIdentity)}. Open with the right backing, or bind the cache anew.");
         }
@@ -153,7 +154,7 @@ internal sealed class Recovery : IReplaySink
         // A backing that can grow is bound with its least length. One that is opened read-only can't, so it is judged by what it was when bound.
         bool mayBeLonger = _backing.CanResize || (block.Flags & ExtensionBlocks.ResizableBackingFlag) != 0;
         ulong length = (ulong)_backing.Length;
-        if (mayBeLonger ? length < block.BackingLength : length != block.BackingLength)
+        if ((mayBeLonger ? length < block.BackingLength : length != block.BackingLength) && !RuleSwitch.IsBroken(BrokenRule.ValidationBoundLength))
         {
             throw new PCacheBackingMismatchException($"The cache is bound to a backing of {(mayBeLonger ? "at least " : string.Empty)}{block.BackingLength} bytes, this one has {length}. Open with the right backing, or bind the cache anew.");
         }
@@ -162,7 +163,7 @@ internal sealed class Recovery : IReplaySink
     private void Replay(long started)
     {
         ReplayResult result = LogReplay.Run(_region, Media, this, _backing.Length);
-        if (result.LostKeys > 0 && !_options.ReadOnly && !_options.AcceptLostWrites)
+        if (result.LostKeys > 0 && !_options.ReadOnly && !_options.AcceptLostWrites && !RuleSwitch.IsBroken(BrokenRule.ValidationLostWrites))
         {
             throw new PCacheLostWritesException($"{result.LostKeys} writes that were not yet written back are lost: whoever wrote this image reused their segments. Open it for reading to save the rest, or accept the loss explicitly.");
         }

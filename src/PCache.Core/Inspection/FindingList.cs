@@ -17,11 +17,13 @@ internal sealed class FindingList(int most) : IFindingSink
 
     public bool IsSound => _counts[(int)FindingSeverity.Damage] + _counts[(int)FindingSeverity.Lost] == 0;
 
+    public bool KeepsMore => _kept.Count < most;
+
     public void Add(Finding finding)
     {
         HasDamageForLinux |= finding.Severity == FindingSeverity.Damage && finding.Structure != ExtensionBlocks.StructureName;
         _counts[(int)finding.Severity]++;
-        if (_kept.Count < most)
+        if (KeepsMore)
         {
             _kept.Add(finding);
         }

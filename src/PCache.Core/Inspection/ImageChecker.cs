@@ -133,6 +133,12 @@ internal sealed class ImageChecker : IReplaySink
             return;
         }
 
+        if (!_findings.KeepsMore)
+        {
+            _findings.Damage("payload", place, string.Empty);
+            return;
+        }
+
         string what = outcome == PayloadVerifier.Outcome.Unreadable ? "can't be read" : "doesn't fit its checksum";
         string advice = dirty
             ? "It is dirty, so the backing doesn't have it: overwrite the range or give it up; everything else can be used."

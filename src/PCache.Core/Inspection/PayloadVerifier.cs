@@ -25,7 +25,7 @@ internal sealed class PayloadVerifier
 
     private readonly PmemRegion _region;
     private readonly MediaState _media;
-    private readonly byte[] _buffer = new byte[ChunkBytes];
+    private readonly byte[] _buffer;
     private readonly Dictionary<(uint Segment, uint Offset, uint Length), uint> _remembered = [];
     private long _budgetBytes;
 
@@ -33,6 +33,7 @@ internal sealed class PayloadVerifier
     {
         _region = region;
         _media = media;
+        _buffer = new byte[Math.Min(ChunkBytes, media.Geometry.DataSize)];
         _budgetBytes = LeastBudgetBytes + (2 * region.LengthBytes);
     }
 
@@ -70,9 +71,9 @@ internal sealed class PayloadVerifier
     {
         crc = Crc32C.FormatSeed;
         long offset = _media.Geometry.DataOffset(_media.Chain[key.Segment]) + key.SegmentOffset;
-        for (long at = 0; at < key.Length; at += ChunkBytes)
+        for (long at = 0; at < key.Length; at += _buffer.Length)
         {
-            Span<byte> part = _buffer.AsSpan(0, (int)Math.Min(ChunkBytes, key.Length - at));
+            Span<byte> part = _buffer.AsSpan(0, (int)Math.Min(_buffer.Length, key.Length - at));
             try
             {
                 _region.ReadMetadata(offset + at, part);

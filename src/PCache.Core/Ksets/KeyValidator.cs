@@ -1,5 +1,6 @@
 using System.Globalization;
 using PCache.Core.Layout;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Ksets;
 
@@ -11,6 +12,22 @@ internal enum KeyState
 
     /// <summary>Its segment has been given a later generation since: its data has been written back, the payload is somebody else's.</summary>
     Dead,
+}
+
+/// <summary>What is wrong with a key.</summary>
+internal enum KeyFault
+{
+    None,
+    Empty,
+    Length,
+    Offset,
+    Stripe,
+    Segment,
+    Generation,
+    Payload,
+
+    /// <summary>The key is fine, but lies beyond the backing's end.</summary>
+    BeyondBacking,
 }
 
 /// <summary>
@@ -50,54 +67,71 @@ internal sealed class KeyValidator
     /// <exception cref="PCacheBackingMismatchException">The key is fine but lies beyond the backing's end.</exception>
     public KeyState Check(in CacheKey key, long deviceOffset, ReadOnlySpan<ulong> generations)
     {
+        KeyFault fault = Find(in key, generations, out KeyState state);
+        return fault == KeyFault.None ? state : throw Describe(fault, in key, deviceOffset, generations);
+    }
+
+    /// <summary>What is wrong with a key, without the cost of an exception: a log may hold a great many bad ones.</summary>
+    public KeyFault Find(in CacheKey key, ReadOnlySpan<ulong> generations, out KeyState state)
+    {
         const ulong SectorMask = MediaConstants.SectorSize - 1;
-        if ((key.Flags & CacheKey.EmptyFlag) != 0)
+        state = KeyState.Dead;
+        if ((key.Flags & CacheKey.EmptyFlag) != 0 && !RuleSwitch.IsBroken(BrokenRule.ValidationKeyEmpty))
         {
-            throw Corrupt(deviceOffset, $"The flags are 0x{key.Flags:X} with \"empty\" (bit 0), which is never on media.");
+            return KeyFault.Empty;
         }
 
-        if (key.Length == 0 || (key.Length & SectorMask) != 0 || key.Length > MediaConstants.StripeSize)
+        if ((key.Length == 0 || (key.Length & SectorMask) != 0 || key.Length > MediaConstants.StripeSize) && !RuleSwitch.IsBroken(BrokenRule.ValidationKeyLength))
         {
-            throw Corrupt(deviceOffset, $"The length is {key.Length}, allowed are multiples of 512 from 512 to {MediaConstants.StripeSize}.");
+            return KeyFault.Length;
         }
 
         // The length is at most a stripe, so the sum can't wrap once the offset has passed the first condition.
-        if (key.Offset > long.MaxValue - MediaConstants.StripeSize || (key.Offset & SectorMask) != 0)
+        if ((key.Offset > long.MaxValue - MediaConstants.StripeSize || (key.Offset & SectorMask) != 0) && !RuleSwitch.IsBroken(BrokenRule.ValidationKeyOffset))
         {
-            throw Corrupt(deviceOffset, $"The offset is {key.Offset}, allowed are multiples of 512 up to the end of the device.");
+            return KeyFault.Offset;
         }
 
-        if (key.Offset / MediaConstants.StripeSize != (key.End - 1) / MediaConstants.StripeSize)
+        if (key.Offset / MediaConstants.StripeSize != (key.End - 1) / MediaConstants.StripeSize && !RuleSwitch.IsBroken(BrokenRule.ValidationKeyStripe))
         {
-            throw Corrupt(deviceOffset, $"The range {key.Offset}..{key.End - 1} crosses a boundary of {MediaConstants.StripeSize} bytes.");
+            return KeyFault.Stripe;
         }
 
-        if (key.Segment >= (uint)_chainLength)
+        if (key.Segment >= (uint)_chainLength && !RuleSwitch.IsBroken(BrokenRule.ValidationKeySegment))
         {
-            throw Corrupt(deviceOffset, $"The cache segment is {key.Segment}, allowed are 0 to {_chainLength - 1}.");
+            return KeyFault.Segment;
         }
 
         ulong generation = generations[(int)key.Segment];
-        if (key.Generation > generation)
+        if (key.Generation > generation && !RuleSwitch.IsBroken(BrokenRule.ValidationKeyGeneration))
         {
-            throw Corrupt(deviceOffset, $"The generation is {key.Generation}, allowed are 0 to {generation}, which is that of cache segment {key.Segment}.");
+            return KeyFault.Generation;
         }
 
-        KeyState state = key.Generation < generation ? KeyState.Dead : KeyState.Live;
-        if (state == KeyState.Live && (key.SegmentOffset % MediaConstants.SectorSize != 0 || (ulong)key.SegmentOffset + key.Length > (ulong)_dataSize))
+        state = key.Generation < generation ? KeyState.Dead : KeyState.Live;
+        if (state == KeyState.Live && !RuleSwitch.IsBroken(BrokenRule.ValidationPayloadBounds)
+            && (key.SegmentOffset % MediaConstants.SectorSize != 0 || (ulong)key.SegmentOffset + key.Length > (ulong)_dataSize))
         {
-            throw Corrupt(deviceOffset, $"The payload of {key.Length} bytes is at {key.SegmentOffset}, allowed are multiples of 512 inside the data area of {_dataSize} bytes.");
+            return KeyFault.Payload;
         }
 
-        if (key.End > _deviceEnd)
-        {
-            throw new PCacheBackingMismatchException(string.Create(
-                CultureInfo.InvariantCulture,
-                $"The cache holds bytes {key.Offset}..{key.End - 1}, but the backing has only {_backingLength}. It isn't the backing of this cache, or it has been cut: attach the right one."));
-        }
-
-        return state;
+        return key.End > _deviceEnd && !RuleSwitch.IsBroken(BrokenRule.ValidationKeyEnd) ? KeyFault.BeyondBacking : KeyFault.None;
     }
+
+    /// <summary>The exception for what <see cref="Find"/> found.</summary>
+    public PCacheException Describe(KeyFault fault, in CacheKey key, long deviceOffset, ReadOnlySpan<ulong> generations) => fault switch
+    {
+        KeyFault.Empty => Corrupt(deviceOffset, $"The flags are 0x{key.Flags:X} with \"empty\" (bit 0), which is never on media."),
+        KeyFault.Length => Corrupt(deviceOffset, $"The length is {key.Length}, allowed are multiples of 512 from 512 to {MediaConstants.StripeSize}."),
+        KeyFault.Offset => Corrupt(deviceOffset, $"The offset is {key.Offset}, allowed are multiples of 512 up to the end of the device."),
+        KeyFault.Stripe => Corrupt(deviceOffset, $"The range {key.Offset}..{key.End - 1} crosses a boundary of {MediaConstants.StripeSize} bytes."),
+        KeyFault.Segment => Corrupt(deviceOffset, $"The cache segment is {key.Segment}, allowed are 0 to {_chainLength - 1}."),
+        KeyFault.Generation => Corrupt(deviceOffset, $"The generation is {key.Generation}, allowed are 0 to {generations[(int)key.Segment]}, which is that of cache segment {key.Segment}."),
+        KeyFault.Payload => Corrupt(deviceOffset, $"The payload of {key.Length} bytes is at {key.SegmentOffset}, allowed are multiples of 512 inside the data area of {_dataSize} bytes."),
+        _ => new PCacheBackingMismatchException(string.Create(
+            CultureInfo.InvariantCulture,
+            $"The cache holds bytes {key.Offset}..{key.End - 1}, but the backing has only {_backingLength}. It isn't the backing of this cache, or it has been cut: attach the right one.")),
+    };
 
     private static PCacheCorruptionException Corrupt(long deviceOffset, FormattableString text) =>
         new(Structure, deviceOffset, text.ToString(CultureInfo.InvariantCulture));

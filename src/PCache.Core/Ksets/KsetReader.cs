@@ -59,7 +59,7 @@ internal sealed class KsetReader
         _geometry = geometry;
         _chain = chain;
         _readAhead = readAhead;
-        _buffer = new byte[readAhead ? ReadAheadBytes : MaxKsetBytes];
+        _buffer = new byte[readAhead ? Math.Min(ReadAheadBytes, geometry.DataSize) : MaxKsetBytes];
     }
 
     /// <summary>Where the last read kset stands.</summary>
@@ -94,7 +94,7 @@ internal sealed class KsetReader
             return outcome;
         }
 
-        if (!sequence.Accepts(_header.Sequence))
+        if (!sequence.Accepts(_header.Sequence) && !RuleSwitch.IsBroken(BrokenRule.ValidationKsetNumber))
         {
             return KsetOutcome.Leftover;
         }
@@ -130,13 +130,13 @@ internal sealed class KsetReader
         }
         else
         {
-            if (_header.KeyCount is 0 or > MediaConstants.MaxKeysPerKset)
+            if (_header.KeyCount is 0 || (_header.KeyCount > MediaConstants.MaxKeysPerKset && !RuleSwitch.IsBroken(BrokenRule.ValidationKeyCount)))
             {
                 return KsetOutcome.Torn;
             }
 
             size += (int)_header.KeyCount * MediaConstants.KeySize;
-            if (size > room)
+            if (size > room && !RuleSwitch.IsBroken(BrokenRule.ValidationKsetBounds))
             {
                 return KsetOutcome.Torn;
             }
@@ -147,7 +147,7 @@ internal sealed class KsetReader
 
         // The header is read from the bytes that the crc is checked over: another fetch may have seen other ones.
         ReadOnlySpan<byte> whole = _buffer.AsSpan(at, size);
-        if (MemoryMarshal.Read<uint>(whole) != Crc32C.HashToUInt32(whole[sizeof(uint)..]) || !whole[..MediaConstants.KsetHeaderSize].SequenceEqual(MemoryMarshal.AsBytes(new ReadOnlySpan<KsetHeader>(in _header))))
+        if ((MemoryMarshal.Read<uint>(whole) != Crc32C.HashToUInt32(whole[sizeof(uint)..]) && !RuleSwitch.IsBroken(BrokenRule.ValidationKsetChecksum)) || !whole[..MediaConstants.KsetHeaderSize].SequenceEqual(MemoryMarshal.AsBytes(new ReadOnlySpan<KsetHeader>(in _header))))
         {
             return KsetOutcome.Torn;
         }
@@ -159,13 +159,13 @@ internal sealed class KsetReader
 
     private void CheckFields()
     {
-        if (_header.IsLast && _header.KeyCount >= _chain.Length)
+        if (_header.IsLast && _header.KeyCount >= _chain.Length && !RuleSwitch.IsBroken(BrokenRule.ValidationLinkTarget))
         {
             throw new PCacheCorruptionException(Structure, DeviceOffset, string.Create(
                 CultureInfo.InvariantCulture, $"The last kset at {Position} links to cache segment {_header.KeyCount}, allowed are 0 to {_chain.Length - 1}."));
         }
 
-        if (!_header.IsLast && Next.Offset > _geometry.DataSize - MediaConstants.KsetHeaderSize)
+        if (!_header.IsLast && Next.Offset > _geometry.DataSize - MediaConstants.KsetHeaderSize && !RuleSwitch.IsBroken(BrokenRule.ValidationKsetRoomForLink))
         {
             throw new PCacheCorruptionException(Structure, DeviceOffset, string.Create(
                 CultureInfo.InvariantCulture,

@@ -131,8 +131,8 @@ internal sealed class LogEndProbe
     {
         Span<byte> magic = stackalloc byte[sizeof(ulong)];
         BinaryPrimitives.WriteUInt64LittleEndian(magic, MediaConstants.KsetMagic);
-        byte[] buffer = new byte[ChunkBytes];
         int dataSize = _media.Geometry.DataSize;
+        byte[] buffer = new byte[Math.Min(ChunkBytes, dataSize)];
         int from = end.Offset + MinKsetBytes;
 
         // A kset at q has its magic at q + 8; chunks overlap by what is needed to see a header whole.
@@ -176,16 +176,9 @@ internal sealed class LogEndProbe
         ReadOnlySpan<CacheKey> keys = _reader.Keys;
         for (int i = 0; i < keys.Length; i++)
         {
-            try
+            if (_validator.Find(in keys[i], _media.Generations, out KeyState state) == KeyFault.None && state == KeyState.Live)
             {
-                if (_validator.Check(keys[i], _reader.KeyDeviceOffset(i), _media.Generations) == KeyState.Live)
-                {
-                    return true;
-                }
-            }
-            catch (PCacheException)
-            {
-                // Not a key of this log.
+                return true;
             }
         }
 

@@ -123,12 +123,12 @@ internal sealed class LogReplay
             position = reader.Next;
         }
 
-        if (!broken)
+        if (!broken && !RuleSwitch.IsBroken(BrokenRule.ValidationLogEnd))
         {
             CheckEnd(position, outcome, sequence);
         }
 
-        if (!_dirty && !RuleSwitch.IsBroken(BrokenRule.DirtyTailNotMetAccepted))
+        if (!_dirty && !RuleSwitch.IsBroken(BrokenRule.DirtyTailNotMetAccepted) && !RuleSwitch.IsBroken(BrokenRule.ValidationDirtyTailMet))
         {
             _report.Damage("dirty tail", DirtyTailPlace, Text($"It is {_media.DirtyTail}, which is no kset boundary of the log from key tail {_media.KeyTail} to key head {position}. Without it nobody knows what is dirty; restore the image from a copy."));
         }
@@ -185,13 +185,13 @@ internal sealed class LogReplay
     private bool Follow(KsetReader reader)
     {
         int next = reader.Next.Segment;
-        if (_use.IsLog(next))
+        if (_use.IsLog(next) && !RuleSwitch.IsBroken(BrokenRule.ValidationLinkCycle))
         {
             _report.Damage("kset", reader.DeviceOffset, Text($"The last kset at {reader.Position} links to cache segment {next}, where the log has been already: a cycle. Each segment is allowed once; restore the image from a copy."));
             return false;
         }
 
-        if (_use.References[next] > 0)
+        if (_use.References[next] > 0 && !RuleSwitch.IsBroken(BrokenRule.ValidationLinkIntoPayload))
         {
             _report.Damage("kset", reader.DeviceOffset, Text($"The last kset at {reader.Position} links to cache segment {next}, which holds the payload of {_use.References[next]} live keys; a segment holds log or payload. Restore the image from a copy."));
             return false;
@@ -219,9 +219,9 @@ internal sealed class LogReplay
 
             if (state == KeyState.Live)
             {
-                if (_use.IsLog((int)key.Segment))
+                if (_use.IsLog((int)key.Segment) && !RuleSwitch.IsBroken(BrokenRule.ValidationPayloadInLog))
                 {
-                    _report.Damage("key", reader.KeyDeviceOffset(i), Text($"The payload of bytes {key.Offset}..{key.End - 1} is in cache segment {key.Segment}, which is a log segment; a segment holds log or payload. Restore the image from a copy."));
+                    _report.Damage("key", reader.KeyDeviceOffset(i), !_report.NeedsText ? string.Empty : Text($"The payload of bytes {key.Offset}..{key.End - 1} is in cache segment {key.Segment}, which is a log segment; a segment holds log or payload. Restore the image from a copy."));
                     continue;
                 }
 
@@ -240,7 +240,7 @@ internal sealed class LogReplay
                 if (_dirty && !key.IsClean)
                 {
                     _lostKeys++;
-                    _report.Lost("key", reader.KeyDeviceOffset(i), Text($"The write of bytes {key.Offset}..{key.End - 1} was not written back when its segment was reused: it is lost. Whoever wrote the image lost it; a writable open needs consent."));
+                    _report.Lost("key", reader.KeyDeviceOffset(i), !_report.NeedsText ? string.Empty : Text($"The write of bytes {key.Offset}..{key.End - 1} was not written back when its segment was reused: it is lost. Whoever wrote the image lost it; a writable open needs consent."));
                 }
             }
 
@@ -250,32 +250,27 @@ internal sealed class LogReplay
 
     private bool TryCheck(in CacheKey key, long deviceOffset, out KeyState state)
     {
-        try
+        // A segment whose generation can't be read has been reported; its keys count as live.
+        CacheKey judged = key;
+        if (key.Segment < (uint)_media.ChainLength && !_media.IsGenerationKnown((int)key.Segment))
         {
-            // A segment whose generation can't be read has been reported; its keys count as live.
-            if (key.Segment < (uint)_media.ChainLength && !_media.IsGenerationKnown((int)key.Segment))
-            {
-                CacheKey copy = key;
-                copy.Generation = 0;
-                state = _validator.Check(in copy, deviceOffset, _media.Generations);
-            }
-            else
-            {
-                state = _validator.Check(in key, deviceOffset, _media.Generations);
-            }
+            judged.Generation = 0;
+        }
 
+        KeyFault fault = _validator.Find(in judged, _media.Generations, out state);
+        if (fault == KeyFault.None)
+        {
             return true;
         }
-        catch (PCacheCorruptionException e)
+
+        if (!_report.NeedsText)
         {
-            _report.Damage(e.Structure ?? "key", deviceOffset, Bare(e) + " The key is passed over; restore the image from a copy.");
-        }
-        catch (PCacheBackingMismatchException e)
-        {
-            _report.Damage("key", deviceOffset, e.Message);
+            _report.Damage("key", deviceOffset, string.Empty);
+            return false;
         }
 
-        state = default;
+        PCacheException e = _validator.Describe(fault, in judged, deviceOffset, _media.Generations);
+        _report.Damage("key", deviceOffset, e is PCacheCorruptionException corrupt ? Bare(corrupt) + " The key is passed over; restore the image from a copy." : e.Message);
         return false;
     }
 

@@ -3,6 +3,9 @@ namespace PCache.Core.Layout;
 /// <summary>Where a reader that goes on after damage reports it. The receiver bounds what it keeps.</summary>
 internal interface IFindingSink
 {
+    /// <summary>Whether another finding is kept; if not it is only counted, and needs no text.</summary>
+    bool KeepsMore { get; }
+
     /// <summary>Takes one finding.</summary>
     void Add(Finding finding);
 }
@@ -15,6 +18,9 @@ internal readonly struct FindingReporter(IFindingSink? sink)
 {
     /// <summary>Whether reading stops at the first damage.</summary>
     public bool IsStrict => sink is null;
+
+    /// <summary>Whether a finding's text is of use: an image may give rise to a great many.</summary>
+    public bool NeedsText => sink is null || sink.KeepsMore;
 
     public void Damage(string structure, long deviceOffset, string text)
     {

@@ -90,24 +90,25 @@ internal static class MediaLoader
         }
 
         long place = Offset + (state.Latest * (long)MediaConstants.CacheInfoStride);
-        if (flags.Mode != 0)
+        if (flags.Mode != 0 && !RuleSwitch.IsBroken(BrokenRule.ValidationMode))
         {
             report.Damage(CacheInfoName, place, Text($"The mode is {flags.Mode}, only 0 (write-back) is known. Use the software that made the cache."));
         }
 
-        if (flags.GcPercent > CacheFlags.MaxGcPercent)
+        if (flags.GcPercent > CacheFlags.MaxGcPercent && !RuleSwitch.IsBroken(BrokenRule.ValidationGcPercent))
         {
             report.Damage(CacheInfoName, place, Text($"The GC threshold is {flags.GcPercent} percent, allowed are 0 to {CacheFlags.MaxGcPercent}."));
         }
 
         bool usable = true;
-        if (info.SegmentCount == 0 || info.SegmentCount > geometry.SegmentCount)
+        if ((info.SegmentCount == 0 || info.SegmentCount > geometry.SegmentCount)
+            && !(RuleSwitch.IsBroken(BrokenRule.ValidationChainLength) && info.SegmentCount <= MediaConstants.MaxSegmentCount))
         {
             report.Damage(CacheInfoName, place, Text($"The number of segments in the chain is {info.SegmentCount}, allowed are 1 to {geometry.SegmentCount}."));
             usable = false;
         }
 
-        if (info.FirstSegment >= geometry.SegmentCount)
+        if (info.FirstSegment >= geometry.SegmentCount && !RuleSwitch.IsBroken(BrokenRule.ValidationChainId))
         {
             report.Damage(CacheInfoName, place, Text($"The chain's first segment is {info.FirstSegment}, allowed are 0 to {geometry.SegmentCount - 1}."));
             usable = false;
@@ -137,14 +138,14 @@ internal static class MediaLoader
             NoteBadReplica(region, report, SegmentInfoName, offset, MediaConstants.SegmentInfoStride, 16, outcome, state);
             offset += state.Latest * (long)MediaConstants.SegmentInfoStride;
             uint type = (segment.Flags >> 1) & 0xF;
-            if (type != 1)
+            if (type != 1 && !RuleSwitch.IsBroken(BrokenRule.ValidationSegmentType))
             {
                 report.Damage(SegmentInfoName, offset, Text($"The type of segment {id} is {type}, allowed is 1 (cache data)."));
             }
 
             bool hasNext = (segment.Flags & SegmentInfo.HasNextFlag) != 0;
             bool isLast = position == chain.Length - 1;
-            if (hasNext == isLast)
+            if (hasNext == isLast && !RuleSwitch.IsBroken(BrokenRule.ValidationChainEnd))
             {
                 report.Damage(SegmentInfoName, offset, Text($"\"Has next\" of segment {id} at chain position {position} is {(hasNext ? 1 : 0)}, but the chain has {chain.Length} segments."));
                 return chain[..(position + 1)];
@@ -155,7 +156,7 @@ internal static class MediaLoader
                 break;
             }
 
-            if (segment.Next >= geometry.SegmentCount)
+            if (segment.Next >= geometry.SegmentCount && !RuleSwitch.IsBroken(BrokenRule.ValidationChainId))
             {
                 report.Damage(SegmentInfoName, offset, Text($"The next segment of segment {id} is {segment.Next}, allowed are 0 to {geometry.SegmentCount - 1}."));
                 return chain[..(position + 1)];
@@ -215,13 +216,13 @@ internal static class MediaLoader
 
         NoteBadReplica(region, report, name, offset, MediaConstants.PositionStride, 16, outcome, state);
         long place = offset + (state.Latest * (long)MediaConstants.PositionStride);
-        if (record.Segment >= chain.Length)
+        if (record.Segment >= chain.Length && !RuleSwitch.IsBroken(BrokenRule.ValidationTailSegment))
         {
             report.Damage(name, place, Text($"The cache segment is {record.Segment}, allowed are 0 to {chain.Length - 1}."));
             return false;
         }
 
-        if (!IsKsetOffset(geometry, record.Offset))
+        if (!IsKsetOffset(geometry, record.Offset) && !RuleSwitch.IsBroken(BrokenRule.ValidationTailOffset))
         {
             report.Damage(name, place, Text($"The offset is {record.Offset}, allowed are multiples of 8 from 0 to {geometry.DataSize - MediaConstants.KsetHeaderSize}."));
             return false;
@@ -254,7 +255,7 @@ internal static class MediaLoader
         }
 
         NoteBadReplica(region, report, ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset, MediaConstants.ExtensionStride, 256, outcome, state);
-        if (extension.BackingLength > long.MaxValue)
+        if (extension.BackingLength > long.MaxValue && !RuleSwitch.IsBroken(BrokenRule.ValidationBackingLength))
         {
             report.Damage(ExtensionBlocks.StructureName, state.Latest * (long)MediaConstants.ExtensionStride, Text($"The backing length is {extension.BackingLength}, allowed are 0 to {long.MaxValue}."));
             return null;

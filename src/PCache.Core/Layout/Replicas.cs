@@ -110,7 +110,7 @@ internal static class Replicas
         }
 
         blank = !bytes.ContainsAnyExcept((byte)0);
-        return !blank && Header(ref value).Crc == Crc32C.HashToUInt32(bytes[4..]);
+        return !blank && (Header(ref value).Crc == Crc32C.HashToUInt32(bytes[4..]) || RuleSwitch.IsBroken(BrokenRule.ValidationReplicaChecksum));
     }
 
     private static ref ReplicaHeader Header<T>(ref T value)

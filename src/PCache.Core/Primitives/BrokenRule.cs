@@ -311,4 +311,117 @@ internal enum BrokenRule
 
     /// <summary>Class 28: a freed segment still counts as used.</summary>
     UsedCountNeverFalls,
+
+    // Single validations that are left out. The chain's cycle check isn't among them: a cycle has no end, so "has next" refuses it too.
+
+    /// <summary>Validation: superblock: number of segments.</summary>
+    ValidationSegmentCount,
+
+    /// <summary>Validation: superblock: segment size.</summary>
+    ValidationSegmentSize,
+
+    /// <summary>Validation: superblock: byte order.</summary>
+    ValidationByteOrder,
+
+    /// <summary>Validation: superblock: checksum.</summary>
+    ValidationSuperblockChecksum,
+
+    /// <summary>Validation: checksum of a two-replica structure.</summary>
+    ValidationReplicaChecksum,
+
+    /// <summary>Validation: cache info: mode.</summary>
+    ValidationMode,
+
+    /// <summary>Validation: cache info: GC percent.</summary>
+    ValidationGcPercent,
+
+    /// <summary>Validation: chain length.</summary>
+    ValidationChainLength,
+
+    /// <summary>Validation: chain ids: below the superblock's number.</summary>
+    ValidationChainId,
+
+    /// <summary>Validation: "has next" on all but the last.</summary>
+    ValidationChainEnd,
+
+    /// <summary>Validation: segment type.</summary>
+    ValidationSegmentType,
+
+    /// <summary>Validation: positions: cache segment.</summary>
+    ValidationTailSegment,
+
+    /// <summary>Validation: positions: offset.</summary>
+    ValidationTailOffset,
+
+    /// <summary>Validation: extension block: backing length.</summary>
+    ValidationBackingLength,
+
+    /// <summary>Validation: the bound identity.</summary>
+    ValidationBackingIdentity,
+
+    /// <summary>Validation: the bound length.</summary>
+    ValidationBoundLength,
+
+    /// <summary>Validation: kset: at most 128 keys.</summary>
+    ValidationKeyCount,
+
+    /// <summary>Validation: kset: inside the data area.</summary>
+    ValidationKsetBounds,
+
+    /// <summary>Validation: kset: checksum.</summary>
+    ValidationKsetChecksum,
+
+    /// <summary>Validation: kset: sequence number.</summary>
+    ValidationKsetNumber,
+
+    /// <summary>Validation: kset: room for a last kset behind it.</summary>
+    ValidationKsetRoomForLink,
+
+    /// <summary>Validation: last kset: target below the chain length.</summary>
+    ValidationLinkTarget,
+
+    /// <summary>Validation: last kset: a segment that the log hasn't visited.</summary>
+    ValidationLinkCycle,
+
+    /// <summary>Validation: last kset: a segment without live payload.</summary>
+    ValidationLinkIntoPayload,
+
+    /// <summary>Validation: key: never empty.</summary>
+    ValidationKeyEmpty,
+
+    /// <summary>Validation: key: length.</summary>
+    ValidationKeyLength,
+
+    /// <summary>Validation: key: offset.</summary>
+    ValidationKeyOffset,
+
+    /// <summary>Validation: key: inside one stripe.</summary>
+    ValidationKeyStripe,
+
+    /// <summary>Validation: key: cache segment.</summary>
+    ValidationKeySegment,
+
+    /// <summary>Validation: key: generation at most its segment's.</summary>
+    ValidationKeyGeneration,
+
+    /// <summary>Validation: key: inside the backing.</summary>
+    ValidationKeyEnd,
+
+    /// <summary>Validation: live payload: inside the data area.</summary>
+    ValidationPayloadBounds,
+
+    /// <summary>Validation: live payload: in no log segment.</summary>
+    ValidationPayloadInLog,
+
+    /// <summary>Validation: the log's end: no later kset behind it.</summary>
+    ValidationLogEnd,
+
+    /// <summary>Validation: the dirty tail is met on the way.</summary>
+    ValidationDirtyTailMet,
+
+    /// <summary>Validation: lost writes need consent.</summary>
+    ValidationLostWrites,
+
+    /// <summary>Validation: a segment with the last generation isn't used again.</summary>
+    ValidationLastGeneration,
 }

@@ -152,7 +152,7 @@ internal sealed class SegmentTable
                 continue;
             }
 
-            if (_generations[i] == ulong.MaxValue)
+            if (_generations[i] == ulong.MaxValue && !RuleSwitch.IsBroken(BrokenRule.ValidationLastGeneration))
             {
                 _uses[i] = SegmentUse.Data;
                 _usedCount++;

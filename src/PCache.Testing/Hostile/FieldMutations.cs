@@ -15,7 +15,9 @@ internal sealed class FieldMutations(HostileImage image, ImageMap map, Random ra
         ImageField field = structure.Fields[random.Next(structure.Fields.Count)];
         byte[] bytes = image.Bytes.Slice((int)structure.At, structure.Size).ToArray();
         ulong before = Get(bytes, field);
-        ulong after = Pick(before, field.Size * 8, structure);
+        ulong after = field.Name.EndsWith("flags", StringComparison.Ordinal) && random.Next(2) == 0
+            ? before ^ ((ulong)random.Next(1, 128) << random.Next(10)) // several bits are one number there
+            : Pick(before, field.Size * 8, structure);
         Set(bytes, field, after);
         bool seal = random.Next(8) != 0;
         if (seal)
@@ -111,7 +113,7 @@ internal sealed class FieldMutations(HostileImage image, ImageMap map, Random ra
             4 => before + (sign * 512),
             5 => before + (sign * (ulong)(8 * random.Next(1, 20))),
             6 => before ^ (1UL << random.Next(bits)),
-            7 => (1UL << random.Next(bits)) - (ulong)random.Next(2),
+            7 => (1UL << (random.Next(2) == 0 ? bits - 1 : random.Next(bits))) - (ulong)random.Next(2),
             8 => (ulong)original.Chain.Count + sign,
             9 => (ulong)original.Segments - (ulong)random.Next(-1, 2),
             10 => area - (ulong)(8 * random.Next(-1, 8)),

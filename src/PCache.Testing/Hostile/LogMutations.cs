@@ -151,9 +151,15 @@ internal sealed class LogMutations(HostileImage image, Random random)
             }
 
             byte[] kset = Forge.Kset(Spoilt(number), random.Next(2) == 0, keys);
-            if (at.Offset + kset.Length > _original.AreaBytes)
+            bool overruns = at.Offset + kset.Length > _original.AreaBytes;
+            if (at.Offset + 24 > _original.AreaBytes || (overruns && random.Next(2) == 0))
             {
                 break;
+            }
+
+            if (overruns)
+            {
+                SaveSegmentInfo(_original.Chain[at.Segment] + 1);
             }
 
             image.Patch(_original.Place(at.Segment, at.Offset), kset);
@@ -162,6 +168,17 @@ internal sealed class LogMutations(HostileImage image, Random random)
         }
 
         image.Say($"forged ksets up to {at.Segment}:{at.Offset}");
+    }
+
+    /// <summary>Keeps a segment usable whose first info is about to be overrun by a kset of the segment before.</summary>
+    private void SaveSegmentInfo(int id)
+    {
+        int place = _original.Chain.IndexOf(id);
+        if (place >= 0)
+        {
+            uint? next = place + 1 < _original.Chain.Count ? (uint)_original.Chain[place + 1] : null;
+            image.Patch((20 << 10) + ((long)id * _original.SegmentBytes) + 4096, Forge.SegmentInfo(50, next));
+        }
     }
 
     private void AppendLink()
@@ -217,7 +234,7 @@ internal sealed class LogMutations(HostileImage image, Random random)
     private void LogElsewhere()
     {
         int segment = AnySegment();
-        int offset = random.Next(3) == 0 ? 0 : _original.AreaBytes - (8 * random.Next(1, 50));
+        int offset = random.Next(4) == 0 ? 0 : _original.AreaBytes - (8 * random.Next(3, random.Next(2) == 0 ? 50 : 12));
         image.Patch(_original.Place(segment, 0), new byte[Math.Min(_original.AreaBytes, 64 << 10)]);
         byte[] tail = Forge.Position(100, (uint)segment, (uint)offset);
         foreach (int at in (ReadOnlySpan<int>)[0, 16, 32, 48])
@@ -294,11 +311,12 @@ internal sealed class LogMutations(HostileImage image, Random random)
 
     private void RaiseGeneration()
     {
-        int segment = AnySegment();
+        // Often one whose keys count as clean: they may be dead without harm.
+        int segment = _original.LiveKeys.Find(k => !k.Dirty) is { Bytes: > 0 } clean && random.Next(2) == 0 ? (int)clean.Segment : AnySegment();
         ulong generation = random.Next(4) switch
         {
-            0 => ulong.MaxValue - (ulong)random.Next(3),
-            1 => _original.Generations[segment] - 1,
+            0 or 1 => ulong.MaxValue - (ulong)random.Next(3),
+            2 => _original.Generations[segment] - 1,
             _ => _original.Generations[segment] + (ulong)random.Next(1, 3),
         };
         byte[] bytes = Forge.Generation((byte)random.Next(256), generation);

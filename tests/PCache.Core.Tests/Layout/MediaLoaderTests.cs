@@ -224,6 +224,8 @@ public class MediaLoaderTests
     {
         public List<Finding> All { get; } = [];
 
+        public bool KeepsMore => true;
+
         public void Add(Finding finding) => All.Add(finding);
     }
 }
