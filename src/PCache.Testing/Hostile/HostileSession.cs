@@ -27,7 +27,7 @@ internal sealed class HostileSession(HostileImage image, PCacheDevice device, Mo
         _oracle = SectorOracle.Of(_universe, model, image.Mutant, image.Base.Backing);
         _damaged = model.LiveKeys.Exists(k => !k.Fits);
         string? wrong = _oracle.Compare(device);
-        _oracle.ForgetInconsistent(model, image.Mutant, image.Base.Backing);
+        _oracle.ForgetInconsistent(model, image.Base.Backing);
         int count = _random.Next(2, 9);
         for (int i = 0; i < count && wrong is null; i++)
         {

@@ -67,10 +67,10 @@ internal sealed class SectorOracle
     }
 
     /// <summary>
-    /// Before work with an image: forgets what can't be relied on. Where a key counts as clean but the backing will hold something else once all is written
-    /// back (a forged tail or flag says so), a read may give either, depending on when the key leaves the cache.
+    /// Before work with an image: forgets what can't be relied on. Where a key counts as clean but the backing holds something else, or will for a while (a
+    /// forged tail or flag says so, or a lost write covers older ones), a read may give either, depending on when the key leaves the cache.
     /// </summary>
-    public void ForgetInconsistent(ModelImage model, ReadOnlySpan<byte> image, HostileBacking backing)
+    public void ForgetInconsistent(ModelImage model, HostileBacking backing)
     {
         var writtenBack = new SectorMap();
         for (int i = 0; i < model.LiveKeys.Count; i++)
@@ -87,27 +87,16 @@ internal sealed class SectorOracle
         {
             for (int i = 0; i < count; i++)
             {
-                ulong sector = (ulong)(first + i);
-                int? shown = model.Map[sector];
-                int? last = writtenBack[sector];
+                int? shown = model.Map[(ulong)(first + i)];
+                int? last = writtenBack[(ulong)(first + i)];
                 if (shown == last && shown is not null)
                 {
                     continue;
                 }
 
-                int length = Sector;
-                if (last is int dirty)
-                {
-                    ModelKey key = model.LiveKeys[dirty];
-                    image.Slice((int)(key.PayloadAt + ((first + i) * Sector) - (long)key.Offset), Sector).CopyTo(later);
-                }
-                else
-                {
-                    length = backing.Read((first + i) * Sector, later);
-                }
-
-                bool same = later[..length].SequenceEqual(_content.AsSpan((index + i) * Sector, length));
-                if (!same || (last is int l && !model.LiveKeys[l].Fits))
+                // With dirty keys below, the backing goes through all their versions.
+                int length = backing.Read((first + i) * Sector, later);
+                if (last is not null || !later[..length].SequenceEqual(_content.AsSpan((index + i) * Sector, length)))
                 {
                     _states[index + i] = SectorState.Unknown;
                 }
