@@ -321,7 +321,7 @@ internal sealed partial class World
         bool overlaps = action.IsWrite && (_outer is { Kind: ActionKind.SetLength }
             || (action.Offset / 512 < (offset + lengthBytes + 511) / 512 && (action.Offset + action.Length + 511) / 512 > offset / 512));
         PCacheStatus status = Device.GetStatus();
-        return !overlaps && action.Offset + action.Length <= Oracle.Length && status.SegmentCount - status.SegmentsUsed > _settings.LogReserveSegments + 1;
+        return !overlaps && action.Offset + action.Length <= Device.Length && status.SegmentCount - status.SegmentsUsed > _settings.LogReserveSegments + 1;
     }
 
     /// <summary>Takes what is left of the machine when its time has come; the rest of the step runs on, for nobody.</summary>
