@@ -14,6 +14,7 @@ internal sealed class SectorOracle
     private readonly Universe _universe;
     private readonly List<byte[]?>[] _versions;
     private readonly HashSet<int> _open = [];
+    private readonly HashSet<long> _failedLengths = [];
     private readonly Stack<byte[]> _buffers = new(); // a check may run in the middle of another one's read
 
     public SectorOracle(Universe universe, long length)
@@ -46,6 +47,7 @@ internal sealed class SectorOracle
     {
         if (offset + bytes.Length > Length)
         {
+            _ = _failedLengths.RemoveWhere(failed => failed <= offset + bytes.Length);
             Length = offset + bytes.Length;
             _ = LegalLengths.Add(Length);
         }
@@ -112,6 +114,7 @@ internal sealed class SectorOracle
     public void TruncationReturned(IBlockDevice backing)
     {
         LegalLengths = [Length];
+        _failedLengths.Clear();
         for (int slot = 0; slot < _versions.Length; slot++)
         {
             if ((_universe.SectorOf(slot) + 1) * SectorBytes > Length)
@@ -127,7 +130,11 @@ internal sealed class SectorOracle
     /// <summary>A flush has returned.</summary>
     public void Flushed()
     {
-        LegalLengths = [Length];
+        if (InProgress.LengthBytes == 0 || InProgress.Offset + InProgress.LengthBytes < Length)
+        {
+            LegalLengths = [Length, .. _failedLengths]; // no write in progress has made it
+        }
+
         foreach (int slot in _open)
         {
             KeepLast(slot);
@@ -142,7 +149,7 @@ internal sealed class SectorOracle
     {
         if (offset + lengthBytes == Length)
         {
-            LegalLengths = [Length];
+            LegalLengths = [Length, .. _failedLengths];
         }
 
         for (long sector = offset / SectorBytes; sector * SectorBytes < offset + lengthBytes; sector++)
@@ -237,6 +244,7 @@ internal sealed class SectorOracle
         CheckLegal(device);
         Length = device.Length;
         LegalLengths = [Length];
+        _failedLengths.Clear();
         InProgress = default;
         ReadAll(device, (slot, found) =>
         {
@@ -266,6 +274,11 @@ internal sealed class SectorOracle
     /// <summary>A write has failed: each of its sectors has either version. Asks the device which.</summary>
     public void Settle(IBlockDevice device)
     {
+        if (device.Length != Length)
+        {
+            _ = _failedLengths.Add(Length); // the growth may have reached the backing for all that: then a reopen shows it
+        }
+
         Length = device.Length;
         _ = LegalLengths.Add(Length);
         ReadAll(device, (slot, found) =>
@@ -282,12 +295,23 @@ internal sealed class SectorOracle
                 throw Wrong("the device, after a failed write,", slot, found, versions);
             }
 
-            if (versions[^1] is not null && at >= 0 && at != versions.Count - 1)
+            if (versions[^1] is not null && at != versions.Count - 1)
             {
-                versions.Add(versions[at]);
-                History.Write(slot, versions[at]);
+                versions.Add(at < 0 ? null : versions[at]);
+                History.Write(slot, versions[^1]);
             }
         });
+        for (int slot = 0; slot < _versions.Length; slot++)
+        {
+            // The write may have been to make the device longer, and hasn't: what it would have held there is zeros when it grows.
+            long at = _universe.SectorOf(slot) * SectorBytes;
+            if (at + SectorBytes > Length && _versions[slot][^1] is { } last && last.AsSpan((int)Math.Max(0, Length - at)).ContainsAnyExcept((byte)0))
+            {
+                byte[] cut = (byte[])last.Clone();
+                cut.AsSpan((int)Math.Max(0, Length - at)).Clear();
+                Add(slot, cut);
+            }
+        }
     }
 
     private static bool Fits(byte[]? version, ReadOnlySpan<byte> found) => version is null || found.SequenceEqual(version.AsSpan(0, found.Length));

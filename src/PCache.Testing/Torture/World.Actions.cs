@@ -15,6 +15,7 @@ internal sealed partial class World
     private (SimulatedPmem Region, SimulatedDisk Disk)? _left;
     private bool _paused;
     private bool _closed;
+    private bool _quiet;
 
     private void Do(WorldAction action)
     {
@@ -40,7 +41,12 @@ internal sealed partial class World
                 }
 
                 ApplyPause();
-                Oracle.Settle(Device);
+                if (action.Kind == ActionKind.SetLength)
+                {
+                    Perform(action); // what a failed truncation leaves isn't promised: it is repeated
+                }
+
+                IfAlive(() => Quietly(Oracle.Settle));
             }
         }
         finally
@@ -163,13 +169,13 @@ internal sealed partial class World
     {
         if (_nested)
         {
-            Oracle.CheckLegal(Device);
+            Quietly(device => Oracle.CheckLegal(device));
             return;
         }
 
         if (_within.Count == 0)
         {
-            Oracle.CheckCurrent(Device);
+            Quietly(Oracle.CheckCurrent);
             return;
         }
 
@@ -181,7 +187,7 @@ internal sealed partial class World
             _ = Device.Read(first * 512, buffer.AsSpan(0, count * 512));
         }
 
-        IfAlive(() => Oracle.CheckCurrent(Device));
+        IfAlive(() => Quietly(Oracle.CheckCurrent));
     }
 
     private void Maintain(int steps)
@@ -243,7 +249,7 @@ internal sealed partial class World
 
         Oracle.Flushed();
         Open();
-        Oracle.CheckCurrent(Device);
+        Quietly(Oracle.CheckCurrent);
     }
 
     private void Open()
@@ -266,6 +272,21 @@ internal sealed partial class World
         }
     }
 
+    /// <summary>Checks without anything in between: what comes in the middle of a read makes what was read before it old.</summary>
+    private void Quietly(Action<IBlockDevice> check)
+    {
+        bool before = _quiet;
+        _quiet = true;
+        try
+        {
+            check(Device);
+        }
+        finally
+        {
+            _quiet = before;
+        }
+    }
+
     private void IfAlive(Action action)
     {
         if (_left is null)
@@ -279,7 +300,7 @@ internal sealed partial class World
     /// <summary>Does what was put off until the n-th backing call, in the middle of whatever makes that call.</summary>
     private void RunWithin()
     {
-        if (_nested || _left is not null)
+        if (_nested || _quiet || _left is not null)
         {
             return;
         }
@@ -317,9 +338,13 @@ internal sealed partial class World
             return false;
         }
 
+        if (_outer is { Kind: ActionKind.SetLength } && (action.IsWrite || action.Kind == ActionKind.Flush))
+        {
+            return false; // what a truncation in progress leaves of them isn't defined
+        }
+
         (long offset, long lengthBytes) = Oracle.InProgress;
-        bool overlaps = action.IsWrite && (_outer is { Kind: ActionKind.SetLength }
-            || (action.Offset / 512 < (offset + lengthBytes + 511) / 512 && (action.Offset + action.Length + 511) / 512 > offset / 512));
+        bool overlaps = action.IsWrite && action.Offset / 512 < (offset + lengthBytes + 511) / 512 && (action.Offset + action.Length + 511) / 512 > offset / 512;
         PCacheStatus status = Device.GetStatus();
         return !overlaps && action.Offset + action.Length <= Device.Length && status.SegmentCount - status.SegmentsUsed > _settings.LogReserveSegments + 1;
     }
@@ -360,7 +385,7 @@ internal sealed partial class World
         Hook();
         Open();
         bool truncating = Oracle.History.Limit != long.MaxValue;
-        Oracle.Adopt(Device);
+        Quietly(Oracle.Adopt);
         if (truncating)
         {
             Device.Drain();
