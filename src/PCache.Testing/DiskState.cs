@@ -5,7 +5,7 @@ namespace PCache.Testing;
 /// unflushed sector may be left with its durable value or any value written since; changes of length may be taken back from the last one on, and what one that isn't
 /// taken back cut off stays zeros in every value written before it. Not thread-safe.
 /// </summary>
-internal sealed class DiskState
+internal sealed partial class DiskState
 {
     /// <summary>Bytes that are written as a whole or not at all.</summary>
     public const int SectorBytes = 512;

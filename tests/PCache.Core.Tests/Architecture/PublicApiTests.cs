@@ -5,7 +5,7 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Architecture;
 
 /// <summary>
-/// The public API, rendered from the assembly, is the approved one (PublicApi.approved.txt). To approve a change: run with PCACHE_APPROVE_API=1 and commit the file.
+/// The public API of each package, rendered from its assembly, is the approved one (PublicApi.approved.txt, PublicApi.Testing.approved.txt). To approve a change: run with PCACHE_APPROVE_API=1 and commit the file.
 /// </summary>
 public sealed class PublicApiTests
 {
@@ -24,11 +24,13 @@ public sealed class PublicApiTests
         [typeof(object)] = "object",
     };
 
-    [Fact]
-    public void The_public_api_is_the_approved_one()
+    [Theory]
+    [InlineData(typeof(PCacheDevice), "PublicApi.approved.txt")]
+    [InlineData(typeof(CrashTest), "PublicApi.Testing.approved.txt")]
+    public void The_public_api_is_the_approved_one(Type type, string file)
     {
-        string actual = Render(typeof(PCacheDevice).Assembly);
-        string path = Path.Combine(RepositoryPaths.Root, "tests", "PCache.Core.Tests", "PublicApi.approved.txt");
+        string actual = Render(type.Assembly);
+        string path = Path.Combine(RepositoryPaths.Root, "tests", "PCache.Core.Tests", file);
         if (Environment.GetEnvironmentVariable("PCACHE_APPROVE_API") == "1")
         {
             File.WriteAllText(path, actual);
