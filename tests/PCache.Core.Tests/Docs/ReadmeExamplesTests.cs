@@ -1,5 +1,5 @@
-// Keeps true: every C# example of README.md and docs/stream.md is compiled and run here, word for word. An example stands in a page as a csharp block right
-// below the line "<!-- example: NAME -->", and here between the lines "// example: NAME" and "// end of example".
+// Keeps true: every C# example of the pages below is compiled and run, word for word, here or in one of the sources below. An example stands in a page as a
+// csharp block right below the line "<!-- example: NAME -->", and in a source between the lines "// example: NAME" and "// end of example".
 
 using System.Text.RegularExpressions;
 using PCache.Core.Pmem;
@@ -10,7 +10,17 @@ namespace PCache.Core.Tests.Docs;
 /// <summary>The examples of the pages for users, and the proof that the pages show just these.</summary>
 public sealed partial class ReadmeExamplesTests : IDisposable
 {
-    private static readonly string[] Pages = ["README.md", "docs/stream.md"];
+    private static readonly string[] Pages = ["README.md", "docs/stream.md", "docs/testing.md", "src/PCache.Testing/README.md"];
+
+    private static readonly string[] Sources =
+    [
+        "tests/PCache.Core.Tests/Docs/ReadmeExamplesTests.cs",
+        "tests/PCache.Core.Tests/Testing/CrashTestTests.cs",
+        "tests/PCache.Core.Tests/Testing/Example/LogStore.cs",
+        "tests/PCache.Core.Tests/Testing/Example/LogStoreCrashTests.cs",
+        "tests/PCache.Core.Tests/Testing/Example/WrongLogStores.cs",
+    ];
+
     private readonly TempFolder _folder = new();
     private readonly string _cachePath;
     private readonly string _backingPath;
@@ -50,7 +60,7 @@ public sealed partial class ReadmeExamplesTests : IDisposable
     public void Links_between_pages_lead_somewhere()
     {
         string root = RepositoryPaths.Root;
-        string[] pages = [Path.Combine(root, "README.md"), Path.Combine(root, "CHANGELOG.md"), .. Directory.GetFiles(Path.Combine(root, "docs"), "*.md")];
+        string[] pages = [Path.Combine(root, "README.md"), Path.Combine(root, "CHANGELOG.md"), Path.Combine(root, "src", "PCache.Testing", "README.md"), .. Directory.GetFiles(Path.Combine(root, "docs"), "*.md")];
         var broken = new List<string>();
         int links = 0;
         foreach (string page in pages)
@@ -310,7 +320,7 @@ public sealed partial class ReadmeExamplesTests : IDisposable
     private static Dictionary<string, string> TestedExamples()
     {
         var examples = new Dictionary<string, string>();
-        foreach (Match match in SourceExample().Matches(ReadText("tests/PCache.Core.Tests/Docs/ReadmeExamplesTests.cs")))
+        foreach (Match match in Sources.SelectMany(source => SourceExample().Matches(ReadText(source))))
         {
             string indent = match.Groups["indent"].Value;
             IEnumerable<string> lines = match.Groups["code"].Value.Split('\n')
@@ -342,7 +352,7 @@ public sealed partial class ReadmeExamplesTests : IDisposable
     [GeneratedRegex(@"^<!-- example: (?<name>[\w-]+) -->\n```csharp\n(?<code>.*?)\n```$", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex PageExample();
 
-    [GeneratedRegex(@"^(?<indent> +)// example: (?<name>[\w-]+)\n(?<code>.*?)\n *// end of example$", RegexOptions.Multiline | RegexOptions.Singleline)]
+    [GeneratedRegex(@"^(?<indent> *)// example: (?<name>[\w-]+)\n(?<code>.*?)\n *// end of example$", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex SourceExample();
 
     [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)")]
