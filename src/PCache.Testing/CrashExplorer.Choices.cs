@@ -1,7 +1,7 @@
 namespace PCache.Testing;
 
 /// <content>Where crashes come, and how a failing state is made smaller.</content>
-internal sealed partial class CrashExplorer
+internal sealed partial class CrashTestExplorer
 {
     private const int MostShrinkTries = 300;
 

@@ -1,7 +1,7 @@
 namespace PCache.Testing;
 
 /// <content>What is told of a search. Keeps true: a failure's key names its state by nothing but the target, the failing call, and the crashes.</content>
-internal sealed partial class CrashExplorer
+internal sealed partial class CrashTestExplorer
 {
     private CrashTestResult Result() => new()
     {

@@ -131,7 +131,7 @@ public sealed class CrashTest
     public CrashTestResult Run()
     {
         CheckSettings();
-        using var explorer = new CrashExplorer(this);
+        using var explorer = new CrashTestExplorer(this);
         return explorer.Run();
     }
 
@@ -145,7 +145,7 @@ public sealed class CrashTest
         ArgumentNullException.ThrowIfNull(key);
         CheckSettings();
         var parsed = CrashKey.Parse(key);
-        using var explorer = new CrashExplorer(this);
+        using var explorer = new CrashTestExplorer(this);
         return parsed.Target == Target
             ? explorer.Replay(parsed)
             : throw new ArgumentException($"The key '{key}' is that of a test with another target.", nameof(key));

@@ -47,7 +47,8 @@ internal sealed class SectorOracle
     {
         if (offset + bytes.Length > Length)
         {
-            _ = _failedLengths.RemoveWhere(failed => failed <= offset + bytes.Length);
+            long end = offset + bytes.Length;
+            _ = _failedLengths.RemoveWhere(failed => failed <= end);
             Length = offset + bytes.Length;
             _ = LegalLengths.Add(Length);
         }
@@ -271,6 +272,17 @@ internal sealed class SectorOracle
         History.Barrier(_ => BarrierHistory.Nothing);
     }
 
+    /// <summary>After a reopen in good order: a growth that had failed may show.</summary>
+    public void AdoptLength(long length)
+    {
+        if (_failedLengths.Contains(length))
+        {
+            Length = length;
+            LegalLengths = [length];
+            _failedLengths.Clear();
+        }
+    }
+
     /// <summary>A write has failed: each of its sectors has either version. Asks the device which.</summary>
     public void Settle(IBlockDevice device)
     {
@@ -297,7 +309,7 @@ internal sealed class SectorOracle
 
             if (versions[^1] is not null && at != versions.Count - 1)
             {
-                versions.Add(at < 0 ? null : versions[at]);
+                versions.Add(at < versions.LastIndexOf(null) ? null : versions[at]); // what was discarded since stays undefined
                 History.Write(slot, versions[^1]);
             }
         });

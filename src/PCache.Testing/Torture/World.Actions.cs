@@ -15,6 +15,7 @@ internal sealed partial class World
     private (SimulatedPmem Region, SimulatedDisk Disk)? _left;
     private bool _paused;
     private bool _closed;
+    private bool _unsettled;
     private bool _quiet;
 
     private void Do(WorldAction action)
@@ -54,6 +55,13 @@ internal sealed partial class World
             _outer = null;
         }
 
+        if (_unsettled && _left is null)
+        {
+            Disk.Heal();
+            Quietly(Oracle.Settle);
+        }
+
+        _unsettled = false;
         if (_left is not null)
         {
             GoOn();
@@ -249,6 +257,7 @@ internal sealed partial class World
 
         Oracle.Flushed();
         Open();
+        Oracle.AdoptLength(Device.Length);
         Quietly(Oracle.CheckCurrent);
     }
 
@@ -287,9 +296,10 @@ internal sealed partial class World
         }
     }
 
+    /// <summary>What a step's success means; not after a crash in the middle of it, nor where something within it has failed and isn't settled.</summary>
     private void IfAlive(Action action)
     {
-        if (_left is null)
+        if (_left is null && !_unsettled)
         {
             action();
         }
@@ -300,7 +310,7 @@ internal sealed partial class World
     /// <summary>Does what was put off until the n-th backing call, in the middle of whatever makes that call.</summary>
     private void RunWithin()
     {
-        if (_nested || _quiet || _left is not null)
+        if (_nested || _quiet || _unsettled || _left is not null)
         {
             return;
         }
@@ -321,6 +331,10 @@ internal sealed partial class World
                 try
                 {
                     Perform(action);
+                }
+                catch (Exception e) when (IsExpected(e))
+                {
+                    _unsettled = true; // the step around it isn't the one that failed
                 }
                 finally
                 {

@@ -14,7 +14,7 @@ internal sealed record CrashMoment(CrashMachine Machine, int Point, string What,
 /// Goes through the crashes of a test. Keeps true: nothing of the machine whose crash is tried changes; the first failure ends the search, without throwing
 /// through the application; all choices come from the test's seed and from the place where they are made.
 /// </summary>
-internal sealed partial class CrashExplorer(CrashTest test) : IDisposable
+internal sealed partial class CrashTestExplorer(CrashTest test) : IDisposable
 {
     private const int NestedStatesPerPoint = 4;
     private const int StatesAfterFault = 6;
