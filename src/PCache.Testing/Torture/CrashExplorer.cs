@@ -17,10 +17,16 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
     private readonly List<SimulatedPmem> _scratch = [];
     private World _world = null!;
 
+    /// <summary>Nothing is explored before this action of the script.</summary>
+    public int FirstAction { get; init; }
+
+    /// <summary>Whether the making of the cache is explored too.</summary>
+    public bool ExploresCreation { get; init; } = true;
+
     public void BeforeEvent(World world, WorldEvent what)
     {
         _world = world;
-        if (options.PointOneIn > 1 && what != WorldEvent.End && _random.Next(options.PointOneIn) > 0)
+        if (world.ActionNumber < FirstAction || (!world.IsFormatted && !ExploresCreation) || (options.PointOneIn > 1 && what != WorldEvent.End && _random.Next(options.PointOneIn) > 0))
         {
             return;
         }

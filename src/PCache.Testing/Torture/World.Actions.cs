@@ -391,6 +391,7 @@ internal sealed partial class World
     {
         (SimulatedPmem region, SimulatedDisk disk) = _left!.Value;
         _left = null;
+        Crashes++;
         _within.Clear();
         _faulted = false;
         Region = region;

@@ -78,6 +78,9 @@ internal sealed partial class World
     /// <summary>Number of the action being done.</summary>
     public int ActionNumber { get; private set; }
 
+    /// <summary>Crashes after which the run went on.</summary>
+    public int Crashes { get; private set; }
+
     /// <summary>Runs a script, then the final checks.</summary>
     /// <exception cref="TortureViolation">A promise was broken.</exception>
     public void Run(IReadOnlyList<WorldAction> script)

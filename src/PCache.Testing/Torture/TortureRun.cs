@@ -1,0 +1,74 @@
+using PCache.Core;
+
+namespace PCache.Testing.Torture;
+
+/// <summary>
+/// Workloads by seed: random worlds whose every moment is a crash, random worlds that go on after crashes and faults, scripted ones. Keeps true: a seed is
+/// one workload, whatever ran before it; a failure is made smaller and told with its seed. Not thread-safe: one for each thread.
+/// </summary>
+internal sealed class TortureRun
+{
+    private const int ExploredActions = 40;
+    private const int GoingOnActions = 250;
+
+    /// <summary>What was done.</summary>
+    public TortureCounters Counters { get; } = new();
+
+    /// <summary>Crash states at each persist point of random worlds.</summary>
+    public ExplorerOptions Options { get; init; } = new();
+
+    /// <summary>Runs the workload of a seed; null: no promise was broken.</summary>
+    public TortureFailure? Run(int seed)
+    {
+        // Of five seeds three explore, one goes on after crashes, one does both.
+        bool goesOn = seed % 5 >= 3;
+        bool explores = seed % 5 != 3;
+        WorldSettings settings = WorldSettings.FromSeed(seed);
+        List<WorldAction> script = Workloads.Random(settings, seed, explores ? ExploredActions : GoingOnActions, goesOn);
+        string kind = !explores ? "a world that goes on after crashes" : goesOn ? "a world that goes on after crashes, explored" : "an explored world";
+        return Run(seed, kind, settings, [], script, explores ? Options with { PointOneIn = settings.SegmentBytes > 64 << 10 ? 16 : Options.PointOneIn } : null);
+    }
+
+    /// <summary>Runs a scripted workload, see <see cref="ScriptedWorkloads"/>.</summary>
+    public TortureFailure? RunScripted(int number)
+    {
+        (string name, WorldSettings settings, WorldAction[] before, WorldAction[] explored) = ScriptedWorkloads.Get(number);
+        return Run(number, name, settings, before, explored, Options);
+    }
+
+    private TortureFailure? Run(int seed, string kind, WorldSettings settings, WorldAction[] before, IReadOnlyList<WorldAction> script, ExplorerOptions? options)
+    {
+        Counters.Workloads++;
+        if (Try(seed, settings, before, script, options, Counters) is not { } error)
+        {
+            return null;
+        }
+
+        Exception last = error;
+        List<WorldAction> smaller = Shrinker.Shrink(script, candidate =>
+        {
+            Exception? again = Try(seed, settings, before, candidate, options, new TortureCounters());
+            last = again ?? last;
+            return again is not null;
+        });
+        return new TortureFailure(seed, kind, last.Message, settings.ToString(), [.. before.Concat(smaller).Select(action => action.ToString())], last);
+    }
+
+    private static Exception? Try(int seed, WorldSettings settings, WorldAction[] before, IReadOnlyList<WorldAction> script, ExplorerOptions? options, TortureCounters counters)
+    {
+        try
+        {
+            var observer = options is null ? null : new CrashExplorer(options, seed, counters) { FirstAction = before.Length, ExploresCreation = script.Count > 2 };
+            var world = new World(settings, observer);
+            world.Run([.. before, .. script]);
+            counters.Recoveries += world.Crashes;
+            counters.States += world.Crashes;
+            return null;
+        }
+        catch (Exception e) when (e is TortureViolation or IOException or PCacheException or InvalidOperationException or ArgumentException or NullReferenceException or IndexOutOfRangeException
+            or OverflowException or KeyNotFoundException)
+        {
+            return e;
+        }
+    }
+}
