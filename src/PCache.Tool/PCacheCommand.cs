@@ -62,6 +62,7 @@ internal static class PCacheCommand
         root.Add(BindCommand.Build(context));
         root.Add(SetCommand.Build(context));
         root.Add(BenchCommand.Build(context));
+        root.Add(TortureCommand.Build(context));
         root.Add(DemoWriterCommand.Build(context));
         HelpOption help = root.Options.OfType<HelpOption>().Single();
         help.Action = new HelpWithExamples((HelpAction)help.Action!);

@@ -5,7 +5,7 @@ using System.Globalization;
 namespace PCache.Tool;
 
 /// <summary>A progress bar on a terminal.</summary>
-internal sealed class ProgressBar(ToolContext context, string title) : IDisposable
+internal sealed class ProgressBar(ToolContext context, string title, Func<long, string>? describeTotal = null) : IDisposable
 {
     private const int Width = 30;
     private const int UpdateMilliseconds = 100;
@@ -33,7 +33,7 @@ internal sealed class ProgressBar(ToolContext context, string title) : IDisposab
             int filled = (int)(share * Width);
             string line = string.Create(
                 CultureInfo.InvariantCulture,
-                $"{title} [{new string('#', filled)}{new string('.', Width - filled)}] {share * 100,3:F0} % of {SizeText.Rounded(totalBytes)}");
+                $"{title} [{new string('#', filled)}{new string('.', Width - filled)}] {share * 100,3:F0} % of {describeTotal?.Invoke(totalBytes) ?? SizeText.Rounded(totalBytes)}");
             context.Error.Write('\r' + line.PadRight(_lineLength));
             context.Error.Flush();
             _lineLength = line.Length;

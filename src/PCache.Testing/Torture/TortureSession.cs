@@ -1,0 +1,76 @@
+using System.Diagnostics;
+
+namespace PCache.Testing.Torture;
+
+/// <summary>
+/// Workloads with consecutive seeds on several threads, for as long as one likes. Keeps true: each thread has machines of its own, so what a seed does depends on
+/// nothing but the seed; after the first violation nothing new is begun; a workload under way is finished.
+/// </summary>
+internal sealed class TortureSession(int seed)
+{
+    private readonly Lock _lock = new();
+    private readonly TortureCounters _counters = new();
+    private readonly List<TortureFailure> _failures = [];
+    private int _next = seed - 1;
+
+    /// <summary>The seed of the first workload.</summary>
+    public int Seed => seed;
+
+    /// <summary>What was done; complete when <see cref="Run"/> has returned.</summary>
+    public TortureCounters Counters => _counters;
+
+    /// <summary>The violations, as many as were found at once.</summary>
+    public IReadOnlyList<TortureFailure> Failures => _failures;
+
+    /// <summary>Runs, at least one workload.</summary>
+    /// <param name="time">After this no workload is begun.</param>
+    /// <param name="threads">Threads, 1 or more.</param>
+    /// <param name="progress">Called with what has passed of the time, from any thread; or null.</param>
+    /// <param name="stop">Ends it early.</param>
+    public void Run(TimeSpan time, int threads, Action<TimeSpan>? progress = null, CancellationToken stop = default)
+    {
+        long started = Stopwatch.GetTimestamp();
+        Thread[] workers = [.. Enumerable.Range(0, threads).Select(_ => new Thread(Work) { IsBackground = true })];
+        foreach (Thread worker in workers)
+        {
+            worker.Start();
+        }
+
+        foreach (Thread worker in workers)
+        {
+            worker.Join();
+        }
+
+        void Work()
+        {
+            var run = new TortureRun();
+            do
+            {
+                TortureFailure? failure = run.Run(Interlocked.Increment(ref _next));
+                if (failure is not null)
+                {
+                    lock (_lock)
+                    {
+                        _failures.Add(failure);
+                    }
+                }
+
+                progress?.Invoke(Stopwatch.GetElapsedTime(started));
+            }
+            while (Stopwatch.GetElapsedTime(started) < time && !stop.IsCancellationRequested && !HasFailed());
+
+            lock (_lock)
+            {
+                _counters.Add(run.Counters);
+            }
+        }
+    }
+
+    private bool HasFailed()
+    {
+        lock (_lock)
+        {
+            return _failures.Count > 0;
+        }
+    }
+}
