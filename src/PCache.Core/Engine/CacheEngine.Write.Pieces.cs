@@ -151,7 +151,7 @@ internal sealed partial class CacheEngine
         if (RuleSwitch.IsBroken(BrokenRule.ShardLockReleasedBetween))
         {
             shard.Gate.Exit();
-            Thread.SpinWait(extent.PayloadSector % 7 * 500); // some wait longer than others
+            RuleSwitch.Between?.Invoke();
             shard.Gate.Enter();
         }
 

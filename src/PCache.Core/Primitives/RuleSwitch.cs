@@ -12,6 +12,10 @@ internal static class RuleSwitch
     [ThreadStatic]
     private static BrokenRule _broken;
 
+    /// <summary>Run on this thread at the place where a rule is broken that keeps others out: what may come between there. Null: nothing.</summary>
+    [field: ThreadStatic]
+    public static Action? Between { get; set; }
+
     /// <summary>Whether this thread has broken <paramref name="rule"/>.</summary>
     public static bool IsBroken(BrokenRule rule) => Armed && _broken == rule;
 

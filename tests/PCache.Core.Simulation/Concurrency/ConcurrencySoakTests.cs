@@ -1,4 +1,4 @@
-using PCache.Core.Simulation.Support;
+using PCache.Core.Tests.Support;
 using PCache.Testing.Soak;
 
 namespace PCache.Core.Simulation.Concurrency;

@@ -43,7 +43,7 @@ public sealed class FaultTests
             cache.Device.Put(Sector, 2);
             FailDrain(cache.Region, n);
             Exception? error = Record.Exception(cache.Device.Flush);
-            cache.Region.BeforeDrain = null;
+            cache.Region.BeforeEvent = null;
             cache.Region.DrainError = null;
             if (error is null)
             {
@@ -67,13 +67,13 @@ public sealed class FaultTests
         using var cache = new SmallCache();
         cache.Device.Put(0, 1);
         LogPosition before = cache.Status.DirtyTail;
-        cache.Backing.Fail = e => e.Call == BackingCall.Flush ? new IOException("planned") : null;
+        cache.Backing.FailWhere(e => e.Operation == DiskOperation.Flush ? new IOException("planned") : null);
         Assert.ThrowsAny<IOException>(() => cache.Device.Drain());
         Assert.Equal(before, cache.Status.DirtyTail);
         using PmemRegion image = Rig.Load(cache.Region.KillImage());
         Assert.Equal(before, MediaLoader.Load(image).DirtyTail);
         Assert.False(cache.Status.IsClean);
-        cache.Backing.Fail = null;
+        cache.Backing.BeforeCall = null;
         cache.Device.Drain();
         Assert.True(cache.Status.IsClean);
     }
@@ -100,9 +100,9 @@ public sealed class FaultTests
                 cache.Region.DrainError = null;
             }
 
-            cache.Region.BeforeDrain = null;
+            cache.Region.BeforeEvent = null;
             Assert.Null(cache.Status.WritebackError);
-            Integrity.Assert(cache.Device, cache.Region);
+            IntegrityAudit.Check(cache.Device, cache.Region);
             object segments = Field(EngineOf(cache.Device), "_segments");
             int[] free = [.. (Queue<int>)Field(segments, "_reserve"), .. (Queue<int>)Field(segments, "_free")];
             Assert.Equal(free.Distinct(), free);
@@ -110,15 +110,15 @@ public sealed class FaultTests
         }
     }
 
-    private static void FailDrain(HookedRegion region, int n)
+    private static void FailDrain(SimulatedPmem region, int n)
     {
         int drains = 0;
-        region.BeforeDrain = () => region.DrainError = drains++ == n ? new IOException("planned") : null;
+        region.OnDrain(() => region.DrainError = drains++ == n ? new IOException("planned") : null);
     }
 
     private static void FailedReplicaWriteIsRepeated()
     {
-        using HookedRegion region = HookedRegion.Allocate(1 << 16);
+        using SimulatedPmem region = SimulatedPmem.Allocate(1 << 16);
         ReplicaState state = ReplicaState.None;
         for (uint i = 1; i <= 3; i++)
         {
@@ -131,7 +131,7 @@ public sealed class FaultTests
         Assert.Throws<IOException>(() => Replicas.Write(region, 0, MediaConstants.PositionStride, ref failed, ref state));
         region.DrainError = null;
         bool there = false;
-        region.BeforeDrain = () =>
+        region.OnDrain(() =>
         {
             // Torn: what is being written has no valid checksum yet. Then the other replica has to be the latest that is durable.
             byte[] image = region.KillImage();
@@ -139,7 +139,7 @@ public sealed class FaultTests
             using PmemRegion copy = Rig.Load(image);
             Replicas.Read(copy, 0, MediaConstants.PositionStride, out PositionRecord latest, out _, out _);
             there = latest.Segment == 3;
-        };
+        });
         var again = new PositionRecord { Segment = 5 };
         Replicas.Write(region, 0, MediaConstants.PositionStride, ref again, ref state);
         Assert.True(there, "the latest durable value is gone while the next is written");
@@ -170,7 +170,7 @@ public sealed class FaultTests
             image.Region.Poison(replica, 16);
         }
 
-        using PCacheDevice device = PCacheDevice.Open(image.Region, new ScriptedBacking(1 << 20), new PCacheOptions { ReadOnly = true, LeaveRegionOpen = true });
+        using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(1 << 20), new PCacheOptions { ReadOnly = true, LeaveRegionOpen = true });
         var bytes = new byte[Sector];
         device.Read(0, bytes);
         Assert.Equal(7, bytes[5]);
@@ -193,7 +193,7 @@ public sealed class FaultTests
         using var image = new ImageBuilder();
         long kset = image.DeviceOffset(image.Append(image.Key(0)));
         var options = Quick(new PCacheOptions { Maintenance = MaintenanceMode.Manual, TimeProvider = new VirtualClock(), LeaveRegionOpen = true });
-        using PCacheDevice device = PCacheDevice.Open(image.Region, new ScriptedBacking(1 << 20), options);
+        using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(1 << 20), options);
         image.Region.Poison(kset, 16);
         Rest(device);
         Assert.IsAssignableFrom<IOException>(device.GetStatus().WritebackError);
@@ -204,7 +204,7 @@ public sealed class FaultTests
     {
         using var cache = new SmallCache(with: Quick);
         cache.Device.Put(0, 1, forced: true);
-        cache.Backing.Fail = e => e.Call == BackingCall.Write ? new IOException("planned") : null;
+        cache.Backing.FailWhere(e => e.Operation == DiskOperation.Write ? new IOException("planned") : null);
         Rest(cache.Device);
         Assert.Equal("planned", cache.Status.WritebackError?.Message);
         Assert.Equal(1, cache.Status.WritebackFailures);

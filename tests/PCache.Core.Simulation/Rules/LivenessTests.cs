@@ -61,17 +61,17 @@ public sealed class LivenessTests
     {
         using var cache = new SmallCache(with: Quick);
         cache.Device.Put(0, 1, forced: true);
-        cache.Backing.Fail = e => e.Call == BackingCall.Write ? new IOException("planned") : null;
+        cache.Backing.FailWhere(e => e.Operation == DiskOperation.Write ? new IOException("planned") : null);
         for (int i = 0; i < 10; i++)
         {
             Assert.NotEqual(TimeSpan.Zero, Rest(cache.Device));
             cache.Clock.Advance(TimeSpan.FromSeconds(31));
         }
 
-        cache.Backing.Fail = null;
+        cache.Backing.BeforeCall = null;
         cache.AdvanceUntil(() => cache.Status.IsClean, "what was dirty is written back once the backing is healed");
         Assert.Null(cache.Status.WritebackError);
-        Assert.InRange(cache.Backing.Calls(BackingCall.Write), 10, 12);
+        Assert.InRange(cache.Backing.Calls(DiskOperation.Write), 10, 12);
     }
 
     private static void DelaysAreBounded()
@@ -115,15 +115,15 @@ public sealed class LivenessTests
         using var cache = new SmallCache();
         using var stop = new CancellationTokenSource();
         cache.Device.Put(0, 1);
-        cache.Backing.Fail = e =>
+        cache.Backing.FailWhere(e =>
         {
-            if (cache.Backing.Calls(BackingCall.Write) > 100)
+            if (cache.Backing.Calls(DiskOperation.Write) > 100)
             {
                 stop.Cancel();
             }
 
             return new IOException("planned");
-        };
+        });
         Exception? told = Record.Exception(() => cache.Device.Drain(cancellationToken: stop.Token));
         Assert.IsAssignableFrom<PCacheException>(told);
     }
@@ -133,10 +133,10 @@ public sealed class LivenessTests
     {
         BrokenRule broken = RuleSwitch.IsBroken(BrokenRule.CloseHangsWithBacking) ? BrokenRule.CloseHangsWithBacking : BrokenRule.None;
         var cache = new SmallCache(with: o => o with { DisposeTimeout = TimeSpan.FromMilliseconds(20) });
-        ScriptedBacking.Hold hold = cache.Backing.HoldCalls(BackingCall.Read);
+        cache.Backing.Hang(DiskOperation.Read);
         var reader = new Thread(() => cache.Device.Read(0, new byte[Sector])) { IsBackground = true };
         reader.Start();
-        Assert.True(hold.Reached.Wait(TimeSpan.FromMinutes(1)));
+        Assert.True(cache.Backing.WaitUntilHangingAsync().Wait(TimeSpan.FromMinutes(1)));
         var close = new Thread(() =>
         {
             using (RuleSwitch.Break(broken))
@@ -147,7 +147,7 @@ public sealed class LivenessTests
         { IsBackground = true };
         close.Start();
         bool ended = close.Join(Patience);
-        hold.Release();
+        cache.Backing.ReleaseHanging();
         reader.Join();
         close.Join();
         cache.Region.Dispose();

@@ -75,7 +75,7 @@ public sealed class OrderTests
     private static void WriteOvertakesMiss()
     {
         using var cache = new SmallCache(content: Patterns.Make(0, 1 << 20, 1));
-        cache.Backing.After = Once(BackingCall.Read, () => cache.Device.Put(3 * Sector, 2));
+        cache.Backing.AfterCall = Once(DiskOperation.Read, () => cache.Device.Put(3 * Sector, 2));
         cache.Device.Read(0, new byte[8 * Sector]);
         AssertIs(cache.Device, 3 * Sector, 2);
         AssertIs(cache.Device, 2 * Sector, 1);
@@ -87,7 +87,7 @@ public sealed class OrderTests
     private static void WriteOvertakesMerge()
     {
         using var cache = new SmallCache(content: Patterns.Make(0, 1 << 20, 1));
-        cache.Backing.After = Once(BackingCall.Read, () => cache.Device.Put(Sector, 2));
+        cache.Backing.AfterCall = Once(DiskOperation.Read, () => cache.Device.Put(Sector, 2));
         cache.Device.Write(Sector + 100, new byte[16]);
         byte[] expected = Patterns.Make(Sector, Sector, 2);
         expected.AsSpan(100, 16).Clear();
@@ -100,7 +100,7 @@ public sealed class OrderTests
     {
         using var cache = new SmallCache();
         cache.Device.Put(0, 1);
-        cache.Backing.After = Once(BackingCall.Write, () => cache.Device.Put(0, 2));
+        cache.Backing.AfterCall = Once(DiskOperation.Write, () => cache.Device.Put(0, 2));
         cache.Device.Drain();
         AssertIs(cache.Device, 0, 2);
         Assert.Equal(1, cache.Status.DirtyKeys);
@@ -121,17 +121,17 @@ public sealed class OrderTests
         using var image = new ImageBuilder { NextSequence = 0 };
         image.Append(image.Key(0));
         image.Append(image.Key(64 * Sector));
-        var backing = new ScriptedBacking(1 << 20);
+        var backing = Disks.Make(1 << 20);
         using PCacheDevice device = PCacheDevice.Open(image.Region, backing, new PCacheOptions { Maintenance = MaintenanceMode.Manual, LeaveRegionOpen = true });
         AssertFlushedBetween(backing, device);
     }
 
-    private static void AssertFlushedBetween(ScriptedBacking backing, PCacheDevice device)
+    private static void AssertFlushedBetween(SimulatedDisk backing, PCacheDevice device)
     {
-        var calls = new List<BackingCall>();
-        backing.After = e => calls.Add(e.Call);
+        var calls = new List<DiskOperation>();
+        backing.AfterCall = e => calls.Add(e.Operation);
         device.Drain();
-        Assert.Equal([BackingCall.Write, BackingCall.Flush, BackingCall.Write, BackingCall.Flush], calls);
+        Assert.Equal([DiskOperation.Write, DiskOperation.Flush, DiskOperation.Write, DiskOperation.Flush], calls);
     }
 
     private static void ReadersSeeTheNewestWhileAWriteWaits()
@@ -139,9 +139,9 @@ public sealed class OrderTests
         using var cache = new SmallCache(segments: 6, with: Quick);
         long acknowledged = 0;
         int looks = 0;
-        cache.Backing.Before = e =>
+        cache.Backing.BeforeCall = e =>
         {
-            if (e.Call == BackingCall.Write && acknowledged > 0)
+            if (e.Operation == DiskOperation.Write && acknowledged > 0)
             {
                 looks++;
                 Assert.InRange(cache.Device.IdAt(0), acknowledged, long.MaxValue);
@@ -155,7 +155,7 @@ public sealed class OrderTests
             seen = cache.Status.WritebackError?.Message; // an assertion in a call of the backing counts as a failure of write-back
         }
 
-        cache.Backing.Before = null;
+        cache.Backing.BeforeCall = null;
         Assert.Null(seen);
         Assert.True(looks > 3, "some write waited");
         Assert.True(cache.Status.SpaceWaits > 0);

@@ -55,21 +55,21 @@ public sealed class PowerCutTests
         };
         var flushed = new long[Sectors];
         var written = new long[Sectors];
-        using HookedRegion region = HookedRegion.Allocate(Rig.RegionLength(Segments));
-        var backing = new ScriptedBacking(Stripes * (4L << 20));
+        using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(Segments));
+        var backing = Disks.Make(Stripes * (4L << 20));
         PCacheDevice device = PCacheDevice.Create(region, backing, options);
         int cuts = 0;
         bool running = false;
-        region.BeforeDrain = () =>
+        region.OnDrain(() =>
         {
             cuts++;
             for (int i = running && IsLinking(device, region) ? cutsAtLink : 1; i > 0; i--)
             {
                 Cut();
             }
-        };
+        });
         void Cut() =>
-            AssertLeft(region.PowerCutImage(random), backing.CopyAfterPowerCut(random), options, flushed, written, $"cut {cuts}");
+            AssertLeft(region.PowerCutImage(random), backing.AfterPowerCut(random), options, flushed, written, $"cut {cuts}");
 
         int links = 0;
         for (int round = 1; round <= 120; round++)
@@ -106,14 +106,14 @@ public sealed class PowerCutTests
             }
         }
 
-        region.BeforeDrain = null;
+        region.BeforeEvent = null;
         device.Dispose();
         Assert.True(links > Segments, $"the log goes round: {links}");
         Assert.InRange(cuts, 1000, 100_000);
     }
 
     /// <summary>Whether a last kset stands where the log ends: stored, and about to be drained.</summary>
-    private static bool IsLinking(PCacheDevice device, HookedRegion region)
+    private static bool IsLinking(PCacheDevice device, SimulatedPmem region)
     {
         LogPosition head = device.GetStatus().KeyHead;
         long at = MediaConstants.SegmentsOffset + ((long)head.Segment * Rig.SegmentBytes) + MediaConstants.SegmentDataOffset + head.Offset;
@@ -124,7 +124,7 @@ public sealed class PowerCutTests
     /// <summary>Zeros that somebody stored who was killed before he drained them.</summary>
     private static void ZerosAreDurable()
     {
-        using HookedRegion region = HookedRegion.FromImage(Patterns.Make(0, 1 << 16, 1));
+        using SimulatedPmem region = SimulatedPmem.FromImage(Patterns.Make(0, 1 << 16, 1));
         region.WriteZeros(0, 1 << 16);
         RegionZeroing.Zero(region, 0, 1 << 16);
         for (int seed = 0; seed < 20; seed++)
@@ -133,7 +133,7 @@ public sealed class PowerCutTests
         }
     }
 
-    private static void AssertLeft(byte[] image, ScriptedBacking backing, PCacheOptions options, long[] flushed, long[] written, string when)
+    private static void AssertLeft(byte[] image, SimulatedDisk backing, PCacheOptions options, long[] flushed, long[] written, string when)
     {
         using PCacheDevice device = PCacheDevice.Open(Rig.Load(image), backing, options with { LeaveRegionOpen = false });
         Assert.True(device.Recovery.LogEnd != LogEnd.Leftover, $"{when}: a kset of an earlier use stands where the log ends");

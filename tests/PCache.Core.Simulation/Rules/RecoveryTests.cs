@@ -41,7 +41,7 @@ public sealed class RecoveryTests
         using var image = new ImageBuilder();
         image.Append(image.Key(0));
         image.Region.Bytes(image.DeviceOffset(image.Head) + 8, 4000).Fill(0x5A);
-        using PCacheDevice device = PCacheDevice.Open(image.Region, new ScriptedBacking(BackingBytes), Manual);
+        using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(BackingBytes), Manual);
         Assert.Equal(LogEnd.Torn, device.Recovery.LogEnd);
         int rest = image.Geometry.DataSize - image.Head.Offset;
         Assert.False(image.Region.Bytes(image.DeviceOffset(image.Head), rest).ContainsAnyExcept((byte)0), "something is left behind the log's end");
@@ -58,13 +58,13 @@ public sealed class RecoveryTests
             image.SetGeneration(segment, 1);
         }
 
-        using PCacheDevice device = PCacheDevice.Open(image.Region, new ScriptedBacking(BackingBytes), Manual with { GcThresholdPercent = 0 });
+        using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(BackingBytes), Manual with { GcThresholdPercent = 0 });
         Assert.Equal(5, device.Recovery.DeadKeys);
         device.Put(0, 1, sectors: 8, forced: true);
         device.Drain();
         Rest(device);
         Assert.Null(device.GetStatus().WritebackError);
-        Integrity.Assert(device, image.Region);
+        IntegrityAudit.Check(device, image.Region);
         var segments = (SegmentTable)Field(EngineOf(device), "_segments");
         Assert.Equal(1, Enumerable.Range(0, segments.Count).Sum(segments.References)); // the open segment's own
     }
@@ -77,7 +77,7 @@ public sealed class RecoveryTests
         image.SetDirtyTail(image.Head);
         image.SetGeneration(1, 1);
         image.Region.Bytes(image.DeviceOffset(new LogPosition(1, 0)), Sector).Fill(0x99);
-        using PCacheDevice device = PCacheDevice.Open(image.Region, new ScriptedBacking(BackingBytes), Manual);
+        using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(BackingBytes), Manual);
         Assert.Equal((1, 1), (device.Recovery.DeadKeys, device.Recovery.LiveKeys));
     }
 
@@ -86,7 +86,7 @@ public sealed class RecoveryTests
         using var image = new ImageBuilder(payloadCrc: false);
         image.Append(image.Key(0, segment: 1));
         image.SetGeneration(1, 1);
-        var backing = new ScriptedBacking(Patterns.Make(0, BackingBytes, 1));
+        var backing = Disks.Make(Patterns.Make(0, BackingBytes, 1));
         using PCacheDevice device = PCacheDevice.Open(image.Region, backing, Manual with { AcceptLostWrites = true });
         device.Put(64 * Sector, 2);
         device.Drain();
@@ -100,7 +100,7 @@ public sealed class RecoveryTests
         image.Append(image.Key(0, segment: 2));
         image.SetDirtyTail(image.Head);
         image.SetGeneration(2, 1);
-        using PCacheDevice device = PCacheDevice.Open(image.Region, new ScriptedBacking(Patterns.Make(0, BackingBytes, 1)), Manual);
+        using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(Patterns.Make(0, BackingBytes, 1)), Manual);
         AssertIs(device, 0, 1);
     }
 
@@ -127,7 +127,7 @@ public sealed class RecoveryTests
         image.Append(image.Key(0));
         image.Region.Bytes(MediaConstants.SuperblockOffset, MediaConstants.BlockSize).Clear();
         byte[] before = image.Region.ToArray();
-        Assert.Throws<PCacheNotFormattedException>(() => PCacheDevice.Open(image.Region, new ScriptedBacking(BackingBytes), Manual with { SegmentSizeBytes = ImageBuilder.SegmentSize }));
+        Assert.Throws<PCacheNotFormattedException>(() => PCacheDevice.Open(image.Region, Disks.Make(BackingBytes), Manual with { SegmentSizeBytes = ImageBuilder.SegmentSize }));
         Assert.Equal(before, image.Region.ToArray());
     }
 
@@ -143,25 +143,25 @@ public sealed class RecoveryTests
     {
         using var cache = new SmallCache(with: o => o with { BackingIdentity = new Guid(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) });
         cache.Device.Dispose();
-        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, new ScriptedBacking(1 << 20), cache.Options with { BackingIdentity = Guid.Empty }));
+        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, Disks.Make(1 << 20), cache.Options with { BackingIdentity = Guid.Empty }));
     }
 
     private static void LengthIsCompared()
     {
         using var cache = new SmallCache();
         cache.Device.Dispose();
-        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, new ScriptedBacking(2 << 20), cache.Options));
+        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, Disks.Make(2 << 20), cache.Options));
     }
 
     private static void OpeningBinds()
     {
         using var image = new ImageBuilder();
         Open(image);
-        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(image.Region, new ScriptedBacking(2 * BackingBytes), Manual));
+        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(image.Region, Disks.Make(2 * BackingBytes), Manual));
     }
 
     private static void Open(ImageBuilder image)
     {
-        using PCacheDevice device = PCacheDevice.Open(image.Region, new ScriptedBacking(BackingBytes), Manual);
+        using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(BackingBytes), Manual);
     }
 }

@@ -49,7 +49,7 @@ public sealed class SettingsTests
         using var cache = new SmallCache();
         cache.Device.SetGcThreshold(33);
         cache.Device.Dispose();
-        using PCacheDevice again = PCacheDevice.Create(cache.Region, new ScriptedBacking(1 << 20), cache.Options with { OverwriteExisting = true });
+        using PCacheDevice again = PCacheDevice.Create(cache.Region, Disks.Make(1 << 20), cache.Options with { OverwriteExisting = true });
         Assert.Equal(70, again.GetStatus().GcThresholdPercent);
     }
 
@@ -58,7 +58,7 @@ public sealed class SettingsTests
         using var cache = new SmallCache();
         cache.Device.Put(0, 1, forced: true);
         cache.Device.Dispose();
-        using PCacheDevice again = PCacheDevice.Create(cache.Region, new ScriptedBacking(1 << 20), cache.Options with { OverwriteExisting = true });
+        using PCacheDevice again = PCacheDevice.Create(cache.Region, Disks.Make(1 << 20), cache.Options with { OverwriteExisting = true });
         AssertIs(again, 0, 0);
     }
 
@@ -66,7 +66,7 @@ public sealed class SettingsTests
     {
         using var cache = new SmallCache();
         cache.Device.Dispose();
-        Assert.Throws<PCacheException>(() => PCacheDevice.Create(cache.Region, new ScriptedBacking(1 << 20), cache.Options));
+        Assert.Throws<PCacheException>(() => PCacheDevice.Create(cache.Region, Disks.Make(1 << 20), cache.Options));
     }
 
     private static void WrittenBackStaysWrittenBack()

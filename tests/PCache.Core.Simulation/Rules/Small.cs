@@ -22,7 +22,7 @@ internal static class Small
     }
 
     /// <summary>Which write a sector of the backing came from, without a call.</summary>
-    public static long IdAt(this ScriptedBacking backing, long offset) => Patterns.IdOf(backing.Peek(offset, Sector), offset);
+    public static long IdAt(this SimulatedDisk backing, long offset) => Patterns.IdOf(backing.Peek(offset, Sector), offset);
 
     /// <summary>Asserts which write a sector of the device came from.</summary>
     public static void AssertIs(IBlockDevice device, long offset, long id) => Assert.Equal(id, device.IdAt(offset));
@@ -31,18 +31,27 @@ internal static class Small
     public static PCacheOptions Quick(PCacheOptions options) => options with { WritebackDelay = TimeSpan.Zero };
 
     /// <summary>Runs an action once, at the first matching call of the backing.</summary>
-    public static Action<BackingEvent> Once(BackingCall call, Action action)
+    public static Action<DiskCall> Once(DiskOperation call, Action action)
     {
         bool done = false;
         return e =>
         {
-            if (!done && e.Call == call)
+            if (!done && e.Operation == call)
             {
                 done = true;
                 action();
             }
         };
     }
+
+    /// <summary>Runs an action before every drain of a region.</summary>
+    public static void OnDrain(this SimulatedPmem region, Action action) => region.BeforeEvent = e =>
+    {
+        if (e == PmemEvent.Drain)
+        {
+            action();
+        }
+    };
 
     public static object EngineOf(PCacheDevice device) => Field(device, "_engine");
 

@@ -106,7 +106,7 @@ public sealed class TurnoverTests
 
     private static void AssertImage(SmallCache cache, byte[] image, long[] model, string when)
     {
-        using PCacheDevice device = PCacheDevice.Open(Rig.Load(image), cache.Backing.Copy(), cache.Options with { LeaveRegionOpen = false });
+        using PCacheDevice device = PCacheDevice.Open(Rig.Load(image), cache.Backing.AfterKill(), cache.Options with { LeaveRegionOpen = false });
         AssertIsModel(device, model, when);
     }
 
