@@ -15,7 +15,7 @@ public sealed class LastGenerationTests
         image.SetGeneration(4, generation);
         image.Append(image.Key(0, segment: 4, generation: 3), image.Key(512, segment: 5, generation: generation)); // the first one is dead
         image.SetDirtyTail(image.Head);
-        var backing = new ScriptedBacking(256 << 10);
+        var backing = Disks.Make(256 << 10);
         var options = new PCacheOptions { Maintenance = MaintenanceMode.Manual, LeaveRegionOpen = true, LeaveBackingOpen = true, LogReserveSegments = 1 };
         var data = new byte[50 << 10];
         for (int round = 1; round <= 8; round++)
