@@ -1,32 +1,88 @@
-using System.Diagnostics;
+using PCache.Core.Tests.Support;
 using PCache.Testing.Torture;
 using Xunit.Abstractions;
 
 namespace PCache.Core.Simulation;
 
-public sealed class CrashExplorationTests(ITestOutputHelper output)
+/// <summary>Random worlds, stopped at every moment. The same code runs for as long as one likes as <c>pcache torture</c>.</summary>
+public sealed class RandomWorldTests(ITestOutputHelper output)
 {
     [Fact]
-    public void Random_worlds()
+    public void No_crash_of_a_random_world_breaks_a_promise()
     {
-        var counters = new TortureCounters();
-        var time = Stopwatch.StartNew();
-        for (int seed = 1; seed <= 20; seed++)
+        var run = new TortureRun();
+        TestRuns.ForSeeds(30, seed => Assert.Null(run.Run(seed)));
+        Report.Counters(output, run.Counters, atLeast: 80_000);
+    }
+
+    [Fact]
+    public void The_same_seed_is_the_same_run()
+    {
+        long[][] runs =
+        [
+            .. Enumerable.Range(0, 2).Select(_ =>
+            {
+                var run = new TortureRun();
+                foreach (int seed in (int[])[1, 4, 5, 6])
+                {
+                    Assert.Null(run.Run(seed));
+                }
+
+                return new[] { run.Counters.Points, run.Counters.States, run.Counters.Recoveries, run.Counters.SecondLives };
+            }),
+        ];
+        Assert.Equal(runs[0], runs[1]);
+    }
+}
+
+/// <summary>Worlds that go on after power cuts, kills and faults: hundreds of operations, many lives.</summary>
+public sealed class GoingOnTests(ITestOutputHelper output)
+{
+    [Fact]
+    public void A_world_goes_on_after_crashes_and_faults()
+    {
+        var run = new TortureRun();
+        TestRuns.ForSeeds(600, seed => Assert.Null(run.Run((seed * 8) + 4)));
+        Report.Counters(output, run.Counters, atLeast: 1_000);
+    }
+}
+
+/// <summary>Each operation and each pair of them, in every situation, stopped at every moment.</summary>
+public sealed class ScriptedWorkloadTests(ITestOutputHelper output)
+{
+    private static readonly ExplorerOptions Light = new() { StatesPerDrain = 8, StatesPerDiskCall = 2, KillOneStoreIn = 16, PointOneIn = 3 };
+
+    [Fact]
+    public void Each_operation_in_each_situation()
+    {
+        var run = new TortureRun { Options = new ExplorerOptions { StatesPerDrain = 48 } };
+        for (int number = 0; number < ScriptedWorkloads.Singles; number++)
         {
-            WorldSettings settings = WorldSettings.FromSeed(seed);
-            var explorer = new CrashExplorer(new ExplorerOptions(), seed, counters);
-            output.WriteLine($"{seed}: {counters.Points} points, {counters.States} states, {counters.Recoveries} recoveries, {counters.SecondLives} lives, {time.Elapsed}");
-            List<WorldAction> script = Workloads.Random(settings, seed, 40, crashes: false);
-            try
-            {
-                new World(settings, explorer).Run(script);
-            }
-            catch (Exception e)
-            {
-                Assert.Fail($"seed {seed} {settings}: {e}\n" + string.Join("\n", script.Select((a, i) => $"{i}: {a}")));
-            }
+            Assert.Null(run.RunScripted(number + 1, number));
         }
 
-        output.WriteLine($"{counters.Points} points, {counters.States} states, {counters.Recoveries} recoveries, {time.Elapsed}");
+        Report.Counters(output, run.Counters, atLeast: 60_000);
+    }
+
+    [Fact]
+    public void Each_pair_of_operations_in_each_situation()
+    {
+        var run = new TortureRun { Options = Light };
+        for (int number = ScriptedWorkloads.Singles; number < ScriptedWorkloads.Count; number++)
+        {
+            Assert.Null(run.RunScripted(number + 1, number));
+        }
+
+        Report.Counters(output, run.Counters, atLeast: 60_000);
+    }
+}
+
+/// <summary>What a run has done, for the log and against runs that do nothing.</summary>
+internal static class Report
+{
+    public static void Counters(ITestOutputHelper output, TortureCounters counters, long atLeast)
+    {
+        output.WriteLine($"{counters.Workloads:N0} workloads, {counters.Points:N0} points, {counters.States:N0} crash states, {counters.Recoveries:N0} recoveries, {counters.SecondLives:N0} second lives");
+        Assert.InRange(counters.States, atLeast, long.MaxValue);
     }
 }

@@ -47,6 +47,9 @@ internal static class ScriptedWorkloads
     /// <summary>Number of scripts.</summary>
     public static int Count => Situations.Length * (Operations.Length + (Operations.Length * Operations.Length)) * Machines.Length;
 
+    /// <summary>Number of scripts with one operation; they come first.</summary>
+    public static int Singles => Situations.Length * Operations.Length * Machines.Length;
+
     /// <summary>The machines: checksums on and off, cheap and dear drains, as far as they make a difference.</summary>
     private static WorldSettings[] Machines { get; } =
     [
