@@ -10,7 +10,7 @@ public class UsageTests
 
     [Fact]
     public void Commands_are_those_of_the_design() => Assert.Equal(
-        ["bench", "bind", "check", "demo", "dump", "format", "read", "set", "status", "write", "writeback"],
+        ["bench", "bind", "check", "demo", "dump", "format", "read", "set", "status", "torture", "write", "writeback"],
         Names().Order());
 
     [Theory]
