@@ -9,6 +9,9 @@ internal sealed class DiskFaults(HangingCalls hanging)
     private readonly Lock _lock = new();
     private readonly List<Plan> _plans = [];
 
+    /// <summary>Calls struck so far.</summary>
+    public int Struck { get; private set; }
+
     public void Add(DiskFault fault)
     {
         ArgumentNullException.ThrowIfNull(fault);
@@ -61,6 +64,7 @@ internal sealed class DiskFaults(HangingCalls hanging)
 
             if (struck is not null)
             {
+                Struck++;
                 _ = _plans.RemoveAll(plan => plan.IsSpent && plan.Fault.Kind != DiskFaultKind.HangAfterEffect);
             }
 

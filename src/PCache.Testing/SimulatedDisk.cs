@@ -68,6 +68,9 @@ public sealed partial class SimulatedDisk : IBlockDevice
     /// <summary>Called after a call took effect. What it throws, the call throws.</summary>
     public Action<DiskCall>? AfterCall { get; set; }
 
+    /// <summary>Calls that a planned fault has struck.</summary>
+    internal int Struck => _faults.Struck;
+
     /// <inheritdoc/>
     public long Length
     {

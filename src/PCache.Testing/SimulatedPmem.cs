@@ -17,7 +17,7 @@ namespace PCache.Testing;
 /// </para>
 /// <para>
 /// Keeps true: <c>memory == durable</c> outside the open words, and in them memory holds the newest version. All members are thread-safe (one lock) but for the disposal;
-/// <see cref="BeforeEvent"/> runs outside that lock, on the caller's thread.
+/// hooks run outside that lock, on the caller's thread.
 /// </para>
 /// </remarks>
 public sealed unsafe class SimulatedPmem : PmemRegion
@@ -58,6 +58,9 @@ public sealed unsafe class SimulatedPmem : PmemRegion
 
     /// <summary>Called before every store, flush and drain, on the thread that makes it. What it throws, the call throws, and nothing happened.</summary>
     public Action<PmemEvent>? BeforeEvent { get; set; }
+
+    /// <summary>Called before every read of metadata, with offset and length in bytes, on the thread that makes it. What it throws, the read throws: the line is unreadable.</summary>
+    internal Action<long, int>? BeforeMetadataRead { get; set; }
 
     /// <summary>Makes every drain fail with this until it is null again; what was flushed stays undecided, and goes along with the next drain that succeeds.</summary>
     public Exception? DrainError { get; set; }
@@ -316,6 +319,7 @@ public sealed unsafe class SimulatedPmem : PmemRegion
     /// <inheritdoc/>
     public override void ReadMetadata(long offset, Span<byte> destination)
     {
+        BeforeMetadataRead?.Invoke(offset, destination.Length);
         lock (_gate)
         {
             Check(offset, destination.Length);

@@ -221,10 +221,8 @@ public sealed class StateMachineTests
     {
         public void Run(ExplorerOptions? explorer)
         {
-            // The last action has nothing to be done within it.
-            int count = Script.Length > 0 && Script[^1].Kind == ActionKind.Within && (Script.Length < 2 || Script[^2].Kind != ActionKind.Within) ? Script.Length - 1 : Script.Length;
             CrashExplorer? observer = explorer is null ? null : new CrashExplorer(explorer, Settings.Seed, new TortureCounters()) { ExploresCreation = false };
-            new World(Settings, observer).Run(Script[..count]);
+            new World(Settings, observer).Run([.. Script, new WorldAction(ActionKind.Wait)]); // there is always an action for the last Within
         }
 
         public override string ToString() =>

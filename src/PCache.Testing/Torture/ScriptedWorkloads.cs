@@ -44,6 +44,9 @@ internal static class ScriptedWorkloads
         ("full", [.. Enumerable.Range(0, 40).Select(i => new WorldAction(ActionKind.Write, i % 2 * 6144, 6144)), new(ActionKind.Flush)]),
     ];
 
+    /// <summary>Number of scripts with one operation: the first ones.</summary>
+    public static int SingleCount => Situations.Length * Operations.Length * Machines.Length;
+
     /// <summary>Number of scripts.</summary>
     public static int Count => Situations.Length * (Operations.Length + (Operations.Length * Operations.Length)) * Machines.Length;
 

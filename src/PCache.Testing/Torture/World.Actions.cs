@@ -33,7 +33,7 @@ internal sealed partial class World
         {
             if (_left is null)
             {
-                Disk.Heal();
+                Heal();
                 _faulted = _paused = false;
                 Oracle.InProgress = default;
                 if (_closed)
@@ -57,7 +57,7 @@ internal sealed partial class World
 
         if (_unsettled && _left is null)
         {
-            Disk.Heal();
+            Heal();
             Quietly(Oracle.Settle);
         }
 

@@ -32,6 +32,8 @@ internal enum WorldEvent
 /// </summary>
 internal sealed partial class World
 {
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromMinutes(1);
+
     private readonly WorldSettings _settings;
     private readonly IWorldObserver? _observer;
     private readonly Random _crashes;
@@ -78,12 +80,23 @@ internal sealed partial class World
     /// <summary>Number of the action being done.</summary>
     public int ActionNumber { get; private set; }
 
+    /// <summary>Called when the faults end: an action has reported one, or the run is over.</summary>
+    public Action? Healed { get; set; }
+
     /// <summary>Crashes after which the run went on.</summary>
     public int Crashes { get; private set; }
 
     /// <summary>Runs a script, then the final checks.</summary>
     /// <exception cref="TortureViolation">A promise was broken.</exception>
     public void Run(IReadOnlyList<WorldAction> script)
+    {
+        RunActions(script);
+        Finish();
+    }
+
+    /// <summary>Runs a script, and leaves the machine running.</summary>
+    /// <exception cref="TortureViolation">A promise was broken.</exception>
+    public void RunActions(IReadOnlyList<WorldAction> script)
     {
         for (int i = 0; i < script.Count; i++)
         {
@@ -97,16 +110,17 @@ internal sealed partial class World
             Now = script[i].ToString();
             Do(script[i]);
         }
-
-        Finish();
     }
+
+    /// <summary>Calls may fail from here on, because somebody makes them fail: an action may report it, and is settled.</summary>
+    public void ExpectFaults() => _faulted = true;
 
     /// <summary>The end: everything is there, can be drained, collected, checked, and stands on the backing alone.</summary>
     public void Finish()
     {
         Now = "the final check";
         _within.Clear();
-        Disk.Heal();
+        Heal();
         _cutAt = 0;
         Device.ResumeWriteback();
         Observe(WorldEvent.End);
@@ -119,7 +133,26 @@ internal sealed partial class World
             throw new TortureViolation("The device isn't clean after a drain.");
         }
 
+        // What a failed store has left visible and the device doesn't count yet, its next try settles: maintenance comes to rest first.
+        _clock.Advance(LongestRetry);
+        for (int i = 0; Device.RunMaintenanceStep() == TimeSpan.Zero; i++)
+        {
+            if (i > 100_000)
+            {
+                throw new TortureViolation("Maintenance never comes to rest.");
+            }
+        }
+
         StateChecks.Sound(Region);
+        try
+        {
+            IntegrityAudit.Check(Device, Region);
+        }
+        catch (IntegrityException e)
+        {
+            throw new TortureViolation("At rest: " + e.Message, e);
+        }
+
         if (Disk.Violations.Count > 0)
         {
             throw new TortureViolation($"The backing was used wrongly: {Disk.Violations[0]}.");
@@ -127,6 +160,12 @@ internal sealed partial class World
 
         Unhook();
         Device.Dispose();
+    }
+
+    private void Heal()
+    {
+        Disk.Heal();
+        Healed?.Invoke();
     }
 
     private void Hook()
