@@ -131,6 +131,9 @@ internal sealed partial class CacheEngine
     /// <inheritdoc cref="Segments"/>
     internal LogWriter Log => _log;
 
+    /// <summary>Where the log ends.</summary>
+    internal LogPosition KeyHead => _positions.KeyHead.Position;
+
     /// <inheritdoc cref="Segments"/>
     internal DataHeads Heads => _heads;
 

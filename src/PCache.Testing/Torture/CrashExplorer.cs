@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using PCache.Core;
+using PCache.Core.Layout;
 using PCache.Core.Primitives;
 
 namespace PCache.Testing.Torture;
@@ -16,6 +17,7 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
     private readonly Random _random = new(seed);
     private readonly List<SimulatedPmem> _scratch = [];
     private World _world = null!;
+    private bool _damaged; // whether a replica was lost in the state at hand
 
     /// <summary>Nothing is explored before this action of the script.</summary>
     public int FirstAction { get; init; }
@@ -93,7 +95,9 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
         }
 
         SimulatedDisk left = versions is null ? disk.AfterKill() : disk.AfterPowerCut(_random);
+        bool before = _damaged;
         bool damaged = options.LoseReplicaOneIn > 0 && _world.IsFormatted && _random.Next(options.LoseReplicaOneIn) == 0 && LoseReplica(image);
+        _damaged |= damaged;
         try
         {
             Check(image, left, level);
@@ -108,6 +112,7 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
         finally
         {
             image.BeforeEvent = null;
+            _damaged = before;
         }
     }
 
@@ -124,6 +129,12 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
         {
             CheckUnfinished(image, disk, settings);
             return;
+        }
+
+        LogPosition? head = world.IsOpening || level > 0 || _damaged ? null : world.Device.Internals.KeyHead;
+        if (head is not null)
+        {
+            OwnImage.AfterCrash(world.Device, image, world.Settings);
         }
 
         StateChecks.Sound(image);
@@ -146,6 +157,11 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
         counters.Recoveries++;
         PCacheDevice device = PCacheDevice.Open(image, disk, settings);
         image.BeforeEvent = null;
+        if (!_damaged)
+        {
+            OwnImage.AfterOpen(device, image, world.Settings, head);
+        }
+
         byte[]? found = options.SecondLifeOneIn > 0 && _random.Next(options.SecondLifeOneIn) == 0 ? new byte[World.Universe.Slots * 512] : null;
         world.Oracle.CheckLegal(device, found);
         if (found is not null)
@@ -161,9 +177,19 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
     private void CheckUnfinished(SimulatedPmem image, SimulatedDisk disk, PCacheOptions settings)
     {
         counters.Recoveries++;
+        if (_world.Superblock.Length > 0)
+        {
+            OwnImage.AfterUnfinishedFormat(image, _world.Superblock);
+        }
+
         PCacheDevice device;
         try
         {
+            if (MediaLoader.Load(image).Extension is not { BackingLength: > 0 })
+            {
+                throw new TortureViolation("A new cache isn't bound to its backing.");
+            }
+
             device = PCacheDevice.Open(image, disk, settings);
         }
         catch (PCacheException e) when (e is not PCacheCorruptionException)

@@ -127,6 +127,12 @@ internal sealed partial class World
                 _cutAt = Math.Max(1, length);
                 _cutIsKill = action.Kind == ActionKind.Kill;
                 break;
+            case ActionKind.FillLog:
+                FillLog(length);
+                break;
+            case ActionKind.Churn:
+                Churn(length);
+                break;
             case ActionKind.Fault:
                 _faulted = true;
                 Disk.Plan(new DiskFault { Skip = length, Kind = (DiskFaultKind)(offset % 3), Times = offset / 3 % 4 == 3 ? 1000 : 1 + (int)(offset / 3 % 4) });
@@ -264,7 +270,9 @@ internal sealed partial class World
     private void Open()
     {
         IsFormatted = true;
+        IsOpening = true;
         Device = PCacheDevice.Open(Region, Disk, Options with { TimeProvider = _clock });
+        IsOpening = false;
         _closed = false;
         ApplyPause();
     }

@@ -51,6 +51,11 @@ internal sealed partial class World
         Options = settings.Options(_clock);
         Region = SimulatedPmem.Allocate(settings.RegionBytes, settings.DrainIsCheap);
         Disk = new SimulatedDisk(settings.Length, settings.DiskOptions(_clock));
+        if (settings.Aged)
+        {
+            Age();
+        }
+
         Hook();
         Device = PCacheDevice.Create(Region, Disk, Options);
         IsFormatted = true;

@@ -50,6 +50,12 @@ internal enum ActionKind
 
     /// <summary>The next action is done in the middle of the n-th backing call from here on: the length says which.</summary>
     Within,
+
+    /// <summary>Fills the log's segment, unobserved, up to as many bytes before its end as the length says.</summary>
+    FillLog,
+
+    /// <summary>Writes 8 KiB as often as the length says, unobserved.</summary>
+    Churn,
 }
 
 /// <summary>One step of a workload: plain numbers, so that a script can be printed, cut down and replayed.</summary>
@@ -61,7 +67,7 @@ internal readonly record struct WorldAction(ActionKind Kind, long Offset = 0, in
     {
         ActionKind.Flush or ActionKind.Read or ActionKind.Drain or ActionKind.Pause => $"{Kind}",
         ActionKind.SetLength => $"{Kind} {Offset}",
-        ActionKind.Maintain or ActionKind.Wait or ActionKind.Reopen or ActionKind.PowerCut or ActionKind.Kill or ActionKind.Within => $"{Kind} {Length}",
+        ActionKind.Maintain or ActionKind.Wait or ActionKind.Reopen or ActionKind.PowerCut or ActionKind.Kill or ActionKind.Within or ActionKind.FillLog or ActionKind.Churn => $"{Kind} {Length}",
         _ => $"{Kind} {Offset}+{Length}",
     };
 }

@@ -39,6 +39,9 @@ internal sealed record WorldSettings
 
     public int WritebackGroupBytes { get; init; } = 64 << 10;
 
+    /// <summary>Whether the region held another cache before, which the format goes over.</summary>
+    public bool Aged { get; init; }
+
     /// <summary>Bytes beyond a stripe and some sectors that the device begins with.</summary>
     public int OddBytes { get; init; }
 
@@ -92,6 +95,8 @@ internal sealed record WorldSettings
         LogReserveSegments = LogReserveSegments,
         GcThresholdPercent = GcPercent,
         CacheReads = CacheReads,
+        BackingIdentity = Aged ? new Guid(2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) : Guid.Empty,
+        OverwriteExisting = Aged,
         LeaveRegionOpen = true,
         LeaveBackingOpen = true,
         Chance = Chance.FromSeed(Seed, Cores),
