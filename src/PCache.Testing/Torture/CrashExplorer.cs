@@ -155,11 +155,13 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
         }
 
         counters.Recoveries++;
+        int olderKeyTail = _damaged ? -1 : OwnImage.OlderKeyTail(image);
         PCacheDevice device = PCacheDevice.Open(image, disk, settings);
         image.BeforeEvent = null;
         if (!_damaged)
         {
             OwnImage.AfterOpen(device, image, world.Settings, head);
+            OwnImage.SegmentsInUse(device, image, world.Settings, olderKeyTail);
         }
 
         byte[]? found = options.SecondLifeOneIn > 0 && _random.Next(options.SecondLifeOneIn) == 0 ? new byte[World.Universe.Slots * 512] : null;

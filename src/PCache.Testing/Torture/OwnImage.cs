@@ -1,6 +1,7 @@
 using PCache.Core;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
+using PCache.Core.Segments;
 
 namespace PCache.Testing.Torture;
 
@@ -65,6 +66,39 @@ internal static class OwnImage
             }
         }
     }
+
+    /// <summary>A recovery, whatever is lost besides: a segment with live payload says so in both replicas of its generation, and neither replica of the key tail names it.</summary>
+    /// <param name="device">The device that was opened.</param>
+    /// <param name="image">Its region.</param>
+    /// <param name="settings">Its machine.</param>
+    /// <param name="olderKeyTail">What <see cref="OlderKeyTail"/> was before.</param>
+    public static void SegmentsInUse(PCacheDevice device, SimulatedPmem image, WorldSettings settings, int olderKeyTail)
+    {
+        SegmentTable segments = device.Internals.Segments;
+        for (int i = 0; i < segments.Count; i++)
+        {
+            if (segments.References(i) == 0)
+            {
+                continue;
+            }
+
+            long at = MediaConstants.SegmentsOffset + ((long)i * settings.SegmentBytes) + MediaConstants.SegmentControlOffset;
+            ReplicaOutcome found = Replicas.Read(image, at, MediaConstants.GenerationStride, out GenerationRecord latest, out GenerationRecord older, out _);
+            if (latest.Generation > 0 && (found != ReplicaOutcome.Both || latest.Generation != older.Generation))
+            {
+                throw new TortureViolation($"Segment {i} holds live payload of generation {latest.Generation}, and only one replica says so.");
+            }
+
+            if (i == olderKeyTail)
+            {
+                throw new TortureViolation($"Segment {i} holds live payload, and a replica of the key tail names it.");
+            }
+        }
+    }
+
+    /// <summary>The segment that the older replica of the key tail names; -1: there is no such replica.</summary>
+    public static int OlderKeyTail(SimulatedPmem left) =>
+        Replicas.Read(left, MediaConstants.KeyTailOffset, MediaConstants.PositionStride, out PositionRecord _, out PositionRecord older, out _) == ReplicaOutcome.Both ? (int)older.Segment : -1;
 
     /// <summary>A format has got as far as to say "initialised": then all but the superblock is there.</summary>
     /// <param name="left">What a crash in the middle of a format leaves; its superblock is put there.</param>

@@ -20,11 +20,29 @@ internal static class RollingWorkloads
             script.Add(new WorldAction(ActionKind.Churn, 0, 10 + random.Next(60)));
         }
 
+        if (crashes && random.Next(4) == 0)
+        {
+            script.Add(new WorldAction(ActionKind.FillKeys));
+        }
+
+        bool twice = random.Next(3) == 0;
+        settings = twice ? settings with { Segments = 8 } : settings;
+        others = twice ? [new WorldAction(ActionKind.Flush)] : others; // a long log makes each state dear: there is one thing to see here
         for (int i = 0; i < others.Count; i++)
         {
             if (i % 8 == 0)
             {
-                script.Add(new WorldAction(ActionKind.FillLog, 0, random.Next(600)));
+                script.Add(new WorldAction(ActionKind.FillLog, twice && i == 0 ? 1 : 0, random.Next(600)));
+                if (twice && i == 0)
+                {
+                    script.Add(new WorldAction(ActionKind.Force, 0, 512));
+                    script.AddRange(Enumerable.Range(0, 12).Select(j => new WorldAction(ActionKind.Zeroes, j * 512, 512)).SelectMany(zeroes => (WorldAction[])[zeroes, new(ActionKind.Flush)]));
+                }
+            }
+
+            if (crashes && random.Next(6) == 0)
+            {
+                script.Add(new WorldAction(ActionKind.DrainFault, 0, 1 + random.Next(20)));
             }
 
             script.Add(others[i]);

@@ -17,6 +17,7 @@ internal sealed partial class World
     private bool _closed;
     private bool _unsettled;
     private bool _quiet;
+    private int _drainFailsAt;
 
     private void Do(WorldAction action)
     {
@@ -128,7 +129,14 @@ internal sealed partial class World
                 _cutIsKill = action.Kind == ActionKind.Kill;
                 break;
             case ActionKind.FillLog:
-                FillLog(length);
+                FillLog(length, action.Offset > 0);
+                break;
+            case ActionKind.FillKeys:
+                FillKeys();
+                break;
+            case ActionKind.DrainFault:
+                _faulted = true;
+                _drainFailsAt = Math.Max(1, length);
                 break;
             case ActionKind.Churn:
                 Churn(length);
@@ -402,6 +410,7 @@ internal sealed partial class World
         Crashes++;
         _within.Clear();
         _faulted = false;
+        _drainFailsAt = 0;
         Region = region;
         Disk = disk;
         Disk.Heal();

@@ -59,7 +59,9 @@ internal sealed partial class World
     }
 
     /// <summary>Fills the log's segment with small ksets, up to so many bytes before its end.</summary>
-    private void FillLog(int margin)
+    /// <param name="margin">Bytes.</param>
+    /// <param name="twice">The next segment is filled likewise, without any maintenance, so that the one after it isn't made ready.</param>
+    private void FillLog(int margin, bool twice)
     {
         int room = _settings.SegmentBytes - MediaConstants.SegmentDataOffset;
         if (_settings.SegmentBytes > 64 << 10 || _nested || _left is not null)
@@ -69,10 +71,11 @@ internal sealed partial class World
 
         Unobserved(() =>
         {
-            for (int i = 0; room - Device.Internals.KeyHead.Offset > margin && i < 2000; i++)
+            int segment = Device.Internals.KeyHead.Segment;
+            for (int i = 0; (twice && Device.Internals.KeyHead.Segment == segment) || room - Device.Internals.KeyHead.Offset > margin && i < 2000; i++)
             {
                 Device.WriteZeroes(Scratch + (i % 16 * 4096), 512, WriteDurability.ForceUnitAccess);
-                if (i % 100 == 50 && !_paused)
+                if (i % 100 == 50 && !_paused && Device.Internals.KeyHead.Segment == segment)
                 {
                     Device.Drain();
                     Maintain(40); // so that a replay has little to do
@@ -95,6 +98,36 @@ internal sealed partial class World
                 }
             });
         }
+    }
+
+    /// <summary>Takes keys until there is no room for more: all of them can be logged, and GC makes room again.</summary>
+    private void FillKeys()
+    {
+        if (_settings.SegmentBytes > 64 << 10 || _nested || _left is not null || _paused)
+        {
+            return;
+        }
+
+        Unobserved(() =>
+        {
+            Device.PauseWriteback();
+            try
+            {
+                for (int i = 0; i < 12_000; i++)
+                {
+                    Device.WriteZeroes(Scratch + (i % 4000 * 512), 512);
+                }
+            }
+            catch (PCacheFullException)
+            {
+                // As it should be, soon or late.
+            }
+
+            Device.Flush();
+            Device.ResumeWriteback();
+            Device.Drain();
+            Maintain(400);
+        });
     }
 
     private void Unobserved(Action action)

@@ -126,7 +126,7 @@ internal sealed partial class World
         Now = "the final check";
         _within.Clear();
         Heal();
-        _cutAt = 0;
+        _cutAt = _drainFailsAt = 0;
         Device.ResumeWriteback();
         Observe(WorldEvent.End);
         Quietly(Oracle.CheckCurrent);
@@ -181,6 +181,11 @@ internal sealed partial class World
             if (e != PmemEvent.Flush)
             {
                 Observe(e == PmemEvent.Drain ? WorldEvent.Drain : WorldEvent.Store);
+            }
+
+            if (e == PmemEvent.Drain && _drainFailsAt > 0 && _left is null && --_drainFailsAt == 0)
+            {
+                throw new IOException("Planned fault: a drain.");
             }
         };
         Disk.BeforeCall = _ =>

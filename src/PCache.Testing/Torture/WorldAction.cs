@@ -56,6 +56,12 @@ internal enum ActionKind
 
     /// <summary>Writes 8 KiB as often as the length says, unobserved.</summary>
     Churn,
+
+    /// <summary>Takes small keys until the log has no room for more, unobserved, and makes room again.</summary>
+    FillKeys,
+
+    /// <summary>The n-th drain of the region from here on fails (the length says which).</summary>
+    DrainFault,
 }
 
 /// <summary>One step of a workload: plain numbers, so that a script can be printed, cut down and replayed.</summary>
@@ -67,7 +73,7 @@ internal readonly record struct WorldAction(ActionKind Kind, long Offset = 0, in
     {
         ActionKind.Flush or ActionKind.Read or ActionKind.Drain or ActionKind.Pause => $"{Kind}",
         ActionKind.SetLength => $"{Kind} {Offset}",
-        ActionKind.Maintain or ActionKind.Wait or ActionKind.Reopen or ActionKind.PowerCut or ActionKind.Kill or ActionKind.Within or ActionKind.FillLog or ActionKind.Churn => $"{Kind} {Length}",
+        ActionKind.Maintain or ActionKind.Wait or ActionKind.Reopen or ActionKind.PowerCut or ActionKind.Kill or ActionKind.Within or ActionKind.FillLog or ActionKind.Churn or ActionKind.DrainFault => $"{Kind} {Length}",
         _ => $"{Kind} {Offset}+{Length}",
     };
 }
