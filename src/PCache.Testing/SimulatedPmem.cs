@@ -22,6 +22,9 @@ namespace PCache.Testing;
 /// </remarks>
 public sealed unsafe class SimulatedPmem : PmemRegion
 {
+    /// <summary>What a poisoned line shows.</summary>
+    internal const byte PoisonByte = 0xA5;
+
     private const int WordBytes = 8;
     private const int LineBytes = 64;
     private const int PageBytes = 4096;
@@ -210,8 +213,8 @@ public sealed unsafe class SimulatedPmem : PmemRegion
             {
                 _ = _poisoned.Add(line);
                 int count = (int)Math.Min(LineBytes, LengthBytes - (line * LineBytes));
-                new Span<byte>(_memory + (line * LineBytes), count).Fill(0xA5);
-                new Span<byte>(_durable + (line * LineBytes), count).Fill(0xA5);
+                new Span<byte>(_memory + (line * LineBytes), count).Fill(PoisonByte);
+                new Span<byte>(_durable + (line * LineBytes), count).Fill(PoisonByte);
                 _changed[line * LineBytes / PageBytes] = ++_clock;
             }
         }

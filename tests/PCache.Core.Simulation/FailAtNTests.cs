@@ -12,14 +12,14 @@ namespace PCache.Core.Simulation;
 /// </summary>
 public sealed class FailAtNTests(ITestOutputHelper output)
 {
-    /// <summary>Not a divisor of anything, so that a short run takes from everywhere.</summary>
-    private const int Runs = 210;
+    /// <summary>Each single operation in each situation on each machine, with one plan.</summary>
+    private static readonly int Runs = ScriptedWorkloads.SingleCount;
 
     [Fact]
     public void The_nth_call_fails()
     {
         var counters = new TortureCounters();
-        var fail = new FailAtN(counters) { SkipPercent = TestRuns.Seconds > 0 ? 3 : 30 };
+        var fail = new FailAtN(counters) { SkipPercent = TestRuns.Seconds > 0 ? 3 : 60 };
         var time = Stopwatch.StartNew();
         var found = new List<TortureFailure>();
         TestRuns.ForSeeds(Runs, seed =>
@@ -51,4 +51,33 @@ public sealed class FailAtNTests(ITestOutputHelper output)
         Assert.NotNull(found);
         output.WriteLine($"{found.Seed} {found.Kind}: {found.Text}");
     }
+
+    [Theory]
+    [InlineData(true, 70, true)]
+    [InlineData(false, 0, false)]
+    public void A_poisoned_line_spoils_nothing_else(bool drainIsCheap, int gcPercent, bool cacheReads)
+    {
+        var lines = new PoisonedLines(new TortureCounters());
+        TortureFailure? found = lines.Run(Machine with { DrainIsCheap = drainIsCheap, GcPercent = gcPercent, CacheReads = cacheReads });
+        Assert.True(found is null, found?.ToString());
+        output.WriteLine($"{lines.Lines} lines");
+        Assert.True(lines.Lines > 60);
+    }
+
+    [Theory]
+    [InlineData(BrokenRule.UnreadableReplicaFatal, "replica")]
+    [InlineData(BrokenRule.PayloadDamageWrittenBack, "dirty payload")]
+    [InlineData(BrokenRule.PayloadDamageStopsWriteback, "dirty payload")]
+    public void A_broken_rule_of_damage_is_found(object rule, string where)
+    {
+        using (RuleSwitch.Break((BrokenRule)rule))
+        {
+            TortureFailure? found = new PoisonedLines(new TortureCounters()).Run(Machine);
+            Assert.NotNull(found);
+            output.WriteLine($"{found.Kind}: {found.Text}");
+            Assert.Contains(where, found.Kind, StringComparison.Ordinal);
+        }
+    }
+
+    private static WorldSettings Machine { get; } = new() { OddBytes = 300, PayloadCrc = true };
 }

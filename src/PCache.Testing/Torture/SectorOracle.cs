@@ -226,6 +226,38 @@ internal sealed class SectorOracle
         kept?.CopyTo(keep);
     }
 
+    /// <summary>Each sector by itself shows its newest content; where its read fails, the caller decides whether it may.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="skip">Sectors that aren't looked at.</param>
+    /// <param name="mayFail">Whether a sector may be unreadable.</param>
+    public void CheckEach(IBlockDevice device, Func<long, bool> skip, Func<long, IOException, bool> mayFail)
+    {
+        Span<byte> found = stackalloc byte[SectorBytes];
+        for (int slot = 0; slot < _versions.Length; slot++)
+        {
+            long sector = _universe.SectorOf(slot);
+            int count = (int)Math.Clamp(device.Length - (sector * SectorBytes), 0, SectorBytes);
+            if (count == 0 || skip(sector))
+            {
+                continue;
+            }
+
+            try
+            {
+                _ = device.Read(sector * SectorBytes, found[..count]);
+            }
+            catch (IOException e) when (mayFail(sector, e))
+            {
+                continue;
+            }
+
+            if (!Fits(_versions[slot][^1], found[..count]))
+            {
+                throw Wrong("the device", slot, found[..count], [_versions[slot][^1]]);
+            }
+        }
+    }
+
     /// <summary>The device still shows what <see cref="CheckLegal"/> found, where that is defined.</summary>
     public void CheckSame(IBlockDevice device, byte[] before, string when)
     {
