@@ -118,6 +118,10 @@ internal static class MediaLoader
     }
 
     /// <summary>Follows the chain for exactly the stated number of segments, each at most once. Where findings are collected: as far as it goes.</summary>
+    /// <summary>Whether this is the first write of formatting, and the second one, which names the next segment, is lost.</summary>
+    private static bool IsFromBeforeLink(ReplicaOutcome outcome, ReplicaState state, in SegmentInfo segment) =>
+        outcome == ReplicaOutcome.One && state is { Latest: 1, Sequence: 1 } && (segment.Flags & SegmentInfo.HasNextFlag) == 0;
+
     private static int[] LoadChain(PmemRegion region, FindingReporter report, Geometry geometry, in CacheInfo info)
     {
         int[] chain = new int[info.SegmentCount];
@@ -143,8 +147,16 @@ internal static class MediaLoader
                 report.Damage(SegmentInfoName, offset, Text($"The type of segment {id} is {type}, allowed is 1 (cache data)."));
             }
 
-            bool hasNext = (segment.Flags & SegmentInfo.HasNextFlag) != 0;
             bool isLast = position == chain.Length - 1;
+            if (!isLast && IsFromBeforeLink(outcome, state, in segment))
+            {
+                // One damaged replica is no error while the other is valid. Formatting links each segment to its neighbour.
+                report.Note(SegmentInfoName, offset, Text($"What is left of the info of segment {id} is from before it was linked to its successor; that is taken to be segment {id + 1}, as formatting links them."));
+                segment.Flags |= SegmentInfo.HasNextFlag;
+                segment.Next = id + 1;
+            }
+
+            bool hasNext = (segment.Flags & SegmentInfo.HasNextFlag) != 0;
             if (hasNext == isLast && !RuleSwitch.IsBroken(BrokenRule.ValidationChainEnd))
             {
                 report.Damage(SegmentInfoName, offset, Text($"\"Has next\" of segment {id} at chain position {position} is {(hasNext ? 1 : 0)}, but the chain has {chain.Length} segments."));

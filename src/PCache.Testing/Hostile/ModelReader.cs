@@ -148,7 +148,15 @@ internal ref partial struct ModelReader
             }
 
             _result.Chain.Add((int)next);
-            long segment = Latest(SegmentsAt + ((long)next * _result.SegmentBytes), 4 << 10, 16, out _);
+            long first = SegmentsAt + ((long)next * _result.SegmentBytes);
+            long segment = Latest(first, 4 << 10, 16, out _);
+            bool firstIsBad = U32(first) != Sum(_image.Slice((int)first + 4, 12)) || !_image.Slice((int)first, 16).ContainsAnyExcept((byte)0);
+            if (segment > first && firstIsBad && _image[(int)segment + 4] == 1 && (U32(segment + 8) & 1) == 0 && ((U32(segment + 8) >> 1) & 15) == 1 && i + 1 < length)
+            {
+                next++; // what formatting wrote before it linked the segments
+                continue;
+            }
+
             if (segment < 0 || ((U32(segment + 8) >> 1) & 15) != 1 || ((U32(segment + 8) & 1) != 0) != (i + 1 < length))
             {
                 return Damaged("segment info");

@@ -44,11 +44,6 @@ internal static class MediaLines
         {
             long at = media.Geometry.SegmentOffset(physical);
             AddPair(at, MediaConstants.SegmentInfoStride, $"info of segment {physical}");
-            if (IsLinked(copy, at) && !IsLinked(copy, at + MediaConstants.SegmentInfoStride))
-            {
-                lines[^2] = lines[^2] with { Kind = LineKind.Only }; // as formatted: the older replica doesn't name the next segment yet, so that the chain ends too early
-            }
-
             lines.Add(new(at + MediaConstants.SegmentControlOffset, LineKind.Only, $"generation of segment {physical}"));
         }
 
@@ -66,8 +61,6 @@ internal static class MediaLines
     }
 
     private static bool IsWritten(PmemRegion region, long offset) => region.ReadSpan(offset, 16).ContainsAnyExcept((byte)0);
-
-    private static bool IsLinked(PmemRegion region, long info) => (region.ReadSpan(info + 8, 1)[0] & 1) != 0;
 
     private static long Line(long offset) => offset / LineBytes * LineBytes;
 

@@ -19,13 +19,19 @@ internal sealed class TortureRun
     public ExplorerOptions Options { get; init; } = new();
 
     /// <summary>Runs the workload of a seed; null: no promise was broken.</summary>
-    /// <param name="seed">1 or more. Of eight seeds four explore a random world, one goes on after crashes, one does both, two are scripted.</param>
+    /// <param name="seed">1 or more. Of eight seeds three explore a random world, one a world whose log rolls over, one goes on after crashes, one does both, two are scripted.</param>
     public TortureFailure? Run(int seed)
     {
         int kind = seed % 8;
         if (kind >= 6)
         {
             return RunScripted(seed, (int)(((seed / 8 * 2L) + kind - 6) * ScriptStride % ScriptedWorkloads.Count));
+        }
+
+        if (kind == 3)
+        {
+            (WorldSettings rolling, List<WorldAction> rolls) = RollingWorkloads.Get(seed, crashes: seed % 16 == 3);
+            return Run(seed, "a world whose log rolls over", rolling, [], rolls, Options with { PointOneIn = 8 * Options.PointOneIn });
         }
 
         bool goesOn = kind >= 4;

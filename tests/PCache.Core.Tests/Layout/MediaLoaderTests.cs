@@ -194,6 +194,18 @@ public class MediaLoaderTests
     }
 
     [Fact]
+    public void A_segment_info_whose_link_is_lost_still_leads_on()
+    {
+        using ImageBuilder image = new();
+        for (int id = 0; id < 6; id++)
+        {
+            image.Region.Bytes(20480 + (id * 65536L), 1)[0] ^= 1; // replica 0, which names the successor (the last segment has none)
+        }
+
+        Assert.Equal([0, 1, 2, 3, 4, 5], image.Load().Chain);
+    }
+
+    [Fact]
     public void Chain_order_may_differ_from_physical_order()
     {
         using ImageBuilder image = new();
