@@ -185,6 +185,7 @@ internal sealed partial class World
 
             if (e == PmemEvent.Drain && _drainFailsAt > 0 && _left is null && --_drainFailsAt == 0)
             {
+                _faulted = true; // a fault settled before it may have ended the expectation
                 throw new IOException("Planned fault: a drain.");
             }
         };
