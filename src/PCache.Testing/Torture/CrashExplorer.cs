@@ -46,7 +46,7 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
             case WorldEvent.Drain:
                 counters.Points++;
                 Try(world.Region, world.Disk, null, 0);
-                Explore(world.Region, world.Disk, options.StatesPerDrain, 0);
+                Explore(world.Region, world.Disk, options.StatesPerDrain, options.AllUpTo, 0);
                 break;
             default:
                 counters.Points++;
@@ -57,8 +57,8 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
     }
 
     /// <summary>Power cuts: the states of the region, each with one of the disk.</summary>
-    private void Explore(SimulatedPmem region, SimulatedDisk disk, int budget, int level) =>
-        CrashStates.Visit(region.Open, budget, _random, versions => Try(region, disk, versions, level));
+    private void Explore(SimulatedPmem region, SimulatedDisk disk, int budget, int allUpTo, int level) =>
+        CrashStates.Visit(region.Open, budget, allUpTo, _random, versions => Try(region, disk, versions, level));
 
     /// <summary>Power cuts with the disk in the middle of something: several states of it.</summary>
     private void ExploreDisk(SimulatedPmem region, SimulatedDisk disk, int level)
@@ -149,7 +149,7 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
             {
                 if (e == PmemEvent.Drain)
                 {
-                    Explore(image, disk, options.NestedStatesPerDrain, level + 1);
+                    Explore(image, disk, options.NestedStatesPerDrain, 0, level + 1);
                 }
             };
         }

@@ -6,19 +6,20 @@ namespace PCache.Testing.Torture;
 /// </summary>
 internal static class CrashStates
 {
-    /// <summary>With no more open words than this (of one version each), all states are tried.</summary>
+    /// <summary>With more open words than this (of one version each) not all states are ever tried.</summary>
     public const int ExhaustiveWords = 12;
 
     /// <summary>Calls <paramref name="visit"/> with each state; valid during the call only.</summary>
     /// <param name="open">The open words.</param>
-    /// <param name="budget">Most states.</param>
+    /// <param name="budget">States to draw where not all are tried.</param>
+    /// <param name="allUpTo">All are tried if there are no more than this, or than the budget.</param>
     /// <param name="random">Draws where not all can be tried.</param>
     /// <param name="visit">Receives the version of each word.</param>
-    public static void Visit(OpenWords open, int budget, Random random, Action<int[]> visit)
+    public static void Visit(OpenWords open, int budget, int allUpTo, Random random, Action<int[]> visit)
     {
         ReadOnlySpan<OpenWord> words = open.All;
         var versions = new int[words.Length];
-        if (open.States(1 << ExhaustiveWords) <= Math.Min(budget, 1 << ExhaustiveWords))
+        if (open.States(1 << ExhaustiveWords) <= Math.Min(Math.Max(budget, allUpTo), 1 << ExhaustiveWords))
         {
             VisitAll(words, versions, visit);
             return;

@@ -3,8 +3,11 @@ namespace PCache.Testing.Torture;
 /// <summary>How thoroughly crashes are explored. Immutable.</summary>
 internal sealed record ExplorerOptions
 {
-    /// <summary>Most states tried at a drain of the region; all of them where there are no more.</summary>
+    /// <summary>States drawn at a drain of the region where not all are tried.</summary>
     public int StatesPerDrain { get; init; } = 64;
+
+    /// <summary>All states are tried at a drain where there are no more than this; never fewer than <see cref="StatesPerDrain"/>.</summary>
+    public int AllUpTo { get; init; }
 
     /// <summary>States tried before a call of the backing.</summary>
     public int StatesPerDiskCall { get; init; } = 6;
@@ -33,6 +36,6 @@ internal sealed record ExplorerOptions
     /// <summary>In one state in so many one replica of a tail is lost besides; 0: never.</summary>
     public int LoseReplicaOneIn { get; init; } = 8;
 
-    /// <summary>Everything at every point: for short scripts.</summary>
-    public static ExplorerOptions Exhaustive { get; } = new() { StatesPerDrain = 1 << CrashStates.ExhaustiveWords, StatesPerDiskCall = 16, KillOneStoreIn = 1 };
+    /// <summary>All subsets where at most 12 words are open, at a choice of points: for short scripts.</summary>
+    public static ExplorerOptions AllSubsets { get; } = new() { AllUpTo = 1 << CrashStates.ExhaustiveWords, StatesPerDrain = 32, PointOneIn = 16 };
 }

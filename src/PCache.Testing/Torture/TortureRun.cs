@@ -25,7 +25,8 @@ internal sealed class TortureRun
         int kind = seed % 8;
         if (kind >= 6)
         {
-            return RunScripted(seed, (int)(((seed / 8 * 2L) + kind - 6) * ScriptStride % ScriptedWorkloads.Count));
+            int number = (int)(((seed / 8 * 2L) + kind - 6) * ScriptStride % ScriptedWorkloads.Count);
+            return RunScripted(seed, number, seed % 16 == 6 ? ExplorerOptions.AllSubsets : Options);
         }
 
         if (kind == 3)
@@ -45,10 +46,11 @@ internal sealed class TortureRun
     /// <summary>Runs a scripted workload, see <see cref="ScriptedWorkloads"/>.</summary>
     /// <param name="seed">Decides what is drawn, where not everything is tried.</param>
     /// <param name="number">The script.</param>
-    public TortureFailure? RunScripted(int seed, int number)
+    /// <param name="options">How thoroughly; null: as <see cref="Options"/> say.</param>
+    public TortureFailure? RunScripted(int seed, int number, ExplorerOptions? options = null)
     {
         (string name, WorldSettings settings, WorldAction[] before, WorldAction[] explored) = ScriptedWorkloads.Get(number);
-        return Run(seed, name, settings, before, explored, Options);
+        return Run(seed, name, settings, before, explored, options ?? Options);
     }
 
     private TortureFailure? Run(int seed, string kind, WorldSettings settings, WorldAction[] before, IReadOnlyList<WorldAction> script, ExplorerOptions? options)
