@@ -84,6 +84,9 @@ internal sealed class SegmentTable
     /// <summary>Current generations by chain position.</summary>
     public ReadOnlySpan<ulong> Generations => _generations;
 
+    /// <summary>Whether a segment is in one of the pools.</summary>
+    public bool IsFree(int segment) => _uses[segment] == SegmentUse.Free;
+
     /// <summary>Current reference count.</summary>
     public int References(int segment) => Volatile.Read(ref _references[segment]);
 
