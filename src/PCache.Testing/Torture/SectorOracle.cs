@@ -72,6 +72,28 @@ internal sealed class SectorOracle
         }
     }
 
+    /// <summary>A write has returned in whose middle another one was made, over whole sectors of its: either is the later one. Asks the device which.</summary>
+    public void Overtaken(IBlockDevice device, long offset, ReadOnlySpan<byte> bytes)
+    {
+        Write(offset, bytes);
+        long end = offset + bytes.Length;
+        ReadAll(device, (slot, found) =>
+        {
+            long at = _universe.SectorOf(slot) * SectorBytes;
+            if (at >= end || at + SectorBytes <= offset || Fits(_versions[slot][^1], found))
+            {
+                return;
+            }
+
+            if (!Fits(_versions[slot][^2], found))
+            {
+                throw Wrong("the device, after two writes at a time,", slot, found, _versions[slot][^2..]);
+            }
+
+            Add(slot, _versions[slot][^2]);
+        });
+    }
+
     /// <summary>Enters a discard of whole sectors.</summary>
     public void Discard(long offset, long lengthBytes)
     {

@@ -18,6 +18,7 @@ internal sealed partial class World
     private bool _unsettled;
     private bool _quiet;
     private int _drainFailsAt;
+    private bool _overtaken; // a write in progress, by one over the same sectors
 
     private void Do(WorldAction action)
     {
@@ -138,6 +139,9 @@ internal sealed partial class World
                 _faulted = true;
                 _drainFailsAt = Math.Max(1, length);
                 break;
+            case ActionKind.GiveAway:
+                GiveAway();
+                break;
             case ActionKind.Churn:
                 Churn(length);
                 break;
@@ -161,7 +165,18 @@ internal sealed partial class World
         byte[] bytes = SectorPattern.Make(action.Offset, length, ++_writeId);
         bool force = action.Kind == ActionKind.Force;
         Entering(action.Offset, length, () => Oracle.Write(action.Offset, bytes));
+        bool overtakes = _nested && Overlaps(action);
         Device.Write(action.Offset, bytes, force ? WriteDurability.ForceUnitAccess : WriteDurability.Normal);
+        if (overtakes)
+        {
+            _overtaken = true;
+        }
+        else if (_overtaken && !_nested)
+        {
+            _overtaken = false;
+            IfAlive(() => Quietly(device => Oracle.Overtaken(device, action.Offset, bytes)));
+        }
+
         Entered();
         if (force)
         {
@@ -360,7 +375,7 @@ internal sealed partial class World
         }
     }
 
-    /// <summary>Not what waits for maintenance, nor a write over the range of a write in progress: which of them wins isn't defined.</summary>
+    /// <summary>Not what waits for maintenance, nor a write over the range of a write in progress, as which of them wins isn't defined; unless the settings ask for that.</summary>
     private bool MayNest(WorldAction action)
     {
         if (_outer is { Kind: ActionKind.Reopen } || action.Kind is not (ActionKind.Write or ActionKind.Force or ActionKind.Zeroes or ActionKind.Discard or ActionKind.Flush or ActionKind.Read or ActionKind.Wait))
@@ -373,10 +388,15 @@ internal sealed partial class World
             return false; // what a truncation in progress leaves of them isn't defined
         }
 
-        (long offset, long lengthBytes) = Oracle.InProgress;
-        bool overlaps = action.IsWrite && action.Offset / 512 < (offset + lengthBytes + 511) / 512 && (action.Offset + action.Length + 511) / 512 > offset / 512;
+        bool overlaps = Overlaps(action) && !(_settings.NestsOverlaps && !_overtaken && _outer is { Kind: ActionKind.Write } && action.Kind == ActionKind.Write && (action.Offset | (long)action.Length) % 512 == 0);
         PCacheStatus status = Device.GetStatus();
         return !overlaps && action.Offset + action.Length <= Device.Length && status.SegmentCount - status.SegmentsUsed > _settings.LogReserveSegments + 1;
+    }
+
+    private bool Overlaps(WorldAction action)
+    {
+        (long offset, long lengthBytes) = Oracle.InProgress;
+        return action.IsWrite && action.Offset / 512 < (offset + lengthBytes + 511) / 512 && (action.Offset + action.Length + 511) / 512 > offset / 512;
     }
 
     /// <summary>Takes what is left of the machine when its time has come; the rest of the step runs on, for nobody.</summary>

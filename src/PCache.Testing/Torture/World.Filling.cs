@@ -1,5 +1,6 @@
 using PCache.Core;
 using PCache.Core.Layout;
+using PCache.Core.Segments;
 
 namespace PCache.Testing.Torture;
 
@@ -38,7 +39,7 @@ internal sealed partial class World
         using (PCacheDevice device = PCacheDevice.Create(Region, new SimulatedDisk(_settings.Length, _settings.DiskOptions(_clock)), options))
         {
             device.SetGcThreshold(EarlierGcPercent);
-            for (int i = 0; i < _settings.Segments * 10; i++)
+            for (int i = 0; i < _settings.Segments * _settings.AgedTurns; i++)
             {
                 device.Write(0, bytes, WriteDurability.ForceUnitAccess);
                 for (int j = 0; j < 20; j++)
@@ -128,6 +129,44 @@ internal sealed partial class World
             Device.Drain();
             Maintain(400);
         });
+    }
+
+    /// <summary>
+    /// Gives away all segments with payload, as an implementation may that doesn't collect first: nothing in them is dirty, and their raised generation makes the log's keys dead.
+    /// </summary>
+    private void GiveAway()
+    {
+        if (_settings.SegmentBytes > 64 << 10 || _nested || _left is not null)
+        {
+            return;
+        }
+
+        Device.Drain();
+        SegmentTable segments = Device.Internals.Segments;
+        bool[] given = [.. Enumerable.Range(0, segments.Count).Select(i => segments.References(i) > 0)];
+        _closed = true;
+        Unhook();
+        Device.Dispose();
+        Oracle.Flushed();
+        for (int i = 0; i < given.Length; i++)
+        {
+            long at = MediaConstants.SegmentsOffset + ((long)i * _settings.SegmentBytes) + MediaConstants.SegmentControlOffset;
+            _ = Replicas.Read(Region, at, MediaConstants.GenerationStride, out GenerationRecord latest, out _, out ReplicaState state);
+            for (int replica = 0; given[i] && replica < 2; replica++)
+            {
+                var next = new GenerationRecord { Generation = latest.Generation + 1 };
+                Replicas.Write(Region, at, MediaConstants.GenerationStride, ref next, ref state);
+            }
+        }
+
+        Hook();
+        Open();
+        if (Device.Recovery.DeadKeys == 0)
+        {
+            throw new TortureViolation("No key died of a segment given away.");
+        }
+
+        Quietly(Oracle.CheckCurrent);
     }
 
     private void Unobserved(Action action)

@@ -1,4 +1,6 @@
 using PCache.Core;
+using PCache.Core.Primitives;
+using PCache.Core.Segments;
 
 namespace PCache.Testing.Torture;
 
@@ -148,6 +150,13 @@ internal sealed partial class World
             }
         }
 
+        SegmentTable segments = Device.Internals.Segments;
+        int named = 1 + Enumerable.Range(0, segments.Count).Count(i => segments.References(i) > 0);
+        if (segments.UsedCount < named)
+        {
+            throw new TortureViolation($"{segments.UsedCount} segments count as used, and log and payload are in {named}.");
+        }
+
         StateChecks.Sound(Region);
         try
         {
@@ -194,6 +203,7 @@ internal sealed partial class World
             Observe(WorldEvent.Disk);
             RunWithin();
         };
+        RuleSwitch.Between = _settings.NestsOverlaps ? RunWithin : null;
     }
 
     private void Unhook()
@@ -201,6 +211,7 @@ internal sealed partial class World
         _hooked = false;
         Region.BeforeEvent = null;
         Disk.BeforeCall = null;
+        RuleSwitch.Between = null;
     }
 
     private void Observe(WorldEvent what)

@@ -62,6 +62,9 @@ internal enum ActionKind
 
     /// <summary>The n-th drain of the region from here on fails (the length says which).</summary>
     DrainFault,
+
+    /// <summary>Drains and closes; segments are given to somebody else, whose keys the log still names; opens again.</summary>
+    GiveAway,
 }
 
 /// <summary>One step of a workload: plain numbers, so that a script can be printed, cut down and replayed.</summary>
@@ -71,7 +74,7 @@ internal readonly record struct WorldAction(ActionKind Kind, long Offset = 0, in
 
     public override string ToString() => Kind switch
     {
-        ActionKind.Flush or ActionKind.Read or ActionKind.Drain or ActionKind.Pause => $"{Kind}",
+        ActionKind.Flush or ActionKind.Read or ActionKind.Drain or ActionKind.Pause or ActionKind.FillKeys or ActionKind.GiveAway => $"{Kind}",
         ActionKind.SetLength => $"{Kind} {Offset}",
         ActionKind.Maintain or ActionKind.Wait or ActionKind.Reopen or ActionKind.PowerCut or ActionKind.Kill or ActionKind.Within or ActionKind.FillLog or ActionKind.Churn or ActionKind.DrainFault => $"{Kind} {Length}",
         _ => $"{Kind} {Offset}+{Length}",

@@ -42,6 +42,12 @@ internal sealed record WorldSettings
     /// <summary>Whether the region held another cache before, which the format goes over.</summary>
     public bool Aged { get; init; }
 
+    /// <summary>How long that cache lived: writes for each of its segments. With few of them its log is still where it began.</summary>
+    public int AgedTurns { get; init; } = 10;
+
+    /// <summary>Whether a write of whole sectors may come in the middle of a write over the same ones: then either may win.</summary>
+    public bool NestsOverlaps { get; init; }
+
     /// <summary>Bytes beyond a stripe and some sectors that the device begins with.</summary>
     public int OddBytes { get; init; }
 

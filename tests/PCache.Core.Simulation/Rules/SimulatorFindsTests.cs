@@ -47,6 +47,28 @@ public sealed class SimulatorFindsTests(ITestOutputHelper output)
         [BrokenRule.EverythingCleanAfterOpen] = ("plain", 1),
         [BrokenRule.ReplicaSequenceKept] = ("explored", 1),
         [BrokenRule.EverythingDirtyAfterOpen] = ("plain", 1),
+        [BrokenRule.KsetBeforePredecessorDurable] = ("short", 1),
+        [BrokenRule.GenerationNotRaised] = ("short", 1),
+        [BrokenRule.LatestReplicaOverwritten] = ("short", 1),
+        [BrokenRule.LinkBeforeTargetZeroed] = ("short", 2),
+        [BrokenRule.ZeroingNotDrained] = ("short", 2),
+        [BrokenRule.DirtyTailBeforeFlush] = ("short", 3),
+        [BrokenRule.BackingFlushErrorIgnored] = ("short", 4),
+        [BrokenRule.FormatUnderOneFence] = ("short", 5),
+        [BrokenRule.OldKsetsLeft] = ("short", 6),
+        [BrokenRule.LateFillLoggedWhole] = ("short", 7),
+        [BrokenRule.ReferencesDroppedFirst] = ("short", 8),
+        [BrokenRule.MissIgnoresBlockSize] = ("short", 10),
+        [BrokenRule.FirstDirtyTailOverLatest] = ("short", 11),
+        [BrokenRule.KeyHeadAdvancedFirst] = ("short", 13),
+        [BrokenRule.LaterKeysLoggedFirst] = ("short", 13),
+        [BrokenRule.FailedAppendForgotten] = ("short", 13),
+        [BrokenRule.LogRoomNotReserved] = ("short", 14),
+        [BrokenRule.FlushSkipsShards] = ("short", 15),
+        [BrokenRule.DeadKeysDropReferences] = ("short", 16),
+        [BrokenRule.DeadKeysTakeReferences] = ("short", 16),
+        [BrokenRule.MergeTakesOldSector] = ("short", 17),
+        [BrokenRule.ShardLockReleasedBetween] = ("short", 18),
     };
 
     private static readonly Dictionary<(string Kind, int Seed), Exception?> Sound = [];
@@ -134,6 +156,9 @@ public sealed class SimulatorFindsTests(ITestOutputHelper output)
             case "rolling":
                 (settings, List<WorldAction> script) = RollingWorkloads.Get(seed, crashes);
                 new World(settings, new CrashExplorer(new ExplorerOptions { PointOneIn = 8 }, seed, counters)).Run(script);
+                break;
+            case "short":
+                ShortWorlds.Run(seed, counters);
                 break;
             default:
                 for (int i = 0; i < 12; i++)
