@@ -38,8 +38,6 @@ internal static class ShortWorlds
         new("a write in the middle of a write", Usual with { NestsOverlaps = true }, 2, n => [new(ActionKind.Within, 0, 1), .. Written(0, 1024, 1), new(ActionKind.Write, 0, 1024 * (n + 1)), Read, Reopen]),
     ];
 
-    public static int Count => Worlds.Length;
-
     private static WorldAction Pause => new(ActionKind.Pause);
 
     /// <summary>What a world is about.</summary>

@@ -95,7 +95,8 @@ public sealed class SimulatorFindsTests(ITestOutputHelper output)
         var counters = new TortureCounters();
         Exception? found = Run(rule, kind, seed, counters);
         Assert.True(found is not null, $"{rule} is broken, and the {kind} world {seed} didn't notice");
-        output.WriteLine($"{rule}: {kind} world {seed}, {counters.States} states: {found.Message}");
+        string about = kind == "short" ? $" ({ShortWorlds.Name(seed)})" : "";
+        output.WriteLine($"{rule}: {kind} world {seed}{about}, {counters.States} states: {found.Message}");
     }
 
     [Fact]
