@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PCache.Core.Indexing;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
@@ -227,7 +226,7 @@ internal sealed class Recovery : IReplaySink
         // A crash may have left the older replica of the key tail in a segment that counts as free now and is about to be used again: falling back to it
         // must not be harmful.
         Positions.WriteKeyTail(Positions.KeyTail, both: true);
-        ClearLeftoverHeads();
+        Segments.ClearFreeHeads();
 
         // An image that isn't bound yet (Linux made it, or the command without a backing) is bound now, before the first dirty key.
         if (_options.RebindBacking || (Media.Extension is not { BackingLength: > 0 } && !RuleSwitch.IsBroken(BrokenRule.BackingNotBound)))
@@ -238,45 +237,6 @@ internal sealed class Recovery : IReplaySink
         if (_options.GcThresholdPercent is int percent && percent != Media.Flags.GcPercent)
         {
             CacheInfoWriter.SetGcPercent(_region, Media, percent);
-        }
-    }
-
-    /// <summary>
-    /// Ksets at the head of free segments are of earlier uses. As long as this log's numbers come from them, theirs are past; but a new start is random, and then
-    /// its numbers may come to pass theirs, which would look like a log whose end was destroyed. So they go, durably, at each writable open.
-    /// </summary>
-    private void ClearLeftoverHeads()
-    {
-        Span<byte> head = stackalloc byte[MediaConstants.KsetHeaderSize];
-        bool any = false;
-        for (int segment = 0; segment < Segments.Count; segment++)
-        {
-            if (!Segments.IsFree(segment))
-            {
-                continue;
-            }
-
-            long at = Segments.DataOffset(segment);
-            try
-            {
-                _region.ReadMetadata(at, head);
-            }
-            catch (IOException)
-            {
-                continue; // nobody can take it for a kset
-            }
-
-            if (MemoryMarshal.Read<KsetHeader>(head).Magic == MediaConstants.KsetMagic)
-            {
-                _region.WriteZeros(at, head.Length);
-                _region.FlushRange(at, head.Length);
-                any = true;
-            }
-        }
-
-        if (any)
-        {
-            _region.Drain();
         }
     }
 }

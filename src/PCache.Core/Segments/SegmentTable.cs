@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
 using PCache.Core.Primitives;
@@ -28,6 +29,7 @@ internal enum SegmentUse : byte
 /// <item>The generation in memory is raised, with a full fence, before the segment can be handed out again: a reader that copied payload and still sees
 /// the generation it started with has copied payload that nobody overwrote.</item>
 /// <item>The raised generation is durable, in both replicas, before the segment is in a pool.</item>
+/// <item>No payload segment goes back to a pool, and none is in one after an open, with a kset at its head: the reader looks there for more of the log.</item>
 /// <item>The log's reserve is filled first; payload only ever comes from the other pool, so the log can always move on.</item>
 /// <item>A generation never wraps: a segment that has the last one isn't given out again.</item>
 /// </list>
@@ -83,9 +85,6 @@ internal sealed class SegmentTable
 
     /// <summary>Current generations by chain position.</summary>
     public ReadOnlySpan<ulong> Generations => _generations;
-
-    /// <summary>Whether a segment is in one of the pools.</summary>
-    public bool IsFree(int segment) => _uses[segment] == SegmentUse.Free;
 
     /// <summary>Current reference count.</summary>
     public int References(int segment) => Volatile.Read(ref _references[segment]);
@@ -277,6 +276,7 @@ internal sealed class SegmentTable
         try
         {
             RaiseGeneration(segment);
+            ClearHead(segment);
         }
         catch
         {
@@ -293,6 +293,42 @@ internal sealed class SegmentTable
 
     /// <summary>Gives a log segment back that the durable key tail (both replicas) has left. Returns whether the log's reserve got it.</summary>
     public bool ReleaseLog(int segment) => GiveBack(segment);
+
+    /// <summary>After replaying: no free segment begins with a kset of an earlier use.</summary>
+    public void ClearFreeHeads()
+    {
+        for (int segment = 0; segment < Count; segment++)
+        {
+            if (_uses[segment] == SegmentUse.Free)
+            {
+                ClearHead(segment);
+            }
+        }
+    }
+
+    /// <summary>
+    /// What looks like a kset at the head of a free segment goes, durably: of an earlier use, or payload. Its number may come to be just behind this log's (a new
+    /// start is random), and then it would look like what follows a destroyed end of the log.
+    /// </summary>
+    private void ClearHead(int segment)
+    {
+        Span<byte> head = stackalloc byte[MediaConstants.KsetHeaderSize];
+        try
+        {
+            _region.ReadMetadata(DataOffset(segment), head);
+        }
+        catch (IOException)
+        {
+            return; // nobody can take it for a kset
+        }
+
+        if (MemoryMarshal.Read<KsetHeader>(head).Magic == MediaConstants.KsetMagic)
+        {
+            _region.WriteZeros(DataOffset(segment), head.Length);
+            _region.FlushRange(DataOffset(segment), head.Length);
+            _region.Drain();
+        }
+    }
 
     private bool GiveBack(int segment)
     {
