@@ -96,7 +96,7 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
 
         SimulatedDisk left = versions is null ? disk.AfterKill() : disk.AfterPowerCut(_random);
         bool before = _damaged;
-        bool damaged = options.LoseReplicaOneIn > 0 && _world.IsFormatted && _random.Next(options.LoseReplicaOneIn) == 0 && LoseReplica(image);
+        bool damaged = versions is not null && options.LoseReplicaOneIn > 0 && _world.IsFormatted && _random.Next(options.LoseReplicaOneIn) == 0 && LoseReplica(image);
         _damaged |= damaged;
         try
         {

@@ -42,6 +42,7 @@ internal sealed partial class World
     private readonly VirtualClock _clock = new();
     private bool _hooked;
     private bool _observing;
+    private Exception? _found;
     private long _writeId;
 
     public World(WorldSettings settings, IWorldObserver? observer = null)
@@ -97,8 +98,17 @@ internal sealed partial class World
     /// <exception cref="TortureViolation">A promise was broken.</exception>
     public void Run(IReadOnlyList<WorldAction> script)
     {
-        RunActions(script);
-        Finish();
+        try
+        {
+            RunActions(script);
+            Finish();
+        }
+        catch when (_found is not null)
+        {
+            // What follows from it says less than it does.
+        }
+
+        ThrowFound();
     }
 
     /// <summary>Runs a script, and leaves the machine running.</summary>
@@ -116,6 +126,7 @@ internal sealed partial class World
 
             Now = script[i].ToString();
             Do(script[i]);
+            ThrowFound();
         }
     }
 
@@ -182,6 +193,15 @@ internal sealed partial class World
         Healed?.Invoke();
     }
 
+    /// <summary>What an observer has found, be it in the middle of a maintenance step, which keeps failures to itself.</summary>
+    private void ThrowFound()
+    {
+        if (_found is not null)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(_found);
+        }
+    }
+
     private void Hook()
     {
         _hooked = true;
@@ -224,7 +244,16 @@ internal sealed partial class World
         _observing = true;
         try
         {
-            _observer?.BeforeEvent(this, what);
+            try
+            {
+                _observer?.BeforeEvent(this, what);
+            }
+            catch (Exception e)
+            {
+                _found ??= e; // maintenance takes it for a failing step and goes on
+                throw;
+            }
+
             MayCrash();
         }
         finally
