@@ -42,7 +42,7 @@ internal sealed partial class World
     private readonly VirtualClock _clock = new();
     private bool _hooked;
     private bool _observing;
-    private Exception? _found;
+    private TortureViolation? _found;
     private long _writeId;
 
     public World(WorldSettings settings, IWorldObserver? observer = null)
@@ -248,7 +248,7 @@ internal sealed partial class World
             {
                 _observer?.BeforeEvent(this, what);
             }
-            catch (Exception e)
+            catch (TortureViolation e)
             {
                 _found ??= e; // maintenance takes it for a failing step and goes on
                 throw;

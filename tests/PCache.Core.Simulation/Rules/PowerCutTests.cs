@@ -21,12 +21,12 @@ public sealed class PowerCutTests
     {
         {
             [
-                BrokenRule.PayloadBeforeKset, BrokenRule.PayloadNotFlushed, BrokenRule.LogSegmentNotZeroed, BrokenRule.LinkBeforeTargetZeroed,
+                BrokenRule.PayloadBeforeKset, BrokenRule.PayloadNotFlushed, BrokenRule.LogSegmentNotZeroed,
                 BrokenRule.KsetBeforePredecessorDurable, BrokenRule.FlushReturnsBeforeDrain, BrokenRule.BackingNotFlushed, BrokenRule.LatestReplicaOverwritten,
             ],
             () => CutAtDrains(restEvery: 1, cutsAtLink: 1)
         },
-        { BrokenRule.ZeroingNotDrained, () => CutAtDrains(restEvery: 12, cutsAtLink: 80) }, // the next log segment isn't zeroed ahead of time then
+        { [BrokenRule.ZeroingNotDrained, BrokenRule.LinkBeforeTargetZeroed], () => CutAtDrains(restEvery: 12, cutsAtLink: 80) }, // the next log segment isn't zeroed ahead of time then
         { BrokenRule.ZerosTakenForDurable, ZerosAreDurable },
         { BrokenRule.FirstDirtyTailOverLatest, FirstDirtyTailLeavesTheLatest },
     };
