@@ -17,7 +17,8 @@ namespace PCache.Core.Ksets;
 /// far beyond the ksets that fit between. Our log segments hold nothing but zeros behind the log's end anyway: they are zeroed whole before use, and again from the
 /// end on at a writable open (half done when the power goes, that removes ksets, never adds one). Linux reuses segments without zeroing them and so may leave old
 /// numbered ksets behind its end, but those numbers are before the expected one too. What remains is a new random start (no numbered kset was left in the log),
-/// after which an old number lies in the window by chance: at most 2^18 of 2^32 behind the end, 65 of 2^32 at the head of a free segment.</para>
+/// after which an old number lies in the window by chance: at most 2^18 of 2^32 behind the end. Heads of free segments are cleared when payload is given back and at each
+/// writable open; what is left is payload at a segment's head that is itself a whole kset with one of the next 65 numbers, if the machine stops between the last key's leaving the log and that.</para>
 /// <para>When the log is empty there is no expected number (a new start is random). Then the kset that ends at the key tail tells who wrote there last; it has been
 /// collected, but is still there. With a number: we did, so behind it was nothing but zeros, and any numbered kset behind the key tail is of this log. Without:
 /// Linux, which may have left old ones; no verdict. With the key tail at the head of a segment nobody tells; but as nothing is referenced, all keys of earlier uses
