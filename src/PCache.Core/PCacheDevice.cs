@@ -155,6 +155,32 @@ public sealed class PCacheDevice : IBlockDevice
         return _engine.WriteAsync(offset, buffer, durability, cancellationToken);
     }
 
+    /// <summary>
+    /// Writes many extents at once: as one write after the other in the order given (of overlapping ones the last wins), but with one fence and one pass over the
+    /// locks for many of them. Each sector is written whole or not; the batch as a whole is not atomic: a crash or an exception may leave some of it written.
+    /// </summary>
+    /// <param name="writes">What to write; any number, empty ones allowed.</param>
+    /// <param name="durability">With <see cref="WriteDurability.ForceUnitAccess"/> all of it is durable on return.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A negative offset, or a range past the end of a device that can't grow. Nothing was written.</exception>
+    /// <exception cref="NotSupportedException">The device is read-only.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    /// <exception cref="PCacheFullException">There was no room, and none could be made.</exception>
+    /// <exception cref="IOException">The medium or the backing failed.</exception>
+    public void WriteBatch(ReadOnlySpan<BlockWrite> writes, WriteDurability durability = WriteDurability.Normal)
+    {
+        DeviceSetup.CheckDurability(durability);
+        _engine.WriteBatch(writes, durability);
+    }
+
+    /// <summary>Reads many extents at once, as one read after the other.</summary>
+    /// <param name="reads">What to read; any number, empty ones allowed.</param>
+    /// <returns>Bytes read in all: less than the buffers hold only where the device ends.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A negative offset. Nothing was read.</exception>
+    /// <exception cref="PCacheDamagedDataException">Dirty cached data of a range doesn't fit its checksum.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    /// <exception cref="IOException">The medium or the backing failed.</exception>
+    public long ReadBatch(ReadOnlySpan<BlockRead> reads) => _engine.ReadBatch(reads);
+
     /// <inheritdoc/>
     public void Flush() => _engine.Flush();
 
