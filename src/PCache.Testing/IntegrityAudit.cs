@@ -54,7 +54,7 @@ internal static class IntegrityAudit
     {
         foreach (IndexShard shard in shards.Shards)
         {
-            lock (shard.Gate)
+            using (shard.Gate.Hold())
             {
                 for (long cursor = 0; shard.Stripes.NextStripe(ref cursor, out long stripe, out StripeIndex? index);)
                 {

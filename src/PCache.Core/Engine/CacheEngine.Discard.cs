@@ -51,7 +51,7 @@ internal sealed partial class CacheEngine
         end = Math.Min(end, (stripe + 1) * (StripeSize / SectorSize));
         IndexShard shard = _index.For(stripe);
         bool taken;
-        lock (shard.Gate)
+        using (shard.Gate.Hold())
         {
             taken = _discards.TryTake(first, end, out end);
             if (taken && shard.Stripes.Find(stripe) is { } index)
@@ -102,7 +102,7 @@ internal sealed partial class CacheEngine
         long lastStripe = (endSector - 1) / SectorsPerStripe;
         foreach (IndexShard shard in _index.Shards)
         {
-            lock (shard.Gate)
+            using (shard.Gate.Hold())
             {
                 // By what is cached, not by the range: a discard of a petabyte must not take a petabyte's time.
                 List<long>? emptied = null;

@@ -38,7 +38,7 @@ internal sealed partial class CacheEngine
             return ValueTask.CompletedTask;
         }
 
-        return FlushSlowlyAsync(_gate.Enter(), cancellationToken);
+        return FlushSlowlyAsync(_gate.EnterShared(), cancellationToken);
     }
 
     private async ValueTask FlushSlowlyAsync(int token, CancellationToken cancellationToken)

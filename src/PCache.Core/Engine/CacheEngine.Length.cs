@@ -80,7 +80,7 @@ internal sealed partial class CacheEngine
 
     private int EnterResizable()
     {
-        int token = EnterWritable();
+        int token = EnterWritableShared();
         if (!_backing.CanResize)
         {
             _gate.Exit(token);
@@ -221,7 +221,7 @@ internal sealed partial class CacheEngine
         }
 
         IndexShard shard = _index.Shards[shardNumber];
-        lock (shard.Gate)
+        using (shard.Gate.Hold())
         {
             PublishTruncation(shardNumber + 1, length);
 
@@ -261,7 +261,7 @@ internal sealed partial class CacheEngine
             long stripe = length >> ShardedIndex.StripeShift;
             int sector = (int)(length & (StripeSize - 1)) / SectorSize;
             IndexShard shard = _index.For(stripe);
-            lock (shard.Gate)
+            using (shard.Gate.Hold())
             {
                 var clean = default(CleanFilter);
                 shard.Stripes.Find(stripe)?.RemoveWhere(sector, sector + 1, ref clean);

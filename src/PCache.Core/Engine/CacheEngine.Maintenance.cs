@@ -46,7 +46,7 @@ internal sealed partial class CacheEngine
             _collectUntil = engine.Report.DeadKeys > 0 ? engine._positions.KeyHead.Distance : 0;
             if (engine._options.Maintenance == MaintenanceMode.OwnThread)
             {
-                int token = engine._gate.Enter(); // the thread is an operation in flight: the region outlives it
+                int token = engine._gate.EnterShared(); // the thread is an operation in flight: the region outlives it
                 _thread = new MaintenanceThread(StepGuarded, () => engine._gate.Exit(token), engine._clock, TimeSpan.FromTicks(Math.Min(engine._options.KsetTimeout.Ticks, LongestSleep.Ticks)));
             }
         }

@@ -22,7 +22,7 @@ internal sealed partial class CacheEngine
         miss.Start = inStripe / SectorSize;
         miss.End = (inStripe + bytes + SectorSize - 1) / SectorSize;
         miss.Id = (ulong)Interlocked.Increment(ref _missIds);
-        lock (miss.Shard.Gate)
+        using (miss.Shard.Gate.Hold())
         {
             if (offset >= Length || !Reserve(miss))
             {
@@ -101,7 +101,7 @@ internal sealed partial class CacheEngine
         bool relieve = false;
         if (!_options.ReadOnly)
         {
-            lock (miss.Shard.Gate)
+            using (miss.Shard.Gate.Hold())
             {
                 StripeIndex? index = miss.Shard.Stripes.Find(miss.Stripe);
                 if (RuleSwitch.IsBroken(BrokenRule.MissReservesLate) && miss.HasPlaceholders)
@@ -136,7 +136,7 @@ internal sealed partial class CacheEngine
     {
         if (miss.HasPlaceholders)
         {
-            lock (miss.Shard.Gate)
+            using (miss.Shard.Gate.Hold())
             {
                 RemovePlaceholders(miss);
             }
@@ -145,7 +145,6 @@ internal sealed partial class CacheEngine
         foreach ((PayloadRoom room, _) in miss.Rooms)
         {
             _heads.Return(in room);
-            _log.Unreserve(1);
         }
 
         _misses.Return(miss);
@@ -227,7 +226,6 @@ internal sealed partial class CacheEngine
             if (keys == 0)
             {
                 _heads.Return(in room);
-                _log.Unreserve(1);
             }
 
             sector += room.LengthBytes / SectorSize;

@@ -69,7 +69,7 @@ internal sealed partial class CacheEngine
             int copied = CopyHits(offset, buffer.Span[..length]);
             if (copied < length)
             {
-                int entered = token;
+                int entered = _gate.Share(token);
                 token = -1;
                 return ReadRestAsync(offset, buffer, copied, length, entered, cancellationToken);
             }
@@ -159,7 +159,7 @@ internal sealed partial class CacheEngine
         IndexShard shard = _index.For(stripe);
         ExtentBuffer pieces = ThreadPieces;
         pieces.Clear();
-        lock (shard.Gate)
+        using (shard.Gate.Hold())
         {
             StripeIndex? index = shard.Stripes.Find(stripe);
             if (index is null)
@@ -188,7 +188,7 @@ internal sealed partial class CacheEngine
 
             int from = Math.Max(inStripe, piece.Start * SectorSize);
             int to = Math.Min(inStripe + destination.Length, piece.End * SectorSize);
-            if (!TryCopy(stripe, in piece, from - (piece.Start * SectorSize), destination[(from - inStripe)..(to - inStripe)], _verifyReads))
+            if (!TryCopy(stripe, in piece, from - (piece.Start * SectorSize), destination[(from - inStripe)..(to - inStripe)], _verifyReads, locked: false))
             {
                 break;
             }
@@ -202,7 +202,7 @@ internal sealed partial class CacheEngine
     /// <summary>
     /// Copies a part of an extent's payload. False: the extent is dead, or was clean and damaged and has been dropped: the caller treats it as a gap.
     /// </summary>
-    private bool TryCopy(long stripe, in Extent extent, int skipBytes, Span<byte> destination, bool verify)
+    private bool TryCopy(long stripe, in Extent extent, int skipBytes, Span<byte> destination, bool verify, bool locked)
     {
         if (IsDead(in extent))
         {
@@ -220,7 +220,7 @@ internal sealed partial class CacheEngine
             return false;
         }
 
-        return fits || DropIfClean(stripe, in extent);
+        return fits || DropIfClean(stripe, in extent, locked);
     }
 
     /// <summary>Whether the whole payload of the key that an extent is part of fits its checksum.</summary>
@@ -231,9 +231,12 @@ internal sealed partial class CacheEngine
     }
 
     /// <summary>Damaged payload: dropped where the backing has the same data (returns false: a gap now); else an error, and the device is degraded.</summary>
-    private bool DropIfClean(long stripe, in Extent extent)
+    private bool DropIfClean(long stripe, in Extent extent, bool locked)
     {
-        if (_damage.DropIfClean(stripe, in extent, drop: !_options.ReadOnly, out bool stillThere))
+        bool stillThere;
+        if (locked
+            ? _damage.DropIfCleanLocked(stripe, in extent, drop: !_readOnly, out stillThere)
+            : _damage.DropIfClean(stripe, in extent, drop: !_readOnly, out stillThere))
         {
             return false;
         }

@@ -169,7 +169,7 @@ internal sealed partial class CacheEngine
     public async Task DrainAsync(IProgress<DrainProgress>? progress, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        int token = EnterWritable();
+        int token = EnterWritableShared();
         try
         {
             ThrowIfInsideStep(blocking: false);

@@ -68,34 +68,13 @@ internal sealed partial class CacheEngine
             if (!kept)
             {
                 _heads.Return(in room);
-                _log.Unreserve(1);
             }
         }
     }
 
     /// <summary>Room for one key and for its payload, both or neither.</summary>
-    private bool TryTakeRoom(int wantedBytes, bool zeros, out PayloadRoom room)
-    {
-        room = default;
-        if (!_log.TryReserve(1))
-        {
-            return false;
-        }
-
-        try
-        {
-            room = zeros ? _heads.TakeZeros(wantedBytes) : _heads.Take(wantedBytes);
-        }
-        finally
-        {
-            if (room.LengthBytes == 0)
-            {
-                _log.Unreserve(1);
-            }
-        }
-
-        return room.LengthBytes > 0;
-    }
+    private bool TryTakeRoom(int wantedBytes, bool zeros, out PayloadRoom room) =>
+        zeros ? _heads.TryTakeZeros(wantedBytes, out room) : _heads.TryTake(wantedBytes, out room);
 
     /// <summary>Stores payload and flushes it; durable on return where that is cheap, else with the kset that names it. Returns its checksum.</summary>
     private uint StorePayload(in PayloadRoom room, ReadOnlySpan<byte> data)
@@ -126,7 +105,7 @@ internal sealed partial class CacheEngine
         long stripe = offset >> ShardedIndex.StripeShift;
         IndexShard shard = _index.For(stripe);
         bool relieve;
-        lock (shard.Gate)
+        using (shard.Gate.Hold())
         {
             if (offset + room.LengthBytes > Length)
             {
@@ -166,7 +145,7 @@ internal sealed partial class CacheEngine
         IndexShard shard = _index.For(stripe);
         Span<byte> content = stackalloc byte[SectorSize];
         bool relieve;
-        lock (shard.Gate)
+        using (shard.Gate.Hold())
         {
             long length = Length;
             if (offset + data.Length > length)
@@ -213,7 +192,7 @@ internal sealed partial class CacheEngine
         {
             // The lock keeps the extent in the index, not its segment alive: TryCopy checks the generation after the copy.
             // Verified whatever the reads do: what is merged gets a checksum of its own, and damage must not come to look sound.
-            return TryCopy(stripe, in piece, 0, content, _payloadCrc);
+            return TryCopy(stripe, in piece, 0, content, _payloadCrc, locked: true);
         }
 
         if (merge is null || !(merge.IsUntouched(in piece) || RuleSwitch.IsBroken(BrokenRule.MergeTakesOldSector)))

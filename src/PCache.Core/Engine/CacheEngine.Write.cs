@@ -76,7 +76,7 @@ internal sealed partial class CacheEngine
     {
         CheckRange(offset, length);
         cancellationToken.ThrowIfCancellationRequested();
-        int token = EnterWritable();
+        int token = EnterWritableShared();
         try
         {
             if (length == 0)
@@ -186,7 +186,7 @@ internal sealed partial class CacheEngine
                 }
             }
 
-            int entered = token;
+            int entered = _gate.Share(token);
             token = -1;
             return WriteRestAsync(offset, data, done, durability, entered, cancellationToken);
         }

@@ -41,6 +41,8 @@ internal sealed partial class CacheEngine
     private readonly DamageRegistry _damage;
     private readonly bool _payloadCrc;
     private readonly bool _verifyReads;
+    private readonly bool _readOnly;
+    private readonly bool _drainIsCheap;
 
     // What only a writable device has.
     private readonly DataHeads _heads = null!;
@@ -87,6 +89,8 @@ internal sealed partial class CacheEngine
         _positions = recovered.Positions;
         _payloadCrc = recovered.Media.Flags.PayloadCrc;
         _verifyReads = _payloadCrc && options.VerifyReads;
+        _readOnly = options.ReadOnly;
+        _drainIsCheap = region.DrainIsCheap;
         _gcPercent = recovered.Media.Flags.GcPercent;
         _length = backing.Length;
         _damage = new DamageRegistry(_index);
@@ -97,7 +101,8 @@ internal sealed partial class CacheEngine
         }
 
         _log = new LogWriter(region, _segments, _positions, _index.Locks, recovered.LastSequence, recovered.ReservedSegments, _clock);
-        _heads = new DataHeads(region, _segments, options.Chance);
+        _heads = new DataHeads(region, _segments, _log, options.Chance);
+        _log.ReturnReserved = _heads.ReturnReserved;
         var parts = new WritebackParts(region, _media, _segments, _positions, _index, _log, _damage, _dirty);
         _writeback = new WritebackWorker(parts, backing, options);
         _collector = new GarbageCollector(region, _media, _segments, _positions, _log, _index);
@@ -148,16 +153,25 @@ internal sealed partial class CacheEngine
         }
     }
 
+    /// <summary>Enters for an operation that ends on this thread.</summary>
     private int EnterWritable()
     {
         int token = _gate.Enter();
-        if (_options.ReadOnly)
+        if (_readOnly)
         {
-            _gate.Exit(token);
-            throw new NotSupportedException("The cache is open for reading only.");
+            RefuseWriting(token);
         }
 
         return token;
+    }
+
+    /// <summary>Enters for an operation that may end on another thread.</summary>
+    private int EnterWritableShared() => _gate.Share(EnterWritable());
+
+    private void RefuseWriting(int token)
+    {
+        _gate.Exit(token);
+        throw new NotSupportedException("The cache is open for reading only.");
     }
 
     private static void CheckOffset(long offset) => ArgumentOutOfRangeException.ThrowIfNegative(offset);

@@ -4,15 +4,21 @@ namespace PCache.Core.Engine;
 
 /// <summary>
 /// Counts operations in flight, so that memory is unmapped only after the last of them, also when one of them hangs in the backing.
-/// Keeps true: once <see cref="Close"/> was called no operation enters; the drained action runs exactly once, after Close and after the last exit.
-/// The count is striped by processor, and an exit goes to the stripe of its entry: so no stripe is ever below the number of its operations in
-/// flight, and reading every stripe as zero one after the other proves that all operations that entered before Close are gone.
 /// </summary>
+/// <remarks>
+/// <para>Keeps true: once <see cref="Close"/> was called no operation enters; the drained action runs exactly once, after Close and after the last exit.</para>
+/// <para>Each thread counts in a cell of its own by plain instructions; an operation that goes on elsewhere than on the thread that entered is counted in
+/// the shared cell (<see cref="Share"/>), as are the threads that have no cell. That an entering thread stores its count and then reads the flag, while
+/// Close stores the flag and then reads the counts, would need a full fence on both sides. Close supplies both of them: between its store and its reads it makes every processor
+/// that runs this process execute a barrier. An entry (or exit) whose store comes before that barrier is visible to Close's reads; one whose
+/// store comes after it reads the flag after it too, and sees it. So nobody is overlooked, and whoever exits last finds the flag and looks himself.</para>
+/// <para>The shared cell is read last: an operation that moves there is counted there before it leaves its own cell. So reading every cell as zero, one
+/// after the other, proves that all operations that entered before Close are gone.</para>
+/// </remarks>
 internal sealed class OperationGate
 {
-    private const int IntsPerStripe = 32; // 128 bytes
-    private readonly int[] _cells = new int[(StripedCounter.StripeCount + 1) * IntsPerStripe];
-    private readonly int _mask = StripedCounter.StripeCount - 1;
+    private const int IntsPerCell = 32; // 128 bytes
+    private readonly int[] _cells = new int[(ThreadIndex.Shared + 2) * IntsPerCell];
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Action? _onDrained;
     private volatile bool _closed;
@@ -20,26 +26,41 @@ internal sealed class OperationGate
     /// <summary>Whether <see cref="Close"/> was called.</summary>
     public bool IsClosed => _closed;
 
-    /// <summary>Enters, or throws when the device is closed. Returns what <see cref="Exit"/> wants.</summary>
+    private static int SharedToken => ThreadIndex.Shared * IntsPerCell;
+
+    /// <summary>Enters, or throws when the device is closed. Returns what <see cref="Exit"/> wants, on this same thread.</summary>
     public int Enter()
     {
-        int cell = ((Thread.GetCurrentProcessorId() & _mask) + 1) * IntsPerStripe;
-
-        // A full fence: either Close sees the count, or this sees the flag.
-        Interlocked.Increment(ref _cells[cell]);
+        int token = ThreadIndex.Current * IntsPerCell;
+        Add(token, 1);
         if (_closed)
         {
-            Exit(cell);
+            Exit(token);
             ThrowDisposed();
         }
 
-        return cell;
+        return token;
+    }
+
+    /// <summary>Enters as <see cref="Enter"/> does; the exit may be on any thread.</summary>
+    public int EnterShared()
+    {
+        int token = Share(Enter());
+        return token;
+    }
+
+    /// <summary>The operation goes on, maybe on another thread: exchanges its token, on the thread that entered, for one that any thread may exit with.</summary>
+    public int Share(int token)
+    {
+        Interlocked.Increment(ref _cells[SharedToken]);
+        Exit(token);
+        return SharedToken;
     }
 
     /// <summary>Leaves.</summary>
     public void Exit(int token)
     {
-        Interlocked.Decrement(ref _cells[token]);
+        Add(token, -1);
         if (_closed)
         {
             TryDrain();
@@ -51,7 +72,7 @@ internal sealed class OperationGate
     {
         _onDrained = onDrained;
         _closed = true;
-        Interlocked.MemoryBarrier();
+        Interlocked.MemoryBarrierProcessWide();
         TryDrain();
     }
 
@@ -64,11 +85,24 @@ internal sealed class OperationGate
     /// <summary>Throws it.</summary>
     public static void ThrowDisposed() => throw Disposed();
 
+    private void Add(int token, int count)
+    {
+        ref int cell = ref _cells[token];
+        if (token != SharedToken)
+        {
+            Volatile.Write(ref cell, cell + count); // this thread's own: nobody else stores there
+        }
+        else
+        {
+            Interlocked.Add(ref cell, count);
+        }
+    }
+
     private void TryDrain()
     {
-        for (int i = 1; i <= _mask + 1; i++)
+        for (int i = 1; i <= ThreadIndex.Shared; i++)
         {
-            if (Volatile.Read(ref _cells[i * IntsPerStripe]) != 0)
+            if (Volatile.Read(ref _cells[i * IntsPerCell]) != 0)
             {
                 return;
             }

@@ -194,7 +194,7 @@ internal sealed class GarbageCollector
         for (int shards = 0; budget > 0 && shards <= _index.Shards.Length;)
         {
             IndexShard shard = _index.Shards[_sweepShard];
-            lock (shard.Gate)
+            using (shard.Gate.Hold())
             {
                 if (shard.Stripes.NextStripe(ref _sweepCursor, out long stripe, out StripeIndex? index))
                 {

@@ -1,3 +1,5 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Indexing;
 
 /// <summary>Some of the stripes, and the lock over their indexes and over their keys that aren't logged yet.</summary>
@@ -7,7 +9,7 @@ internal sealed class IndexShard(int id)
     public int Id { get; } = id;
 
     /// <summary>Guards everything in the shard. Held for lookups and insertions, never during backing I/O or a copy (but of one partial sector).</summary>
-    public Lock Gate { get; } = new();
+    public Latch Gate { get; } = new();
 
     /// <summary>The shard's stripes.</summary>
     public StripeDirectory Stripes { get; } = new();
@@ -38,7 +40,7 @@ internal sealed class ShardedIndex
     public ReadOnlySpan<IndexShard> Shards => _shards;
 
     /// <summary>The shards' locks by shard number.</summary>
-    public Lock[] Locks => Array.ConvertAll(_shards, shard => shard.Gate);
+    public Latch[] Locks => Array.ConvertAll(_shards, shard => shard.Gate);
 
     /// <summary>The shard of a stripe.</summary>
     public IndexShard For(long stripe) => _shards[(int)(((ulong)stripe * 0x9E3779B97F4A7C15) >> 58) & (_shards.Length - 1)];

@@ -21,7 +21,7 @@ namespace PCache.Core.Ksets;
 /// </list>
 /// Lock order: this writer's lock, then a shard's lock.
 /// </remarks>
-internal sealed class LogWriter
+internal sealed class LogWriter : IKeyRoom
 {
     /// <summary>Bytes of log that each pending key may need.</summary>
     internal const int WorstCaseKeyBytes = MediaConstants.KsetHeaderSize + MediaConstants.KeySize;
@@ -39,7 +39,7 @@ internal sealed class LogWriter
     private readonly SegmentTable _segments;
     private readonly LogPositions _positions;
     private readonly TimeProvider _clock;
-    private readonly Lock[] _shardLocks;
+    private readonly Latch[] _shardLocks;
     private readonly PendingKeys[] _pending;
     private readonly Lock _appendLock = new();
     private readonly byte[] _kset = new byte[MediaConstants.KsetHeaderSize + (MediaConstants.MaxKeysPerKset * MediaConstants.KeySize)];
@@ -51,11 +51,10 @@ internal sealed class LogWriter
     private bool _barrierPending = true; // what stood between the last life's keys and ours isn't known
     private bool _appendedSinceBarrier;
     private long _availableBytes;
-    private int _pendingCount;
     private long _flushesRequested;
     private long _flushesCompleted;
 
-    public LogWriter(PmemRegion region, SegmentTable segments, LogPositions positions, Lock[] shardLocks, uint lastSequence, int reservedSegments, TimeProvider clock)
+    public LogWriter(PmemRegion region, SegmentTable segments, LogPositions positions, Latch[] shardLocks, uint lastSequence, int reservedSegments, TimeProvider clock)
     {
         _region = region;
         _segments = segments;
@@ -73,7 +72,20 @@ internal sealed class LogWriter
     }
 
     /// <summary>Keys added and not yet logged.</summary>
-    public int PendingCount => Volatile.Read(ref _pendingCount);
+    public int PendingCount
+    {
+        get
+        {
+            // In this order: keys that are taken meanwhile are counted once or twice, never not at all.
+            int count = 0;
+            foreach (PendingKeys pending in _pending)
+            {
+                count += pending.Count;
+            }
+
+            return count + Volatile.Read(ref _takenCount);
+        }
+    }
 
     /// <summary>Bytes of log that aren't reserved.</summary>
     internal long AvailableBytes => Volatile.Read(ref _availableBytes);
@@ -81,8 +93,20 @@ internal sealed class LogWriter
     /// <summary>Bytes of a log segment that keys can have.</summary>
     internal int SegmentRoom => _segments.DataSize - SegmentWaste;
 
+    /// <summary>Brings back room that was reserved ahead and isn't needed yet; returns whether there was any. Called without this writer's lock.</summary>
+    public Func<bool>? ReturnReserved { get; set; }
+
     /// <summary>Reserves room for <paramref name="keys"/> keys; false: there is none now. <paramref name="anew"/>: keys that stand in the log already may have the last of it.</summary>
-    public bool TryReserve(int keys, bool anew = false)
+    public bool TryReserve(int keys, bool anew = false) => TryReserveAtOnce(keys, anew) || (ReturnReserved?.Invoke() == true && TryReserveAtOnce(keys, anew));
+
+    /// <inheritdoc/>
+    public bool TryReserveAhead(int keys)
+    {
+        // Far from the end only: ahead of time nobody takes what somebody else may be waiting for.
+        return Volatile.Read(ref _availableBytes) > 8L * keys * WorstCaseKeyBytes && TryReserveAtOnce(keys, anew: false);
+    }
+
+    private bool TryReserveAtOnce(int keys, bool anew)
     {
         long wanted = (long)keys * WorstCaseKeyBytes;
         long least = anew ? 0 : AnewBytes;
@@ -101,7 +125,10 @@ internal sealed class LogWriter
         return false;
     }
 
-    /// <summary>Gives back what <see cref="TryReserve"/> took for keys that weren't added.</summary>
+    /// <inheritdoc/>
+    bool IKeyRoom.TryReserve() => TryReserveAtOnce(1, anew: false);
+
+    /// <summary>Gives back what was reserved for keys that weren't added.</summary>
     public void Unreserve(int keys) => Interlocked.Add(ref _availableBytes, (long)keys * WorstCaseKeyBytes);
 
     /// <summary>The log's reserve gained a segment.</summary>
@@ -112,7 +139,6 @@ internal sealed class LogWriter
     {
         PendingKeys pending = _pending[shard];
         pending.Add(in key, _clock);
-        Interlocked.Increment(ref _pendingCount);
         return pending.Count >= MediaConstants.MaxKeysPerKset;
     }
 
@@ -123,7 +149,7 @@ internal sealed class LogWriter
     public void Relieve(int shard)
     {
         bool pressing;
-        lock (_shardLocks[shard])
+        using (_shardLocks[shard].Hold())
         {
             pressing = _pending[shard].Count >= PressingKeys;
         }
@@ -199,7 +225,7 @@ internal sealed class LogWriter
         TimeSpan? oldest = null;
         for (int i = 0; i < _pending.Length; i++)
         {
-            lock (_shardLocks[i])
+            using (_shardLocks[i].Hold())
             {
                 if (_pending[i].Count > 0)
                 {
@@ -248,7 +274,7 @@ internal sealed class LogWriter
             var keys = new List<CacheKey>(_taken.AsSpan(_takenStart, _takenCount).ToArray());
             for (int i = 0; i < _pending.Length; i++)
             {
-                lock (_shardLocks[i])
+                using (_shardLocks[i].Hold())
                 {
                     keys.AddRange(_pending[i].Keys);
                 }
@@ -274,7 +300,7 @@ internal sealed class LogWriter
 
     private void Take(int shard)
     {
-        lock (_shardLocks[shard])
+        using (_shardLocks[shard].Hold())
         {
             ReadOnlySpan<CacheKey> keys = _pending[shard].Keys;
             if (keys.IsEmpty)
@@ -295,7 +321,7 @@ internal sealed class LogWriter
             }
 
             keys.CopyTo(_taken.AsSpan(at));
-            _takenCount += keys.Length;
+            Volatile.Write(ref _takenCount, _takenCount + keys.Length);
             _pending[shard].Clear();
         }
     }
@@ -343,7 +369,6 @@ internal sealed class LogWriter
             StoreKset(_taken.AsSpan(_takenStart, keys));
             _takenStart += keys;
             _takenCount -= keys;
-            Interlocked.Add(ref _pendingCount, -keys);
         }
 
         if (RuleSwitch.IsBroken(BrokenRule.KsetBeforePredecessorDurable))

@@ -1,44 +1,40 @@
-using System.Runtime.CompilerServices;
-
 namespace PCache.Core.Primitives;
 
 /// <summary>
-/// A counter that many cores add to without sharing a cache line. Keeps true: the sum of all stripes is the sum of all additions; a reader sees each
-/// stripe at some moment during its call.
+/// A counter that many threads add to without sharing a cache line. Keeps true: the sum of all cells is the sum of all additions; a reader sees each
+/// cell at some moment during its call. A cell that only one thread adds to (see <see cref="ThreadIndex"/>) is added to by plain instructions.
 /// </summary>
 internal sealed class StripedCounter
 {
-    private const int LongsPerStripe = 16; // 128 bytes: two lines, because of adjacent-line prefetch
-    private readonly long[] _cells;
-    private readonly int _mask;
-
-    public StripedCounter()
-    {
-        int stripes = StripeCount;
-        _cells = new long[(stripes + 1) * LongsPerStripe];
-        _mask = stripes - 1;
-    }
-
-    /// <summary>Stripes that fit this machine: a power of two.</summary>
-    public static int StripeCount { get; } = (int)Math.Min(64u, System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount));
+    private const int LongsPerCell = 16; // 128 bytes: two lines, because of adjacent-line prefetch
+    private readonly long[] _cells = new long[(ThreadIndex.Shared + 2) * LongsPerCell];
 
     public long Sum
     {
         get
         {
             long sum = 0;
-            for (int i = 0; i <= _mask; i++)
+            for (int i = 1; i <= ThreadIndex.Shared; i++)
             {
-                sum += Volatile.Read(ref Cell(i));
+                sum += Volatile.Read(ref _cells[i * LongsPerCell]);
             }
 
             return sum;
         }
     }
 
-    /// <summary>Adds; a full fence.</summary>
-    public void Add(long value) => Interlocked.Add(ref Cell(Thread.GetCurrentProcessorId() & _mask), value);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private ref long Cell(int stripe) => ref _cells[(stripe + 1) * LongsPerStripe];
+    /// <summary>Adds. No fence.</summary>
+    public void Add(long value)
+    {
+        int index = ThreadIndex.Current;
+        ref long cell = ref _cells[index * LongsPerCell];
+        if (index != ThreadIndex.Shared)
+        {
+            Volatile.Write(ref cell, cell + value); // this thread's own: nobody else stores there
+        }
+        else
+        {
+            Interlocked.Add(ref cell, value);
+        }
+    }
 }

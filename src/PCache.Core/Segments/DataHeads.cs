@@ -4,7 +4,7 @@ using PCache.Core.Primitives;
 
 namespace PCache.Core.Segments;
 
-/// <summary>Room for payload, with one reference on its segment that the key to be logged will own.</summary>
+/// <summary>Room for payload, with one reference on its segment that the key to be logged will own, and room for that key in the log.</summary>
 /// <param name="Segment">Cache segment id.</param>
 /// <param name="Offset">Byte offset in the data area.</param>
 /// <param name="LengthBytes">Length in bytes, a multiple of 512; 0: no room.</param>
@@ -15,23 +15,36 @@ internal readonly record struct PayloadRoom(int Segment, int Offset, int LengthB
 /// </summary>
 /// <remarks>
 /// Keeps true: room is handed out once per life of a segment; a head holds one reference on its segment, dropped when the segment is full; every room
-/// handed out holds one more. When no free segment is left, the remaining room of every head is used before anybody has to wait.
-/// Each head has its own lock, above the pools' lock and below the shards' locks.
+/// handed out holds one more, and room for one key in the log. When no free segment is left, the remaining room of every head is used before anybody has to wait.
+/// So that handing out takes no interlocked instruction but that of the head's lock, a head takes references and room for keys many at a time; what it
+/// has in hand is given back when its segment is full (references), when room in the log gets short (<see cref="ReturnReserved"/>), and for audits.
+/// Each head has its own lock, above the pools' lock and below the shards' locks; only one head's lock is held at a time.
 /// </remarks>
 internal sealed class DataHeads
 {
     private const int MaxZeroPayload = 1 << 20;
+
+    /// <summary>Keys that a head reserves room for at a time.</summary>
+    private const int KeysAhead = 32;
+
+    /// <summary>References that a head takes at a time: more than a segment has sectors.</summary>
+    private const int ReferencesAhead = 1 << 16;
+
     private readonly PmemRegion _region;
     private readonly SegmentTable _segments;
+    private readonly IKeyRoom _keyRoom;
     private readonly Head[] _heads;
+    private readonly int _dataSize;
     private readonly int _zeroPayloadBytes;
     private readonly Chance _chance;
 
-    public DataHeads(PmemRegion region, SegmentTable segments, Chance chance)
+    public DataHeads(PmemRegion region, SegmentTable segments, IKeyRoom keyRoom, Chance chance)
     {
         _chance = chance;
         _region = region;
         _segments = segments;
+        _keyRoom = keyRoom;
+        _dataSize = segments.DataSize;
         _heads = new Head[Math.Clamp(chance.Cores, 1, Math.Clamp(segments.Count / 8, 1, 64))];
         for (int i = 0; i < _heads.Length; i++)
         {
@@ -45,80 +58,158 @@ internal sealed class DataHeads
     /// <summary>Checksums of zero payloads.</summary>
     public ZeroCrcs ZeroPayloadCrcs { get; }
 
-    /// <summary>Hands out up to <paramref name="wantedBytes"/> (a multiple of 512); less where a segment ends; nothing when all is full.</summary>
-    public PayloadRoom Take(int wantedBytes)
+    /// <summary>Hands out up to <paramref name="wantedBytes"/> (a multiple of 512), and room for one key; less payload where a segment ends; nothing when either is full.</summary>
+    public bool TryTake(int wantedBytes, out PayloadRoom room)
     {
-        int first = (int)(_chance.CurrentCore() % (uint)_heads.Length);
-        PayloadRoom room = TakeFrom(_heads[first], wantedBytes, mayOpen: true);
-        for (int i = 1; room.LengthBytes == 0 && i < _heads.Length; i++)
+        Head head = _heads[_chance.CurrentCore() % (uint)_heads.Length];
+        using (head.Gate.Hold())
         {
-            room = TakeFrom(_heads[(first + i) % _heads.Length], wantedBytes, mayOpen: false);
-        }
-
-        return room;
-    }
-
-    /// <summary>Room whose payload is zeros, shared by all zero keys of its segment; up to <paramref name="wantedBytes"/>.</summary>
-    public PayloadRoom TakeZeros(int wantedBytes)
-    {
-        int first = (int)(_chance.CurrentCore() % (uint)_heads.Length);
-        for (int i = 0; i < _heads.Length; i++)
-        {
-            Head head = _heads[(first + i) % _heads.Length];
-            lock (head.Gate)
+            if (head.Keys > 0 && head.References > 0 && wantedBytes <= _dataSize - head.Next)
             {
-                if (head.ZeroLength == 0)
-                {
-                    PayloadRoom made = TakeLocked(head, _zeroPayloadBytes, mayOpen: i == 0);
-                    if (made.LengthBytes == 0)
-                    {
-                        continue;
-                    }
-
-                    try
-                    {
-                        long at = _segments.DataOffset(made.Segment) + made.Offset;
-                        _region.WriteZeros(at, made.LengthBytes);
-                        _region.FlushRange(at, made.LengthBytes);
-                        if (!RuleSwitch.IsBroken(BrokenRule.PayloadBeforeKset))
-                        {
-                            _region.Drain();
-                        }
-                    }
-                    finally
-                    {
-                        _segments.DropReference(made.Segment); // the head's own reference keeps it; each zero key takes one below
-                    }
-
-                    head.ZeroOffset = made.Offset;
-                    head.ZeroLength = made.LengthBytes;
-                }
-
-                _segments.AddReference(head.Segment);
-                return new PayloadRoom(head.Segment, head.ZeroOffset, Math.Min(head.ZeroLength, wantedBytes));
+                room = new PayloadRoom(head.Segment, head.Next, wantedBytes);
+                head.Keys--;
+                head.References--;
+                head.Next += wantedBytes;
+                return true;
             }
         }
 
-        return default;
+        return TryTakeSlowly(head, wantedBytes, zeros: false, out room);
     }
 
-    /// <summary>The open segments, for audits of a device at rest.</summary>
-    internal IEnumerable<int> OpenSegments => _heads.Select(head => head.Segment).Where(segment => segment >= 0);
+    /// <summary>As <see cref="TryTake"/>, with payload of zeros that all zero keys of its segment share.</summary>
+    public bool TryTakeZeros(int wantedBytes, out PayloadRoom room) =>
+        TryTakeSlowly(_heads[_chance.CurrentCore() % (uint)_heads.Length], wantedBytes, zeros: true, out room);
+
+    /// <summary>The open segments, for audits of a device at rest; nothing is reserved or referenced ahead afterwards.</summary>
+    internal IEnumerable<int> OpenSegments
+    {
+        get
+        {
+            ReturnReserved();
+            foreach (Head head in _heads)
+            {
+                ReturnReferences(head);
+            }
+
+            return _heads.Select(head => head.Segment).Where(segment => segment >= 0);
+        }
+    }
 
     /// <summary>Gives room back whose key was never logged.</summary>
-    public void Return(in PayloadRoom room) => _segments.DropReference(room.Segment);
-
-    private PayloadRoom TakeFrom(Head head, int wantedBytes, bool mayOpen)
+    public void Return(in PayloadRoom room)
     {
-        lock (head.Gate)
+        _segments.DropReference(room.Segment);
+        _keyRoom.Unreserve(1);
+    }
+
+    /// <summary>Gives back the room for keys that was reserved ahead; returns whether there was any. Not for callers that hold a head's lock.</summary>
+    public bool ReturnReserved()
+    {
+        bool any = false;
+        foreach (Head head in _heads)
         {
-            return TakeLocked(head, wantedBytes, mayOpen);
+            using (head.Gate.Hold())
+            {
+                if (head.Keys > 0)
+                {
+                    _keyRoom.Unreserve(head.Keys);
+                    head.Keys = 0;
+                    any = true;
+                }
+            }
         }
+
+        return any;
+    }
+
+    private bool TryTakeSlowly(Head head, int wantedBytes, bool zeros, out PayloadRoom room)
+    {
+        room = default;
+        if (!TryTakeKey(head))
+        {
+            return false;
+        }
+
+        try
+        {
+            int first = Array.IndexOf(_heads, head);
+            for (int i = 0; room.LengthBytes == 0 && i < _heads.Length; i++)
+            {
+                Head next = _heads[(first + i) % _heads.Length];
+                using (next.Gate.Hold())
+                {
+                    room = zeros ? TakeZerosLocked(next, wantedBytes, mayOpen: i == 0) : TakeLocked(next, wantedBytes, mayOpen: i == 0);
+                }
+            }
+        }
+        finally
+        {
+            if (room.LengthBytes == 0)
+            {
+                _keyRoom.Unreserve(1);
+            }
+        }
+
+        return room.LengthBytes > 0;
+    }
+
+    private bool TryTakeKey(Head head)
+    {
+        using (head.Gate.Hold())
+        {
+            if (head.Keys > 0)
+            {
+                head.Keys--;
+                return true;
+            }
+
+            if (_keyRoom.TryReserveAhead(KeysAhead))
+            {
+                head.Keys = KeysAhead - 1;
+                return true;
+            }
+        }
+
+        return _keyRoom.TryReserve() || (ReturnReserved() && _keyRoom.TryReserve());
+    }
+
+    private PayloadRoom TakeZerosLocked(Head head, int wantedBytes, bool mayOpen)
+    {
+        if (head.ZeroLength == 0)
+        {
+            PayloadRoom made = TakeLocked(head, _zeroPayloadBytes, mayOpen);
+            if (made.LengthBytes == 0)
+            {
+                return default;
+            }
+
+            try
+            {
+                long at = _segments.DataOffset(made.Segment) + made.Offset;
+                _region.WriteZeros(at, made.LengthBytes);
+                _region.FlushRange(at, made.LengthBytes);
+                if (!RuleSwitch.IsBroken(BrokenRule.PayloadBeforeKset))
+                {
+                    _region.Drain();
+                }
+            }
+            finally
+            {
+                _segments.DropReference(made.Segment); // the head's own reference keeps it; each zero key takes one below
+            }
+
+            head.ZeroOffset = made.Offset;
+            head.ZeroLength = made.LengthBytes;
+        }
+
+        TakeReferenceLocked(head);
+        return new PayloadRoom(head.Segment, head.ZeroOffset, Math.Min(head.ZeroLength, wantedBytes));
     }
 
     private PayloadRoom TakeLocked(Head head, int wantedBytes, bool mayOpen)
     {
-        int left = head.Segment < 0 ? 0 : _segments.DataSize - head.Next;
+        int left = _dataSize - head.Next;
         if (left < MediaConstants.SectorSize)
         {
             if (head.Segment >= 0)
@@ -139,34 +230,60 @@ internal sealed class DataHeads
 
             head.Segment = segment;
             head.Next = 0;
-            left = _segments.DataSize;
+            left = _dataSize;
         }
 
         int length = Math.Min(wantedBytes, left) & -MediaConstants.SectorSize;
         var room = new PayloadRoom(head.Segment, head.Next, length);
-        _segments.AddReference(head.Segment);
+        TakeReferenceLocked(head);
         head.Next += length;
         return room;
     }
 
-    private void RetireLocked(Head head)
+    /// <summary>A reference of those in hand; more are taken when there is none.</summary>
+    private void TakeReferenceLocked(Head head)
     {
-        if (head.Segment >= 0)
+        if (head.References == 0)
         {
-            int segment = head.Segment;
-            head.Segment = -1;
-            head.ZeroLength = 0;
-            _segments.DropReference(segment);
+            _segments.AddReference(head.Segment, ReferencesAhead);
+            head.References = ReferencesAhead;
+        }
+
+        head.References--;
+    }
+
+    private void ReturnReferences(Head head)
+    {
+        using (head.Gate.Hold())
+        {
+            if (head.References > 0)
+            {
+                _segments.DropReference(head.Segment, head.References);
+                head.References = 0;
+            }
         }
     }
 
-    private sealed class Head
+    private void RetireLocked(Head head)
     {
-        public readonly Lock Gate = new();
+        int segment = head.Segment;
+        int references = head.References + 1;
+        head.Segment = -1;
+        head.Next = int.MaxValue;
+        head.ZeroLength = 0;
+        head.References = 0;
+        _segments.DropReference(segment, references);
+    }
+
+    private sealed class Head : CacheLinePadded
+    {
+        public readonly Latch Gate = new();
         public int Segment = -1;
-        public int Next;
+        public int Next = int.MaxValue; // no room
         public int ZeroOffset;
         public int ZeroLength;
+        public int Keys;
+        public int References;
     }
 
     /// <summary>CRC-32C of n zero sectors, in the format's start value; computed once.</summary>

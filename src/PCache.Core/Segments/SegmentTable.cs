@@ -104,13 +104,13 @@ internal sealed class SegmentTable
     /// <summary>While replaying: sets the number of live keys.</summary>
     public void SetReferences(int segment, int count) => _references[segment] = count;
 
-    /// <summary>Takes a reference. Only where one is held already.</summary>
-    public void AddReference(int segment) => Interlocked.Increment(ref _references[segment]);
+    /// <summary>Takes references. Only where one is held already.</summary>
+    public void AddReference(int segment, int count = 1) => Interlocked.Add(ref _references[segment], count);
 
-    /// <summary>Drops a reference; at zero the segment waits for <see cref="Reclaim"/>.</summary>
-    public void DropReference(int segment)
+    /// <summary>Drops references; at zero the segment waits for <see cref="Reclaim"/>.</summary>
+    public void DropReference(int segment, int count = 1)
     {
-        int left = Interlocked.Decrement(ref _references[segment]);
+        int left = Interlocked.Add(ref _references[segment], -count);
         if (left == 0)
         {
             lock (_poolLock)

@@ -29,39 +29,45 @@ internal sealed class DamageRegistry(ShardedIndex index)
     /// </summary>
     public bool DropIfClean(long stripe, in Extent extent, bool drop, out bool stillThere)
     {
-        ExtentIdentity identity = ExtentIdentity.Of(in extent);
-        IndexShard shard = index.For(stripe);
-        lock (shard.Gate)
+        using (index.For(stripe).Gate.Hold())
         {
-            stillThere = false;
-            if (shard.Stripes.Find(stripe) is not { } stripeIndex)
-            {
-                return false;
-            }
+            return DropIfCleanLocked(stripe, in extent, drop, out stillThere);
+        }
+    }
 
-            var pieces = new ExtentBuffer();
-            stripeIndex.Lookup(extent.Start, extent.End, pieces);
-            var same = new SameKeyFilter(identity) { MatchShared = true };
-            bool clean = false;
-            foreach (ref readonly Extent piece in pieces.AsSpan())
-            {
-                if (same.Matches(in piece))
-                {
-                    stillThere = true;
-                    clean |= piece.IsClean;
-                }
-            }
+    /// <summary>As <see cref="DropIfClean"/>; the caller holds the shard's lock.</summary>
+    public bool DropIfCleanLocked(long stripe, in Extent extent, bool drop, out bool stillThere)
+    {
+        stillThere = false;
+        IndexShard shard = index.For(stripe);
+        if (shard.Stripes.Find(stripe) is not { } stripeIndex)
+        {
+            return false;
+        }
 
-            if (stillThere && clean && drop)
+        ExtentIdentity identity = ExtentIdentity.Of(in extent);
+        var pieces = new ExtentBuffer();
+        stripeIndex.Lookup(extent.Start, extent.End, pieces);
+        var same = new SameKeyFilter(identity) { MatchShared = true };
+        bool clean = false;
+        foreach (ref readonly Extent piece in pieces.AsSpan())
+        {
+            if (same.Matches(in piece))
             {
-                stripeIndex.RemoveWhere(identity.KeyStart, identity.KeyStart + identity.KeyLength, ref same);
-                shard.Stripes.RemoveIfEmpty(stripe);
+                stillThere = true;
+                clean |= piece.IsClean;
             }
+        }
 
-            if (clean)
-            {
-                return true;
-            }
+        if (stillThere && clean && drop)
+        {
+            stripeIndex.RemoveWhere(identity.KeyStart, identity.KeyStart + identity.KeyLength, ref same);
+            shard.Stripes.RemoveIfEmpty(stripe);
+        }
+
+        if (clean)
+        {
+            return true;
         }
 
         if (stillThere)
@@ -108,7 +114,7 @@ internal sealed class DamageRegistry(ShardedIndex index)
             from = Math.Max(from, identity.KeyStart);
             to = Math.Min(to, identity.KeyStart + identity.KeyLength);
             IndexShard shard = index.For(stripe);
-            lock (shard.Gate)
+            using (shard.Gate.Hold())
             {
                 if (from < to && shard.Stripes.Find(stripe) is { } stripeIndex)
                 {
@@ -134,7 +140,7 @@ internal sealed class DamageRegistry(ShardedIndex index)
     {
         int before = ranges.Count;
         IndexShard shard = index.For(stripe);
-        lock (shard.Gate)
+        using (shard.Gate.Hold())
         {
             if (shard.Stripes.Find(stripe) is { } stripeIndex)
             {

@@ -1,24 +1,50 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Writeback;
 
-/// <summary>Keys and bytes that the backing doesn't have yet, each overwrite counted. Any thread.</summary>
+/// <summary>
+/// Keys and bytes that the backing doesn't have yet, each overwrite counted. Any thread. Keeps true: at rest both are exact; to the thread that removes
+/// they never seem less than they are, because what it has removed was added before; to others they may for a moment. Each thread adds in a cell of its own.
+/// </summary>
 internal sealed class DirtyCounters
 {
-    private long _keys;
-    private long _bytes;
+    private const int LongsPerCell = 16;
+    private const int KeysAt = 0;
+    private const int BytesAt = 1;
+    private readonly long[] _cells = new long[(ThreadIndex.Shared + 2) * LongsPerCell];
 
-    public long Keys => Volatile.Read(ref _keys);
+    public long Keys => Sum(KeysAt);
 
-    public long Bytes => Volatile.Read(ref _bytes);
+    public long Bytes => Sum(BytesAt);
 
-    public void Add(long lengthBytes)
+    public void Add(long lengthBytes) => Add(1, lengthBytes);
+
+    public void Remove(long keys, long lengthBytes) => Add(-keys, -lengthBytes);
+
+    private void Add(long keys, long lengthBytes)
     {
-        Interlocked.Increment(ref _keys);
-        Interlocked.Add(ref _bytes, lengthBytes);
+        int index = ThreadIndex.Current;
+        Span<long> cell = _cells.AsSpan(index * LongsPerCell, LongsPerCell);
+        if (index != ThreadIndex.Shared)
+        {
+            Volatile.Write(ref cell[KeysAt], cell[KeysAt] + keys); // this thread's own: nobody else stores there
+            Volatile.Write(ref cell[BytesAt], cell[BytesAt] + lengthBytes);
+        }
+        else
+        {
+            Interlocked.Add(ref cell[KeysAt], keys);
+            Interlocked.Add(ref cell[BytesAt], lengthBytes);
+        }
     }
 
-    public void Remove(long keys, long lengthBytes)
+    private long Sum(int at)
     {
-        Interlocked.Add(ref _keys, -keys);
-        Interlocked.Add(ref _bytes, -lengthBytes);
+        long sum = 0;
+        for (int i = 1; i <= ThreadIndex.Shared; i++)
+        {
+            sum += Volatile.Read(ref _cells[(i * LongsPerCell) + at]);
+        }
+
+        return Math.Max(0, sum);
     }
 }

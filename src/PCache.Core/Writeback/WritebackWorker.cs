@@ -273,7 +273,7 @@ internal sealed class WritebackWorker
         Extent extent = KeyExtents.ToExtent(in key, ExtentFlags.Clean);
         long stripe = KeyExtents.StripeOf(in key);
         IndexShard shard = _parts.Index.For(stripe);
-        lock (shard.Gate)
+        using (shard.Gate.Hold())
         {
             if (shard.Stripes.Find(stripe) is { } index)
             {
@@ -299,7 +299,7 @@ internal sealed class WritebackWorker
             Extent extent = KeyExtents.ToExtent(in key, ExtentFlags.None);
             long stripe = KeyExtents.StripeOf(in key);
             IndexShard shard = _parts.Index.For(stripe);
-            lock (shard.Gate)
+            using (shard.Gate.Hold())
             {
                 if (shard.Stripes.Find(stripe) is not { } index)
                 {

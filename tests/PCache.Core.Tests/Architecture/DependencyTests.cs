@@ -13,7 +13,7 @@ public sealed partial class DependencyTests
         ["Pmem"] = ["Primitives"],
         ["Layout"] = ["Primitives", "Pmem"],
         ["Backing"] = ["Primitives"],
-        ["Indexing"] = [],
+        ["Indexing"] = ["Primitives"],
         ["Segments"] = ["Layout", "Pmem", "Primitives"],
         ["Ksets"] = ["Layout", "Pmem", "Segments", "Primitives"],
         ["Writeback"] = ["Ksets", "Segments", "Indexing", "Backing", "Layout", "Pmem", "Primitives"],

@@ -1,0 +1,115 @@
+using System.Runtime.CompilerServices;
+
+namespace PCache.Core.Primitives;
+
+/// <summary>
+/// A lock for short holds that also tells readers who don't take it whether anything has changed.
+/// </summary>
+/// <remarks>
+/// <para>Keeps true: one holder at a time; the version is even while nobody holds it, and differs after every hold; nobody sleeps while it is free. Not
+/// reentrant. Entering costs one interlocked instruction, leaving none.</para>
+/// <para>Leaving is a plain store, and then a look whether anybody sleeps. A processor may look before its store is visible, so that alone could miss
+/// somebody who announced himself, saw the latch held, and went to sleep. But whoever goes to sleep first announces himself, then makes every processor
+/// that runs this process execute a full barrier (<see cref="Interlocked.MemoryBarrierProcessWide"/>), and looks once more: a leaver whose store comes
+/// before its barrier has made it visible to that look; one whose store comes after it looks after it too, and sees the announcement. The price is paid
+/// by the sleeper, who has waited longer than a barrier takes.</para>
+/// <para>A woken sleeper competes with newcomers; whoever wins wakes the next one when it leaves.</para>
+/// </remarks>
+internal sealed class Latch : CacheLinePadded
+{
+    // Spinning longer than this gains nothing when the holder isn't running, and makes outliers.
+    private const int DefaultPauses = 40;
+    private readonly int _pauses;
+    private long _version;
+    private int _sleepers;
+    private AutoResetEvent? _wake;
+
+    public Latch()
+        : this(DefaultPauses)
+    {
+    }
+
+    /// <param name="pauses">How often to look before going to sleep: tests sleep at once.</param>
+    internal Latch(int pauses) => _pauses = pauses;
+
+    /// <summary>Grows by one with each entering and each leaving; odd while the latch is held. What was read is what stood there at one moment if the version was even before, and is the same after it.</summary>
+    public long Version
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Volatile.Read(ref _version);
+    }
+
+    /// <summary>Takes it; waits if need be.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Enter()
+    {
+        if (!TryEnter())
+        {
+            EnterSlowly();
+        }
+    }
+
+    /// <summary>Takes it if it is free.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryEnter()
+    {
+        long version = _version;
+        return (version & 1) == 0 && Interlocked.CompareExchange(ref _version, version + 1, version) == version;
+    }
+
+    /// <summary>Leaves it. The caller holds it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Exit()
+    {
+        Volatile.Write(ref _version, _version + 1);
+        if (Volatile.Read(ref _sleepers) != 0)
+        {
+            WakeOne();
+        }
+    }
+
+    /// <summary>Takes it, for <c>using</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Scope Hold()
+    {
+        Enter();
+        return new Scope(this);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void EnterSlowly()
+    {
+        for (int i = 0; i < _pauses; i++)
+        {
+            Thread.SpinWait(1);
+            if (TryEnter())
+            {
+                return;
+            }
+        }
+
+        if (_wake is null)
+        {
+            Interlocked.CompareExchange(ref _wake, new AutoResetEvent(false), null);
+        }
+
+        Interlocked.Increment(ref _sleepers);
+        Interlocked.MemoryBarrierProcessWide();
+        while (!TryEnter())
+        {
+            _wake.WaitOne();
+        }
+
+        Interlocked.Decrement(ref _sleepers);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void WakeOne() => _wake!.Set();
+
+    /// <summary>Leaves the latch when disposed.</summary>
+    public readonly ref struct Scope(Latch latch)
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Dispose() => latch.Exit();
+    }
+}
