@@ -172,6 +172,14 @@ public sealed class PCacheDevice : IBlockDevice
         _engine.WriteBatch(writes, durability);
     }
 
+    /// <inheritdoc cref="WriteBatch"/>
+    /// <exception cref="OperationCanceledException">Cancelled; some of it may have been written.</exception>
+    public ValueTask WriteBatchAsync(ReadOnlyMemory<BlockWrite> writes, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    {
+        DeviceSetup.CheckDurability(durability);
+        return _engine.WriteBatchAsync(writes, durability, cancellationToken);
+    }
+
     /// <summary>Reads many extents at once, as one read after the other.</summary>
     /// <param name="reads">What to read; any number, empty ones allowed.</param>
     /// <returns>Bytes read in all: less than the buffers hold only where the device ends.</returns>
@@ -180,6 +188,10 @@ public sealed class PCacheDevice : IBlockDevice
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     /// <exception cref="IOException">The medium or the backing failed.</exception>
     public long ReadBatch(ReadOnlySpan<BlockRead> reads) => _engine.ReadBatch(reads);
+
+    /// <inheritdoc cref="ReadBatch"/>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public ValueTask<long> ReadBatchAsync(ReadOnlyMemory<BlockRead> reads, CancellationToken cancellationToken = default) => _engine.ReadBatchAsync(reads, cancellationToken);
 
     /// <inheritdoc/>
     public void Flush() => _engine.Flush();

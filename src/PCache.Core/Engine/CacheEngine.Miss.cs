@@ -171,6 +171,8 @@ internal sealed partial class CacheEngine
             done += room.LengthBytes;
         }
 
+        DrainPayload();
+
         return miss.Rooms.Count > 0;
     }
 

@@ -56,7 +56,7 @@ internal sealed partial class CacheEngine
             {
                 step = zeros
                     ? Publish(offset, in room, _payloadCrc ? _heads.ZeroPayloadCrcs[room.LengthBytes] : 0, ExtentFlags.Shared)
-                    : Publish(offset, in room, StorePayload(in room, data[..room.LengthBytes]), ExtentFlags.None);
+                    : StoreAndPublish(offset, in room, data[..room.LengthBytes]);
                 written = step == WriteStep.Done ? room.LengthBytes : 0;
             }
 
@@ -76,7 +76,7 @@ internal sealed partial class CacheEngine
     private bool TryTakeRoom(int wantedBytes, bool zeros, out PayloadRoom room) =>
         zeros ? _heads.TryTakeZeros(wantedBytes, out room) : _heads.TryTake(wantedBytes, out room);
 
-    /// <summary>Stores payload and flushes it; durable on return where that is cheap, else with the kset that names it. Returns its checksum.</summary>
+    /// <summary>Stores payload and flushes it; durable after <see cref="DrainPayload"/> where that is cheap, else with the kset that names it. Returns its checksum.</summary>
     private uint StorePayload(in PayloadRoom room, ReadOnlySpan<byte> data)
     {
         long address = _segments.DataOffset(room.Segment) + room.Offset;
@@ -91,12 +91,23 @@ internal sealed partial class CacheEngine
         }
 
         _region.FlushRange(address, RuleSwitch.IsBroken(BrokenRule.PayloadNotFlushed) ? 0 : data.Length);
-        if (_region.DrainIsCheap && !RuleSwitch.IsBroken(BrokenRule.PayloadBeforeKset))
+        return crc;
+    }
+
+    /// <summary>Waits until the payload that this thread has stored is durable, where that is cheap.</summary>
+    private void DrainPayload()
+    {
+        if (_drainIsCheap && !RuleSwitch.IsBroken(BrokenRule.PayloadBeforeKset))
         {
             _region.Drain();
         }
+    }
 
-        return crc;
+    private WriteStep StoreAndPublish(long offset, in PayloadRoom room, ReadOnlySpan<byte> data)
+    {
+        uint crc = StorePayload(in room, data);
+        DrainPayload();
+        return Publish(offset, in room, crc, ExtentFlags.None);
     }
 
     /// <summary>Puts stored payload into the index and its key into the log's pending list.</summary>
@@ -169,6 +180,7 @@ internal sealed partial class CacheEngine
 
             data.CopyTo(content[inSector..]);
             uint crc = StorePayload(in room, content);
+            DrainPayload();
             relieve = PublishLocked(shard, stripe, MakeExtent(sector, in room, crc, ExtentFlags.None));
         }
 

@@ -33,3 +33,19 @@ public sealed class AssumedDeviceAsyncContract() : DeviceContract(RegionKind.Ass
 public sealed class AssumedStreamSyncContract() : DeviceContract(RegionKind.Assumed, ViewKind.StreamSync);
 
 public sealed class AssumedStreamAsyncContract() : DeviceContract(RegionKind.Assumed, ViewKind.StreamAsync);
+
+public sealed class MemoryBatchSyncContract() : DeviceContract(RegionKind.Memory, ViewKind.BatchSync);
+
+public sealed class MemoryBatchAsyncContract() : DeviceContract(RegionKind.Memory, ViewKind.BatchAsync);
+
+public sealed class PageCacheBatchSyncContract() : DeviceContract(RegionKind.PageCache, ViewKind.BatchSync);
+
+public sealed class PageCacheBatchAsyncContract() : DeviceContract(RegionKind.PageCache, ViewKind.BatchAsync);
+
+public sealed class PowerSafeBatchSyncContract() : DeviceContract(RegionKind.PowerSafe, ViewKind.BatchSync);
+
+public sealed class PowerSafeBatchAsyncContract() : DeviceContract(RegionKind.PowerSafe, ViewKind.BatchAsync);
+
+public sealed class AssumedBatchSyncContract() : DeviceContract(RegionKind.Assumed, ViewKind.BatchSync);
+
+public sealed class AssumedBatchAsyncContract() : DeviceContract(RegionKind.Assumed, ViewKind.BatchAsync);

@@ -7,11 +7,13 @@ namespace PCache.Core.Tests.Facade;
 public sealed class AllocationTests
 {
     private const int Hot = 64 << 10;
+    private static readonly BlockWrite[] Writes = new BlockWrite[2];
+    private static readonly BlockRead[] Reads = new BlockRead[2];
 
     public static TheoryData<string, bool, int> Cases()
     {
         var data = new TheoryData<string, bool, int>();
-        foreach (string what in new[] { "read", "readAsync", "write", "writeAsync", "flush", "flushAsync", "force", "forceAsync", "streamRead", "streamReadAsync", "streamWrite", "streamWriteAsync", "streamFlush" })
+        foreach (string what in new[] { "read", "readAsync", "write", "writeAsync", "batchWrite", "batchRead", "flush", "flushAsync", "force", "forceAsync", "streamRead", "streamReadAsync", "streamWrite", "streamWriteAsync", "streamFlush" })
         {
             foreach (bool crc in new[] { false, true })
             {
@@ -67,6 +69,16 @@ public sealed class AllocationTests
                 break;
             case "write":
                 device.Write(offset, bytes);
+                break;
+            case "batchWrite":
+                Writes[0] = new BlockWrite(offset, bytes);
+                Writes[1] = new BlockWrite(offset + bytes.Length, bytes);
+                device.WriteBatch(Writes);
+                break;
+            case "batchRead":
+                Reads[0] = new BlockRead(offset, bytes);
+                Reads[1] = new BlockRead(offset + 512, bytes);
+                Assert.True(device.ReadBatch(Reads) == 2 * bytes.Length);
                 break;
             case "writeAsync":
                 Sync(device.WriteAsync(offset, bytes));

@@ -6,6 +6,8 @@ public enum ViewKind
     DeviceAsync,
     StreamSync,
     StreamAsync,
+    BatchSync,
+    BatchAsync,
 }
 
 /// <summary>One of the ways in which a caller reaches the same bytes.</summary>
@@ -18,6 +20,8 @@ internal abstract class View(PCacheDevice device) : IDisposable
         ViewKind.DeviceSync => new DeviceView(device),
         ViewKind.DeviceAsync => new AsyncDeviceView(device),
         ViewKind.StreamSync => new StreamView(device),
+        ViewKind.BatchSync => new BatchView(device, isAsync: false),
+        ViewKind.BatchAsync => new BatchView(device, isAsync: true),
         _ => new AsyncStreamView(device),
     };
 
@@ -91,6 +95,61 @@ internal abstract class View(PCacheDevice device) : IDisposable
 
         public override void WriteThrough(long offset, ReadOnlySpan<byte> buffer) =>
             Device.WriteAsync(offset, buffer.ToArray(), WriteDurability.ForceUnitAccess).AsTask().GetAwaiter().GetResult();
+    }
+
+    /// <summary>Each write and read is a batch of pieces of different sizes; before the writes of a batch go others, of the wrong bytes, that they overwrite.</summary>
+    private sealed class BatchView(PCacheDevice device, bool isAsync) : View(device)
+    {
+        private static readonly int[] Sizes = [4096, 512, 100, 8192, 412];
+
+        public override int Read(long offset, Span<byte> buffer)
+        {
+            BlockRead[] reads = [.. Pieces(offset, buffer.Length).Select(piece => new BlockRead(piece.Offset, new byte[piece.Length]))];
+            long read = isAsync ? Device.ReadBatchAsync(reads).AsTask().GetAwaiter().GetResult() : Device.ReadBatch(reads);
+            byte[] all = [.. reads.SelectMany(piece => piece.Buffer.ToArray())];
+            all.AsSpan(0, (int)read).CopyTo(buffer);
+            return (int)read;
+        }
+
+        public override void Write(long offset, ReadOnlySpan<byte> buffer) => Write(offset, buffer, WriteDurability.Normal);
+
+        public override void WriteThrough(long offset, ReadOnlySpan<byte> buffer) => Write(offset, buffer, WriteDurability.ForceUnitAccess);
+
+        public override void Flush() => Device.Flush();
+
+        public override void SetLength(long length) => Device.SetLength(length);
+
+        private static IEnumerable<(long Offset, int Length)> Pieces(long offset, int length)
+        {
+            // No piece at all for no bytes: an offset that is out of range is told all the same.
+            int done = 0;
+            for (int i = 0; done < length || i == 0; i++)
+            {
+                int n = Math.Min(length - done, Sizes[i % Sizes.Length]);
+                yield return (offset + done, n);
+                done += n;
+            }
+        }
+
+        private void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability)
+        {
+            var writes = new List<BlockWrite>();
+            foreach ((long at, int length) in Pieces(offset, buffer.Length))
+            {
+                byte[] data = buffer.Slice((int)(at - offset), length).ToArray();
+                writes.Add(new BlockWrite(at, data.Select(b => (byte)~b).ToArray()));
+                writes.Add(new BlockWrite(at, data));
+            }
+
+            if (isAsync)
+            {
+                Device.WriteBatchAsync(writes.ToArray(), durability).AsTask().GetAwaiter().GetResult();
+            }
+            else
+            {
+                Device.WriteBatch(writes.ToArray(), durability);
+            }
+        }
     }
 
     private class StreamView(PCacheDevice device) : View(device)
