@@ -210,7 +210,7 @@ internal sealed partial class CacheEngine
         }
 
         long address = PayloadAddress(in extent);
-        _region.ReadSpan(address + skipBytes, destination.Length).CopyTo(destination);
+        _region.CopyOut(address + skipBytes, destination);
         bool fits = !verify || PayloadFits(in extent);
 
         // Loads of the payload before the load of the generation: whoever reuses the segment raises it before the first store.

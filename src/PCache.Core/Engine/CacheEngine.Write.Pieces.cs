@@ -180,8 +180,10 @@ internal sealed partial class CacheEngine
 
             data.CopyTo(content[inSector..]);
             uint crc = StorePayload(in room, content);
+            Extent extent = MakeExtent(sector, in room, crc, ExtentFlags.None);
+            MergedSector.Current.Set(_deviceNumber, PayloadAddress(in extent), extent.Generation, content);
             DrainPayload();
-            relieve = PublishLocked(shard, stripe, MakeExtent(sector, in room, crc, ExtentFlags.None));
+            relieve = PublishLocked(shard, stripe, in extent);
         }
 
         if (relieve)
@@ -198,6 +200,11 @@ internal sealed partial class CacheEngine
         if (shard.Stripes.Find(stripe) is not { } index || !index.TryGetSingle(sector, sector + 1, out Extent piece))
         {
             return false;
+        }
+
+        if (!piece.IsPlaceholder && MergedSector.Current.TryCopy(_deviceNumber, PayloadAddress(in piece), piece.Generation, content) && !IsDead(in piece))
+        {
+            return true;
         }
 
         if (!piece.IsPlaceholder && !(merge is not null && RuleSwitch.IsBroken(BrokenRule.MergeTakesOldSector)))

@@ -64,6 +64,7 @@ internal sealed partial class CacheEngine
     private readonly StripedCounter _writtenBytes = new();
     private readonly StripedCounter _spaceWaits = new();
 
+    private readonly long _deviceNumber = MergedSector.NewDevice();
     private long _length;
     private long _missIds;
     private long _fillFrom;

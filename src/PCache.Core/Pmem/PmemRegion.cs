@@ -111,6 +111,19 @@ public abstract unsafe class PmemRegion : IDisposable
         return new ReadOnlySpan<byte>(Memory + offset, lengthBytes);
     }
 
+    /// <summary>Copies payload out.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The range isn't inside the region.</exception>
+    internal void CopyOut(long offset, Span<byte> destination)
+    {
+        byte* memory = Memory;
+        if (memory is null || (ulong)offset > (ulong)LengthBytes || (ulong)destination.Length > (ulong)(LengthBytes - offset))
+        {
+            _ = ReadSpan(offset, destination.Length); // says what is wrong
+        }
+
+        PayloadCopy.Copy(memory + offset, destination);
+    }
+
     /// <summary>Write, FlushRange and Drain in one: for metadata.</summary>
     internal void WriteDurably(long offset, ReadOnlySpan<byte> source)
     {
