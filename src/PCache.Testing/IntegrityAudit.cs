@@ -56,9 +56,9 @@ internal static class IntegrityAudit
         {
             using (shard.Gate.Hold())
             {
-                for (long cursor = 0; shard.Stripes.NextStripe(ref cursor, out long stripe, out StripeIndex? index);)
+                shard.Stripes.Validate();
+                for (long cursor = 0; shard.Stripes.NextStripe(ref cursor, out long stripe, out StripeIndex index);)
                 {
-                    index.Validate();
                     foreach (Extent extent in index)
                     {
                         if (extent.IsPlaceholder)

@@ -119,6 +119,7 @@ internal sealed partial class CacheEngine
             Try(FlushAtClose, ref failure); // what operations in flight wrote while the close had begun
         }
 
+        Try(_index.Dispose, ref failure);
         if (!_options.LeaveRegionOpen)
         {
             Try(_region.Dispose, ref failure);

@@ -107,7 +107,7 @@ internal sealed partial class CacheEngine
                 // By what is cached, not by the range: a discard of a petabyte must not take a petabyte's time.
                 List<long>? emptied = null;
                 long cursor = 0;
-                while (shard.Stripes.NextStripe(ref cursor, out long stripe, out StripeIndex? index))
+                while (shard.Stripes.NextStripe(ref cursor, out long stripe, out StripeIndex index))
                 {
                     if (stripe < firstStripe || stripe > lastStripe)
                     {
@@ -117,7 +117,7 @@ internal sealed partial class CacheEngine
                     int from = (int)Math.Max(0, firstSector - (stripe * SectorsPerStripe));
                     int to = (int)Math.Min(SectorsPerStripe, endSector - (stripe * SectorsPerStripe));
                     action(shard, index, from, to);
-                    if (index.Count == 0)
+                    if (index.IsEmpty)
                     {
                         (emptied ??= []).Add(stripe);
                     }

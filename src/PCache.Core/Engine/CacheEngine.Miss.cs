@@ -55,8 +55,8 @@ internal sealed partial class CacheEngine
 
     private bool Reserve(MissOperation miss)
     {
-        StripeIndex? index = _options.ReadOnly ? miss.Shard.Stripes.Find(miss.Stripe) : miss.Shard.Stripes.GetOrAdd(miss.Stripe);
-        if (index is null)
+        StripeIndex? found = _options.ReadOnly ? miss.Shard.Stripes.Find(miss.Stripe) : miss.Shard.Stripes.GetOrAdd(miss.Stripe);
+        if (found is not { } index)
         {
             return true;
         }
@@ -109,10 +109,10 @@ internal sealed partial class CacheEngine
                     index?.Insert(MakePlaceholder(new Extent { Start = (ushort)miss.Start, Length = (ushort)(miss.End - miss.Start) }, miss.Id));
                 }
 
-                validSectors = index is null ? 0 : CountUntouched(miss, index);
+                validSectors = index is null ? 0 : CountUntouched(miss, index.Value);
                 if (fill && index is not null)
                 {
-                    relieve = Fill(miss, index);
+                    relieve = Fill(miss, index.Value);
                 }
 
                 RemovePlaceholders(miss);

@@ -161,8 +161,7 @@ internal sealed partial class CacheEngine
         pieces.Clear();
         using (shard.Gate.Hold())
         {
-            StripeIndex? index = shard.Stripes.Find(stripe);
-            if (index is null)
+            if (!shard.Stripes.TryFind(stripe, out StripeIndex index))
             {
                 return 0;
             }

@@ -233,13 +233,13 @@ internal sealed partial class CacheEngine
         PayloadSector = (ushort)(room.Offset / SectorSize),
         Flags = flags,
         PayloadCrc = crc,
-        Generation = _segments.Generation(room.Segment),
+        Generation = _segments.Generation(room.Segment) & Extent.GenerationMask,
     };
 
     /// <summary>Adds the key of an extent to the log's pending ones. The caller holds the shard's lock, and has reserved room.</summary>
     private bool AddKey(IndexShard shard, long stripe, in Extent extent)
     {
-        CacheKey key = KeyExtents.ToKey(stripe, in extent);
+        CacheKey key = KeyExtents.ToKey(stripe, in extent, _segments.Generation((int)extent.Segment));
         if (!extent.IsClean)
         {
             _dirty.Add(key.Length);

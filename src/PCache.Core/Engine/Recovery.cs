@@ -63,11 +63,19 @@ internal sealed class Recovery : IReplaySink
         }
 
         var recovery = new Recovery(region, backing, options, media);
-        recovery.CheckBacking();
-        recovery.Replay(started);
-        if (!options.ReadOnly)
+        try
         {
-            recovery.MakeReady();
+            recovery.CheckBacking();
+            recovery.Replay(started);
+            if (!options.ReadOnly)
+            {
+                recovery.MakeReady();
+            }
+        }
+        catch
+        {
+            recovery.Index.Dispose();
+            throw;
         }
 
         return recovery;

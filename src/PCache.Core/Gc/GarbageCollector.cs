@@ -196,7 +196,7 @@ internal sealed class GarbageCollector
             IndexShard shard = _index.Shards[_sweepShard];
             using (shard.Gate.Hold())
             {
-                if (shard.Stripes.NextStripe(ref _sweepCursor, out long stripe, out StripeIndex? index))
+                if (shard.Stripes.NextStripe(ref _sweepCursor, out long stripe, out StripeIndex index))
                 {
                     index.RemoveWhere(0, StripeIndex.SectorCount, ref dead);
                     if (!RuleSwitch.IsBroken(BrokenRule.EmptyStripesKept))
@@ -218,6 +218,6 @@ internal sealed class GarbageCollector
     private readonly struct DeadFilter(SegmentTable segments) : IExtentFilter
     {
         public bool Matches(in Extent extent) =>
-            (extent.Flags & (ExtentFlags.Gap | ExtentFlags.Placeholder)) == 0 && segments.Generation((int)extent.Segment) != extent.Generation;
+            (extent.Flags & (ExtentFlags.Gap | ExtentFlags.Placeholder)) == 0 && (segments.Generation((int)extent.Segment) & Extent.GenerationMask) != extent.Generation;
     }
 }

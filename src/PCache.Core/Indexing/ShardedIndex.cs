@@ -17,9 +17,9 @@ internal sealed class IndexShard(int id)
 
 /// <summary>
 /// The index of the whole device: shards of 4 MiB stripes. Keeps true: a key never crosses a stripe, so two keys that overlap always meet in one shard,
-/// under one lock; that is what makes log order and index order the same.
+/// under one lock; that is what makes log order and index order the same. Its memory is native; it is freed by <see cref="Dispose"/>, after the last operation.
 /// </summary>
-internal sealed class ShardedIndex
+internal sealed class ShardedIndex : IDisposable
 {
     /// <summary>log2 of the stripe size.</summary>
     public const int StripeShift = 22;
@@ -41,6 +41,48 @@ internal sealed class ShardedIndex
 
     /// <summary>The shards' locks by shard number.</summary>
     public Latch[] Locks => Array.ConvertAll(_shards, shard => shard.Gate);
+
+    /// <summary>Managed and native bytes of the index, with what is kept for later: about, as shards change meanwhile. Any thread.</summary>
+    public long MemoryBytes
+    {
+        get
+        {
+            long bytes = 0;
+            foreach (IndexShard shard in _shards)
+            {
+                bytes += shard.Stripes.MemoryBytes;
+            }
+
+            return bytes;
+        }
+    }
+
+    /// <summary>Bytes of it that hold something: what falls when something is removed, so what a bound on memory goes by. Any thread.</summary>
+    public long UsedBytes
+    {
+        get
+        {
+            long bytes = 0;
+            foreach (IndexShard shard in _shards)
+            {
+                bytes += shard.Stripes.UsedBytes;
+            }
+
+            return bytes;
+        }
+    }
+
+    /// <summary>Brings the slot of a page near, see <see cref="StripeDirectory.Prefetch"/>. Any thread, without the lock, inside an operation.</summary>
+    public void Prefetch(long stripe, int sector) => For(stripe).Stripes.Prefetch(stripe, sector);
+
+    /// <summary>Frees all memory. No operation may be under way.</summary>
+    public void Dispose()
+    {
+        foreach (IndexShard shard in _shards)
+        {
+            shard.Stripes.Dispose();
+        }
+    }
 
     /// <summary>The shard of a stripe.</summary>
     public IndexShard For(long stripe) => _shards[(int)(((ulong)stripe * 0x9E3779B97F4A7C15) >> 58) & (_shards.Length - 1)];

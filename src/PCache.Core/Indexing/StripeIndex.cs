@@ -1,53 +1,74 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 
 namespace PCache.Core.Indexing;
 
 /// <summary>
-/// The interval map of one 4 MiB stripe: which payload holds the latest version of each of its 8192 sectors.
+/// The interval map of one 4 MiB stripe: which payload holds the latest version of each of its 8192 sectors. This is a handle to an entry of a
+/// <see cref="StripeDirectory"/>, valid until stripes are removed from it.
 /// </summary>
 /// <remarks>
 /// What it keeps true:
-/// extents are sorted by start, never overlap, lie inside the stripe and have at least one sector; a gap is never stored;
+/// extents come in order, never overlap, lie inside the stripe and have at least one sector; a gap is never stored;
 /// each sector belongs to the extent that was inserted last over it;
 /// a trimmed extent keeps its logged key and checksum, and its payload sector moves along with its start;
-/// the array is a power of two and, beyond <see cref="KeptCapacity"/>, more than a quarter full.
-/// Not thread-safe: the caller holds the shard's lock. Units: sectors of 512 bytes; ranges are [start, end).
+/// parts of one key that touch each other are shown as one extent, however they are stored: a slot for each page, and one for each sector of pages that are
+/// covered in part (<see cref="Slot"/>, <see cref="StripeEntry"/>);
+/// an operation that can't get memory changes nothing.
+/// Not thread-safe: the caller holds the shard's lock. Nothing here allocates on the managed heap. Units: sectors of 512 bytes; ranges are [start, end).
 /// </remarks>
-internal sealed partial class StripeIndex
+internal readonly unsafe partial struct StripeIndex : IEquatable<StripeIndex>
 {
     /// <summary>Sectors of a stripe.</summary>
     public const int SectorCount = (4 << 20) / 512;
 
-    /// <summary>Number of extents.</summary>
-    public int Count => _count;
+    private readonly StripeDirectory _directory;
+    private readonly int _slot;
 
-    /// <summary>Extents that fit before the array grows.</summary>
-    public int Capacity => _extents.Length;
+    internal StripeIndex(StripeDirectory directory, int slot)
+    {
+        _directory = directory;
+        _slot = slot;
+    }
+
+    /// <summary>Number of the stripe.</summary>
+    public long Stripe => Entry->Stripe;
+
+    /// <summary>Whether nothing is in it.</summary>
+    public bool IsEmpty => Entry->Chunks == 0;
+
+    /// <summary>Number of extents; counted anew each time.</summary>
+    public int Count
+    {
+        get
+        {
+            int count = 0;
+            foreach (Extent _ in this)
+            {
+                count++;
+            }
+
+            return count;
+        }
+    }
+
+    private StripeEntry* Entry
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => _directory.EntryAt(_slot);
+    }
 
     /// <summary>Puts <paramref name="extent"/> over whatever is in its range; what sticks out of it on either side stays, trimmed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Insert(in Extent extent)
     {
-        int start = extent.Start;
-        int end = extent.End;
-        CheckRange(start, end);
-        if (_count == 0 || start >= _extents[_count - 1].End)
+        if (extent.Length == Slot.PageSectors && (extent.Start & (Slot.PageSectors - 1)) == 0 && extent.Start < SectorCount)
         {
-            int last = _count;
-            Resize(last, last, 1);
-            _extents[last] = extent;
+            InsertPage(in extent);
             return;
         }
 
-        int first = FirstEndingAfter(start);
-        int limit = FirstStartingAt(first, end);
-        if (limit == first + 1 && _extents[first].Start >= start && _extents[first].End <= end)
-        {
-            _extents[first] = extent;
-            return;
-        }
-
-        int at = MakeHole(first, limit, start, end, 1);
-        _extents[at] = extent;
+        InsertAny(in extent);
     }
 
     /// <summary>
@@ -59,15 +80,15 @@ internal sealed partial class StripeIndex
         CheckRange(start, end);
         int before = pieces.Count;
         int position = start;
-        for (int i = FirstEndingAfter(start); i < _count && _extents[i].Start < end; i++)
+        var runs = new ExtentRuns(Entry, start, end);
+        while (runs.MoveNext(out Extent extent))
         {
-            ref readonly Extent extent = ref _extents[i];
             if (extent.Start > position)
             {
                 pieces.Add(Gap(position, extent.Start));
             }
 
-            pieces.Add(extent.Clip(start, end));
+            pieces.Add(in extent);
             position = extent.End;
         }
 
@@ -76,83 +97,57 @@ internal sealed partial class StripeIndex
             pieces.Add(Gap(position, end));
         }
 
+        GC.KeepAlive(_directory);
         return pieces.Count - before;
     }
 
     /// <summary>True, with the clipped extent, if one extent covers all of [start, end).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryGetSingle(int start, int end, out Extent piece)
     {
         CheckRange(start, end);
-        int i = FirstEndingAfter(start);
-        if (i < _count)
+        int page = start >> 3;
+        Slot* slot = StripeEntry.Find(Entry, page);
+        if (slot == null)
         {
-            ref readonly Extent extent = ref _extents[i];
-            if (extent.Start <= start && extent.End >= end)
-            {
-                piece = extent.Clip(start, end);
-                return true;
-            }
+            piece = default;
+            return false;
         }
 
-        piece = default;
-        return false;
+        if (((end - 1) >> 3) == page && slot->Kind != SlotKind.Fragmented)
+        {
+            piece = slot->Advance(start & (Slot.PageSectors - 1)).Unpack(start, end - start);
+            GC.KeepAlive(_directory);
+            return true;
+        }
+
+        return TryGetSingleRun(start, end, out piece);
     }
 
     /// <summary>Makes [start, end) a gap.</summary>
     public void Remove(int start, int end)
     {
-        CheckRange(start, end);
-        int first = FirstEndingAfter(start);
-        int limit = FirstStartingAt(first, end);
-        if (first < limit)
-        {
-            MakeHole(first, limit, start, end, 0);
-        }
+        var all = default(AllFilter);
+        RemoveWhere(start, end, ref all);
     }
 
     /// <summary>
-    /// Makes gaps of those parts of [start, end) whose extent matches. The filter sees each extent whole; only the part inside the range is removed.
+    /// Makes gaps of those parts of [start, end) whose extent matches. The filter is asked once about each extent, in order, and sees its first page or sector
+    /// in the range.
     /// </summary>
     public void RemoveWhere<TFilter>(int start, int end, ref TFilter filter)
         where TFilter : struct, IExtentFilter
     {
         CheckRange(start, end);
-        int first = FirstEndingAfter(start);
-        int kept = first;
-        int i = first;
-        for (; i < _count && _extents[i].Start < end; i++)
-        {
-            Extent extent = _extents[i];
-            if (!filter.Matches(in extent))
-            {
-                _extents[kept++] = extent;
-            }
-            else if (extent.Start < start && extent.End > end)
-            {
-                // It is the only one in the range, and becomes two.
-                MakeHole(i, i + 1, start, end, 0);
-                return;
-            }
-            else if (extent.Start < start)
-            {
-                _extents[kept++] = extent.Clip(0, start);
-            }
-            else if (extent.End > end)
-            {
-                _extents[kept++] = extent.Clip(end, SectorCount);
-            }
-        }
-
-        if (kept < i)
-        {
-            Resize(kept, i, 0);
-        }
+        _directory.Arena.EnsureRoom();
+        RemoveMatching(start, end, ref filter);
+        GC.KeepAlive(_directory);
     }
 
     /// <summary>
     /// Puts <paramref name="replacement"/> over just those parts of its range whose extent matches; gaps and other extents stay.
     /// Appends the parts of it that went in, in order, to <paramref name="replaced"/>; parts that touch each other are one. Returns their number.
-    /// The filter sees each extent whole.
+    /// The filter is asked once about each extent, in order, and sees its first page or sector in the range.
     /// </summary>
     public int ReplaceWhere<TFilter>(in Extent replacement, ref TFilter filter, ExtentBuffer replaced)
         where TFilter : struct, IExtentFilter
@@ -163,25 +158,26 @@ internal sealed partial class StripeIndex
         int before = replaced.Count;
         int partStart = -1;
         int partEnd = -1;
-        for (int i = FirstEndingAfter(start); i < _count && _extents[i].Start < end; i++)
+        var cursor = new SlotCursor(Entry, start, end);
+        var judge = default(Judge);
+        while (cursor.MoveNext())
         {
-            ref readonly Extent extent = ref _extents[i];
-            if (!filter.Matches(in extent))
+            if (!judge.Matches(cursor.Start, cursor.Length, cursor.Slot, ref filter))
             {
                 continue;
             }
 
-            if (extent.Start != partEnd)
+            if (cursor.Start != partEnd)
             {
                 if (partEnd >= 0)
                 {
                     replaced.Add(replacement.Clip(partStart, partEnd));
                 }
 
-                partStart = Math.Max(start, extent.Start);
+                partStart = cursor.Start;
             }
 
-            partEnd = extent.End;
+            partEnd = cursor.Start + cursor.Length;
         }
 
         if (partEnd >= 0)
@@ -189,10 +185,13 @@ internal sealed partial class StripeIndex
             replaced.Add(replacement.Clip(partStart, partEnd));
         }
 
+        _directory.Arena.EnsureRoom();
         foreach (ref readonly Extent part in replaced.AsSpan()[before..])
         {
-            Insert(in part);
+            InsertReserved(in part);
         }
+
+        GC.KeepAlive(_directory);
 
         return replaced.Count - before;
     }
@@ -200,15 +199,22 @@ internal sealed partial class StripeIndex
     /// <summary>Forgets everything and gives the memory back.</summary>
     public void Clear()
     {
-        _extents = [];
-        _count = 0;
+        StripeEntry.Clear(_directory.Arena, Entry);
+        GC.KeepAlive(_directory);
     }
 
     /// <summary>All extents in order. The index must not change meanwhile.</summary>
     public Enumerator GetEnumerator() => new(this);
 
+    public bool Equals(StripeIndex other) => ReferenceEquals(_directory, other._directory) && _slot == other._slot;
+
+    public override bool Equals(object? obj) => obj is StripeIndex other && Equals(other);
+
+    public override int GetHashCode() => _slot;
+
     private static Extent Gap(int start, int end) => new() { Start = (ushort)start, Length = (ushort)(end - start), Flags = ExtentFlags.Gap };
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void CheckRange(int start, int end)
     {
         if ((uint)start >= (uint)end || (uint)end > SectorCount)
@@ -220,4 +226,33 @@ internal sealed partial class StripeIndex
     [DoesNotReturn]
     private static void ThrowRange(int start, int end) =>
         throw new ArgumentOutOfRangeException(nameof(start), $"[{start}, {end}) is not a range of sectors of a stripe.");
+
+    /// <summary>Walks all extents of an index.</summary>
+    internal struct Enumerator
+    {
+        private readonly StripeDirectory _directory;
+        private ExtentRuns _runs;
+        private Extent _current;
+
+        internal Enumerator(StripeIndex index)
+        {
+            _directory = index._directory;
+            _runs = new ExtentRuns(index.Entry, 0, SectorCount);
+        }
+
+        /// <summary>The extent reached.</summary>
+        public readonly Extent Current => _current;
+
+        public bool MoveNext()
+        {
+            bool moved = _runs.MoveNext(out _current);
+            GC.KeepAlive(_directory);
+            return moved;
+        }
+    }
+
+    private readonly struct AllFilter : IExtentFilter
+    {
+        public bool Matches(in Extent extent) => true;
+    }
 }

@@ -4,7 +4,7 @@ using PCache.Core.Primitives;
 
 namespace PCache.Core.Writeback;
 
-/// <summary>A key of the log as an extent of the index, and back. Keeps true: both name the same sectors and the same payload; an extent made of a key is whole.</summary>
+/// <summary>A key of the log as an extent of the index, and back. Keeps true: both name the same sectors and the same payload, the extent with a tag of the generation only; an extent made of a key is whole.</summary>
 internal static class KeyExtents
 {
     /// <summary>The stripe that a key lies in.</summary>
@@ -25,19 +25,22 @@ internal static class KeyExtents
             PayloadSector = (ushort)(key.SegmentOffset / MediaConstants.SectorSize),
             Flags = flags,
             PayloadCrc = key.PayloadCrc,
-            Generation = key.Generation,
+            Generation = key.Generation & Extent.GenerationMask,
         };
     }
 
-    /// <summary>The key of a whole extent.</summary>
-    public static CacheKey ToKey(long stripe, in Extent extent) => new()
+    /// <summary>
+    /// The key of a whole extent. The extent has only a tag of the generation: the caller, who holds a reference to the segment, so that it can't be raised
+    /// meanwhile, gives the whole of it.
+    /// </summary>
+    public static CacheKey ToKey(long stripe, in Extent extent, ulong generation) => new()
     {
         Offset = KeyOffset((ulong)((stripe << ShardedIndex.StripeShift) + ((long)extent.Start * MediaConstants.SectorSize))),
         Length = (uint)extent.Length * MediaConstants.SectorSize,
         Flags = extent.IsClean ? CacheKey.CleanFlag : 0,
         Segment = extent.Segment,
         SegmentOffset = (uint)extent.PayloadSector * MediaConstants.SectorSize,
-        Generation = extent.Generation,
+        Generation = generation,
         PayloadCrc = extent.PayloadCrc,
     };
 

@@ -358,7 +358,7 @@ internal sealed class WritebackWorker
 
         _parts.Damage.Add(stripe, ExtentIdentity.Of(in piece));
         _parts.Segments.AddReference((int)piece.Segment); // the old key still holds one
-        CacheKey anew = KeyExtents.ToKey(stripe, in piece);
+        CacheKey anew = KeyExtents.ToKey(stripe, in piece, _parts.Segments.Generation((int)piece.Segment));
         anew.Flags = 0; // the backing doesn't have it, whatever a twin with the same payload says
         _relogged[IdentityOf(in anew)] = _parts.Positions.KeyHead.Distance;
         _parts.Dirty.Add(anew.Length);

@@ -179,7 +179,7 @@ public sealed class TurnoverTests
         int stripes = 0;
         foreach (IndexShard shard in IndexOf(cache.Device).Shards)
         {
-            for (long cursor = 0; shard.Stripes.NextStripe(ref cursor, out _, out StripeIndex? index);)
+            for (long cursor = 0; shard.Stripes.NextStripe(ref cursor, out _, out StripeIndex index);)
             {
                 extents += index.Count;
                 stripes++;

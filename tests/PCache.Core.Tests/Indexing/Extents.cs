@@ -18,6 +18,9 @@ internal static class Extents
         Generation = (ulong)id,
     };
 
+    /// <summary>A stripe of its own; its memory goes with the last handle.</summary>
+    public static StripeIndex NewIndex() => new StripeDirectory().GetOrAdd(0);
+
     /// <summary>"[start-end)id" of each piece, and "[start-end)-" of gaps; checks that what a trimmed extent says about its payload and its key is right.</summary>
     public static string Show(ReadOnlySpan<Extent> extents)
     {
@@ -52,6 +55,7 @@ internal static class Extents
         }
 
         Assert.Equal(index.Count, all.Count);
+        Assert.Equal(index.Count == 0, index.IsEmpty);
         return Show(all.AsSpan());
     }
 
@@ -72,12 +76,9 @@ internal struct IdFilter(int id) : IExtentFilter
 {
     public int Asked;
 
-    public ushort LongestSeen;
-
     public bool Matches(in Extent extent)
     {
         Asked++;
-        LongestSeen = Math.Max(LongestSeen, extent.Length);
         return extent.Generation == (ulong)id;
     }
 }

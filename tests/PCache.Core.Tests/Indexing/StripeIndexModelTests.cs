@@ -31,7 +31,7 @@ public class StripeIndexModelTests
 
     private static void Run(Step[] steps)
     {
-        StripeIndex index = new();
+        StripeIndex index = NewIndex();
         Extent[] model = new Extent[StripeIndex.SectorCount];
         ExtentBuffer pieces = new();
         EvenFilter even = default;
