@@ -12,6 +12,9 @@ namespace PCache.Core.Engine;
 /// </summary>
 internal sealed partial class CacheEngine
 {
+    /// <summary>Reads of a batch that are looked up before their turn.</summary>
+    private const int ReadsAhead = 4;
+
     [ThreadStatic]
     private static BatchGroup? _threadGroup;
 
@@ -103,12 +106,44 @@ internal sealed partial class CacheEngine
     {
         CheckBatch(reads);
         long done = 0;
-        foreach (ref readonly BlockRead read in reads)
+        Span<Extent> found = stackalloc Extent[ReadsAhead];
+        int token = _gate.Enter();
+        try
         {
-            done += Read(read.Offset, read.Buffer.Span);
+            // While one payload is copied, those of the next reads are on their way.
+            int ahead = 0;
+            for (int i = 0; i < reads.Length; i++)
+            {
+                for (; ahead < reads.Length && ahead < i + ReadsAhead; ahead++)
+                {
+                    PeekAhead(in reads[ahead], out found[ahead % ReadsAhead]);
+                }
+
+                ref readonly BlockRead read = ref reads[i];
+                ref readonly Extent piece = ref found[i % ReadsAhead];
+                int length = ClipToDevice(read.Offset, read.Buffer.Length);
+                Span<byte> buffer = read.Buffer.Span;
+                done += !piece.IsGap && length == buffer.Length && TryCopyPage(read.Offset, in piece, buffer) ? length : ReadSlowly(read.Offset, buffer, length);
+            }
+        }
+        finally
+        {
+            _gate.Exit(token);
         }
 
         return done;
+    }
+
+    /// <summary>Looks a read up that will come soon, if that can be done without the lock, and brings its payload near; else a gap.</summary>
+    private void PeekAhead(in BlockRead read, out Extent piece)
+    {
+        if (read.Offset > Length - read.Buffer.Length || !TryPeekPage(read.Offset, read.Buffer.Length, out piece) || IsDead(in piece))
+        {
+            piece = new Extent { Flags = ExtentFlags.Gap };
+            return;
+        }
+
+        _region.Prefetch(PayloadAddress(in piece), read.Buffer.Length);
     }
 
     /// <inheritdoc cref="ReadBatch"/>
@@ -189,6 +224,7 @@ internal sealed partial class CacheEngine
             piece.Number = number;
             piece.LengthBytes = room.LengthBytes;
             piece.Crc = StorePayload(in room, data.Slice(done, room.LengthBytes));
+            _index.Prefetch(offset >> ShardedIndex.StripeShift, (int)(offset & (StripeSize - 1)) / SectorSize);
             done += room.LengthBytes;
             if (group.Count == BatchGroup.Capacity)
             {

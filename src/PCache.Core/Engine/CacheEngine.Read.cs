@@ -10,6 +10,9 @@ namespace PCache.Core.Engine;
 /// </summary>
 internal sealed partial class CacheEngine
 {
+    /// <summary>log2 of a page's bytes.</summary>
+    private const int PageShift = 12;
+
     public int Read(long offset, Span<byte> buffer)
     {
         CheckOffset(offset);
@@ -17,40 +20,45 @@ internal sealed partial class CacheEngine
         try
         {
             int length = ClipToDevice(offset, buffer.Length);
-            int done = 0;
-            while (done < length)
-            {
-                int copied = CopyHits(offset + done, buffer[done..length]);
-                if (copied > 0)
-                {
-                    done += copied;
-                    continue;
-                }
-
-                MissOperation? miss = BeginMiss(offset + done, length - done);
-                if (miss is null)
-                {
-                    length = Math.Min(length, done + ClipToDevice(offset + done, length - done));
-                    continue;
-                }
-
-                try
-                {
-                    miss.SetRead(_backing.Read(miss.ReadOffset, miss.ReadBuffer.Span));
-                    done += CompleteMiss(miss, offset + done, buffer[done..length]);
-                }
-                finally
-                {
-                    EndMiss(miss);
-                }
-            }
-
-            return length;
+            return TryReadPage(offset, buffer[..length]) ? length : ReadSlowly(offset, buffer, length);
         }
         finally
         {
             _gate.Exit(token);
         }
+    }
+
+    private int ReadSlowly(long offset, Span<byte> buffer, int length)
+    {
+        int done = 0;
+        while (done < length)
+        {
+            int copied = CopyHits(offset + done, buffer[done..length]);
+            if (copied > 0)
+            {
+                done += copied;
+                continue;
+            }
+
+            MissOperation? miss = BeginMiss(offset + done, length - done);
+            if (miss is null)
+            {
+                length = Math.Min(length, done + ClipToDevice(offset + done, length - done));
+                continue;
+            }
+
+            try
+            {
+                miss.SetRead(_backing.Read(miss.ReadOffset, miss.ReadBuffer.Span));
+                done += CompleteMiss(miss, offset + done, buffer[done..length]);
+            }
+            finally
+            {
+                EndMiss(miss);
+            }
+        }
+
+        return length;
     }
 
     /// <summary>Completes synchronously, without a state machine, when all of it is cached.</summary>
@@ -66,7 +74,7 @@ internal sealed partial class CacheEngine
         try
         {
             int length = ClipToDevice(offset, buffer.Length);
-            int copied = CopyHits(offset, buffer.Span[..length]);
+            int copied = TryReadPage(offset, buffer.Span[..length]) ? length : CopyHits(offset, buffer.Span[..length]);
             if (copied < length)
             {
                 int entered = _gate.Share(token);
@@ -126,6 +134,43 @@ internal sealed partial class CacheEngine
     }
 
     private int ClipToDevice(long offset, int length) => (int)Math.Clamp(Length - offset, 0, length);
+
+    /// <summary>The commonest read: a range inside one page that one key covers, without any lock. False: nothing is known, look with the lock.</summary>
+    private bool TryReadPage(long offset, Span<byte> destination) =>
+        TryPeekPage(offset, destination.Length, out Extent piece) && TryCopyPage(offset, in piece, destination);
+
+    /// <summary>Looks up a range that <see cref="TryReadPage"/> can read.</summary>
+    private bool TryPeekPage(long offset, int lengthBytes, out Extent piece)
+    {
+        int inStripe = (int)(offset & (StripeSize - 1));
+        int last = inStripe + lengthBytes - 1;
+        long stripe = offset >> ShardedIndex.StripeShift;
+        IndexShard shard = _index.For(stripe);
+        int start = inStripe / SectorSize;
+        int end = (last / SectorSize) + 1;
+        if (inStripe >> PageShift != last >> PageShift
+            || lengthBytes == 0
+            || !shard.Stripes.TryPeek(shard.Gate, stripe, start, end, out Slot slot)
+            || slot.Kind != SlotKind.Payload)
+        {
+            piece = default;
+            return false;
+        }
+
+        piece = slot.Unpack(start, end - start);
+        return true;
+    }
+
+    private bool TryCopyPage(long offset, in Extent piece, Span<byte> destination)
+    {
+        if (!TryCopy(offset >> ShardedIndex.StripeShift, in piece, (int)(offset & (SectorSize - 1)), destination, _verifyReads, locked: false))
+        {
+            return false;
+        }
+
+        _hitBytes.Add(destination.Length);
+        return true;
+    }
 
     /// <summary>Copies what is cached from <paramref name="offset"/> on, up to the first gap; returns the number of bytes.</summary>
     private int CopyHits(long offset, Span<byte> destination)

@@ -106,6 +106,7 @@ internal sealed partial class CacheEngine
     private WriteStep StoreAndPublish(long offset, in PayloadRoom room, ReadOnlySpan<byte> data)
     {
         uint crc = StorePayload(in room, data);
+        _index.Prefetch(offset >> ShardedIndex.StripeShift, (int)(offset & (StripeSize - 1)) / SectorSize); // comes while the stores go out
         DrainPayload();
         return Publish(offset, in room, crc, ExtentFlags.None);
     }

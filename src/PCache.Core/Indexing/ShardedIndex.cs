@@ -24,11 +24,15 @@ internal sealed class ShardedIndex : IDisposable
     /// <summary>log2 of the stripe size.</summary>
     public const int StripeShift = 22;
 
+    // Few threads meet in one of them even where there are few cores; a flush passes those that have nothing to log.
+    private const int MinShards = 16;
+    private const int MaxShards = 64;
+
     private readonly IndexShard[] _shards;
 
     public ShardedIndex(int cores)
     {
-        int count = (int)Math.Min(64u, System.Numerics.BitOperations.RoundUpToPowerOf2((uint)cores * 2));
+        int count = Math.Clamp((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)cores * 2), MinShards, MaxShards);
         _shards = new IndexShard[count];
         for (int i = 0; i < count; i++)
         {

@@ -300,6 +300,12 @@ internal sealed class LogWriter : IKeyRoom
 
     private void Take(int shard)
     {
+        // What was added before whatever asks for it stands there already; what comes now may wait.
+        if (_pending[shard].Count == 0)
+        {
+            return;
+        }
+
         using (_shardLocks[shard].Hold())
         {
             ReadOnlySpan<CacheKey> keys = _pending[shard].Keys;

@@ -7,7 +7,7 @@ namespace PCache.Core.Ksets;
 internal sealed class PendingKeys : CacheLinePadded
 {
     private int _count;
-    private CacheKey[] _keys = new CacheKey[MediaConstants.MaxKeysPerKset];
+    private CacheKey[] _keys = [];
 
     /// <summary>Number of keys.</summary>
     public int Count => Volatile.Read(ref _count);
@@ -24,7 +24,7 @@ internal sealed class PendingKeys : CacheLinePadded
         int count = _count;
         if ((uint)count >= (uint)_keys.Length)
         {
-            Array.Resize(ref _keys, _keys.Length * 2);
+            Array.Resize(ref _keys, Math.Max(MediaConstants.MaxKeysPerKset, _keys.Length * 2));
         }
 
         _keys[count] = key;

@@ -124,6 +124,15 @@ public abstract unsafe class PmemRegion : IDisposable
         PayloadCopy.Copy(memory + offset, destination);
     }
 
+    /// <summary>Brings payload near that will be copied soon. A hint, wherever the range lies.</summary>
+    internal void Prefetch(long offset, int lengthBytes)
+    {
+        if (System.Runtime.Intrinsics.X86.Sse.IsSupported)
+        {
+            PayloadCopy.Prefetch(Memory + offset, lengthBytes);
+        }
+    }
+
     /// <summary>Write, FlushRange and Drain in one: for metadata.</summary>
     internal void WriteDurably(long offset, ReadOnlySpan<byte> source)
     {

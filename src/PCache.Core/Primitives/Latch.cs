@@ -39,6 +39,14 @@ internal sealed class Latch : CacheLinePadded
         get => Volatile.Read(ref _version);
     }
 
+    /// <summary>Whether nobody has held it since <see cref="Version"/> was <paramref name="version"/>, an even one: all that was read in between is of one moment then.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool IsUnchangedSince(long version)
+    {
+        Volatile.ReadBarrier(); // what was read before this call was read before the version is
+        return Volatile.Read(ref _version) == version;
+    }
+
     /// <summary>Takes it; waits if need be.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Enter()

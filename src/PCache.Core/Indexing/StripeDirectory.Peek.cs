@@ -1,0 +1,96 @@
+using System.Numerics;
+using PCache.Core.Primitives;
+
+namespace PCache.Core.Indexing;
+
+/// <content>Lookups without the lock.</content>
+internal sealed unsafe partial class StripeDirectory
+{
+    /// <summary>
+    /// Looks up [start, end), sectors of one page, without taking the shard's lock. True: <paramref name="found"/> is the slot of sector <paramref name="start"/>
+    /// at one moment during the call, and covers all of the range. False says nothing: look again with the lock. Any thread, inside an operation.
+    /// </summary>
+    /// <remarks>
+    /// What is read stands in memory that others may be changing, or have put to another use; so nothing read counts before the lock's version is found to be
+    /// what it was at the beginning, when nobody held the lock: then nobody has held it since, and all of it is of one moment. And no place that was read
+    /// is followed before that was found for the place itself: it was a true place at that moment, and memory of the arena stays mapped until the
+    /// directory is disposed, which no operation under way lets happen. The table is one word, and entries inside its bounds can be read whatever they have become.
+    /// </remarks>
+    public bool TryPeek(Latch gate, long stripe, int start, int end, out Slot found)
+    {
+        found = default;
+        long version = gate.Version;
+        if ((version & 1) != 0)
+        {
+            return false;
+        }
+
+        ulong table = Volatile.Read(ref _table);
+        int log2 = (int)(table & 63);
+        StripeEntry* entries = (StripeEntry*)(table >> 6 << 4);
+        int number = entries[Bucket(stripe, ShiftOf(log2))].Head;
+        StripeEntry* entry = null;
+        for (int step = 0; (uint)number < 1u << log2 && step < LongestWalk; step++)
+        {
+            if (entries[number].Stripe == stripe)
+            {
+                entry = entries + number;
+                break;
+            }
+
+            number = entries[number].Next;
+        }
+
+        if (entry == null)
+        {
+            return false;
+        }
+
+        int page = start >> 3;
+        ulong chunkBit = 1UL << (page >> StripeEntry.ChunkShift);
+        ulong chunks = entry->Chunks;
+        ulong header = entry->Root;
+        if ((chunks & chunkBit) == 0)
+        {
+            return false;
+        }
+
+        if ((chunks & (chunks - 1)) != 0)
+        {
+            if (!gate.IsUnchangedSince(version))
+            {
+                return false;
+            }
+
+            header = ((ulong*)header)[BitOperations.PopCount(chunks & (chunkBit - 1))];
+        }
+
+        uint pages = StripeEntry.PagesOf(header);
+        uint pageBit = 1u << (page & (StripeEntry.ChunkPages - 1));
+        if ((pages & pageBit) == 0 || !gate.IsUnchangedSince(version))
+        {
+            return false;
+        }
+
+        Slot slot = StripeEntry.SlotsOf(header)[BitOperations.PopCount(pages & (pageBit - 1))];
+        int inPage = start & (Slot.PageSectors - 1);
+        if (slot.Kind != SlotKind.Fragmented)
+        {
+            slot = slot.Advance(inPage);
+        }
+        else
+        {
+            uint sectorBit = 1u << inPage;
+            if (end - start != 1 || (slot.SectorMask & sectorBit) == 0 || !gate.IsUnchangedSince(version))
+            {
+                return false;
+            }
+
+            slot = ((Slot*)slot.Low)[BitOperations.PopCount(slot.SectorMask & (sectorBit - 1))];
+        }
+
+        found = slot;
+        GC.KeepAlive(this);
+        return gate.IsUnchangedSince(version);
+    }
+}
