@@ -74,12 +74,8 @@ public sealed class PCacheDevice : IBlockDevice
     /// <exception cref="ArgumentException">An option is out of range, the region is read-only or too small, or the backing can't be written.</exception>
     /// <exception cref="PCacheException">The region holds something already.</exception>
     /// <exception cref="IOException">Region or backing failed.</exception>
-    public static PCacheDevice Create(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null)
-    {
-        PCacheOptions settings = DeviceSetup.Validate(region, backing, options, creating: true);
-        DeviceSetup.Format(region, backing, settings);
-        return OpenValidated(region, backing, settings);
-    }
+    public static PCacheDevice Create(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null) =>
+        Create(region, backing, options, CancellationToken.None);
 
     /// <summary>Opens an existing cache: replays its log, checks everything, and goes on where it was left. Never formats.</summary>
     /// <param name="region">The region that holds the cache.</param>
@@ -94,15 +90,12 @@ public sealed class PCacheDevice : IBlockDevice
     /// <exception cref="PCacheException">The payload-checksum option differs from the image's.</exception>
     /// <exception cref="IOException">Region or backing failed.</exception>
     public static PCacheDevice Open(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null) =>
-        OpenValidated(region, backing, DeviceSetup.Validate(region, backing, options, creating: false));
+        Open(region, backing, options, CancellationToken.None);
 
     /// <summary>Opens the cache on the region, or creates one where the region holds nothing but zeros. Anything else there is an error, never formatted.</summary>
     /// <inheritdoc cref="Open(PmemRegion, IBlockDevice, PCacheOptions?)"/>
-    public static PCacheDevice OpenOrCreate(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null)
-    {
-        ArgumentNullException.ThrowIfNull(region);
-        return DeviceSetup.IsBlank(region) && options is not { ReadOnly: true } ? Create(region, backing, options) : Open(region, backing, options);
-    }
+    public static PCacheDevice OpenOrCreate(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null) =>
+        OpenOrCreate(region, backing, options, CancellationToken.None);
 
     /// <inheritdoc cref="Create(PmemRegion, IBlockDevice, PCacheOptions?)"/>
     public static PCacheDevice Create(PmemRegion region, Stream backing, PCacheOptions? options = null) =>
@@ -116,20 +109,29 @@ public sealed class PCacheDevice : IBlockDevice
     public static PCacheDevice OpenOrCreate(PmemRegion region, Stream backing, PCacheOptions? options = null) =>
         OverStream(backing, options, device => OpenOrCreate(region, device, options));
 
-    /// <summary>As <see cref="Create(PmemRegion, IBlockDevice, PCacheOptions?)"/>, on a thread of the pool.</summary>
+    /// <summary>
+    /// As <see cref="Create(PmemRegion, IBlockDevice, PCacheOptions?)"/>, on a thread of the pool. Cancelled before formatting has begun, it has changed nothing; later, it may
+    /// leave a new, empty cache.
+    /// </summary>
     /// <inheritdoc cref="Create(PmemRegion, IBlockDevice, PCacheOptions?)"/>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static Task<PCacheDevice> CreateAsync(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null, CancellationToken cancellationToken = default) =>
-        Task.Run(() => Create(region, backing, options), cancellationToken);
+        Task.Run(() => Create(region, backing, options, cancellationToken), cancellationToken);
 
-    /// <summary>As <see cref="Open(PmemRegion, IBlockDevice, PCacheOptions?)"/>, on a thread of the pool (a replay is work for processor and memory).</summary>
+    /// <summary>
+    /// As <see cref="Open(PmemRegion, IBlockDevice, PCacheOptions?)"/>, on a thread of the pool (a replay is work for processor and memory). The token ends the replay
+    /// too; cancelled, the open has changed nothing. Once it makes the medium ready (see <see cref="OpenStage"/>) it goes on to its end.
+    /// </summary>
     /// <inheritdoc cref="Open(PmemRegion, IBlockDevice, PCacheOptions?)"/>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static Task<PCacheDevice> OpenAsync(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null, CancellationToken cancellationToken = default) =>
-        Task.Run(() => Open(region, backing, options), cancellationToken);
+        Task.Run(() => Open(region, backing, options, cancellationToken), cancellationToken);
 
-    /// <summary>As <see cref="OpenOrCreate(PmemRegion, IBlockDevice, PCacheOptions?)"/>, on a thread of the pool.</summary>
-    /// <inheritdoc cref="OpenOrCreate(PmemRegion, IBlockDevice, PCacheOptions?)"/>
+    /// <summary>As <see cref="OpenOrCreate(PmemRegion, IBlockDevice, PCacheOptions?)"/>, on a thread of the pool; cancelled as <see cref="OpenAsync"/> or <see cref="CreateAsync"/> is.</summary>
+    /// <inheritdoc cref="Open(PmemRegion, IBlockDevice, PCacheOptions?)"/>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static Task<PCacheDevice> OpenOrCreateAsync(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null, CancellationToken cancellationToken = default) =>
-        Task.Run(() => OpenOrCreate(region, backing, options), cancellationToken);
+        Task.Run(() => OpenOrCreate(region, backing, options, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
     /// <exception cref="PCacheDamagedDataException">Dirty cached data of the range doesn't fit its checksum.</exception>
@@ -314,9 +316,28 @@ public sealed class PCacheDevice : IBlockDevice
     /// <inheritdoc cref="Dispose"/>
     public async ValueTask DisposeAsync() => await Task.Run(_engine.Close).ConfigureAwait(false);
 
-    private static PCacheDevice OpenValidated(PmemRegion region, IBlockDevice backing, PCacheOptions options)
+    private static PCacheDevice Create(PmemRegion region, IBlockDevice backing, PCacheOptions? options, CancellationToken cancellationToken)
     {
-        var engine = new CacheEngine(region, backing, options, Engine.Recovery.Run(region, backing, options));
+        PCacheOptions settings = DeviceSetup.Validate(region, backing, options, creating: true);
+        cancellationToken.ThrowIfCancellationRequested();
+        DeviceSetup.Format(region, backing, settings);
+        return OpenValidated(region, backing, settings, cancellationToken);
+    }
+
+    private static PCacheDevice Open(PmemRegion region, IBlockDevice backing, PCacheOptions? options, CancellationToken cancellationToken) =>
+        OpenValidated(region, backing, DeviceSetup.Validate(region, backing, options, creating: false), cancellationToken);
+
+    private static PCacheDevice OpenOrCreate(PmemRegion region, IBlockDevice backing, PCacheOptions? options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(region);
+        return DeviceSetup.IsBlank(region) && options is not { ReadOnly: true }
+            ? Create(region, backing, options, cancellationToken)
+            : Open(region, backing, options, cancellationToken);
+    }
+
+    private static PCacheDevice OpenValidated(PmemRegion region, IBlockDevice backing, PCacheOptions options, CancellationToken cancellationToken)
+    {
+        var engine = new CacheEngine(region, backing, options, Engine.Recovery.Run(region, backing, options, cancellationToken));
         engine.Start();
         return new PCacheDevice(engine, backing);
     }

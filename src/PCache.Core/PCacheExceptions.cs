@@ -193,3 +193,37 @@ public sealed class PCacheInUseException : PCacheException
     {
     }
 }
+
+/// <summary>The index needs more memory than <see cref="PCacheOptions.MaxIndexMemoryBytes"/> allows. Nothing was changed.</summary>
+public sealed class PCacheIndexMemoryException : PCacheException
+{
+    /// <summary>Makes an exception.</summary>
+    public PCacheIndexMemoryException()
+    {
+    }
+
+    /// <summary>Makes an exception with a message.</summary>
+    public PCacheIndexMemoryException(string message)
+        : base(message)
+    {
+    }
+
+    /// <summary>Makes an exception with a message and a cause.</summary>
+    public PCacheIndexMemoryException(string message, Exception innerException)
+        : base(message, innerException)
+    {
+    }
+
+    internal PCacheIndexMemoryException(long neededBytes, long allowedBytes, string message)
+        : base(message)
+    {
+        NeededBytes = neededBytes;
+        AllowedBytes = allowedBytes;
+    }
+
+    /// <summary>Bytes that are needed, at least.</summary>
+    public long NeededBytes { get; }
+
+    /// <summary>Bytes that the option allows.</summary>
+    public long AllowedBytes { get; }
+}

@@ -94,6 +94,26 @@ public sealed record PCacheOptions
     /// <summary>Clock for every delay and timer. Default: the system's.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
+    /// <summary>
+    /// Most bytes of memory for the index, from 256 KiB on; null (the default): no bound. Creating and opening refuse a bound that can't hold the index of a cache full of
+    /// pages of 4 KiB (256 KiB and 24 bytes for each page that fits), and opening one that can't hold what is in the cache
+    /// (<see cref="PCacheIndexMemoryException"/>). Smaller pieces need more, up to eight times as much: when the bound is reached, read misses don't fill the cache any
+    /// more, and writes wait as in a full cache until write-back and garbage collection have made room. It may be exceeded by an eighth and 256 KiB.
+    /// </summary>
+    public long? MaxIndexMemoryBytes { get; init; }
+
+    /// <summary>
+    /// Told how far creating or opening has come: at the beginning of each stage, in between about ten times a second at most, and at the end; on the opening thread.
+    /// What it throws ends the open. Null (the default): nobody is told.
+    /// </summary>
+    public IProgress<OpenProgress>? OpenProgress { get; init; }
+
     /// <summary>Takes the place of the machine's chance, so that a simulation can be repeated exactly.</summary>
     internal Primitives.Chance Chance { get; init; } = Primitives.Chance.Machine;
+
+    /// <summary>Threads that help the replay; null: as fits the machine and <see cref="Maintenance"/>. For tests.</summary>
+    internal int? ReplayHelpers { get; init; }
+
+    /// <summary>Keys of one batch of the replay; 0: as fits the machine. For tests.</summary>
+    internal int ReplayBatchKeys { get; init; }
 }

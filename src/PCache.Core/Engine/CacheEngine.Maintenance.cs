@@ -186,7 +186,7 @@ internal sealed partial class CacheEngine
             bool collectWanted = _requests.AnyPending(collect: true);
             TimeSpan next = Timeout.InfiniteTimeSpan;
 
-            if (e._collector.ReclaimOne())
+            if (e._collector.ReclaimOne(sweepMore: e._memory.IsFull))
             {
                 e._space.Signal();
                 return TimeSpan.Zero;
@@ -253,10 +253,25 @@ internal sealed partial class CacheEngine
 
             if (spaceWanted)
             {
+                if (MakeIndexRoom())
+                {
+                    return TimeSpan.Zero;
+                }
+
                 e._space.Signal(); // room that another operation gave back is nobody else's to announce
             }
 
             return next;
+        }
+
+        /// <summary>
+        /// Somebody waits because the index has reached its bound, and there is nothing to write back or to collect now: what the index still holds is payload of open data
+        /// heads, which are closed, so that GC can get at them, and extents of segments given back, which are swept. Returns whether there is something to do anew.
+        /// </summary>
+        private bool MakeIndexRoom()
+        {
+            CacheEngine e = _engine;
+            return e._memory.IsFull && (e._heads.RetireAll() || e._collector.SweepAll());
         }
 
         private bool WritebackWanted(bool spaceWanted, bool drainWanted, bool collectWanted, bool overThreshold, ref TimeSpan next)

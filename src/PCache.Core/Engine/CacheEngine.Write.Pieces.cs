@@ -72,9 +72,17 @@ internal sealed partial class CacheEngine
         }
     }
 
-    /// <summary>Room for one key and for its payload, both or neither.</summary>
-    private bool TryTakeRoom(int wantedBytes, bool zeros, out PayloadRoom room) =>
-        zeros ? _heads.TryTakeZeros(wantedBytes, out room) : _heads.TryTake(wantedBytes, out room);
+    /// <summary>Room for one key, in the log and in memory, and for its payload: all or nothing.</summary>
+    private bool TryTakeRoom(int wantedBytes, bool zeros, out PayloadRoom room)
+    {
+        if (_memory.IsFull)
+        {
+            room = default;
+            return false;
+        }
+
+        return zeros ? _heads.TryTakeZeros(wantedBytes, out room) : _heads.TryTake(wantedBytes, out room);
+    }
 
     /// <summary>Stores payload and flushes it; durable after <see cref="DrainPayload"/> where that is cheap, else with the kset that names it. Returns its checksum.</summary>
     private uint StorePayload(in PayloadRoom room, ReadOnlySpan<byte> data)

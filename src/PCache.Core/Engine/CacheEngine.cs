@@ -38,6 +38,7 @@ internal sealed partial class CacheEngine
     private readonly MediaState _media;
     private readonly SegmentTable _segments;
     private readonly ShardedIndex _index;
+    private readonly IndexMemory _memory;
     private readonly DamageRegistry _damage;
     private readonly bool _payloadCrc;
     private readonly bool _verifyReads;
@@ -86,6 +87,7 @@ internal sealed partial class CacheEngine
         _media = recovered.Media;
         _segments = recovered.Segments;
         _index = recovered.Index;
+        _memory = recovered.Memory;
         _dirty = recovered.Dirty;
         _positions = recovered.Positions;
         _payloadCrc = recovered.Media.Flags.PayloadCrc;
@@ -133,6 +135,9 @@ internal sealed partial class CacheEngine
 
     /// <inheritdoc cref="Segments"/>
     internal ShardedIndex Index => _index;
+
+    /// <inheritdoc cref="Segments"/>
+    internal IndexMemory Memory => _memory;
 
     /// <inheritdoc cref="Segments"/>
     internal LogWriter Log => _log;

@@ -29,6 +29,7 @@ internal static class DeviceSetup
         Require(IsTimeout(o.SpaceTimeout), nameof(o.SpaceTimeout), o.SpaceTimeout, "zero to 30 days, or infinite");
         Require(IsTimeout(o.DisposeTimeout), nameof(o.DisposeTimeout), o.DisposeTimeout, "zero to 30 days, or infinite");
         Require(o.LogReserveSegments is >= 1 and <= 64, nameof(o.LogReserveSegments), o.LogReserveSegments, "1 to 64");
+        Require(o.MaxIndexMemoryBytes is null or >= IndexMemory.FixedBytes, nameof(o.MaxIndexMemoryBytes), o.MaxIndexMemoryBytes, "at least 262144, or null");
         Require(Enum.IsDefined(o.Maintenance), nameof(o.Maintenance), o.Maintenance, "a defined value");
         Require(o.TimeProvider is not null, nameof(o.TimeProvider), o.TimeProvider, "not null");
         Require(
@@ -83,6 +84,7 @@ internal static class DeviceSetup
             throw new ArgumentException($"The region has {region.LengthBytes} bytes; {needed} segments of {segmentSize} bytes (log, reserve, payload) need {least}.", nameof(region));
         }
 
+        IndexMemory.CheckCapacity(options.MaxIndexMemoryBytes, Geometry.SegmentsThatFit(region.LengthBytes, segmentSize), segmentSize - MediaConstants.SegmentDataOffset);
         Formatter.Format(region, new FormatParameters
         {
             SegmentSizeBytes = options.SegmentSizeBytes,

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using PCache.Core.Indexing;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
@@ -18,22 +19,42 @@ namespace PCache.Core.Engine;
 /// </remarks>
 internal sealed class Recovery : IReplaySink
 {
+    /// <summary>One thread reads about as fast as this many can insert.</summary>
+    private const int MaxHelpers = 8;
+
+    /// <summary>Keys between two looks at the index's memory: a few megabytes of it.</summary>
+    private const int KeysPerMeasure = 1 << 18;
+
     private readonly PmemRegion _region;
     private readonly IBlockDevice _backing;
     private readonly PCacheOptions _options;
 
-    private Recovery(PmemRegion region, IBlockDevice backing, PCacheOptions options, MediaState media)
+    private readonly OpenMonitor _monitor;
+    private readonly ReplayIndexer _indexer;
+    private long _distance;
+    private int _lastSize;
+    private long _dirtyTailDistance = -1;
+    private int _keysUnmeasured;
+    private long _dirtyKeys;
+    private long _dirtyBytes;
+
+    private Recovery(PmemRegion region, IBlockDevice backing, PCacheOptions options, MediaState media, OpenMonitor monitor)
     {
         _region = region;
         _backing = backing;
         _options = options;
+        _monitor = monitor;
         Media = media;
         Index = new ShardedIndex(options.Chance.Cores);
+        Memory = new IndexMemory(Index, options.MaxIndexMemoryBytes);
+        _indexer = new ReplayIndexer(Index, Helpers(options), options.ReplayBatchKeys);
     }
 
     public MediaState Media { get; }
 
     public ShardedIndex Index { get; }
+
+    public IndexMemory Memory { get; }
 
     public DirtyCounters Dirty { get; } = new();
 
@@ -48,7 +69,8 @@ internal sealed class Recovery : IReplaySink
     public int ReservedSegments { get; private set; }
 
     /// <summary>Runs the whole of it.</summary>
-    public static Recovery Run(PmemRegion region, IBlockDevice backing, PCacheOptions options)
+    /// <exception cref="OperationCanceledException">Cancelled; nothing on the medium was changed.</exception>
+    public static Recovery Run(PmemRegion region, IBlockDevice backing, PCacheOptions options, CancellationToken cancellationToken)
     {
         long started = options.TimeProvider.GetTimestamp();
         if (RuleSwitch.IsBroken(BrokenRule.ZeroedSuperblockFormatted))
@@ -56,19 +78,24 @@ internal sealed class Recovery : IReplaySink
             DeviceSetup.FormatIfZeroed(region, backing, options);
         }
 
-        MediaState media = MediaLoader.Load(region);
+        var monitor = new OpenMonitor(options, cancellationToken);
+        monitor.Begin(OpenStage.Loading);
+        MediaState media = MediaLoader.Load(region, monitor.Loaded);
         if (options.PayloadCrc is bool wanted && wanted != media.Flags.PayloadCrc)
         {
             throw new PCacheException($"The cache was made with payload checksums {(media.Flags.PayloadCrc ? "on" : "off")}; the options ask for the opposite. Leave the option unset to take the image as it is.");
         }
 
-        var recovery = new Recovery(region, backing, options, media);
+        var recovery = new Recovery(region, backing, options, media, monitor);
         try
         {
+            IndexMemory.CheckCapacity(options.MaxIndexMemoryBytes, media.ChainLength, media.Geometry.DataSize);
             recovery.CheckBacking();
+            monitor.Begin(OpenStage.Replaying);
             recovery.Replay(started);
             if (!options.ReadOnly)
             {
+                monitor.Begin(OpenStage.Preparing);
                 recovery.MakeReady();
             }
         }
@@ -78,53 +105,62 @@ internal sealed class Recovery : IReplaySink
             throw;
         }
 
+        monitor.Begin(OpenStage.Done);
         return recovery;
     }
 
     void IReplaySink.OnKset(LogPosition position, in KsetHeader header, bool atOrAfterDirtyTail)
     {
+        int keys = header.IsLast ? 0 : (int)header.KeyCount;
         _distance += _lastSize;
-        _lastSize = MediaConstants.KsetHeaderSize + (header.IsLast ? 0 : (int)header.KeyCount * MediaConstants.KeySize);
+        _lastSize = MediaConstants.KsetHeaderSize + (keys * MediaConstants.KeySize);
         if (atOrAfterDirtyTail && _dirtyTailDistance < 0)
         {
             _dirtyTailDistance = _distance;
         }
+
+        _keysUnmeasured += keys;
+        if (_keysUnmeasured >= KeysPerMeasure)
+        {
+            _keysUnmeasured = 0;
+            Memory.CheckReplayed();
+        }
+
+        _monitor.Replayed(_distance + _lastSize, keys);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     void IReplaySink.OnKey(in CacheKey key, KeyState state, bool atOrAfterDirtyTail)
     {
-        long stripe = KeyExtents.StripeOf(in key);
         bool dirty = (atOrAfterDirtyTail || RuleSwitch.IsBroken(BrokenRule.EverythingDirtyAfterOpen)) && !key.IsClean && !RuleSwitch.IsBroken(BrokenRule.EverythingCleanAfterOpen);
         if (RuleSwitch.IsBroken(BrokenRule.PayloadCrcBeforeGeneration) || (state == KeyState.Live && RuleSwitch.IsBroken(BrokenRule.PayloadDamageUnloadable)))
         {
             RefuseDamagedPayload(in key);
         }
 
-        Extent extent = KeyExtents.ToExtent(in key, dirty ? ExtentFlags.None : ExtentFlags.Clean);
-        IndexShard shard = Index.For(stripe);
         if (state == KeyState.Dead)
         {
-            if (RuleSwitch.IsBroken(BrokenRule.DeadKeysSkipped))
+            if (!RuleSwitch.IsBroken(BrokenRule.DeadKeysSkipped))
             {
-                return;
-            }
-
-            // Its data has been written back; what it overlaps is older than that.
-            if (shard.Stripes.Find(stripe) is { } index)
-            {
-                index.Remove(extent.Start, extent.End);
-                shard.Stripes.RemoveIfEmpty(stripe);
+                // Its data has been written back; what it overlaps is older than that.
+                _indexer.Add(in key, ReplayAction.Remove);
             }
 
             return;
         }
 
-        shard.Stripes.GetOrAdd(stripe).Insert(in extent);
+        _indexer.Add(in key, dirty ? ReplayAction.InsertDirty : ReplayAction.InsertClean);
         if (dirty)
         {
-            Dirty.Add(key.Length);
+            _dirtyKeys++;
+            _dirtyBytes += key.Length;
         }
     }
+
+    /// <summary>Threads that help to fill the index. None where the device is to do the same thing each time: by hand, or with made-up chance.</summary>
+    private static int Helpers(PCacheOptions options) =>
+        options.ReplayHelpers
+        ?? (options.Maintenance == MaintenanceMode.Manual || !ReferenceEquals(options.Chance, Chance.Machine) ? 0 : Math.Min(options.Chance.Cores - 1, MaxHelpers));
 
     /// <summary>What an open must never do: it knows generations, and leaves payload to those who use it.</summary>
     private void RefuseDamagedPayload(in CacheKey key)
@@ -135,10 +171,6 @@ internal sealed class Recovery : IReplaySink
             throw new PCacheDamagedDataException((long)key.Offset, key.Length);
         }
     }
-
-    private long _distance;
-    private int _lastSize;
-    private long _dirtyTailDistance = -1;
 
     private void CheckBacking()
     {
@@ -170,13 +202,23 @@ internal sealed class Recovery : IReplaySink
 
     private void Replay(long started)
     {
-        ReplayResult result = LogReplay.Run(_region, Media, this, _backing.Length);
+        ReplayResult result;
+        using (_indexer)
+        {
+            result = LogReplay.Run(_region, Media, this, _backing.Length);
+            _indexer.Complete();
+        }
+
+        Memory.CheckReplayed();
+
+        Dirty.Add(_dirtyKeys, _dirtyBytes);
         if (result.LostKeys > 0 && !_options.ReadOnly && !_options.AcceptLostWrites && !RuleSwitch.IsBroken(BrokenRule.ValidationLostWrites))
         {
             throw new PCacheLostWritesException($"{result.LostKeys} writes that were not yet written back are lost: whoever wrote this image reused their segments. Open it for reading to save the rest, or accept the loss explicitly.");
         }
 
         _distance += _lastSize;
+        _monitor.FoundEnd(_distance);
         Segments = new SegmentTable(_region, Media.Geometry, Media.Chain, Media.Generations, Media.GenerationReplicas, Math.Clamp(_options.LogReserveSegments, 1, Math.Max(1, Media.ChainLength - 2)));
         foreach (int segment in result.LogSegments)
         {

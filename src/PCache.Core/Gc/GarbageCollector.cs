@@ -33,6 +33,7 @@ internal sealed class GarbageCollector
     private readonly List<int> _dropped = [];
     private readonly List<int> _leftLogSegments = [];
     private long _reclaimed;
+    private long _reclaimedWhenSwept;
     private int _sweepShard;
     private long _sweepCursor;
 
@@ -129,8 +130,11 @@ internal sealed class GarbageCollector
         _leftLogSegments.Clear();
     }
 
-    /// <summary>Gives one payload segment back whose last reference is gone. Returns whether there was one.</summary>
-    public bool ReclaimOne()
+    /// <summary>
+    /// Gives one payload segment back whose last reference is gone. Returns whether there was one. With <paramref name="sweepMore"/> all stripes are visited while as many
+    /// segments are reclaimed as are in use, not only while as many as there are: memory is scarce.
+    /// </summary>
+    public bool ReclaimOne(bool sweepMore)
     {
         if (!_segments.TakeUnreferenced(out int segment))
         {
@@ -145,9 +149,22 @@ internal sealed class GarbageCollector
         Interlocked.Increment(ref _reclaimed);
         if (!RuleSwitch.IsBroken(BrokenRule.DeadExtentsNeverSwept))
         {
-            Sweep();
+            Sweep(sweepMore ? Math.Max(1, _segments.UsedCount) : _segments.Count);
         }
 
+        return true;
+    }
+
+    /// <summary>Takes all dead extents out of the index. Returns false, having done nothing, if no segment was given back since the last time.</summary>
+    public bool SweepAll()
+    {
+        if (_reclaimedWhenSwept == _reclaimed)
+        {
+            return false;
+        }
+
+        _reclaimedWhenSwept = _reclaimed;
+        Sweep(1);
         return true;
     }
 
@@ -181,7 +198,7 @@ internal sealed class GarbageCollector
     /// Takes dead extents out of some stripes. A reclaimed segment leaves its extents behind; as each reclaim sweeps a share of the stripes, all of them are
     /// visited at least once while as many segments are reclaimed as there are, so dead extents never outnumber those of one full turn of the cache.
     /// </summary>
-    private void Sweep()
+    private void Sweep(int segments)
     {
         int stripes = 0;
         foreach (IndexShard shard in _index.Shards)
@@ -189,7 +206,7 @@ internal sealed class GarbageCollector
             stripes += shard.Stripes.Count;
         }
 
-        int budget = Math.Max(8, 2 * stripes / _segments.Count);
+        int budget = Math.Max(8, 2 * stripes / segments);
         var dead = new DeadFilter(_segments);
         for (int shards = 0; budget > 0 && shards <= _index.Shards.Length;)
         {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using PCache.Core.Layout;
 using PCache.Core.Primitives;
 
@@ -72,6 +73,7 @@ internal sealed class KeyValidator
     }
 
     /// <summary>What is wrong with a key, without the cost of an exception: a log may hold a great many bad ones.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public KeyFault Find(in CacheKey key, ReadOnlySpan<ulong> generations, out KeyState state)
     {
         const ulong SectorMask = MediaConstants.SectorSize - 1;

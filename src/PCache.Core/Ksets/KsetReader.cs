@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
@@ -107,6 +108,7 @@ internal sealed class KsetReader
     /// <summary>Reads what stands at <paramref name="position"/> without regard to its number and its link: whole, zeros, or neither.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The position isn't inside a data area.</exception>
     /// <exception cref="IOException">The medium failed.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public KsetOutcome Read(LogPosition position)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(position.Offset, nameof(position));

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
 using PCache.Core.Primitives;
@@ -92,6 +93,7 @@ internal sealed class LogReplay
     public static ReplayResult Run(PmemRegion region, MediaState media, IReplaySink sink, long? backingLength, IFindingSink? findings = null) =>
         new LogReplay(region, media, sink, backingLength, findings).Walk();
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a process replays once, mostly at its start: there is no time to warm up
     private ReplayResult Walk()
     {
         KsetReader reader = new(_region, _media.Geometry, _media.Chain, readAhead: true);
@@ -201,6 +203,7 @@ internal sealed class LogReplay
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void TakeKeys(KsetReader reader)
     {
         ReadOnlySpan<CacheKey> keys = reader.Keys;

@@ -13,18 +13,24 @@ internal static class MediaLoader
     private const string CacheInfoName = "cache info";
     private const string SegmentInfoName = "segment info";
     private const string GenerationName = "generation";
+    private const int SegmentsPerReport = 256;
 
     /// <summary>Loads a sound image.</summary>
     /// <exception cref="PCacheNotFormattedException">Never formatted, or formatting was not finished.</exception>
     /// <exception cref="PCacheCorruptionException">Any field that a sound cache never has.</exception>
     /// <exception cref="IOException">The superblock can't be read.</exception>
-    public static MediaState Load(PmemRegion region) => Load(region, new FindingReporter(null))!;
+    public static MediaState Load(PmemRegion region) => Load(region, new FindingReporter(null), null)!;
+
+    /// <summary>As <see cref="Load(PmemRegion)"/>.</summary>
+    /// <param name="region">The cache device.</param>
+    /// <param name="progress">Told now and then how many segments of how many have been read; may throw to end it.</param>
+    public static MediaState Load(PmemRegion region, Action<int, int> progress) => Load(region, new FindingReporter(null), progress)!;
 
     /// <summary>Loads what can be loaded, and reports the rest. Null: too little is there to go on; the findings say why.</summary>
     /// <exception cref="PCacheNotFormattedException">Never formatted, or formatting was not finished.</exception>
-    public static MediaState? Load(PmemRegion region, IFindingSink findings) => Load(region, new FindingReporter(findings));
+    public static MediaState? Load(PmemRegion region, IFindingSink findings) => Load(region, new FindingReporter(findings), null);
 
-    private static MediaState? Load(PmemRegion region, FindingReporter report)
+    private static MediaState? Load(PmemRegion region, FindingReporter report, Action<int, int>? progress)
     {
         Geometry? geometry = SuperblockReader.Read(region, report, out uint superblockFlags);
         if (geometry is null || !LoadCacheInfo(region, report, geometry, out CacheInfo info, out ReplicaState infoReplicas))
@@ -32,13 +38,14 @@ internal static class MediaLoader
             return null;
         }
 
-        int[] chain = LoadChain(region, report, geometry, info);
+        int[] chain = LoadChain(region, report, geometry, info, progress);
         if (chain.Length == 0)
         {
             return null;
         }
 
         LoadGenerations(region, report, geometry, chain, out ulong[] generations, out ReplicaState[] generationReplicas);
+        progress?.Invoke(chain.Length, chain.Length);
         bool tails = LoadTail(region, report, geometry, chain, "key tail", MediaConstants.KeyTailOffset, out LogPosition keyTail, out _, out ReplicaState keyTailReplicas);
         tails &= LoadTail(
             region, report, geometry, chain, "dirty tail", MediaConstants.DirtyTailOffset, out LogPosition dirtyTail, out LogPosition dirtyTailOlder, out ReplicaState dirtyTailReplicas);
@@ -122,13 +129,18 @@ internal static class MediaLoader
     private static bool IsFromBeforeLink(ReplicaOutcome outcome, ReplicaState state, in SegmentInfo segment) =>
         outcome == ReplicaOutcome.One && state is { Latest: 1, Sequence: 1 } && (segment.Flags & SegmentInfo.HasNextFlag) == 0;
 
-    private static int[] LoadChain(PmemRegion region, FindingReporter report, Geometry geometry, in CacheInfo info)
+    private static int[] LoadChain(PmemRegion region, FindingReporter report, Geometry geometry, in CacheInfo info, Action<int, int>? progress)
     {
         int[] chain = new int[info.SegmentCount];
         bool[] seen = new bool[geometry.SegmentCount];
         uint id = info.FirstSegment;
         for (int position = 0; position < chain.Length; position++)
         {
+            if (position % SegmentsPerReport == 0)
+            {
+                progress?.Invoke(position, chain.Length);
+            }
+
             chain[position] = (int)id;
             seen[id] = true;
             long offset = geometry.SegmentOffset((int)id);

@@ -43,8 +43,12 @@ internal static class Replicas
     public static ReplicaOutcome Read<T>(PmemRegion region, long offset, int stride, out T latest, out T older, out ReplicaState state)
         where T : unmanaged
     {
-        bool ok0 = TryRead(region, offset, out T first, out bool blank0);
-        bool ok1 = TryRead(region, offset + stride, out T second, out bool blank1);
+        if (stride != Unsafe.SizeOf<T>() || !TryReadBoth(region, offset, out T first, out T second, out bool blank0, out bool blank1, out bool ok0, out bool ok1))
+        {
+            ok0 = TryRead(region, offset, out first, out blank0);
+            ok1 = TryRead(region, offset + stride, out second, out blank1);
+        }
+
         bool refused = RuleSwitch.IsBroken(BrokenRule.BadReplicaFatal) && !((ok0 || blank0) && (ok1 || blank1));
         byte seq0 = Header(ref first).Sequence;
         byte seq1 = Header(ref second).Sequence;
@@ -109,6 +113,35 @@ internal static class Replicas
             return false;
         }
 
+        return IsValid(ref value, out blank);
+    }
+
+    /// <summary>Reads replicas that stand side by side by one call. False: they have to be read alone, as something among them is unreadable.</summary>
+    private static bool TryReadBoth<T>(PmemRegion region, long offset, out T first, out T second, out bool blank0, out bool blank1, out bool ok0, out bool ok1)
+        where T : unmanaged
+    {
+        Span<T> both = stackalloc T[2];
+        try
+        {
+            region.ReadMetadata(offset, MemoryMarshal.AsBytes(both));
+        }
+        catch (IOException)
+        {
+            first = second = default;
+            blank0 = blank1 = ok0 = ok1 = false;
+            return false;
+        }
+
+        (first, second) = (both[0], both[1]);
+        ok0 = IsValid(ref first, out blank0);
+        ok1 = IsValid(ref second, out blank1);
+        return true;
+    }
+
+    private static bool IsValid<T>(ref T value, out bool blank)
+        where T : unmanaged
+    {
+        ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value));
         blank = !bytes.ContainsAnyExcept((byte)0);
         return !blank && (Header(ref value).Crc == Crc32C.HashToUInt32(bytes[4..]) || RuleSwitch.IsBroken(BrokenRule.ValidationReplicaChecksum));
     }

@@ -17,6 +17,7 @@ internal static partial class UnixNative
     internal const int MacMsSync = 0x10;
 
     internal const int MadvRandom = 1;
+    internal const int LinuxMadvHugePage = 14;
     internal const int LinuxMadvPopulateRead = 22;
     internal const int LinuxMadvPopulateWrite = 23;
 

@@ -7,6 +7,10 @@ namespace PCache.Core.Pmem;
 internal sealed unsafe class VolatileRegion : DirectRegion
 {
     private const int AlignmentBytes = 4096;
+    private const int HugePageBytes = 2 << 20;
+
+    // From here on the C library always asks the system for memory of its own, which goes back as a whole: the advice is never left on somebody else's.
+    private const long LeastHugeBytes = 64 << 20;
     private void* _allocation;
 
     private VolatileRegion(void* allocation, long lengthBytes)
@@ -21,7 +25,20 @@ internal sealed unsafe class VolatileRegion : DirectRegion
         void* allocation = lengthBytes <= nint.MaxValue - AlignmentBytes
             ? NativeMemory.AllocZeroed((nuint)lengthBytes + AlignmentBytes)
             : throw new InsufficientMemoryException();
+        if (lengthBytes >= LeastHugeBytes && OperatingSystem.IsLinux())
+        {
+            AdviseHugePages((nint)allocation, (nint)lengthBytes + AlignmentBytes);
+        }
+
         return new VolatileRegion(allocation, lengthBytes);
+    }
+
+    /// <summary>Only advice, for the whole huge pages in the range; where it is refused, the memory is as sound as before.</summary>
+    private static void AdviseHugePages(nint start, nint lengthBytes)
+    {
+        nint from = (start + (HugePageBytes - 1)) & -HugePageBytes;
+        nint to = (start + lengthBytes) & -HugePageBytes;
+        _ = UnixNative.Advise(from, (nuint)(to - from), UnixNative.LinuxMadvHugePage);
     }
 
     public override void FlushRange(long offset, long lengthBytes) => Checked(offset, lengthBytes);

@@ -96,6 +96,25 @@ internal sealed class DataHeads
         }
     }
 
+    /// <summary>Closes all open segments, whatever room they have left. Returns whether there was one.</summary>
+    public bool RetireAll()
+    {
+        bool any = false;
+        foreach (Head head in _heads)
+        {
+            using (head.Gate.Hold())
+            {
+                if (head.Segment >= 0)
+                {
+                    RetireLocked(head);
+                    any = true;
+                }
+            }
+        }
+
+        return any;
+    }
+
     /// <summary>Gives room back whose key was never logged.</summary>
     public void Return(in PayloadRoom room)
     {

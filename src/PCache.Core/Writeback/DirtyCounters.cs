@@ -21,7 +21,7 @@ internal sealed class DirtyCounters
 
     public void Remove(long keys, long lengthBytes) => Add(-keys, -lengthBytes);
 
-    private void Add(long keys, long lengthBytes)
+    public void Add(long keys, long lengthBytes)
     {
         int index = ThreadIndex.Current;
         Span<long> cell = _cells.AsSpan(index * LongsPerCell, LongsPerCell);

@@ -42,6 +42,7 @@ public sealed class OptionsTests
         data.Add("space time-out below zero", good with { SpaceTimeout = TimeSpan.FromSeconds(-2) });
         data.Add("dispose time-out below zero", good with { DisposeTimeout = TimeSpan.FromSeconds(-2) });
         data.Add("no such maintenance mode", good with { Maintenance = (MaintenanceMode)7 });
+        data.Add("index memory below its least", good with { MaxIndexMemoryBytes = (256 << 10) - 1 });
         data.Add("no clock", good with { TimeProvider = null! });
         return data;
     }

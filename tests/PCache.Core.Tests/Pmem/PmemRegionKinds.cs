@@ -17,6 +17,25 @@ public sealed class VolatileRegionTests : PmemRegionContract
     public void More_than_there_is_is_refused()
         => Assert.ThrowsAny<OutOfMemoryException>(() => PmemMemory.Allocate(long.MaxValue));
 
+    [Theory]
+    [InlineData(64 << 20)]
+    [InlineData((64 << 20) + 1)]
+    [InlineData((65 << 20) + 4097)]
+    public void Large_regions_are_zero_and_take_stores_at_both_ends(int length)
+    {
+        byte[] bytes = [1, 2, 3, 4];
+        for (int round = 0; round < 3; round++)
+        {
+            using PmemRegion region = PmemMemory.Allocate(length);
+            foreach (int at in new[] { 0, 4096, (2 << 20) - 2, length / 2, length - 4 })
+            {
+                Assert.Equal(new byte[4], region.ReadSpan(at, 4).ToArray());
+                region.Write(at, bytes);
+                Assert.Equal(bytes, region.ReadSpan(at, 4).ToArray());
+            }
+        }
+    }
+
     protected override PmemRegion Create() => PmemMemory.Allocate(Length);
 }
 
