@@ -46,7 +46,7 @@ internal abstract class DelegatingDevice(IBlockDevice inner) : IBlockDevice
 
     public virtual ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) => inner.SetLengthAsync(length, cancellationToken);
 
-    public void Dispose() => inner.Dispose();
+    public virtual void Dispose() => inner.Dispose();
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 }

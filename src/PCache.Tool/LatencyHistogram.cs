@@ -46,6 +46,18 @@ internal sealed class LatencyHistogram
         return 0;
     }
 
+    /// <summary>The buckets that have values, from the shortest latency on: middle and number.</summary>
+    public IEnumerable<(long Nanoseconds, long Count)> Buckets()
+    {
+        for (int i = 0; i < _counts.Length; i++)
+        {
+            if (_counts[i] > 0)
+            {
+                yield return (Value(i), _counts[i]);
+            }
+        }
+    }
+
     private static int Bucket(ulong value)
     {
         if (value < SubCount)

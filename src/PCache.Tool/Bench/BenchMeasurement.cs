@@ -1,132 +1,152 @@
-// Keeps true: rates and ratios come from rounds without timestamps; percentiles from a round of their own, so that reading the clock distorts no ratio.
+// Keeps true: rates and ratios come from rounds without timestamps; percentiles from rounds of their own, so that reading the clock distorts no ratio. The bound has
+// such rounds too: its percentiles show what reading the clock costs.
 using System.Diagnostics;
 
 namespace PCache.Tool.Bench;
 
-/// <summary>One line of the results.</summary>
-internal sealed record BenchResult
-{
-    public required string Name { get; init; }
-
-    public required int Threads { get; init; }
-
-    public required bool DataCrc { get; init; }
-
-    public required double OperationsPerSecond { get; init; }
-
-    public required long P50Nanoseconds { get; init; }
-
-    public required long P99Nanoseconds { get; init; }
-
-    /// <summary>Our time by the bound's; null without <c>--compare</c>.</summary>
-    public required double? RatioToBound { get; init; }
-
-    public required double AllocatedBytesPerOperation { get; init; }
-
-    /// <summary>Peer to its time by ours (above 1: we are faster); empty without <c>--compare</c>.</summary>
-    public required IReadOnlyList<KeyValuePair<string, double>> Versus { get; init; }
-}
-
 /// <summary>Measures one pattern.</summary>
-internal sealed class BenchMeasurement(BenchPlaces places, BenchPattern pattern, long lengthBytes, int threads, bool dataCrc, CancellationToken cancellation)
+internal sealed class BenchMeasurement(BenchPlaces places, BenchSettings settings, BenchPattern pattern, CancellationToken cancellation)
 {
     public const int Rounds = 9;
-    private const long WarmUpOperations = 20_000;
-    private const int WarmUpRounds = 4;
+    public const int TimedRounds = 3;
+    private const int LeastWarmUpRounds = 3;
+    private const int MostWarmUpRounds = 60;
+    private const long FirstOperations = 20_000;
 
-    public BenchResult Run(TimeSpan duration, bool compare)
+    /// <summary>Below this share of a core for the bound's threads, which never wait, the machine is taken as oversubscribed.</summary>
+    private const double FullCore = 0.95;
+
+    // The runtime compiles anew, in the background, what has been called often; that takes some tenths of a second.
+    private static readonly TimeSpan LongestWarmUp = TimeSpan.FromSeconds(1.5);
+
+    private readonly int _threads = settings.Threads;
+
+    // Whole units only.
+    private readonly long _lengthBytes = settings.LengthBytes / pattern.UnitBytes * pattern.UnitBytes;
+
+    // Targets from here on are the device itself, in another way.
+    private int _firstVariant = int.MaxValue;
+
+    private bool Compare => settings.Compare;
+
+    public BenchResult Run()
     {
-        // A round writes at most as much as the device holds: then the cache has room for it.
-        long roundBytes = pattern.IsWrite ? lengthBytes : 0;
-        long mostOperations = pattern.IsWrite ? Math.Max(1, roundBytes / pattern.BlockBytes / threads) : long.MaxValue;
-        using var device = new DeviceTarget(places, pattern.BlockBytes, lengthBytes, roundBytes, dataCrc);
-        var targets = new List<BenchTarget> { device };
+        // A round takes at most as much room as the device has bytes: then the cache has it.
+        long roundBytes = pattern.TakesRoom ? _lengthBytes : 0;
+        long mostCalls = pattern.TakesRoom ? Math.Max(1, roundBytes / pattern.RoomPerOperation / pattern.BlocksPerCall / _threads) : long.MaxValue;
+        var targets = new List<BenchTarget>();
         try
         {
-            if (compare)
+            targets.Add(new DeviceTarget(places, settings, pattern, _lengthBytes, roundBytes));
+            if (Compare)
             {
-                targets.Add(new BoundTarget(places, lengthBytes));
-                targets.AddRange(PeerTargets.Create(places, lengthBytes));
+                targets.Add(new BoundTarget(places, pattern, _lengthBytes));
             }
 
-            return Run(targets, duration, compare, mostOperations);
+            if (Compare && settings.WithPeers)
+            {
+                targets.AddRange(PeerTargets.Create(places, pattern, _lengthBytes));
+                _firstVariant = targets.Count;
+                if (pattern.IsSmall)
+                {
+                    targets.Add(new DeviceTarget(places, settings, new BenchPattern("write", 512), _lengthBytes, roundBytes, "write-512"));
+                }
+                else if (settings.DataCrc && pattern.Kind is BenchKind.Write or BenchKind.Read)
+                {
+                    targets.Add(new DeviceTarget(places, settings with { DataCrc = false }, pattern, _lengthBytes, roundBytes, "withoutCrc"));
+                }
+            }
+
+            return Run(targets, mostCalls);
         }
         finally
         {
-            foreach (BenchTarget target in targets.Skip(1))
+            foreach (BenchTarget target in targets)
             {
                 target.Dispose();
             }
         }
     }
 
-    private BenchResult Run(List<BenchTarget> targets, TimeSpan duration, bool compare, long mostOperations)
+    private BenchResult Run(List<BenchTarget> targets, long mostCalls)
     {
-        var runner = new BenchRunner(pattern, lengthBytes, threads, cancellation);
-        var operations = new long[targets.Count];
-        TimeSpan slice = duration / (Rounds * targets.Count);
-        for (int i = 0; i < targets.Count; i++)
-        {
-            operations[i] = Calibrate(runner, targets[i], slice, mostOperations);
-        }
-
-        var results = new RoundResult[targets.Count][];
-        for (int i = 0; i < targets.Count; i++)
-        {
-            results[i] = new RoundResult[Rounds];
-        }
-
-        for (int round = 0; round < Rounds; round++)
+        var runner = new BenchRunner(pattern, _lengthBytes, _threads, cancellation);
+        long[] calls = WarmUp(runner, targets, settings.Duration / ((Rounds + TimedRounds) * targets.Count), mostCalls);
+        RoundResult[][] results = [.. targets.Select(_ => new RoundResult[Rounds])];
+        BenchLatencies[] latencies = [.. targets.Select(target => new BenchLatencies(target.Name, new LatencyHistogram()))];
+        for (int round = 0; round < Rounds + TimedRounds; round++)
         {
             for (int i = 0; i < targets.Count; i++)
             {
                 int target = (round + i) % targets.Count;
                 targets[target].Prepare();
-                results[target][round] = runner.Run(targets[target], round, operations[target], null);
+                if (round < Rounds)
+                {
+                    results[target][round] = runner.Run(targets[target], round, calls[target], null);
+                }
+                else
+                {
+                    runner.Run(targets[target], round, calls[target], latencies[target].Histogram);
+                }
             }
         }
 
-        var histogram = new LatencyHistogram();
-        targets[0].Prepare();
-        runner.Run(targets[0], Rounds, operations[0], histogram);
+        return Result(targets, results, latencies);
+    }
+
+    private BenchResult Result(List<BenchTarget> targets, RoundResult[][] results, BenchLatencies[] latencies)
+    {
         RoundResult[] ours = results[0];
-        double Ratio(int other, bool oursFirst) => BenchRunner.Median(Enumerable.Range(0, Rounds).Select(round =>
-        {
-            double mine = ours[round].NanosecondsPerOperation;
-            double theirs = results[other][round].NanosecondsPerOperation;
-            return oursFirst ? mine / theirs : theirs / mine;
-        }));
+        bool cpu = UsesCpuTime(Compare ? results[1] : ours);
+        double[] Ratios(int other, bool byCpu) => [.. ours.Zip(results[other], (mine, theirs) => mine.Nanoseconds(byCpu) / theirs.Nanoseconds(byCpu))];
+        double[]? toBound = Compare ? Ratios(1, cpu) : null;
         return new BenchResult
         {
             Name = pattern.Name,
-            Threads = threads,
-            DataCrc = dataCrc,
-            OperationsPerSecond = 1e9 / BenchRunner.Median(ours.Select(round => round.NanosecondsPerOperation)),
-            P50Nanoseconds = histogram.Percentile(0.5),
-            P99Nanoseconds = histogram.Percentile(0.99),
-            RatioToBound = compare ? Ratio(1, oursFirst: true) : null,
-            AllocatedBytesPerOperation = BenchRunner.Median(ours.Select(round => round.AllocatedBytesPerOperation)),
-            Versus = [.. targets.Select((target, i) => (target, i)).Skip(2).Select(peer => KeyValuePair.Create(peer.target.Name, Ratio(peer.i, oursFirst: false)))],
+            BlockBytes = pattern.BlockBytes,
+            Threads = _threads,
+            DataCrc = settings.DataCrc,
+            OperationsPerSecond = Rate(ours),
+            BoundOperationsPerSecond = Compare ? Rate(results[1]) : null,
+            RatioToBound = toBound is null ? null : BenchRunner.Median(toBound),
+            RatioToBoundWall = Compare ? BenchRunner.Median(Ratios(1, byCpu: false)) : null,
+            RatioToBoundCpu = Compare && ThreadClock.HasCpuTime ? BenchRunner.Median(Ratios(1, byCpu: true)) : null,
+            RatioQuartiles = toBound is null ? null : (BenchRunner.Quantile(toBound, 0.25), BenchRunner.Quantile(toBound, 0.75)),
+            Clock = cpu ? "cpu" : "wall",
+            AllocatedBytesPerOperation = BenchRunner.Median(ours.Select(round => round.AllocatedBytes)),
+            AllocatedBytesPerOperationOfAll = BenchRunner.Median(ours.Select(round => round.AllocatedBytesOfAll)),
+            Versus = [.. targets.Index().Where(peer => peer.Index >= 2 && peer.Index < _firstVariant).Select(peer => KeyValuePair.Create(peer.Item.Name, BenchRunner.Median(Ratios(peer.Index, cpu).Select(ratio => 1 / ratio))))],
+            Variants = [.. targets.Index().Where(one => one.Index >= _firstVariant).Select(one => KeyValuePair.Create(one.Item.Name, BenchRunner.Median(Ratios(one.Index, cpu))))],
+            Latencies = latencies,
         };
     }
 
-    /// <summary>Warms a target up (code and memory), and says how many operations per thread fit in a slice.</summary>
-    private static long Calibrate(BenchRunner runner, BenchTarget target, TimeSpan slice, long mostOperations)
+    private static double Rate(RoundResult[] rounds) => 1e9 / BenchRunner.Median(rounds.Select(round => round.WallNanoseconds));
+
+    private bool UsesCpuTime(RoundResult[] rounds) => ThreadClock.HasCpuTime && settings.Clock switch
     {
-        long operations = Math.Min(WarmUpOperations, mostOperations);
-        double nanoseconds = 0;
+        BenchClock.Wall => false,
+        BenchClock.Cpu => true,
+        _ => BenchRunner.Median(rounds.Select(round => round.CpuNanoseconds / round.WallNanoseconds)) < FullCore,
+    };
+
+    /// <summary>Warms targets up (code and memory), interleaved as they are measured, and says how many calls per thread fit in a slice.</summary>
+    private long[] WarmUp(BenchRunner runner, List<BenchTarget> targets, TimeSpan slice, long mostCalls)
+    {
+        TimeSpan longest = settings.Duration < LongestWarmUp ? settings.Duration : LongestWarmUp;
+        var calls = new long[targets.Count];
+        Array.Fill(calls, Math.Clamp(FirstOperations / pattern.BlocksPerCall, 1, mostCalls));
         long start = Stopwatch.GetTimestamp();
-        for (int round = 0; round < WarmUpRounds; round++)
+        for (int round = 0; round < MostWarmUpRounds && (round < LeastWarmUpRounds || Stopwatch.GetElapsedTime(start) < longest); round++)
         {
-            target.Prepare();
-            nanoseconds = runner.Run(target, -1 - round, operations, null).NanosecondsPerOperation;
-            if (Stopwatch.GetElapsedTime(start) > slice * WarmUpRounds)
+            for (int i = 0; i < targets.Count; i++)
             {
-                break;
+                targets[i].Prepare();
+                double nanoseconds = runner.Run(targets[i], -1 - round, calls[i], null).WallNanoseconds * pattern.BlocksPerCall * _threads;
+                calls[i] = (long)Math.Clamp(slice.TotalNanoseconds / Math.Max(nanoseconds, 1), 1, mostCalls);
             }
         }
 
-        double perThread = slice.TotalNanoseconds / Math.Max(nanoseconds, 1);
-        return (long)Math.Clamp(perThread, 1, mostOperations);
+        return calls;
     }
 }

@@ -5,103 +5,76 @@ using System.Diagnostics;
 namespace PCache.Tool.Bench;
 
 /// <summary>What one target did in one round.</summary>
-/// <param name="NanosecondsPerOperation">Of all threads together: wall time by operations.</param>
-/// <param name="AllocatedBytesPerOperation">Managed heap, by the measuring threads.</param>
-internal readonly record struct RoundResult(double NanosecondsPerOperation, double AllocatedBytesPerOperation);
+/// <param name="WallNanoseconds">Per operation, of all threads together: elapsed time by operations.</param>
+/// <param name="CpuNanoseconds">Per operation: CPU time of a measuring thread by its operations, mean of the threads, by the number of threads. Comparable to the wall time.</param>
+/// <param name="AllocatedBytes">Per operation, on the managed heap, by the measuring threads.</param>
+/// <param name="AllocatedBytesOfAll">Per operation, by all threads of the process; some bytes of the measuring itself are in it.</param>
+internal readonly record struct RoundResult(double WallNanoseconds, double CpuNanoseconds, double AllocatedBytes, double AllocatedBytesOfAll)
+{
+    public double Nanoseconds(bool cpu) => cpu ? CpuNanoseconds : WallNanoseconds;
+}
 
 /// <summary>Measures targets side by side.</summary>
 internal sealed class BenchRunner(BenchPattern pattern, long lengthBytes, int threads, CancellationToken cancellation)
 {
-    /// <summary>Runs one round: operations without timestamps, or each one into the histogram.</summary>
-    public RoundResult Run(BenchTarget target, int round, long operationsPerThread, LatencyHistogram? histogram)
+    /// <summary>Runs one round: calls without timestamps, or each one into the histogram.</summary>
+    public RoundResult Run(BenchTarget target, int round, long callsPerThread, LatencyHistogram? histogram)
     {
         cancellation.ThrowIfCancellationRequested();
-        var workers = new BenchWorker[threads];
-        var histograms = new LatencyHistogram[threads];
-        var starts = new long[threads];
-        var ends = new long[threads];
-        var allocated = new long[threads];
-        var failures = new Exception?[threads];
-        var running = new Thread[threads];
+        var runs = new ThreadRun[threads];
+        long allocatedBefore = 0;
+        long allocatedAfter = 0;
+        using var ready = new Barrier(threads, _ => allocatedBefore = GC.GetTotalAllocatedBytes(precise: true));
+        using var done = new Barrier(threads, _ => allocatedAfter = GC.GetTotalAllocatedBytes(precise: true));
         try
         {
-            using var barrier = new Barrier(threads);
             for (int i = 0; i < threads; i++)
             {
-                workers[i] = target.CreateWorker();
-                histograms[i] = new LatencyHistogram();
+                runs[i] = new ThreadRun(target.CreateWorker(), new BenchOffsets(pattern, lengthBytes, i, threads, round));
             }
 
-            for (int i = 0; i < threads; i++)
+            foreach (ThreadRun run in runs)
             {
-                int thread = i;
-                running[i] = new Thread(() =>
-                {
-                    try
-                    {
-                        byte[] buffer = GC.AllocateUninitializedArray<byte>(pattern.BlockBytes, pinned: true);
-                        Random.Shared.NextBytes(buffer);
-                        var offsets = new BenchOffsets(pattern, lengthBytes, thread, threads, round);
-                        barrier.SignalAndWait(cancellation);
-                        long allocatedBefore = GC.GetAllocatedBytesForCurrentThread();
-                        starts[thread] = Stopwatch.GetTimestamp();
-                        if (histogram is null)
-                        {
-                            Loop(workers[thread], ref offsets, buffer, operationsPerThread);
-                        }
-                        else
-                        {
-                            TimedLoop(workers[thread], ref offsets, buffer, operationsPerThread, histograms[thread]);
-                        }
-
-                        ends[thread] = Stopwatch.GetTimestamp();
-                        allocated[thread] = GC.GetAllocatedBytesForCurrentThread() - allocatedBefore;
-                    }
-                    catch (Exception exception) when (exception is IOException or ArgumentException or NotSupportedException or OperationCanceledException)
-                    {
-                        failures[thread] = exception;
-                        barrier.RemoveParticipant();
-                    }
-                })
-                {
-                    Name = "pcache bench",
-                };
-                running[i].Start();
+                run.Start(ready, done, callsPerThread, pattern.BlocksPerCall, timed: histogram is not null, cancellation);
             }
 
-            foreach (Thread thread in running)
+            foreach (ThreadRun run in runs)
             {
-                thread.Join();
+                run.Thread!.Join();
             }
 
-            if (Array.Find(failures, failure => failure is not null) is Exception first)
+            if (Array.Find(runs, run => run.Failure is not null)?.Failure is Exception first)
             {
                 throw first is OperationCanceledException ? first : ToolException.Refused($"{target.Name}: {ErrorReport.OneLine(first.Message)}", first);
             }
         }
         finally
         {
-            foreach (BenchWorker? worker in workers)
+            foreach (ThreadRun? run in runs)
             {
-                worker?.Dispose();
+                run?.Worker.Dispose();
             }
         }
 
-        if (histogram is not null)
+        foreach (ThreadRun run in runs)
         {
-            foreach (LatencyHistogram one in histograms)
-            {
-                histogram.Add(one);
-            }
+            histogram?.Add(run.Histogram!);
         }
 
-        double elapsed = Stopwatch.GetElapsedTime(starts.Min(), ends.Max()).TotalNanoseconds;
-        double operations = (double)operationsPerThread * threads;
-        return new RoundResult(elapsed / operations, allocated.Sum() / operations);
+        double elapsed = Stopwatch.GetElapsedTime(runs.Min(run => run.StartedAt), runs.Max(run => run.EndedAt)).TotalNanoseconds;
+        double operations = (double)callsPerThread * pattern.BlocksPerCall * threads;
+        return new RoundResult(
+            elapsed / operations,
+            runs.Sum(run => run.CpuNanoseconds) / operations / threads,
+            runs.Sum(run => run.AllocatedBytes) / operations,
+            (allocatedAfter - allocatedBefore) / operations);
     }
 
     /// <summary>The middle value; the mean of the two middle ones of an even number.</summary>
-    public static double Median(IEnumerable<double> values)
+    public static double Median(IEnumerable<double> values) => Quantile(values, 0.5);
+
+    /// <summary>The value at a share (0 to 1) of the sorted ones, between two of them where it falls there.</summary>
+    public static double Quantile(IEnumerable<double> values, double share)
     {
         double[] sorted = [.. values.Order()];
         if (sorted.Length == 0)
@@ -109,48 +82,91 @@ internal sealed class BenchRunner(BenchPattern pattern, long lengthBytes, int th
             throw new ArgumentException("There is no median of nothing.", nameof(values));
         }
 
-        int middle = sorted.Length / 2;
-        return sorted.Length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+        double place = (sorted.Length - 1) * share;
+        int below = (int)place;
+        int above = Math.Min(below + 1, sorted.Length - 1);
+        return sorted[below] + ((sorted[above] - sorted[below]) * (place - below));
     }
 
-    private void Loop(BenchWorker worker, ref BenchOffsets offsets, byte[] buffer, long operations)
+    /// <summary>One thread of a round.</summary>
+    private sealed class ThreadRun(BenchWorker worker, BenchOffsets offsets)
     {
-        if (pattern.IsWrite)
+        private BenchOffsets _offsets = offsets;
+
+        public BenchWorker Worker { get; } = worker;
+
+        public Thread? Thread { get; private set; }
+
+        public Exception? Failure { get; private set; }
+
+        public LatencyHistogram? Histogram { get; private set; }
+
+        public long StartedAt { get; private set; }
+
+        public long EndedAt { get; private set; }
+
+        public long AllocatedBytes { get; private set; }
+
+        public double CpuNanoseconds { get; private set; }
+
+        public void Start(Barrier ready, Barrier done, long calls, int blocksPerCall, bool timed, CancellationToken cancellation)
         {
-            for (long i = 0; i < operations; i++)
+            Histogram = timed ? new LatencyHistogram() : null;
+            Thread = new Thread(() =>
             {
-                worker.Write(offsets.Next(), buffer);
+                try
+                {
+                    Worker.Begin(_offsets.PartStart);
+                    ready.SignalAndWait(cancellation);
+                    long allocatedBefore = GC.GetAllocatedBytesForCurrentThread();
+                    long cpuBefore = ThreadClock.ThreadNanoseconds();
+                    StartedAt = Stopwatch.GetTimestamp();
+                    if (Histogram is null)
+                    {
+                        Loop(calls);
+                    }
+                    else
+                    {
+                        TimedLoop(calls, blocksPerCall, Histogram);
+                    }
+
+                    EndedAt = Stopwatch.GetTimestamp();
+                    CpuNanoseconds = ThreadClock.ThreadNanoseconds() - cpuBefore;
+                    AllocatedBytes = GC.GetAllocatedBytesForCurrentThread() - allocatedBefore;
+                    done.SignalAndWait(cancellation);
+                }
+                catch (Exception exception) when (exception is IOException or ArgumentException or NotSupportedException or OperationCanceledException)
+                {
+                    Failure = exception;
+                    ready.RemoveParticipant();
+                    done.RemoveParticipant();
+                }
+            })
+            {
+                Name = "pcache bench",
+            };
+            Thread.Start();
+        }
+
+        private void Loop(long calls)
+        {
+            for (long i = 0; i < calls; i++)
+            {
+                Worker.Execute(ref _offsets);
             }
         }
-        else
-        {
-            for (long i = 0; i < operations; i++)
-            {
-                worker.Read(offsets.Next(), buffer);
-            }
-        }
-    }
 
-    private void TimedLoop(BenchWorker worker, ref BenchOffsets offsets, byte[] buffer, long operations, LatencyHistogram histogram)
-    {
-        bool isWrite = pattern.IsWrite;
-        double nanosecondsPerTick = 1e9 / Stopwatch.Frequency;
-        long before = Stopwatch.GetTimestamp();
-        for (long i = 0; i < operations; i++)
+        private void TimedLoop(long calls, int blocksPerCall, LatencyHistogram histogram)
         {
-            long offset = offsets.Next();
-            if (isWrite)
+            double nanosecondsPerTick = 1e9 / Stopwatch.Frequency / blocksPerCall;
+            long before = Stopwatch.GetTimestamp();
+            for (long i = 0; i < calls; i++)
             {
-                worker.Write(offset, buffer);
+                Worker.Execute(ref _offsets);
+                long after = Stopwatch.GetTimestamp();
+                histogram.Record((long)((after - before) * nanosecondsPerTick));
+                before = after;
             }
-            else
-            {
-                worker.Read(offset, buffer);
-            }
-
-            long after = Stopwatch.GetTimestamp();
-            histogram.Record((long)((after - before) * nanosecondsPerTick));
-            before = after;
         }
     }
 }

@@ -1,4 +1,7 @@
-// Keeps true: an operation allocates nothing and does the same for every target: one transfer of the buffer at an offset. Each measuring thread has a worker of its own.
+// Keeps true: an operation allocates nothing and does the same for every target: one transfer at the offsets given. Each measuring thread has a worker of its own,
+// whose buffer is aligned to a page whatever the target is, so that no target copies from a worse place than another.
+using System.Runtime.InteropServices;
+
 namespace PCache.Tool.Bench;
 
 /// <summary>Something that is measured.</summary>
@@ -21,9 +24,34 @@ internal abstract class BenchTarget : IDisposable
 /// <summary>One thread's access to a target.</summary>
 internal abstract class BenchWorker : IDisposable
 {
-    public abstract void Read(long offset, byte[] buffer);
+    private const int AlignmentBytes = 4096;
 
-    public abstract void Write(long offset, byte[] buffer);
+    protected BenchWorker(BenchPattern pattern)
+    {
+        Pattern = pattern;
+        Array = GC.AllocateUninitializedArray<byte>(pattern.CallBytes + AlignmentBytes, pinned: true);
+        nint address = Marshal.UnsafeAddrOfPinnedArrayElement(Array, 0);
+        Start = (int)(-address & (AlignmentBytes - 1));
+        Random.Shared.NextBytes(Array);
+    }
+
+    protected BenchPattern Pattern { get; }
+
+    /// <summary>Holds the buffer, which begins at <see cref="Start"/>.</summary>
+    protected byte[] Array { get; }
+
+    protected int Start { get; }
+
+    /// <summary>Goes to where this thread's part begins; before the timed part.</summary>
+    public virtual void Begin(long partStart)
+    {
+    }
+
+    /// <summary>One call.</summary>
+    public abstract void Execute(ref BenchOffsets offsets);
 
     public abstract void Dispose();
+
+    /// <summary>The buffer, or one block of it.</summary>
+    protected Span<byte> Block(int lengthBytes, int index = 0) => Array.AsSpan(Start + (index * lengthBytes), lengthBytes);
 }

@@ -1,4 +1,5 @@
-// Keeps true: does the least that any cache on this memory has to do: one copy of the payload, and for a write one fence.
+// Keeps true: does the least that any cache on this memory has to do: one copy of the payload, and for a write one fence; for a miss a copy out of the
+// backing's memory, one into the region, and a fence. Its region is of the same kind as the cache's.
 using PCache.Core.Pmem;
 
 namespace PCache.Tool.Bench;
@@ -6,14 +7,18 @@ namespace PCache.Tool.Bench;
 /// <summary>The bound: a copy with the region's own stores plus one fence; for reads a plain copy.</summary>
 internal sealed class BoundTarget : BenchTarget
 {
+    private readonly BenchPattern _pattern;
     private readonly PmemRegion _region;
+    private readonly PmemRegion? _backing;
     private readonly long _lengthBytes;
     private bool _touched;
 
-    public BoundTarget(BenchPlaces places, long lengthBytes)
+    public BoundTarget(BenchPlaces places, BenchPattern pattern, long lengthBytes)
     {
+        _pattern = pattern;
         _lengthBytes = lengthBytes;
         _region = places.CreateRegion(lengthBytes);
+        _backing = pattern.Kind == BenchKind.ReadMiss ? PmemMemory.Allocate(lengthBytes) : null;
     }
 
     public override string Name => "bound";
@@ -25,33 +30,96 @@ internal sealed class BoundTarget : BenchTarget
             return;
         }
 
-        byte[] buffer = new byte[1 << 20];
-        Random.Shared.NextBytes(buffer);
-        for (long offset = 0; offset < _lengthBytes; offset += buffer.Length)
+        Fill(_region, _lengthBytes);
+        if (_backing is not null)
         {
-            _region.Write(offset, buffer.AsSpan(0, (int)Math.Min(buffer.Length, _lengthBytes - offset)));
+            Fill(_backing, _lengthBytes);
         }
 
-        _region.Drain();
         _touched = true;
     }
 
-    public override BenchWorker CreateWorker() => new Worker(_region);
+    public override BenchWorker CreateWorker() => new Worker(this);
 
-    public override void Dispose() => _region.Dispose();
-
-    private sealed class Worker(PmemRegion region) : BenchWorker
+    public override void Dispose()
     {
-        public override void Read(long offset, byte[] buffer) => region.ReadSpan(offset, buffer.Length).CopyTo(buffer);
+        _region.Dispose();
+        _backing?.Dispose();
+    }
 
-        public override void Write(long offset, byte[] buffer)
+    /// <summary>Writes something everywhere, so that every page is there.</summary>
+    public static void Fill(PmemRegion region, long lengthBytes)
+    {
+        byte[] buffer = new byte[1 << 20];
+        Random.Shared.NextBytes(buffer);
+        for (long offset = 0; offset < lengthBytes; offset += buffer.Length)
         {
-            region.Write(offset, buffer);
-            region.Drain();
+            region.Write(offset, buffer.AsSpan(0, (int)Math.Min(buffer.Length, lengthBytes - offset)));
+        }
+
+        region.Drain();
+    }
+
+    private sealed class Worker(BoundTarget owner) : BenchWorker(owner._pattern)
+    {
+        private readonly PmemRegion _region = owner._region;
+        private readonly PmemRegion? _backing = owner._backing;
+        private readonly BenchKind _kind = owner._pattern.Kind;
+        private readonly int _blockBytes = owner._pattern.BlockBytes;
+        private long _position;
+
+        public override void Begin(long partStart) => _position = partStart;
+
+        public override void Execute(ref BenchOffsets offsets)
+        {
+            switch (_kind)
+            {
+                case BenchKind.Read:
+                    Read(offsets.Next(), _blockBytes, 0);
+                    break;
+                case BenchKind.PartialHit:
+                    Read(offsets.Next(), 2 * _blockBytes, 0);
+                    break;
+                case BenchKind.ReadMiss:
+                    long offset = offsets.Next();
+                    _backing!.ReadSpan(offset, _blockBytes).CopyTo(Block(_blockBytes));
+                    Write(offset, _blockBytes, 0);
+                    break;
+                case BenchKind.SmallWrite or BenchKind.SmallWriteBuffered:
+                    int lengthBytes = offsets.NextAppend();
+                    Write(_position, lengthBytes, 0);
+                    _position += lengthBytes;
+                    break;
+                case BenchKind.BatchWrite:
+                    for (int i = 0; i < BenchPattern.BatchBlocks; i++)
+                    {
+                        Write(offsets.Next(), _blockBytes, i);
+                    }
+
+                    break;
+                case BenchKind.BatchRead:
+                    for (int i = 0; i < BenchPattern.BatchBlocks; i++)
+                    {
+                        Read(offsets.Next(), _blockBytes, i);
+                    }
+
+                    break;
+                default:
+                    Write(offsets.Next(), _blockBytes, 0);
+                    break;
+            }
         }
 
         public override void Dispose()
         {
+        }
+
+        private void Read(long offset, int lengthBytes, int index) => _region.ReadSpan(offset, lengthBytes).CopyTo(Block(lengthBytes, index));
+
+        private void Write(long offset, int lengthBytes, int index)
+        {
+            _region.Write(offset, Block(lengthBytes, index));
+            _region.Drain();
         }
     }
 }

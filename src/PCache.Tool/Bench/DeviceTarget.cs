@@ -1,5 +1,5 @@
-// Keeps true: every round begins with a fresh cache whose whole range is cached in blocks of the measured size, so that no write ever waits for room, every
-// read is a hit, and the index has its final form; the memory of the region has been touched before.
+// Keeps true: every round begins with the state that its operation is about: the whole range cached in blocks of the measured size (so that no write waits for room,
+// every read is a hit, and the index has its final form), every second block cached, or nothing cached; the memory of the region has been touched before.
 using PCache.Core;
 using PCache.Core.Pmem;
 
@@ -13,37 +13,39 @@ internal sealed class DeviceTarget : BenchTarget
     /// <summary>Segments that are never payload: log, its reserve, data heads that are partly filled.</summary>
     private const int SpareSegments = 24;
 
+    private readonly BenchSettings _settings;
+    private readonly BenchPattern _pattern;
     private readonly PmemRegion _region;
-    private readonly int _blockBytes;
+    private readonly IBlockDevice _backing;
     private readonly long _lengthBytes;
-    private readonly bool _dataCrc;
-    private readonly bool _freshEveryRound;
     private PCacheDevice? _device;
 
     /// <param name="places">Where the region goes.</param>
-    /// <param name="blockBytes">Bytes per operation.</param>
-    /// <param name="lengthBytes">Bytes of the device, a multiple of the block size.</param>
-    /// <param name="roundBytes">Payload bytes that one round may write; 0: only reads.</param>
-    /// <param name="dataCrc">Payload checksums.</param>
-    public DeviceTarget(BenchPlaces places, int blockBytes, long lengthBytes, long roundBytes, bool dataCrc)
+    /// <param name="settings">Checksums, verification, write-back.</param>
+    /// <param name="pattern">What is measured.</param>
+    /// <param name="lengthBytes">Bytes of the device, a multiple of the pattern's unit.</param>
+    /// <param name="roundBytes">Room in the cache that one round may take.</param>
+    /// <param name="name">Name in the results.</param>
+    public DeviceTarget(BenchPlaces places, BenchSettings settings, BenchPattern pattern, long lengthBytes, long roundBytes, string name = "PCacheDevice")
     {
-        _blockBytes = blockBytes;
+        _settings = settings;
+        _pattern = pattern;
         _lengthBytes = lengthBytes;
-        _dataCrc = dataCrc;
-        _freshEveryRound = roundBytes > 0;
+        Name = name;
 
         // Payload, an eighth of it for the log (keys of small blocks), and what is never payload.
         long payload = lengthBytes + roundBytes;
         _region = places.CreateCacheRegion(payload + (payload / 8) + ((long)SpareSegments * SegmentBytes));
         _region.WriteZeros(0, _region.LengthBytes);
         _region.Drain();
+        _backing = pattern.Kind is BenchKind.PartialHit or BenchKind.ReadMiss ? new MemoryBacking(lengthBytes) : new NullDevice(lengthBytes);
     }
 
-    public override string Name => "PCacheDevice";
+    public override string Name { get; }
 
     public override void Prepare()
     {
-        if (_device is not null && !_freshEveryRound)
+        if (_device is not null && !_pattern.TakesRoom)
         {
             return;
         }
@@ -51,20 +53,17 @@ internal sealed class DeviceTarget : BenchTarget
         _device?.Dispose();
         var options = new PCacheOptions
         {
-            PayloadCrc = _dataCrc,
+            PayloadCrc = _settings.DataCrc,
+            VerifyReads = _settings.VerifyReads,
+            CacheReads = _pattern.Kind != BenchKind.PartialHit,
             OverwriteExisting = true,
-            StartWritebackPaused = true,
+            StartWritebackPaused = !_settings.WritebackRunning,
+            WritebackDelay = TimeSpan.Zero,
             LeaveRegionOpen = true,
+            LeaveBackingOpen = true,
         };
-        _device = PCacheDevice.Create(_region, new NullDevice(_lengthBytes), options);
-        byte[] buffer = new byte[_blockBytes];
-        Random.Shared.NextBytes(buffer);
-        for (long offset = 0; offset < _lengthBytes; offset += buffer.Length)
-        {
-            _device.Write(offset, buffer);
-        }
-
-        _device.Flush();
+        _device = PCacheDevice.Create(_region, _backing, options);
+        Fill(_device);
     }
 
     public override BenchWorker CreateWorker() => new Worker(this);
@@ -72,19 +71,87 @@ internal sealed class DeviceTarget : BenchTarget
     public override void Dispose()
     {
         _device?.Dispose();
+        _backing.Dispose();
         _region.Dispose();
     }
 
-    private sealed class Worker(DeviceTarget owner) : BenchWorker
+    private void Fill(PCacheDevice device)
+    {
+        if (_pattern.IsSmall || _pattern.Kind == BenchKind.ReadMiss)
+        {
+            return;
+        }
+
+        byte[] buffer = new byte[_pattern.BlockBytes];
+        Random.Shared.NextBytes(buffer);
+        for (long offset = 0; offset < _lengthBytes; offset += _pattern.UnitBytes)
+        {
+            device.Write(offset, buffer);
+        }
+
+        device.Flush();
+    }
+
+    private sealed class Worker(DeviceTarget owner) : BenchWorker(owner._pattern)
     {
         private readonly PCacheDevice _device = owner._device!;
+        private readonly BenchKind _kind = owner._pattern.Kind;
+        private readonly int _blockBytes = owner._pattern.BlockBytes;
+        private PCacheStream? _stream;
 
-        public override void Read(long offset, byte[] buffer) => _device.Read(offset, buffer);
-
-        public override void Write(long offset, byte[] buffer) => _device.Write(offset, buffer);
-
-        public override void Dispose()
+        public override void Begin(long partStart)
         {
+            if (Pattern.IsSmall)
+            {
+                _stream = _device.OpenStream(_kind == BenchKind.SmallWriteBuffered ? 4096 : 0);
+                _stream.Position = partStart;
+            }
+        }
+
+        public override void Execute(ref BenchOffsets offsets)
+        {
+            switch (_kind)
+            {
+                case BenchKind.Read or BenchKind.ReadMiss:
+                    _device.Read(offsets.Next(), Block(_blockBytes));
+                    break;
+                case BenchKind.PartialHit:
+                    _device.Read(offsets.Next(), Block(2 * _blockBytes));
+                    break;
+                case BenchKind.Write:
+                    _device.Write(offsets.Next(), Block(_blockBytes));
+                    break;
+                case BenchKind.WriteFua:
+                    _device.Write(offsets.Next(), Block(_blockBytes), WriteDurability.ForceUnitAccess);
+                    break;
+                case BenchKind.WriteFlush:
+                    _device.Write(offsets.Next(), Block(_blockBytes));
+                    _device.Flush();
+                    break;
+                case BenchKind.SmallWrite or BenchKind.SmallWriteBuffered:
+                    _stream!.Write(Block(offsets.NextAppend()));
+                    break;
+                default:
+                    ExecuteBatch(ref offsets);
+                    break;
+            }
+        }
+
+        public override void Dispose() => _stream?.Dispose();
+
+        private void ExecuteBatch(ref BenchOffsets offsets)
+        {
+            for (int i = 0; i < BenchPattern.BatchBlocks; i++)
+            {
+                if (_kind == BenchKind.BatchWrite)
+                {
+                    _device.Write(offsets.Next(), Block(_blockBytes, i));
+                }
+                else
+                {
+                    _device.Read(offsets.Next(), Block(_blockBytes, i));
+                }
+            }
         }
     }
 }

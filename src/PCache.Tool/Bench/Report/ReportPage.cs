@@ -1,0 +1,151 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using PCache.Tool.Bench.Scenarios;
+
+namespace PCache.Tool.Bench.Report;
+
+/// <summary>The files of a report.</summary>
+internal sealed class ReportPage(string directory, IReadOnlyList<KeyValuePair<string, string>> machine)
+{
+    public const string PageName = "results.md";
+    public const string JsonName = "results.json";
+
+    // Outliers beyond would squeeze everything else.
+    private const double LatencyShareShown = 0.9999;
+
+    public List<ReportGroup> Groups { get; } = [];
+
+    public List<ScenarioResult> Scenarios { get; } = [];
+
+    /// <summary>Charts of the last write.</summary>
+    public int Charts { get; private set; }
+
+    public void Write()
+    {
+        Charts = 0;
+        var page = new StringBuilder();
+        page.Append("# Results of pcache bench\n\n| | |\n| --- | --- |\n");
+        foreach (KeyValuePair<string, string> fact in machine)
+        {
+            page.Append(CultureInfo.InvariantCulture, $"| {fact.Key} | {fact.Value} |\n");
+        }
+
+        page.Append(
+            "\nRatios are medians of " + BenchMeasurement.Rounds.ToString(CultureInfo.InvariantCulture)
+            + " rounds, in each of which all targets run one after the other in one process; quartiles show the machine's noise. "
+            + "\"/ bound\" is our time by that of one copy and one fence in memory of the same kind (reads: a plain copy); peers are their time by ours (above 1: the cache is faster). "
+            + "Latencies come from rounds of their own, and the clock's cost is in them, also in the bound's.\n");
+        foreach (ReportGroup group in Groups)
+        {
+            AppendGroup(page, group);
+        }
+
+        foreach (ScenarioResult scenario in Scenarios)
+        {
+            AppendScenario(page, scenario);
+        }
+
+        File.WriteAllText(Path.Combine(directory, PageName), page.ToString());
+        WriteJson();
+    }
+
+    /// <summary>Latencies of all targets of a line: how many operations took no longer.</summary>
+    public static BenchChart LatencyChart(string name, BenchResult result)
+    {
+        var series = new List<BenchSeries>();
+        foreach (BenchLatencies one in result.Latencies)
+        {
+            var points = new List<(double, double)>();
+            long seen = 0;
+            long last = one.Histogram.Percentile(LatencyShareShown);
+            foreach ((long nanoseconds, long count) in one.Histogram.Buckets().TakeWhile(bucket => bucket.Nanoseconds <= last))
+            {
+                seen += count;
+                points.Add((Math.Max(1, nanoseconds), seen * 100.0 / one.Histogram.Count));
+            }
+
+            series.Add(new BenchSeries(one.Name, points, Dashed: one.Name == "bound"));
+        }
+
+        return new BenchChart(name, $"Latency of {result.Name}{(result.DataCrc ? ", payload checksums" : string.Empty)}, {result.Threads} thread{(result.Threads == 1 ? string.Empty : "s")}",
+            "nanoseconds (logarithmic)", "operations that took no longer, %", series)
+        { LogX = true };
+    }
+
+    private static string Signed(double? value) => value is double number ? number.ToString("F2", CultureInfo.InvariantCulture) : "-";
+
+    private void AppendGroup(StringBuilder page, ReportGroup group)
+    {
+        page.Append(CultureInfo.InvariantCulture, $"\n## {group.Title}\n\n`pcache bench {group.Arguments}`\n\n");
+        page.Append("| operation | ops/s | p50 ns | p99 ns | p99.9 ns | bound p50, p99, p99.9 | / bound | quartiles | clock | bytes/op | peers, variants |\n");
+        page.Append("| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- | ---: | --- |\n");
+        foreach (BenchResult result in group.Results)
+        {
+            BenchLatencies bound = result.Latencies[1];
+            string peers = string.Join(", ", result.Versus.Select(peer => $"{peer.Key} {Signed(peer.Value)}").Concat(result.Variants.Select(one => $"/ {one.Key} {Signed(one.Value)}")));
+            page.Append(
+                CultureInfo.InvariantCulture,
+                $"| {result.Name} | {result.OperationsPerSecond:N0} | {result.P50Nanoseconds:N0} | {result.P99Nanoseconds:N0} | {result.P999Nanoseconds:N0} | {bound.P50:N0}, {bound.P99:N0}, {bound.P999:N0} | ");
+            page.Append(
+                CultureInfo.InvariantCulture,
+                $"{Signed(result.RatioToBound)} | {Signed(result.RatioQuartiles?.Low)}-{Signed(result.RatioQuartiles?.High)} | {result.Clock} | {result.AllocatedBytesPerOperation:F1} | {peers} |\n");
+        }
+
+        foreach (BenchResult result in group.Results)
+        {
+            string kind = (result.DataCrc ? "-crc" : string.Empty) + (group.Settings.VerifyReads ? string.Empty : "-unverified");
+            AppendChart(page, LatencyChart(string.Create(CultureInfo.InvariantCulture, $"latency-{result.Name}-{result.Threads}{kind}"), result));
+        }
+    }
+
+    private void AppendScenario(StringBuilder page, ScenarioResult scenario)
+    {
+        string command = scenario.Name == "fio" ? "--fio" : "--scenario " + scenario.Name;
+        page.Append(CultureInfo.InvariantCulture, $"\n## {scenario.Name}\n\n{scenario.About} `pcache bench {command}`\n");
+        foreach (BenchTable table in scenario.Tables)
+        {
+            page.Append(CultureInfo.InvariantCulture, $"\n{table.Title}:\n\n| {string.Join(" | ", table.Columns.Select(column => column.Title))} |\n");
+            page.Append(CultureInfo.InvariantCulture, $"| {string.Join(" | ", table.Columns.Select((_, c) => table.IsNumeric(c) ? "---:" : "---"))} |\n");
+            for (int row = 0; row < table.Rows.Count; row++)
+            {
+                int current = row;
+                page.Append(CultureInfo.InvariantCulture, $"| {string.Join(" | ", table.Columns.Select((_, c) => table.Text(current, c)))} |\n");
+            }
+        }
+
+        foreach (string note in scenario.Notes)
+        {
+            page.Append(CultureInfo.InvariantCulture, $"\nNote: {note}\n");
+        }
+
+        foreach (BenchChart chart in scenario.Charts)
+        {
+            AppendChart(page, chart);
+        }
+    }
+
+    private void AppendChart(StringBuilder page, BenchChart chart)
+    {
+        File.WriteAllText(Path.Combine(directory, chart.Name + ".svg"), SvgChart.Draw(chart));
+        page.Append(CultureInfo.InvariantCulture, $"\n![{chart.Title}]({chart.Name}.svg)\n");
+        Charts++;
+    }
+
+    private void WriteJson()
+    {
+        using var writer = new StreamWriter(Path.Combine(directory, JsonName));
+        JsonOutput.WriteObject(writer, (Utf8JsonWriter json) =>
+        {
+            json.WriteStartObject("machine");
+            foreach (KeyValuePair<string, string> fact in machine)
+            {
+                json.WriteString(fact.Key, fact.Value);
+            }
+
+            json.WriteEndObject();
+            BenchOutput.Write(json, [.. Groups.SelectMany(group => group.Results)]);
+            ScenarioResult.Write(json, Scenarios);
+        });
+    }
+}

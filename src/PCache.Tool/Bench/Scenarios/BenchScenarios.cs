@@ -1,0 +1,22 @@
+namespace PCache.Tool.Bench.Scenarios;
+
+/// <summary>The scenarios by name.</summary>
+internal static class BenchScenarios
+{
+    private static readonly Dictionary<string, Func<BenchSettings, CancellationToken, ScenarioResult>> Known = new()
+    {
+        ["threads"] = SweepScenarios.Threads,
+        ["blocks"] = SweepScenarios.Blocks,
+        ["fill"] = FillScenario.Run,
+        ["writeback"] = WritebackScenario.Run,
+        ["full"] = FullScenario.Run,
+        ["gc"] = GcScenario.Run,
+        ["sync"] = SyncScenario.Run,
+        ["open"] = OpenScenario.Run,
+        ["index"] = IndexScenario.Run,
+    };
+
+    public static IReadOnlyList<string> Names { get; } = [.. Known.Keys];
+
+    public static ScenarioResult Run(string name, BenchSettings settings, CancellationToken cancellation) => Known[name](settings, cancellation);
+}

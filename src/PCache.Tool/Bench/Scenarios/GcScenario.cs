@@ -1,0 +1,64 @@
+using System.Globalization;
+using PCache.Core;
+
+namespace PCache.Tool.Bench.Scenarios;
+
+/// <summary>What reclaiming segments costs, and how long a write waits for it at most.</summary>
+internal static class GcScenario
+{
+    private const double Turnovers = 4;
+    private const double PacedWritesPerSecond = 100_000;
+
+    public static ScenarioResult Run(BenchSettings settings, CancellationToken cancellation)
+    {
+        var table = new BenchTable("gc", "4 KiB random writes over half of the cache while it turns over",
+        [
+            new("cacheBytes", "cache"), new("pace", "pace"), new("turnovers", "turnovers", 1), new("writesPerSecond", "writes/s"),
+            new("p50Ns", "p50 ns"), new("p99Ns", "p99 ns"), new("p999Ns", "p99.9 ns"), new("longestNs", "longest ns"),
+            new("segmentsReclaimed", "segments reclaimed"), new("backgroundMicrosecondsPerSegment", "background CPU us/segment", 1), new("spaceWaits", "waits for room"),
+        ]);
+        foreach (long cacheBytes in new[] { settings.LengthBytes / 4, settings.LengthBytes })
+        {
+            foreach (bool paced in new[] { true, false })
+            {
+                Measure(settings, cacheBytes, paced, table, cancellation);
+            }
+        }
+
+        return new ScenarioResult("gc", "Longest pause of the foreground and cost per reclaimed segment, for two cache sizes. Write-back runs, to a backing that costs nothing.", [table], [])
+        {
+            Notes = ["Background CPU is the process's CPU time less the writer's: write-back is in it, and whatever else the process does."],
+        };
+    }
+
+    private static void Measure(BenchSettings settings, long cacheBytes, bool paced, BenchTable table, CancellationToken cancellation)
+    {
+        using var places = new BenchPlaces(settings);
+        var options = new PCacheOptions { PayloadCrc = settings.DataCrc, WritebackDelay = TimeSpan.Zero };
+        long rangeBytes = cacheBytes / 2 / ScenarioCache.PageBytes * ScenarioCache.PageBytes;
+        using var cache = new ScenarioCache(places.CreateCacheRegion(cacheBytes + (16 << 20)), new NullDevice(rangeBytes), options);
+        var foreground = new Foreground(cache.Device, rangeBytes, cancellation);
+
+        // Once through the cache first: code is compiled, and the cache is as full as it stays.
+        long writesOfOne = cacheBytes / ScenarioCache.PageBytes;
+        foreground.Run(settings.Duration, 0, writesOfOne, 0);
+        PCacheStatus before = cache.Device.GetStatus();
+        long cpu = ThreadClock.ProcessNanoseconds();
+        foreground.Run(settings.Duration * 2, paced ? PacedWritesPerSecond : 0, (long)(writesOfOne * Turnovers), 1);
+        double background = Math.Max(0, ThreadClock.ProcessNanoseconds() - cpu - foreground.CpuNanoseconds);
+        PCacheStatus after = cache.Device.GetStatus();
+        long reclaimed = after.SegmentsReclaimed - before.SegmentsReclaimed;
+        table.Add(
+            SizeText.Exact(cacheBytes),
+            paced ? PacedWritesPerSecond.ToString("N0", CultureInfo.InvariantCulture) + "/s" : "full speed",
+            (double)foreground.Writes / writesOfOne,
+            foreground.WritesPerSecond,
+            foreground.Latencies.Percentile(0.5),
+            foreground.Latencies.Percentile(0.99),
+            foreground.Latencies.Percentile(0.999),
+            foreground.Longest,
+            reclaimed,
+            reclaimed == 0 ? null : background / 1000 / reclaimed,
+            after.SpaceWaits - before.SpaceWaits);
+    }
+}
