@@ -10,14 +10,16 @@ internal sealed class BenchMeasurement(BenchPlaces places, BenchSettings setting
     public const int Rounds = 9;
     public const int TimedRounds = 3;
     private const int LeastWarmUpRounds = 3;
-    private const int MostWarmUpRounds = 60;
+    private const int SteadyRounds = 3;
+    private const double Steady = 0.95;
     private const long FirstOperations = 20_000;
 
     /// <summary>Below this share of a core for the bound's threads, which never wait, the machine is taken as oversubscribed.</summary>
     private const double FullCore = 0.95;
 
-    // The runtime compiles anew, in the background, what has been called often; that takes some tenths of a second.
-    private static readonly TimeSpan LongestWarmUp = TimeSpan.FromSeconds(1.5);
+    // The runtime compiles anew, in the background and more than once, what has been called often; that takes some tenths of a second, and more on a busy machine.
+    private static readonly TimeSpan ShortestWarmUp = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestWarmUp = TimeSpan.FromSeconds(4);
 
     private readonly int _threads = settings.Threads;
 
@@ -130,20 +132,35 @@ internal sealed class BenchMeasurement(BenchPlaces places, BenchSettings setting
         _ => BenchRunner.Median(rounds.Select(round => round.CpuNanoseconds / round.WallNanoseconds)) < FullCore,
     };
 
-    /// <summary>Warms targets up (code and memory), interleaved as they are measured, and says how many calls per thread fit in a slice.</summary>
+    /// <summary>
+    /// Warms targets up (code and memory), interleaved as they are measured, until the device has stopped getting faster; says how many calls per thread fit in a slice.
+    /// </summary>
     private long[] WarmUp(BenchRunner runner, List<BenchTarget> targets, TimeSpan slice, long mostCalls)
     {
-        TimeSpan longest = settings.Duration < LongestWarmUp ? settings.Duration : LongestWarmUp;
+        TimeSpan shortest = settings.Quick ? settings.Duration : ShortestWarmUp;
+        TimeSpan longest = settings.Quick ? settings.Duration : LongestWarmUp;
         var calls = new long[targets.Count];
         Array.Fill(calls, Math.Clamp(FirstOperations / pattern.BlocksPerCall, 1, mostCalls));
+        double fastest = double.MaxValue;
+        int steady = 0;
         long start = Stopwatch.GetTimestamp();
-        for (int round = 0; round < MostWarmUpRounds && (round < LeastWarmUpRounds || Stopwatch.GetElapsedTime(start) < longest); round++)
+        for (int round = 0; steady < SteadyRounds || Stopwatch.GetElapsedTime(start) < shortest; round++)
         {
             for (int i = 0; i < targets.Count; i++)
             {
                 targets[i].Prepare();
-                double nanoseconds = runner.Run(targets[i], -1 - round, calls[i], null).WallNanoseconds * pattern.BlocksPerCall * _threads;
-                calls[i] = (long)Math.Clamp(slice.TotalNanoseconds / Math.Max(nanoseconds, 1), 1, mostCalls);
+                RoundResult result = runner.Run(targets[i], -1 - round, calls[i], null);
+                calls[i] = (long)Math.Clamp(slice.TotalNanoseconds / Math.Max(result.WallNanoseconds * pattern.BlocksPerCall * _threads, 1), 1, mostCalls);
+                if (i == 0)
+                {
+                    steady = result.CpuNanoseconds < fastest * Steady ? 0 : steady + 1;
+                    fastest = Math.Min(fastest, result.CpuNanoseconds);
+                }
+            }
+
+            if (round >= LeastWarmUpRounds && Stopwatch.GetElapsedTime(start) > longest)
+            {
+                break;
             }
         }
 

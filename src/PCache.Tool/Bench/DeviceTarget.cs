@@ -8,7 +8,8 @@ namespace PCache.Tool.Bench;
 /// <summary>The device itself.</summary>
 internal sealed class DeviceTarget : BenchTarget
 {
-    private const int SegmentBytes = 16 << 20;
+    private const int SmallSegmentBytes = 1 << 20;
+    private const long SmallPayloadBytes = 64 << 20;
 
     /// <summary>Segments that are never payload: log, its reserve, data heads that are partly filled.</summary>
     private const int SpareSegments = 24;
@@ -18,6 +19,7 @@ internal sealed class DeviceTarget : BenchTarget
     private readonly PmemRegion _region;
     private readonly IBlockDevice _backing;
     private readonly long _lengthBytes;
+    private readonly int _segmentBytes;
     private PCacheDevice? _device;
 
     /// <param name="places">Where the region goes.</param>
@@ -35,7 +37,8 @@ internal sealed class DeviceTarget : BenchTarget
 
         // Payload, an eighth of it for the log (keys of small blocks), and what is never payload.
         long payload = lengthBytes + roundBytes;
-        _region = places.CreateCacheRegion(payload + (payload / 8) + ((long)SpareSegments * SegmentBytes));
+        _segmentBytes = payload < SmallPayloadBytes ? SmallSegmentBytes : PCacheOptions.LinuxSegmentSizeBytes;
+        _region = places.CreateCacheRegion(payload + (payload / 8) + ((long)SpareSegments * _segmentBytes));
         _region.WriteZeros(0, _region.LengthBytes);
         _region.Drain();
         _backing = pattern.Kind is BenchKind.PartialHit or BenchKind.ReadMiss ? new MemoryBacking(lengthBytes) : new NullDevice(lengthBytes);
@@ -53,6 +56,7 @@ internal sealed class DeviceTarget : BenchTarget
         _device?.Dispose();
         var options = new PCacheOptions
         {
+            SegmentSizeBytes = _segmentBytes == PCacheOptions.LinuxSegmentSizeBytes ? null : _segmentBytes,
             PayloadCrc = _settings.DataCrc,
             VerifyReads = _settings.VerifyReads,
             CacheReads = _pattern.Kind != BenchKind.PartialHit,
@@ -97,6 +101,8 @@ internal sealed class DeviceTarget : BenchTarget
         private readonly PCacheDevice _device = owner._device!;
         private readonly BenchKind _kind = owner._pattern.Kind;
         private readonly int _blockBytes = owner._pattern.BlockBytes;
+        private readonly BlockWrite[] _writes = new BlockWrite[BenchPattern.BatchBlocks];
+        private readonly BlockRead[] _reads = new BlockRead[BenchPattern.BatchBlocks];
         private PCacheStream? _stream;
 
         public override void Begin(long partStart)
@@ -141,17 +147,23 @@ internal sealed class DeviceTarget : BenchTarget
 
         private void ExecuteBatch(ref BenchOffsets offsets)
         {
-            for (int i = 0; i < BenchPattern.BatchBlocks; i++)
+            if (_kind == BenchKind.BatchWrite)
             {
-                if (_kind == BenchKind.BatchWrite)
+                for (int i = 0; i < _writes.Length; i++)
                 {
-                    _device.Write(offsets.Next(), Block(_blockBytes, i));
+                    _writes[i] = new BlockWrite(offsets.Next(), Array.AsMemory(Start + (i * _blockBytes), _blockBytes));
                 }
-                else
-                {
-                    _device.Read(offsets.Next(), Block(_blockBytes, i));
-                }
+
+                _device.WriteBatch(_writes);
+                return;
             }
+
+            for (int i = 0; i < _reads.Length; i++)
+            {
+                _reads[i] = new BlockRead(offsets.Next(), Array.AsMemory(Start + (i * _blockBytes), _blockBytes));
+            }
+
+            _device.ReadBatch(_reads);
         }
     }
 }

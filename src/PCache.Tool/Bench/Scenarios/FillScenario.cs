@@ -10,6 +10,9 @@ internal static class FillScenario
     private const int ChunkWrites = 128;
     private const int Levels = 9;
 
+    // Write-back is paused: a write that found no room would wait for ever.
+    private const int LeastFree = 6;
+
     public static ScenarioResult Run(BenchSettings settings, CancellationToken cancellation)
     {
         using var places = new BenchPlaces(settings);
@@ -63,7 +66,7 @@ internal static class FillScenario
             cancellation.ThrowIfCancellationRequested();
             PCacheStatus status = device.GetStatus();
             int level = (int)Math.Round(status.SegmentsUsed * 10.0 / status.SegmentCount) - 1;
-            if (level >= Levels || status.SegmentCount - status.SegmentsUsed < 8)
+            if (level >= Levels || status.SegmentCount - status.SegmentsUsed < LeastFree)
             {
                 return;
             }
