@@ -14,7 +14,7 @@ internal sealed class BenchMeasurement(BenchPlaces places, BenchSettings setting
     private const double Steady = 0.95;
     private const long FirstOperations = 20_000;
 
-    /// <summary>Below this share of a core for the bound's threads, which never wait, the machine is taken as oversubscribed.</summary>
+    /// <summary>Below this share of a core for threads that never wait the machine is taken as oversubscribed.</summary>
     private const double FullCore = 0.95;
 
     // The runtime compiles anew, in the background and more than once, what has been called often; that takes some tenths of a second, and more on a busy machine.
@@ -35,7 +35,7 @@ internal sealed class BenchMeasurement(BenchPlaces places, BenchSettings setting
     {
         // A round takes at most as much room as the device has bytes: then the cache has it.
         long roundBytes = pattern.TakesRoom ? _lengthBytes : 0;
-        long mostCalls = pattern.TakesRoom ? Math.Max(1, roundBytes / pattern.RoomPerOperation / pattern.BlocksPerCall / _threads) : long.MaxValue;
+        long mostCalls = pattern.TakesRoom ? Math.Max(1, (roundBytes / pattern.RoomPerOperation / pattern.BlocksPerCall / _threads) - BenchRunner.FirstCalls) : long.MaxValue;
         var targets = new List<BenchTarget>();
         try
         {
@@ -99,7 +99,7 @@ internal sealed class BenchMeasurement(BenchPlaces places, BenchSettings setting
     private BenchResult Result(List<BenchTarget> targets, RoundResult[][] results, BenchLatencies[] latencies)
     {
         RoundResult[] ours = results[0];
-        bool cpu = UsesCpuTime(Compare ? results[1] : ours);
+        bool cpu = UsesCpuTime(results);
         double[] Ratios(int other, bool byCpu) => [.. ours.Zip(results[other], (mine, theirs) => mine.Nanoseconds(byCpu) / theirs.Nanoseconds(byCpu))];
         double[]? toBound = Compare ? Ratios(1, cpu) : null;
         return new BenchResult
@@ -125,12 +125,17 @@ internal sealed class BenchMeasurement(BenchPlaces places, BenchSettings setting
 
     private static double Rate(RoundResult[] rounds) => 1e9 / BenchRunner.Median(rounds.Select(round => round.WallNanoseconds));
 
-    private bool UsesCpuTime(RoundResult[] rounds) => ThreadClock.HasCpuTime && settings.Clock switch
+    /// <summary>Which clock it is. Whether threads had a core each shows in targets that never wait: all but the device, and it too where it has one thread only.</summary>
+    private bool UsesCpuTime(RoundResult[][] results)
     {
-        BenchClock.Wall => false,
-        BenchClock.Cpu => true,
-        _ => BenchRunner.Median(rounds.Select(round => round.CpuNanoseconds / round.WallNanoseconds)) < FullCore,
-    };
+        IEnumerable<RoundResult[]> telling = _threads == 1 ? results : results.Skip(1);
+        return ThreadClock.HasCpuTime && settings.Clock switch
+        {
+            BenchClock.Wall => false,
+            BenchClock.Cpu => true,
+            _ => telling.Any(rounds => BenchRunner.Median(rounds.Select(round => round.CpuNanoseconds / round.WallNanoseconds)) < FullCore),
+        };
+    }
 
     /// <summary>
     /// Warms targets up (code and memory), interleaved as they are measured, until the device has stopped getting faster; says how many calls per thread fit in a slice.
@@ -141,6 +146,9 @@ internal sealed class BenchMeasurement(BenchPlaces places, BenchSettings setting
         TimeSpan longest = settings.Quick ? settings.Duration : LongestWarmUp;
         var calls = new long[targets.Count];
         Array.Fill(calls, Math.Clamp(FirstOperations / pattern.BlocksPerCall, 1, mostCalls));
+
+        // Others than the device have no room to run out of, where they don't go on from block to block: they run as long as it does.
+        long MostCalls(int target) => target == 0 || target >= _firstVariant || pattern.Order != BenchOrder.Random ? mostCalls : long.MaxValue;
         double fastest = double.MaxValue;
         int steady = 0;
         long start = Stopwatch.GetTimestamp();
@@ -150,7 +158,7 @@ internal sealed class BenchMeasurement(BenchPlaces places, BenchSettings setting
             {
                 targets[i].Prepare();
                 RoundResult result = runner.Run(targets[i], -1 - round, calls[i], null);
-                calls[i] = (long)Math.Clamp(slice.TotalNanoseconds / Math.Max(result.WallNanoseconds * pattern.BlocksPerCall * _threads, 1), 1, mostCalls);
+                calls[i] = (long)Math.Clamp(slice.TotalNanoseconds / Math.Max(result.WallNanoseconds * pattern.BlocksPerCall * _threads, 1), 1, MostCalls(i));
                 if (i == 0)
                 {
                     steady = result.CpuNanoseconds < fastest * Steady ? 0 : steady + 1;

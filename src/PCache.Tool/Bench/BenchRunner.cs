@@ -17,6 +17,9 @@ internal readonly record struct RoundResult(double WallNanoseconds, double CpuNa
 /// <summary>Measures targets side by side.</summary>
 internal sealed class BenchRunner(BenchPattern pattern, long lengthBytes, int threads, CancellationToken cancellation)
 {
+    /// <summary>Calls that each thread makes before a round.</summary>
+    public const int FirstCalls = 8;
+
     /// <summary>Runs one round: calls without timestamps, or each one into the histogram.</summary>
     public RoundResult Run(BenchTarget target, int round, long callsPerThread, LatencyHistogram? histogram)
     {
@@ -117,6 +120,9 @@ internal sealed class BenchRunner(BenchPattern pattern, long lengthBytes, int th
                 try
                 {
                     Worker.Begin(_offsets.PartStart);
+
+                    // What a new thread's first calls set up isn't what is measured.
+                    Loop(FirstCalls);
                     ready.SignalAndWait(cancellation);
                     long allocatedBefore = GC.GetAllocatedBytesForCurrentThread();
                     long cpuBefore = ThreadClock.ThreadNanoseconds();

@@ -12,7 +12,7 @@ internal sealed class ReportPage(string directory, IReadOnlyList<KeyValuePair<st
     public const string JsonName = "results.json";
 
     // Outliers beyond would squeeze everything else.
-    private const double LatencyShareShown = 0.9999;
+    private const double LatencyShareShown = 0.999;
 
     public List<ReportGroup> Groups { get; } = [];
 
