@@ -22,7 +22,7 @@ internal static class SweepScenarios
         }
 
         return new ScenarioResult("threads", "4 KiB blocks over the number of threads, beside the bound.", [table],
-            [new BenchChart("threads", "Rate over threads, 4 KiB", "threads", "operations per second", rates)])
+            [new BenchChart("threads", "Rate over threads, 4 KiB", "threads", "operations per second", rates) { LogX = true, SizesOnX = true }])
         {
             Notes =
             [
