@@ -12,6 +12,7 @@ internal static class FioPeer
 {
     private const long MegaByte = 1 << 20;
     private static readonly string[] Engines = ["psync", "mmap", "libpmem", "pmemblk"];
+    private static readonly string[] Operations = ["randwrite", "randread"];
 
     public static ScenarioResult Run(BenchSettings settings, CancellationToken cancellation)
     {
@@ -36,10 +37,7 @@ internal static class FioPeer
                     continue;
                 }
 
-                foreach (string operation in new[] { "randwrite", "randread" })
-                {
-                    Measure(settings, engine, operation, table, notes, cancellation);
-                }
+                Measure(settings, engine, table, notes, cancellation);
             }
         }
 
@@ -77,36 +75,34 @@ internal static class FioPeer
         }
     }
 
-    private static void Measure(BenchSettings settings, string engine, string operation, BenchTable table, List<string> notes, CancellationToken cancellation)
+    private static void Measure(BenchSettings settings, string engine, BenchTable table, List<string> notes, CancellationToken cancellation)
     {
         using var places = new BenchPlaces(settings);
         string path = Path.Combine(places.DirectoryPath, "fio");
         long megaBytes = Math.Max(64, settings.LengthBytes / MegaByte);
         List<string> arguments =
         [
-            "--name=pcache", "--bs=4k", "--norandommap", "--randrepeat=0", "--time_based", "--output-format=json", "--thread", "--numjobs=1",
-            $"--ioengine={engine}", $"--rw={operation}",
+            "--name=pcache", "--bs=4k", "--output-format=json", "--thread", "--numjobs=1", $"--ioengine={engine}",
             string.Create(CultureInfo.InvariantCulture, $"--size={megaBytes}m"),
-            string.Create(CultureInfo.InvariantCulture, $"--runtime={Math.Max(1, (int)settings.Duration.TotalSeconds)}"),
         ];
-        switch (engine)
+        arguments.AddRange(engine switch
         {
-            case "pmemblk":
-                // A pool of blocks has tables of its own: a bit more than the size.
-                arguments.AddRange([string.Create(CultureInfo.InvariantCulture, $"--filename={path},4096,{megaBytes + 64}"), "--direct=1"]);
-                break;
-            case "libpmem":
-                arguments.AddRange([$"--filename={path}", "--direct=1", "--sync=1"]);
-                break;
-            default:
-                arguments.Add($"--filename={path}");
-                break;
-        }
+            // A pool of blocks has tables of its own: a bit more than the size.
+            "pmemblk" => [string.Create(CultureInfo.InvariantCulture, $"--filename={path},4096,{megaBytes + 64}"), "--direct=1"],
+            "libpmem" => [$"--filename={path}", "--direct=1", "--sync=1"],
+            _ => [$"--filename={path}"],
+        });
 
-        string output = Execute(arguments, cancellation) ?? string.Empty;
-        if (!TryAdd(output, engine, operation, table))
+        // All of it is written first: blocks never written cost next to nothing to read.
+        Execute([.. arguments, "--rw=write"], cancellation);
+        string seconds = Math.Max(1, (int)settings.Duration.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        foreach (string operation in Operations)
         {
-            notes.Add($"{engine}, {operation}: {ErrorReport.OneLine(output.Length == 0 ? "no output" : output[..Math.Min(output.Length, 160)].Split('{')[0])}");
+            string output = Execute([.. arguments, $"--rw={operation}", "--norandommap", "--randrepeat=0", "--time_based", "--runtime=" + seconds], cancellation) ?? string.Empty;
+            if (!TryAdd(output, engine, operation, table))
+            {
+                notes.Add($"{engine}, {operation}: {ErrorReport.OneLine(output.Length == 0 ? "no output" : output[..Math.Min(output.Length, 160)].Split('{')[0])}");
+            }
         }
     }
 

@@ -61,7 +61,7 @@ public sealed class BenchScenarioTests : IDisposable
     public void A_report_is_a_page_a_document_and_charts_that_the_page_shows()
     {
         string report = _directory["report"];
-        ToolRun.Run("bench", "--report", report, "--scenario", "fill,threads,writeback", "--size", "4M", "--quick").Expect(0);
+        JsonElement said = ToolRun.Run("bench", "--report", report, "--scenario", "fill,threads,writeback", "--size", "4M", "--quick", "--json").Expect(0).Json();
         string page = File.ReadAllText(Path.Combine(report, "results.md"));
         string[] charts = [.. Directory.GetFiles(report, "*.svg").Select(Path.GetFileName).Order()!];
         Assert.Equal(
@@ -75,5 +75,6 @@ public sealed class BenchScenarioTests : IDisposable
         Assert.Equal(4, document.RootElement.GetProperty("results").GetArrayLength());
         Assert.Equal(3, document.RootElement.GetProperty("scenarios").GetArrayLength());
         Assert.NotEmpty(document.RootElement.GetProperty("machine").EnumerateObject());
+        Assert.Equal(document.RootElement.GetRawText().ReplaceLineEndings(), said.GetRawText().ReplaceLineEndings());
     }
 }

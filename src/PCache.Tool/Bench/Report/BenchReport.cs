@@ -26,7 +26,7 @@ internal static class BenchReport
             page.Groups.Add(group);
             foreach (BenchPattern pattern in group.Patterns)
             {
-                context.WriteLine($"pcache bench {group.Arguments}: {pattern.Name}");
+                Say($"pcache bench {group.Arguments}: {pattern.Name}");
                 group.Results.Add(BenchCommand.Measure(group.Settings, pattern, cancellation));
                 page.Write();
             }
@@ -34,7 +34,7 @@ internal static class BenchReport
 
         foreach (string name in request.Scenarios.Count > 0 ? request.Scenarios : BenchScenarios.Names)
         {
-            context.WriteLine($"pcache bench --scenario {name}");
+            Say($"pcache bench --scenario {name}");
 
             // The sweeps have many lines.
             BenchSettings own = name == "blocks" ? settings with { Duration = settings.Duration * SweepShare } : settings;
@@ -44,12 +44,24 @@ internal static class BenchReport
 
         if (request.Fio)
         {
-            context.WriteLine("pcache bench --fio");
+            Say("pcache bench --fio");
             page.Scenarios.Add(FioPeer.Run(settings with { Duration = settings.Duration * SweepShare }, cancellation));
         }
 
         page.Write();
-        context.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Wrote {ReportPage.PageName}, {ReportPage.JsonName} and {page.Charts} charts to {directory}."));
+        Say(string.Create(CultureInfo.InvariantCulture, $"Wrote {ReportPage.PageName}, {ReportPage.JsonName} and {page.Charts} charts to {directory}."));
+        if (request.Json)
+        {
+            page.WriteJson(context.Out);
+        }
+
+        void Say(string line)
+        {
+            if (!request.Json)
+            {
+                context.WriteLine(line);
+            }
+        }
     }
 
     /// <summary>The documented set.</summary>

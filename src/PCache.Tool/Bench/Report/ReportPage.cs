@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
 using PCache.Tool.Bench.Scenarios;
 
 namespace PCache.Tool.Bench.Report;
@@ -47,7 +46,8 @@ internal sealed class ReportPage(string directory, IReadOnlyList<KeyValuePair<st
         }
 
         File.WriteAllText(Path.Combine(directory, PageName), page.ToString());
-        WriteJson();
+        using var json = new StreamWriter(Path.Combine(directory, JsonName));
+        WriteJson(json);
     }
 
     /// <summary>Latencies of all targets of a line: how many operations took no longer.</summary>
@@ -132,20 +132,17 @@ internal sealed class ReportPage(string directory, IReadOnlyList<KeyValuePair<st
         Charts++;
     }
 
-    private void WriteJson()
+    /// <summary>Writes the document.</summary>
+    public void WriteJson(TextWriter output) => JsonOutput.WriteObject(output, json =>
     {
-        using var writer = new StreamWriter(Path.Combine(directory, JsonName));
-        JsonOutput.WriteObject(writer, (Utf8JsonWriter json) =>
+        json.WriteStartObject("machine");
+        foreach (KeyValuePair<string, string> fact in machine)
         {
-            json.WriteStartObject("machine");
-            foreach (KeyValuePair<string, string> fact in machine)
-            {
-                json.WriteString(fact.Key, fact.Value);
-            }
+            json.WriteString(fact.Key, fact.Value);
+        }
 
-            json.WriteEndObject();
-            BenchOutput.Write(json, [.. Groups.SelectMany(group => group.Results)]);
-            ScenarioResult.Write(json, Scenarios);
-        });
-    }
+        json.WriteEndObject();
+        BenchOutput.Write(json, [.. Groups.SelectMany(group => group.Results)]);
+        ScenarioResult.Write(json, Scenarios);
+    });
 }

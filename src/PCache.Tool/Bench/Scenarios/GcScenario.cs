@@ -7,6 +7,7 @@ namespace PCache.Tool.Bench.Scenarios;
 internal static class GcScenario
 {
     private const double Turnovers = 4;
+    private const long SpareBytes = 16 << 20;
     private const double PacedWritesPerSecond = 100_000;
 
     public static ScenarioResult Run(BenchSettings settings, CancellationToken cancellation)
@@ -19,24 +20,24 @@ internal static class GcScenario
         ]);
         foreach (long cacheBytes in new[] { settings.LengthBytes / 4, settings.LengthBytes })
         {
-            foreach (bool paced in new[] { true, false })
-            {
-                Measure(settings, cacheBytes, paced, table, cancellation);
-            }
+            Measure(settings, cacheBytes, PacedWritesPerSecond, turnsOver: true, table, cancellation);
+            Measure(settings, cacheBytes, 0, turnsOver: true, table, cancellation);
+            Measure(settings, cacheBytes, 0, turnsOver: false, table, cancellation);
         }
 
         return new ScenarioResult("gc", "Longest pause of the foreground and cost per reclaimed segment, for two cache sizes. Write-back runs, to a backing that costs nothing.", [table], [])
         {
-            Notes = ["Background CPU is the process's CPU time less the writer's: write-back is in it, and whatever else the process does."],
+            Notes = ["Control: as many writes into a cache with room for all of them, write-back paused: what the machine alone makes wait.", "Background CPU is the process's CPU time less the writer's: write-back is in it, and whatever else the process does."],
         };
     }
 
-    private static void Measure(BenchSettings settings, long cacheBytes, bool paced, BenchTable table, CancellationToken cancellation)
+    private static void Measure(BenchSettings settings, long cacheBytes, double writesPerSecond, bool turnsOver, BenchTable table, CancellationToken cancellation)
     {
         using var places = new BenchPlaces(settings);
-        var options = new PCacheOptions { PayloadCrc = settings.DataCrc, WritebackDelay = TimeSpan.Zero };
+        var options = new PCacheOptions { PayloadCrc = settings.DataCrc, WritebackDelay = TimeSpan.Zero, StartWritebackPaused = !turnsOver };
         long rangeBytes = cacheBytes / 2 / ScenarioCache.PageBytes * ScenarioCache.PageBytes;
-        using var cache = new ScenarioCache(places.CreateCacheRegion(cacheBytes + (16 << 20)), new NullDevice(rangeBytes), options);
+        long regionBytes = turnsOver ? cacheBytes + SpareBytes : ScenarioCache.RegionBytes((long)(cacheBytes * (Turnovers + 1)));
+        using var cache = new ScenarioCache(places.CreateCacheRegion(regionBytes), new NullDevice(rangeBytes), options);
         var foreground = new Foreground(cache.Device, rangeBytes, cancellation);
 
         // Once through the cache first: code is compiled, and the cache is as full as it stays.
@@ -44,13 +45,14 @@ internal static class GcScenario
         foreground.Run(settings.Duration, 0, writesOfOne, 0);
         PCacheStatus before = cache.Device.GetStatus();
         long cpu = ThreadClock.ProcessNanoseconds();
-        foreground.Run(settings.Duration * 2, paced ? PacedWritesPerSecond : 0, (long)(writesOfOne * Turnovers), 1);
+        foreground.Run(settings.Duration * 2, writesPerSecond, (long)(writesOfOne * Turnovers), 1);
         double background = Math.Max(0, ThreadClock.ProcessNanoseconds() - cpu - foreground.CpuNanoseconds);
         PCacheStatus after = cache.Device.GetStatus();
         long reclaimed = after.SegmentsReclaimed - before.SegmentsReclaimed;
+        string pace = writesPerSecond > 0 ? writesPerSecond.ToString("N0", CultureInfo.InvariantCulture) + "/s" : "full speed";
         table.Add(
             SizeText.Exact(cacheBytes),
-            paced ? PacedWritesPerSecond.ToString("N0", CultureInfo.InvariantCulture) + "/s" : "full speed",
+            turnsOver ? pace : "control",
             (double)foreground.Writes / writesOfOne,
             foreground.WritesPerSecond,
             foreground.Latencies.Percentile(0.5),

@@ -9,9 +9,11 @@ internal static class ProcessMemory
     /// <summary>Objects alive on the managed heap.</summary>
     public static long ManagedBytes()
     {
-        GC.Collect();
+        // Gives free space back to the system too: the process's memory is looked at next.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         GC.WaitForPendingFinalizers();
-        return GC.GetTotalMemory(forceFullCollection: true);
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        return GC.GetTotalMemory(forceFullCollection: false);
     }
 
     /// <summary>Memory of the machine that can be had.</summary>

@@ -12,6 +12,7 @@ internal sealed class ScenarioCache : IDisposable
     private const long SmallRegionBytes = 1L << 30;
     private readonly PCacheOptions _options;
     private readonly bool _keepsBacking;
+    private PCacheDevice? _device;
 
     /// <param name="region">The cache's; disposed with this.</param>
     /// <param name="backing">Disposed with this, or kept.</param>
@@ -31,14 +32,14 @@ internal sealed class ScenarioCache : IDisposable
         };
         region.WriteZeros(0, region.LengthBytes);
         region.Drain();
-        Device = PCacheDevice.Create(region, backing, _options);
+        _device = PCacheDevice.Create(region, backing, _options);
     }
 
     public PmemRegion Region { get; }
 
     public IBlockDevice Backing { get; }
 
-    public PCacheDevice Device { get; private set; }
+    public PCacheDevice Device => _device ?? throw new InvalidOperationException("The scenario's device is closed.");
 
     /// <summary>Bytes of a region with room for a payload of 4 KiB pages, its log, and what is never payload.</summary>
     public static long RegionBytes(long payloadBytes)
@@ -50,20 +51,23 @@ internal sealed class ScenarioCache : IDisposable
     /// <summary>Begins anew, with an empty cache.</summary>
     public void Recreate()
     {
-        Device.Dispose();
-        Device = PCacheDevice.Create(Region, Backing, _options);
+        Close();
+        _device = PCacheDevice.Create(Region, Backing, _options);
     }
 
-    /// <summary>Closes and opens again.</summary>
-    public void Reopen()
+    /// <summary>Closes the device and lets go of it, so that its memory can go.</summary>
+    public void Close()
     {
-        Device.Dispose();
-        Device = PCacheDevice.Open(Region, Backing, _options with { OverwriteExisting = false });
+        _device?.Dispose();
+        _device = null;
     }
+
+    /// <summary>Opens what was closed.</summary>
+    public void Open() => _device = PCacheDevice.Open(Region, Backing, _options with { OverwriteExisting = false });
 
     public void Dispose()
     {
-        Device.Dispose();
+        Close();
         if (!_keepsBacking)
         {
             Backing.Dispose();
