@@ -13,7 +13,8 @@ internal static class BenchCommand
         var options = new BenchOptions();
         var command = new ToolCommand(
             "bench",
-            "Measures the device on this machine. With --rw the cache has room for what is written and holds what is read: neither waiting nor misses are in the figures, but in those of randmiss and partialhit. The scenarios are about the rest.",
+            "Measures the device on this machine. With --rw the cache has room for what is written and holds what is read (but for randmiss and partialhit): "
+            + "nothing waits. The scenarios are about the rest.",
             "pcache bench",
             "pcache bench --rw randwrite --bs 512,4k,64k --data-crc --compare",
             "pcache bench --cache /mnt/pmem/bench.img --persistence dax --threads 2 --seconds 10 --json",

@@ -117,8 +117,16 @@ internal sealed class BenchMeasurement(BenchPlaces places, BenchSettings setting
             Clock = cpu ? "cpu" : "wall",
             AllocatedBytesPerOperation = BenchRunner.Median(ours.Select(round => round.AllocatedBytes)),
             AllocatedBytesPerOperationOfAll = BenchRunner.Median(ours.Select(round => round.AllocatedBytesOfAll)),
-            Versus = [.. targets.Index().Where(peer => peer.Index >= 2 && peer.Index < _firstVariant).Select(peer => KeyValuePair.Create(peer.Item.Name, BenchRunner.Median(Ratios(peer.Index, cpu).Select(ratio => 1 / ratio))))],
-            Variants = [.. targets.Index().Where(one => one.Index >= _firstVariant).Select(one => KeyValuePair.Create(one.Item.Name, BenchRunner.Median(Ratios(one.Index, cpu))))],
+            Versus =
+            [
+                .. targets.Index().Where(peer => peer.Index >= 2 && peer.Index < _firstVariant)
+                    .Select(peer => KeyValuePair.Create(peer.Item.Name, BenchRunner.Median(Ratios(peer.Index, cpu).Select(ratio => 1 / ratio)))),
+            ],
+            Variants =
+            [
+                .. targets.Index().Where(one => one.Index >= _firstVariant)
+                    .Select(one => KeyValuePair.Create(one.Item.Name, BenchRunner.Median(Ratios(one.Index, cpu)))),
+            ],
             Latencies = latencies,
         };
     }

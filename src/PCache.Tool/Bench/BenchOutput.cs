@@ -9,7 +9,7 @@ internal static class BenchOutput
 {
     public static string Header(bool compare)
     {
-        string header = $"{"name",-24}{"threads",8}{"ops/s",14}{"p50 ns",10}{"p99 ns",10}{"p99.9 ns",10}{"bytes/op",10}";
+        string header = $"{"name",-28}{"threads",8}{"ops/s",14}{"p50 ns",10}{"p99 ns",10}{"p99.9 ns",10}{"bytes/op",10}";
         return compare ? header + $"{"/ bound",9}{"quartiles",12}{"clock",7}   times as fast as" : header;
     }
 
@@ -17,7 +17,8 @@ internal static class BenchOutput
     {
         string line = string.Create(
             CultureInfo.InvariantCulture,
-            $"{result.Name,-24}{result.Threads,8}{result.OperationsPerSecond,14:N0}{result.P50Nanoseconds,10:N0}{result.P99Nanoseconds,10:N0}{result.P999Nanoseconds,10:N0}{result.AllocatedBytesPerOperation,10:F1}");
+            $"{result.Name,-28}{result.Threads,8}{result.OperationsPerSecond,14:N0}{result.P50Nanoseconds,10:N0}{result.P99Nanoseconds,10:N0}")
+            + string.Create(CultureInfo.InvariantCulture, $"{result.P999Nanoseconds,10:N0}{result.AllocatedBytesPerOperation,10:F1}");
         if (result.RatioToBound is double ratio)
         {
             string quartiles = string.Create(CultureInfo.InvariantCulture, $"{result.RatioQuartiles!.Value.Low:F2}-{result.RatioQuartiles.Value.High:F2}");
@@ -38,7 +39,7 @@ internal static class BenchOutput
         }
 
         BenchLatencies bound = result.Latencies[1];
-        return string.Create(CultureInfo.InvariantCulture, $"{"  bound",-24}{result.Threads,8}{rate,14:N0}{bound.P50,10:N0}{bound.P99,10:N0}{bound.P999,10:N0}");
+        return string.Create(CultureInfo.InvariantCulture, $"{"  bound",-28}{result.Threads,8}{rate,14:N0}{bound.P50,10:N0}{bound.P99,10:N0}{bound.P999,10:N0}");
     }
 
     /// <summary>Writes the array <c>results</c>.</summary>

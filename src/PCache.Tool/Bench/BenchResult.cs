@@ -1,3 +1,4 @@
+// Keeps true: holds what was measured, nothing rounded; what wasn't measured is null or empty.
 namespace PCache.Tool.Bench;
 
 /// <summary>What one target did in the rounds with timestamps.</summary>

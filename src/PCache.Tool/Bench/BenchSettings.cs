@@ -1,3 +1,4 @@
+// Keeps true: immutable, so that every line and scenario derives its own from the same start.
 using PCache.Core;
 
 namespace PCache.Tool.Bench;

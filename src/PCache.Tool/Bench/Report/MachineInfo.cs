@@ -1,3 +1,4 @@
+// Keeps true: says what the runtime and the system tell, no guesses.
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 

@@ -1,3 +1,4 @@
+// Keeps true: page, document and charts show the same figures, and the page shows every chart.
 using System.Globalization;
 using System.Text;
 using PCache.Tool.Bench.Scenarios;

@@ -1,3 +1,4 @@
+// Keeps true: a scenario cleans up what it made, also when it fails.
 namespace PCache.Tool.Bench.Scenarios;
 
 /// <summary>The scenarios by name.</summary>

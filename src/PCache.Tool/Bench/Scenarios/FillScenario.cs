@@ -1,3 +1,4 @@
+// Keeps true: nothing is written back or collected while the cache fills, and no write finds it full.
 using PCache.Core;
 
 namespace PCache.Tool.Bench.Scenarios;

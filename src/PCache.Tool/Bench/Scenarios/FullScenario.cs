@@ -1,3 +1,4 @@
+// Keeps true: cache and backing alone get the same pattern from as many writers; figures of the cache begin when a write has waited for room.
 using System.Diagnostics;
 using PCache.Core;
 

@@ -1,3 +1,4 @@
+// Keeps true: turnover and control write the same pages, in the same number, at places of the same range.
 using System.Globalization;
 using PCache.Core;
 
@@ -25,9 +26,14 @@ internal static class GcScenario
             Measure(settings, cacheBytes, 0, turnsOver: false, table, cancellation);
         }
 
-        return new ScenarioResult("gc", "Longest pause of the foreground and cost per reclaimed segment, for two cache sizes. Write-back runs, to a backing that costs nothing.", [table], [])
+        const string About = "Longest pause of the foreground and cost per reclaimed segment, for two cache sizes. Write-back runs, to a backing that costs nothing.";
+        return new ScenarioResult("gc", About, [table], [])
         {
-            Notes = ["Control: as many writes into a cache with room for all of them, write-back paused: what the machine alone makes wait.", "Background CPU is the process's CPU time less the writer's: write-back is in it, and whatever else the process does."],
+            Notes =
+            [
+                "Control: as many writes into a cache with room for all of them, write-back paused: what the machine alone makes wait.",
+                "Background CPU is the process's CPU time less the writer's: write-back is in it, and whatever else the process does.",
+            ],
         };
     }
 

@@ -1,3 +1,4 @@
+// Keeps true: only what the pieces add is counted; region and backing aren't in the figures.
 using PCache.Core;
 
 namespace PCache.Tool.Bench.Scenarios;

@@ -1,3 +1,4 @@
+// Keeps true: no other device is alive when memory is looked at; a size that the machine has no memory for is left out and told.
 using System.Diagnostics;
 using System.Globalization;
 using PCache.Core;

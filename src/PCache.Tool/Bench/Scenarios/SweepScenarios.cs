@@ -1,3 +1,4 @@
+// Keeps true: each point is a whole measurement of its own, with the bound beside it, as a line of --rw is.
 using System.Globalization;
 
 namespace PCache.Tool.Bench.Scenarios;

@@ -1,3 +1,4 @@
+// Keeps true: what was to be written before (formatting) is on the disk when counting begins.
 using System.Diagnostics;
 using PCache.Core;
 using PCache.Core.Pmem;

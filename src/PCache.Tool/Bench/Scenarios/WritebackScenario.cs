@@ -1,3 +1,4 @@
+// Keeps true: the drain and the sorted writes get the same pages, on the same backing, in alternating order; both end with a flush.
 using System.Diagnostics;
 using System.Globalization;
 using PCache.Core;
