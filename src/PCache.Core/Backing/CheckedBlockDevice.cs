@@ -28,6 +28,9 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
 
     public virtual bool CanDiscard => false;
 
+    /// <summary>Whether a synchronous write costs less than an asynchronous one and calls back into nobody: writes may come from any thread at once.</summary>
+    internal virtual bool PrefersSynchronousWrites => false;
+
     protected bool IsDisposed => _disposed;
 
     public int Read(long offset, Span<byte> buffer)

@@ -28,6 +28,9 @@ internal sealed class FileBlockDevice : CheckedBlockDevice
         }
     }
 
+    // The runtime's asynchronous file I/O is a synchronous call on another thread.
+    internal override bool PrefersSynchronousWrites => !OperatingSystem.IsWindows();
+
     internal static FileBlockDevice FromFileStream(FileStream stream, bool leaveOpen)
     {
         // What it holds back must be in the file before anything is read past it, and nothing of its own read-ahead may go stale.

@@ -25,6 +25,8 @@ internal sealed class MemoryBlockDevice(long lengthBytes, int blockSize, bool ca
 
     public override bool CanDiscard => true;
 
+    internal override bool PrefersSynchronousWrites => true;
+
     protected override int ReadAt(long offset, Span<byte> buffer)
     {
         lock (_lock)

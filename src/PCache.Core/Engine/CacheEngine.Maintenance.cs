@@ -221,7 +221,7 @@ internal sealed partial class CacheEngine
             _collectNext = collect;
             if (WritebackWanted(spaceWanted, drainWanted, collectWanted, overThreshold, ref next))
             {
-                WritebackOutcome outcome = RunWriteback();
+                WritebackOutcome outcome = RunWriteback(spaceWanted);
                 _requests.ReportProgress();
                 CompleteRequests();
                 if (outcome == WritebackOutcome.Moved)
@@ -315,9 +315,9 @@ internal sealed partial class CacheEngine
             return true;
         }
 
-        private WritebackOutcome RunWriteback()
+        private WritebackOutcome RunWriteback(bool spaceWanted)
         {
-            WritebackOutcome outcome = _engine._writeback.RunGroup(_stop.Token);
+            WritebackOutcome outcome = _engine._writeback.RunGroup(spaceWanted, _stop.Token);
             if (outcome != WritebackOutcome.NoRoom)
             {
                 ForgetFailures();

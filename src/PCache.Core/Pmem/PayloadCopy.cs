@@ -16,7 +16,6 @@ internal static unsafe class PayloadCopy
     private const int Line = 64;
     private const int Streams = 4;
     private const int MaxInterleavedBytes = 16 << 10;
-    private const int MaxPrefetchedBytes = 4 << 10;
 
     /// <summary>Copies from memory to a span.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -32,16 +31,6 @@ internal static unsafe class PayloadCopy
         else
         {
             new ReadOnlySpan<byte>(source, destination.Length).CopyTo(destination);
-        }
-    }
-
-    /// <summary>Asks for the lines that a copy begins with; the processor's own prefetchers see to the rest.</summary>
-    public static void Prefetch(byte* source, int lengthBytes)
-    {
-        byte* end = source + Math.Min(lengthBytes, MaxPrefetchedBytes);
-        for (; source < end; source += Line)
-        {
-            Sse.Prefetch0(source);
         }
     }
 

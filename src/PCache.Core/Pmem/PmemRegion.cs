@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.X86;
+
 namespace PCache.Core.Pmem;
 
 /// <summary>
@@ -18,6 +20,9 @@ namespace PCache.Core.Pmem;
 /// </remarks>
 public abstract unsafe class PmemRegion : IDisposable
 {
+    private const int PrefetchBytes = 4096;
+    private const int CacheLine = 64;
+
     /// <summary>Makes a region over memory that the derived class owns.</summary>
     /// <param name="memory">Address of the first byte, aligned to 4096.</param>
     /// <param name="lengthBytes">Length in bytes.</param>
@@ -124,12 +129,19 @@ public abstract unsafe class PmemRegion : IDisposable
         PayloadCopy.Copy(memory + offset, destination);
     }
 
-    /// <summary>Brings payload near that will be copied soon. A hint, wherever the range lies.</summary>
+    /// <summary>Begins to load what will soon be read; at most a page of it. A hint: an address outside the region is passed over.</summary>
     internal void Prefetch(long offset, int lengthBytes)
     {
-        if (System.Runtime.Intrinsics.X86.Sse.IsSupported)
+        byte* memory = Memory;
+        int length = Math.Min(lengthBytes, PrefetchBytes);
+        if (!Sse.IsSupported || memory is null || offset < 0 || offset > LengthBytes - length)
         {
-            PayloadCopy.Prefetch(Memory + offset, lengthBytes);
+            return;
+        }
+
+        for (int i = 0; i < length; i += CacheLine)
+        {
+            Sse.Prefetch0(memory + offset + i);
         }
     }
 

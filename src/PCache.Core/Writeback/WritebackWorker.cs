@@ -41,12 +41,18 @@ internal enum WritebackOutcome
 /// <item>Of a range only the latest version within the group is written, taken from the log: what the index shows may be newer than the group.</item>
 /// <item>The dirty tail moves only after a successful flush of the backing. Any error leaves it, and so all dirty data, where it was.</item>
 /// <item>Clean and dead keys are passed. A damaged key is passed only after what the index still shows of it was logged anew, durably, so it stays dirty.</item>
+/// <item>No byte of a key is written before the whole payload of the key was verified.</item>
 /// <item>Payload is stable while it is read here: keys from the key tail on hold references.</item>
 /// </list>
 /// Runs on the maintenance thread only, but for <see cref="EndsAt"/>.
 /// </remarks>
 internal sealed class WritebackWorker
 {
+    private const int PrefetchDistance = 2;
+
+    /// <summary>Keys marked clean under one hold of a shard's lock: some microseconds.</summary>
+    private const int KeysPerHold = 32;
+
     private readonly WritebackParts _parts;
     private readonly IBlockDevice _backing;
     private readonly PCacheOptions _options;
@@ -54,10 +60,13 @@ internal sealed class WritebackWorker
     private readonly KeyValidator _validator;
     private readonly WritebackPlan _plan = new();
     private readonly BackingWriter _writer;
-    private readonly List<CacheKey> _written = [];
+    private CacheKey[] _written = new CacheKey[MediaConstants.MaxKeysPerKset]; // of each entry of the plan
+    private readonly Func<WritebackRun, bool> _verifyRun;
     private readonly List<CacheKey> _damaged = [];
     private readonly ExtentBuffer _pieces = new();
     private readonly bool _payloadCrc;
+    private bool _verifyFirst;
+    private int _verified;
     private long _passedKeys;
     private long _passedBytes;
     private long _writtenBytes;
@@ -77,6 +86,7 @@ internal sealed class WritebackWorker
         _reader = new KsetReader(parts.Region, parts.Media.Geometry, parts.Media.Chain);
         _validator = new KeyValidator(parts.Media.Geometry, parts.Media.ChainLength, backingLength: null);
         _writer = new BackingWriter(parts.Region, backing, options);
+        _verifyRun = VerifyRun;
     }
 
     /// <summary>Bytes written to the backing so far.</summary>
@@ -110,10 +120,13 @@ internal sealed class WritebackWorker
         _relogEnd = -1;
     }
 
-    /// <summary>Writes one group back and moves the dirty tail behind it.</summary>
+    /// <summary>
+    /// Writes one group back and moves the dirty tail behind it. <paramref name="pressing"/>: somebody waits for room, so a group that frees about a segment
+    /// soon is better than a large one.
+    /// </summary>
     /// <exception cref="IOException">The backing or the medium failed; nothing was lost.</exception>
     /// <exception cref="OperationCanceledException">The device is being closed; nothing was lost.</exception>
-    public WritebackOutcome RunGroup(CancellationToken stop)
+    public WritebackOutcome RunGroup(bool pressing, CancellationToken stop)
     {
         if (!CanMove)
         {
@@ -125,18 +138,20 @@ internal sealed class WritebackWorker
             return WritebackOutcome.Nothing;
         }
 
-        LogPoint end = Collect(stop);
+        int groupBytes = pressing ? Math.Min(_options.WritebackGroupBytes, Math.Max(_parts.Segments.DataSize, _options.WritebackGroupBytes / 4)) : _options.WritebackGroupBytes;
+        _verifyFirst = false;
+        LogPoint end = Collect(groupBytes, stop);
+        if (!WritePlan(stop))
+        {
+            // Damage, met before the run that has it: a group that ends behind the damage. Runs that were written already are of this barrier group, whose
+            // writes may reach the backing in any order.
+            _verifyFirst = true;
+            end = Collect(groupBytes, stop);
+            WritePlan(stop);
+        }
+
         if (_plan.EntryCount > 0)
         {
-            if (RuleSwitch.IsBroken(BrokenRule.WritebackOldestWins))
-            {
-                _plan.Reverse();
-            }
-
-            int blockSize = RuleSwitch.IsBroken(BrokenRule.WritebackIgnoresBlockSize) ? 1 : Math.Max(1, _backing.BlockSize);
-            long backingEnd = blockSize == 1 ? Math.Min(_backing.Length, EndsAt) : _backing.Length;
-            _plan.Build(blockSize, RuleSwitch.IsBroken(BrokenRule.WritebackPastTheEnd) ? long.MaxValue : backingEnd, BackingWriter.MaxRunBytes);
-            _writer.WriteRuns(_plan, stop);
             stop.ThrowIfCancellationRequested();
             FlushBacking(end);
             Volatile.Write(ref _writtenBytes, _writtenBytes + _plan.RunBytes);
@@ -153,12 +168,60 @@ internal sealed class WritebackWorker
             _parts.Dirty.Remove(_passedKeys, _passedBytes);
         }
 
-        foreach (CacheKey key in _written)
+        MarkClean();
+        return WritebackOutcome.Moved;
+    }
+
+    /// <summary>Writes what was collected; doesn't flush. False: a payload is damaged, and it was not written.</summary>
+    private bool WritePlan(CancellationToken stop)
+    {
+        if (_plan.EntryCount == 0)
         {
-            MarkClean(in key);
+            return true;
         }
 
-        return WritebackOutcome.Moved;
+        if (RuleSwitch.IsBroken(BrokenRule.WritebackOldestWins))
+        {
+            _plan.Reverse();
+            _written.AsSpan(0, _plan.EntryCount).Reverse();
+        }
+
+        int blockSize = RuleSwitch.IsBroken(BrokenRule.WritebackIgnoresBlockSize) ? 1 : Math.Max(1, _backing.BlockSize);
+        long backingEnd = blockSize == 1 ? Math.Min(_backing.Length, EndsAt) : _backing.Length;
+        _plan.Build(blockSize, RuleSwitch.IsBroken(BrokenRule.WritebackPastTheEnd) ? long.MaxValue : backingEnd, BackingWriter.MaxRunBytes);
+        _verified = 0;
+        return _writer.WriteRuns(_plan, _verifyRun, stop);
+    }
+
+    /// <summary>
+    /// Verifies the payload of every key that begins before the end of a run, whole, right before the run is written, when the bytes are wanted in any case.
+    /// Runs come here in order, one at a time, so no byte of a key is written before the key was verified.
+    /// </summary>
+    private bool VerifyRun(WritebackRun run)
+    {
+        if (_verifyFirst)
+        {
+            return true;
+        }
+
+        ReadOnlySpan<long> offsets = _plan.SortedOffsets;
+        ReadOnlySpan<int> entries = _plan.SortedEntries;
+        long end = run.Offset + run.LengthBytes;
+        for (; _verified < offsets.Length && offsets[_verified] < end; _verified++)
+        {
+            if (_verified + PrefetchDistance < entries.Length)
+            {
+                ref readonly CacheKey ahead = ref _written[entries[_verified + PrefetchDistance]];
+                _parts.Region.Prefetch(SourceOf(in ahead), (int)ahead.Length);
+            }
+
+            if (!IsSound(in _written[entries[_verified]]))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>Before the dirty tail moves to <paramref name="end"/>.</summary>
@@ -195,10 +258,9 @@ internal sealed class WritebackWorker
     }
 
     /// <summary>Collects the group at the dirty tail; returns the point behind it.</summary>
-    private LogPoint Collect(CancellationToken stop)
+    private LogPoint Collect(int limitBytes, CancellationToken stop)
     {
         _plan.Clear();
-        _written.Clear();
         _damaged.Clear();
         _passedKeys = 0;
         _passedBytes = 0;
@@ -210,7 +272,7 @@ internal sealed class WritebackWorker
             stop.ThrowIfCancellationRequested();
             ReadKset(at);
             bool barrier = _reader.Header.IsBarrier && !RuleSwitch.IsBroken(BrokenRule.BarriersIgnored);
-            if ((_plan.EntryCount > 0 && (barrier || groupBytes >= _options.WritebackGroupBytes)) || _damaged.Count > 0)
+            if ((_plan.EntryCount > 0 && (barrier || groupBytes >= limitBytes)) || _damaged.Count > 0)
             {
                 break; // behind damage at once: there may be room in the log for no more than what one kset holds
             }
@@ -245,46 +307,76 @@ internal sealed class WritebackWorker
     {
         _passedKeys++;
         _passedBytes += key.Length;
-        if (_relogged.TryGetValue(IdentityOf(in key), out long relogged) && relogged <= distance)
+        if (_relogged.Count > 0 && _relogged.TryGetValue(IdentityOf(in key), out long relogged) && relogged <= distance)
         {
             _relogged.Remove(IdentityOf(in key));
         }
 
-        long source = _parts.Segments.DataOffset((int)key.Segment) + key.SegmentOffset;
-        if (_payloadCrc && !RuleSwitch.IsBroken(BrokenRule.PayloadDamageWrittenBack) && Crc32C.HashToUInt32(_parts.Region.ReadSpan(source, (int)key.Length)) != key.PayloadCrc)
+        if (_verifyFirst && !IsSound(in key))
         {
-            if (RuleSwitch.IsBroken(BrokenRule.PayloadDamageStopsWriteback))
-            {
-                throw new PCacheDamagedDataException((long)key.Offset, key.Length);
-            }
-
             _damaged.Add(key);
             return 0;
         }
 
-        _plan.Add((long)key.Offset, (int)key.Length, source);
-        _written.Add(key);
+        if (_plan.EntryCount == _written.Length)
+        {
+            Array.Resize(ref _written, _written.Length * 2);
+        }
+
+        _written[_plan.EntryCount] = key;
+        _plan.Add((long)key.Offset, (int)key.Length, SourceOf(in key));
         return key.Length;
     }
 
-    /// <summary>The backing has the key's data now: what the index still shows of it counts as clean.</summary>
-    private void MarkClean(in CacheKey key)
+    private long SourceOf(in CacheKey key) => _parts.Segments.DataOffset((int)key.Segment) + key.SegmentOffset;
+
+    private bool IsSound(in CacheKey key)
     {
-        Extent extent = KeyExtents.ToExtent(in key, ExtentFlags.Clean);
-        long stripe = KeyExtents.StripeOf(in key);
-        IndexShard shard = _parts.Index.For(stripe);
-        using (shard.Gate.Hold())
+        if (!_payloadCrc || RuleSwitch.IsBroken(BrokenRule.PayloadDamageWrittenBack) || Crc32C.HashToUInt32(_parts.Region.ReadSpan(SourceOf(in key), (int)key.Length)) == key.PayloadCrc)
         {
-            if (shard.Stripes.Find(stripe) is { } index)
+            return true;
+        }
+
+        if (RuleSwitch.IsBroken(BrokenRule.PayloadDamageStopsWriteback))
+        {
+            throw new PCacheDamagedDataException((long)key.Offset, key.Length);
+        }
+
+        return false;
+    }
+
+    /// <summary>The backing has what was written now: what the index still shows of it counts as clean. In order of place, a few keys for each hold of a shard's lock.</summary>
+    private void MarkClean()
+    {
+        ReadOnlySpan<int> entries = _plan.SortedEntries;
+        for (int i = 0; i < entries.Length;)
+        {
+            long stripe = KeyExtents.StripeOf(in _written[entries[i]]);
+            IndexShard shard = _parts.Index.For(stripe);
+            using (shard.Gate.Hold())
             {
-                var same = new SameKeyFilter(ExtentIdentity.Of(in extent));
-                _pieces.Clear();
-                index.ReplaceWhere(in extent, ref same, _pieces);
-                if (RuleSwitch.IsBroken(BrokenRule.NewerMarkedClean))
+                StripeIndex? index = shard.Stripes.Find(stripe);
+                int limit = Math.Min(entries.Length, i + KeysPerHold);
+                for (; i < limit && KeyExtents.StripeOf(in _written[entries[i]]) == stripe; i++)
                 {
-                    index.Insert(in extent);
+                    if (index is not null)
+                    {
+                        MarkClean(index, in _written[entries[i]]);
+                    }
                 }
             }
+        }
+    }
+
+    private void MarkClean(StripeIndex index, in CacheKey key)
+    {
+        Extent extent = KeyExtents.ToExtent(in key, ExtentFlags.Clean);
+        var same = new SameKeyFilter(ExtentIdentity.Of(in extent));
+        _pieces.Clear();
+        index.ReplaceWhere(in extent, ref same, _pieces);
+        if (RuleSwitch.IsBroken(BrokenRule.NewerMarkedClean))
+        {
+            index.Insert(in extent);
         }
     }
 
