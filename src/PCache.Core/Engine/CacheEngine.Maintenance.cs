@@ -192,6 +192,11 @@ internal sealed partial class CacheEngine
                 return TimeSpan.Zero;
             }
 
+            if (e._collector.SweepSome())
+            {
+                return TimeSpan.Zero;
+            }
+
             if (e._log.OldestPending() is { } age)
             {
                 if (spaceWanted || drainWanted || collectWanted || age >= e._options.KsetTimeout)
@@ -215,6 +220,9 @@ internal sealed partial class CacheEngine
             {
                 _collectNext = false;
                 Collect(collectWanted);
+
+                // Who waits for room waits for all of what was written back already, before the next group and not behind it.
+                _collectNext = spaceWanted && e._collector.HasWork;
                 return TimeSpan.Zero;
             }
 

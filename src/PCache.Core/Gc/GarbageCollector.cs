@@ -17,6 +17,7 @@ namespace PCache.Core.Gc;
 /// <item>Per batch of ksets: the key tail durable behind them (in both replicas when a log segment is given up), only then references dropped and log segments released.</item>
 /// <item>References are dropped only for keys that took one: those whose generation is their segment's. A segment's generation can't have been raised
 /// since, as it held the reference.</item>
+/// <item>Each call does a bounded piece of work, and holds a shard's lock for no more than one stripe of it.</item>
 /// <item>A payload segment goes back to the pools only after its raised generation is durable (see <see cref="SegmentTable.Reclaim"/>).</item>
 /// </list>
 /// Runs on the maintenance thread only. Knows nothing of write-back: they meet at the log's positions.
@@ -24,6 +25,7 @@ namespace PCache.Core.Gc;
 internal sealed class GarbageCollector
 {
     private const int KsetsPerStep = 64;
+    private const int StripesPerStep = 64;
     private readonly SegmentTable _segments;
     private readonly LogPositions _positions;
     private readonly LogWriter _log;
@@ -35,6 +37,7 @@ internal sealed class GarbageCollector
     private long _reclaimed;
     private long _reclaimedWhenSwept;
     private int _sweepShard;
+    private int _sweepsDue;
     private long _sweepCursor;
 
     public GarbageCollector(PmemRegion region, MediaState media, SegmentTable segments, LogPositions positions, LogWriter log, ShardedIndex index)
@@ -149,13 +152,13 @@ internal sealed class GarbageCollector
         Interlocked.Increment(ref _reclaimed);
         if (!RuleSwitch.IsBroken(BrokenRule.DeadExtentsNeverSwept))
         {
-            Sweep(sweepMore ? Math.Max(1, _segments.UsedCount) : _segments.Count);
+            OweSweep(sweepMore ? Math.Max(1, _segments.UsedCount) : _segments.Count);
         }
 
         return true;
     }
 
-    /// <summary>Takes all dead extents out of the index. Returns false, having done nothing, if no segment was given back since the last time.</summary>
+    /// <summary>Makes all stripes due for <see cref="SweepSome"/>. Returns false, having done nothing, if no segment was given back since the last time.</summary>
     public bool SweepAll()
     {
         if (_reclaimedWhenSwept == _reclaimed)
@@ -164,7 +167,7 @@ internal sealed class GarbageCollector
         }
 
         _reclaimedWhenSwept = _reclaimed;
-        Sweep(1);
+        _sweepsDue = CountStripes();
         return true;
     }
 
@@ -195,18 +198,19 @@ internal sealed class GarbageCollector
     }
 
     /// <summary>
-    /// Takes dead extents out of some stripes. A reclaimed segment leaves its extents behind; as each reclaim sweeps a share of the stripes, all of them are
-    /// visited at least once while as many segments are reclaimed as there are, so dead extents never outnumber those of one full turn of the cache.
+    /// Takes dead extents out of some of the stripes that are due. A reclaimed segment leaves its extents behind; as for each reclaim a share of the stripes is
+    /// swept, all of them are visited at least once while as many segments are reclaimed as there are, so dead extents never outnumber those of one full turn
+    /// of the cache. Returns whether there was something to do.
     /// </summary>
-    private void Sweep(int segments)
+    public bool SweepSome()
     {
-        int stripes = 0;
-        foreach (IndexShard shard in _index.Shards)
+        if (_sweepsDue == 0)
         {
-            stripes += shard.Stripes.Count;
+            return false;
         }
 
-        int budget = Math.Max(8, 2 * stripes / segments);
+        int budget = Math.Min(_sweepsDue, StripesPerStep);
+        _sweepsDue -= budget;
         var dead = new DeadFilter(_segments);
         for (int shards = 0; budget > 0 && shards <= _index.Shards.Length;)
         {
@@ -230,6 +234,27 @@ internal sealed class GarbageCollector
             _sweepCursor = 0;
             shards++;
         }
+
+        return true;
+    }
+
+    private int CountStripes()
+    {
+        int stripes = 0;
+        foreach (IndexShard shard in _index.Shards)
+        {
+            stripes += shard.Stripes.Count;
+        }
+
+        return stripes;
+    }
+
+    /// <summary>One of so many segments was reclaimed: some more stripes are due, at most one round over all of them.</summary>
+    private void OweSweep(int segments)
+    {
+        int stripes = CountStripes();
+        int share = Math.Max(8, (int)(2L * stripes / segments));
+        _sweepsDue = Math.Min(_sweepsDue + share, Math.Max(share, stripes));
     }
 
     private readonly struct DeadFilter(SegmentTable segments) : IExtentFilter

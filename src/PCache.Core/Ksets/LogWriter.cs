@@ -19,7 +19,7 @@ namespace PCache.Core.Ksets;
 /// <item>Room is reserved before a key enters the index, for the worst case of one kset for each key: a pending key can always be logged, without waiting.</item>
 /// <item>A failed append loses nothing: what was taken stays, in order, in front of everything taken later.</item>
 /// </list>
-/// Lock order: this writer's lock, then a shard's lock.
+/// Lock order: this writer's lock, then a shard's lock, or that of the next segment (<see cref="NextLogSegment"/>).
 /// </remarks>
 internal sealed class LogWriter : IKeyRoom
 {
@@ -35,6 +35,9 @@ internal sealed class LogWriter : IKeyRoom
     /// <summary>Bytes of log that only keys logged anew may have: else a full log with damage at its dirty tail could never move on.</summary>
     private const int AnewBytes = MediaConstants.MaxKeysPerKset * WorstCaseKeyBytes;
 
+    /// <summary>Pieces of the next segment zeroed in one call: some 0.1 ms of a maintenance step.</summary>
+    private const int PiecesPerPreparation = 4;
+
     private readonly PmemRegion _region;
     private readonly SegmentTable _segments;
     private readonly LogPositions _positions;
@@ -46,7 +49,7 @@ internal sealed class LogWriter : IKeyRoom
     private CacheKey[] _taken = new CacheKey[MediaConstants.MaxKeysPerKset * 8];
     private int _takenStart;
     private int _takenCount;
-    private int _zeroedReserve = -1;
+    private readonly NextLogSegment _next;
     private uint _lastSequence;
     private bool _barrierPending = true; // what stood between the last life's keys and ours isn't known
     private bool _appendedSinceBarrier;
@@ -61,6 +64,7 @@ internal sealed class LogWriter : IKeyRoom
         _positions = positions;
         _shardLocks = shardLocks;
         _clock = clock;
+        _next = new NextLogSegment(region, segments);
         _lastSequence = lastSequence;
         _pending = new PendingKeys[shardLocks.Length];
         for (int i = 0; i < _pending.Length; i++)
@@ -244,23 +248,28 @@ internal sealed class LogWriter : IKeyRoom
         }
     }
 
-    /// <summary>Zeroes the next log segment ahead of time. Returns whether there was something to do.</summary>
+    /// <summary>Called, on any thread and maybe under this writer's lock, when the log has moved on to a new segment: the next one should be prepared soon.</summary>
+    public Action? NextWanted { get; set; }
+
+    /// <summary>
+    /// Zeroes some of the next log segment ahead of time, without keeping anybody from appending. Returns whether there was something to do, and so may be more.
+    /// </summary>
     public bool PrepareNext()
     {
-        int next = RuleSwitch.IsBroken(BrokenRule.LinkBeforeTargetZeroed) ? -1 : _segments.PeekReserve();
-        if (next < 0 || Volatile.Read(ref _zeroedReserve) == next)
+        if (RuleSwitch.IsBroken(BrokenRule.LinkBeforeTargetZeroed))
         {
             return false;
         }
 
-        lock (_appendLock)
+        int next = _segments.PeekReserve();
+        if (next < 0 || _next.IsReady(next))
         {
-            // The reserve's first segment changes only under this lock.
-            next = _segments.PeekReserve();
-            if (next >= 0 && _zeroedReserve != next)
-            {
-                ZeroSegment(next);
-            }
+            return false;
+        }
+
+        for (int i = 0; i < PiecesPerPreparation && !_next.Advance(_segments.PeekReserve); i++)
+        {
+            // One piece each, so that a link that comes meanwhile waits for no more than that.
         }
 
         return true;
@@ -424,9 +433,9 @@ internal sealed class LogWriter : IKeyRoom
             throw new PCacheFullException("The log has no segment left. Room for keys is reserved before they are accepted, so this is a defect.");
         }
 
-        if (_zeroedReserve != next && !RuleSwitch.IsBroken(BrokenRule.LinkBeforeTargetZeroed))
+        if (!RuleSwitch.IsBroken(BrokenRule.LinkBeforeTargetZeroed))
         {
-            ZeroSegment(next);
+            _next.Finish(next);
         }
 
         uint sequence = SequenceTracker.Next(_lastSequence);
@@ -434,16 +443,16 @@ internal sealed class LogWriter : IKeyRoom
         Store(at, _kset.AsSpan(0, MediaConstants.KsetHeaderSize), (uint)next, KsetHeader.MakeFlags(last: true, barrier: false, sequence));
         if (RuleSwitch.IsBroken(BrokenRule.LinkBeforeTargetZeroed))
         {
-            ZeroSegment(next);
+            _next.Finish(next);
         }
 
         _lastSequence = sequence;
-        _zeroedReserve = -1;
-        _segments.TakeForLog(out int refilled);
+        int refilled = _next.Take();
         _positions.AdvanceHead(new LogPosition(next, 0), MediaConstants.KsetHeaderSize);
 
         // The head's room was (at most) zero, the next segment's was counted while it was in reserve; what the reserve gained is new.
         Interlocked.Add(ref _availableBytes, (refilled * (long)SegmentRoom) - HeadRoom(at.Offset));
+        NextWanted?.Invoke();
     }
 
     private void Store(LogPosition at, Span<byte> bytes, uint countOrNext, ulong flags)
@@ -461,16 +470,5 @@ internal sealed class LogWriter : IKeyRoom
         }
 
         _region.WriteDurably(place, bytes);
-    }
-
-    private void ZeroSegment(int segment)
-    {
-        _segments.RaiseIfNeeded(segment); // before the link: falling back to an older key tail must not meet live keys in a log segment
-        if (!RuleSwitch.IsBroken(BrokenRule.LogSegmentNotZeroed))
-        {
-            RegionZeroing.Zero(_region, _segments.DataOffset(segment), _segments.DataSize);
-        }
-
-        _zeroedReserve = segment;
     }
 }

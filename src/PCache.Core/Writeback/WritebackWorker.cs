@@ -48,8 +48,6 @@ internal enum WritebackOutcome
 /// </remarks>
 internal sealed class WritebackWorker
 {
-    private const int PrefetchDistance = 2;
-
     /// <summary>Keys marked clean under one hold of a shard's lock: some microseconds.</summary>
     private const int KeysPerHold = 32;
 
@@ -199,7 +197,7 @@ internal sealed class WritebackWorker
     /// </summary>
     private bool VerifyRun(WritebackRun run)
     {
-        if (_verifyFirst)
+        if (_verifyFirst || !_payloadCrc)
         {
             return true;
         }
@@ -209,9 +207,9 @@ internal sealed class WritebackWorker
         long end = run.Offset + run.LengthBytes;
         for (; _verified < offsets.Length && offsets[_verified] < end; _verified++)
         {
-            if (_verified + PrefetchDistance < entries.Length)
+            if (_verified + 1 < entries.Length)
             {
-                ref readonly CacheKey ahead = ref _written[entries[_verified + PrefetchDistance]];
+                ref readonly CacheKey ahead = ref _written[entries[_verified + 1]]; // comes out of memory while this one is verified and written
                 _parts.Region.Prefetch(SourceOf(in ahead), (int)ahead.Length);
             }
 

@@ -1,0 +1,104 @@
+using PCache.Core.Pmem;
+using PCache.Core.Primitives;
+using PCache.Core.Segments;
+
+namespace PCache.Core.Ksets;
+
+/// <summary>
+/// The segment that the log goes on in next, the first of the reserve, and how much of it is zeroed.
+/// </summary>
+/// <remarks>
+/// Keeps true:
+/// <list type="bullet">
+/// <item>Its generation is raised, then each of its bytes zeroed, all durably, before <see cref="Finish"/> returns.</item>
+/// <item>A piece is zeroed only while the segment is the reserve's first, and taking it from there shuts out everybody who zeroes: nothing is zeroed
+/// that has become part of the log. Whoever takes it goes on where the preparation has come to, and waits for one piece of it at most.</item>
+/// <item>Each piece is drained by the thread that stored it. A failed piece is zeroed again.</item>
+/// </list>
+/// The lock is below the log writer's and above the pools'. <see cref="Finish"/> and <see cref="Take"/> are the writer's, under its own lock.
+/// </remarks>
+internal sealed class NextLogSegment(PmemRegion region, SegmentTable segments)
+{
+    /// <summary>Bytes zeroed under one hold of the lock: some tens of microseconds.</summary>
+    internal const int CheapPieceBytes = 256 << 10;
+
+    /// <summary>The same where each drain is a system call that waits for a disk.</summary>
+    private const int DearPieceBytes = 1 << 20;
+
+    private readonly Lock _lock = new();
+    private readonly int _pieceBytes = region.DrainIsCheap ? CheapPieceBytes : DearPieceBytes;
+    private int _segment = -1;
+    private int _zeroedBytes;
+    private volatile int _ready = -1;
+
+    /// <summary>Whether <paramref name="segment"/> is zeroed as a whole.</summary>
+    public bool IsReady(int segment) => _ready == segment;
+
+    /// <summary>Zeroes one piece of the segment that <paramref name="first"/> names, the reserve's first. Returns true once there is nothing more to zero.</summary>
+    public bool Advance(Func<int> first)
+    {
+        lock (_lock)
+        {
+            // Asked for under the lock: it leaves the reserve only under it.
+            int segment = first();
+            if (segment < 0)
+            {
+                return true;
+            }
+
+            ZeroPiece(segment);
+            return _ready == segment;
+        }
+    }
+
+    /// <summary>Zeroes whatever is left to zero.</summary>
+    public void Finish(int segment)
+    {
+        lock (_lock)
+        {
+            while (_ready != segment)
+            {
+                ZeroPiece(segment);
+            }
+        }
+    }
+
+    /// <summary>Takes the segment out of the reserve, for the log. Returns how many segments the reserve gained.</summary>
+    public int Take()
+    {
+        lock (_lock)
+        {
+            segments.TakeForLog(out int refilled);
+            _segment = -1;
+            _ready = -1;
+            return refilled;
+        }
+    }
+
+    private void ZeroPiece(int segment)
+    {
+        if (_ready == segment)
+        {
+            return;
+        }
+
+        if (_segment != segment)
+        {
+            segments.RaiseIfNeeded(segment); // before the link: falling back to an older key tail must not meet live keys in a log segment
+            _segment = segment;
+            _zeroedBytes = 0;
+        }
+
+        int length = Math.Min(_pieceBytes, segments.DataSize - _zeroedBytes);
+        if (!RuleSwitch.IsBroken(BrokenRule.LogSegmentNotZeroed))
+        {
+            RegionZeroing.Zero(region, segments.DataOffset(segment) + _zeroedBytes, length);
+        }
+
+        _zeroedBytes += length;
+        if (_zeroedBytes == segments.DataSize)
+        {
+            _ready = segment;
+        }
+    }
+}
