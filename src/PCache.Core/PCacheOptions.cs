@@ -64,7 +64,7 @@ public sealed record PCacheOptions
     /// <summary>Backing writes in flight at once inside one barrier group, 1 to 256. Default 8.</summary>
     public int WritebackConcurrency { get; init; } = 8;
 
-    /// <summary>Most payload bytes collected for one write-back group, 64 KiB to 1 GiB. Default 64 MiB; while writes wait for room, a quarter or a segment, if that is more.</summary>
+    /// <summary>Most payload bytes collected for one write-back group, 64 KiB to 1 GiB. Default 64 MiB; above the GC threshold and while writes wait for room, a quarter or a segment, if that is more.</summary>
     public int WritebackGroupBytes { get; init; } = 64 << 20;
 
     /// <summary>How long a write waits for room before it fails with <see cref="PCacheFullException"/>. Default: without limit.</summary>

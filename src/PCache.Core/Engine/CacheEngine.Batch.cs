@@ -213,7 +213,7 @@ internal sealed partial class CacheEngine
             }
 
             alone = Math.Min(left & -SectorSize, StripeSize - (int)(offset & (StripeSize - 1)));
-            if (!_space.MayTake(null) || !TryTakeRoom(alone, zeros: false, out PayloadRoom room))
+            if (!_space.MayTake(null, alone) || !TryTakeRoom(alone, zeros: false, out PayloadRoom room))
             {
                 return false;
             }

@@ -19,6 +19,9 @@ internal sealed partial class CacheEngine
         /// <summary>Work that comes during a sleep with an end waits no longer than this, whatever the sleep was for.</summary>
         private static readonly TimeSpan LongestSleep = TimeSpan.FromSeconds(1);
 
+        /// <summary>How long it may take until waiters hear again of room that looks the same as when they last heard.</summary>
+        private static readonly TimeSpan SameRoomAgain = TimeSpan.FromMilliseconds(50);
+
         /// <summary>Failures in a row after which those who wait for write-back are told so.</summary>
         private const int FailuresBeforeGivingUp = 3;
 
@@ -32,6 +35,8 @@ internal sealed partial class CacheEngine
         private volatile Exception? _error;
         private readonly long _collectUntil;
         private long? _dirtySince;
+        private long _announced = -1;
+        private long _announcedAt;
         private bool _collectNext;
         private bool _recheckDamage;
         private bool _stepFailed;
@@ -188,12 +193,17 @@ internal sealed partial class CacheEngine
 
             if (e._collector.ReclaimOne(sweepMore: e._memory.IsFull))
             {
-                e._space.Signal();
+                e.AnnounceRoom();
                 return TimeSpan.Zero;
             }
 
             if (e._collector.SweepSome())
             {
+                if (e._memory.IsBounded)
+                {
+                    e.AnnounceRoom(); // who waits because the index is too large
+                }
+
                 return TimeSpan.Zero;
             }
 
@@ -229,7 +239,7 @@ internal sealed partial class CacheEngine
             _collectNext = collect;
             if (WritebackWanted(spaceWanted, drainWanted, collectWanted, overThreshold, ref next))
             {
-                WritebackOutcome outcome = RunWriteback(spaceWanted);
+                WritebackOutcome outcome = RunWriteback(pressing: spaceWanted || overThreshold);
                 _requests.ReportProgress();
                 CompleteRequests();
                 if (outcome == WritebackOutcome.Moved)
@@ -266,7 +276,7 @@ internal sealed partial class CacheEngine
                     return TimeSpan.Zero;
                 }
 
-                e._space.Signal(); // room that another operation gave back is nobody else's to announce
+                AnnounceAgain(ref next);
             }
 
             return next;
@@ -280,6 +290,28 @@ internal sealed partial class CacheEngine
         {
             CacheEngine e = _engine;
             return e._memory.IsFull && (e._heads.RetireAll() || e._collector.SweepAll());
+        }
+
+        /// <summary>
+        /// Room that another operation gave back is nobody else's to announce. Where nothing has changed since the last time, it is announced only now and then:
+        /// a waiter that finds none asks for a step, and the two would keep each other busy for as long as write-back is paused.
+        /// </summary>
+        private void AnnounceAgain(ref TimeSpan next)
+        {
+            long room = _engine.FreeBytes;
+            TimeSpan since = _engine._clock.GetElapsedTime(_announcedAt);
+            if (IsManual || room != _announced || since >= SameRoomAgain)
+            {
+                _announced = room;
+                _announcedAt = _engine._clock.GetTimestamp();
+                since = TimeSpan.Zero;
+                _engine.AnnounceRoom();
+            }
+
+            if (!IsManual)
+            {
+                next = Earlier(next, SameRoomAgain - since);
+            }
         }
 
         private bool WritebackWanted(bool spaceWanted, bool drainWanted, bool collectWanted, bool overThreshold, ref TimeSpan next)
@@ -323,9 +355,9 @@ internal sealed partial class CacheEngine
             return true;
         }
 
-        private WritebackOutcome RunWriteback(bool spaceWanted)
+        private WritebackOutcome RunWriteback(bool pressing)
         {
-            WritebackOutcome outcome = _engine._writeback.RunGroup(spaceWanted, _stop.Token);
+            WritebackOutcome outcome = _engine._writeback.RunGroup(pressing, _stop.Token);
             if (outcome != WritebackOutcome.NoRoom)
             {
                 ForgetFailures();
@@ -344,7 +376,7 @@ internal sealed partial class CacheEngine
         {
             if (_engine._collector.Step(forGood))
             {
-                _engine._space.Signal();
+                _engine.AnnounceRoom();
             }
 
             CompleteRequests();

@@ -1,3 +1,5 @@
+using PCache.Core.Ksets;
+
 namespace PCache.Core.Engine;
 
 /// <summary>
@@ -7,10 +9,10 @@ namespace PCache.Core.Engine;
 /// </summary>
 internal sealed partial class CacheEngine
 {
-    private SpaceWaiter EnterQueue(out ITimer? timer)
+    private SpaceWaiter EnterQueue(long wantedBytes, out ITimer? timer)
     {
         _spaceWaits.Add(1);
-        SpaceWaiter waiter = _space.Enter();
+        SpaceWaiter waiter = _space.Enter(wantedBytes);
         timer = null;
         if (_options.SpaceTimeout != Timeout.InfiniteTimeSpan)
         {
@@ -27,6 +29,18 @@ internal sealed partial class CacheEngine
         }
 
         return waiter;
+    }
+
+    /// <summary>Room for payload that is free for sure, and has room in the log for its keys, however small they are.</summary>
+    private long FreeBytes => Math.Min(_segments.FreeCount * (long)_segments.DataSize, Math.Max(0, _log.AvailableBytes) / LogWriter.WorstCaseKeyBytes * SectorSize);
+
+    /// <summary>There may be room.</summary>
+    private void AnnounceRoom()
+    {
+        if (_space.HasWaiters)
+        {
+            _space.Signal(FreeBytes);
+        }
     }
 
     private void LeaveQueue(SpaceWaiter? waiter, ITimer? timer)

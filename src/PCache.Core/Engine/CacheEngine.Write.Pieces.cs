@@ -37,7 +37,7 @@ internal sealed partial class CacheEngine
         int wanted = partial
             ? SectorSize
             : Math.Min(data.Length & -SectorSize, StripeSize - (int)(offset & (StripeSize - 1)));
-        if (!_space.MayTake(turn) || !TryTakeRoom(wanted, zeros && !partial, out PayloadRoom room))
+        if (!_space.MayTake(turn, wanted) || !TryTakeRoom(wanted, zeros && !partial, out PayloadRoom room))
         {
             return WriteStep.NoRoom;
         }

@@ -90,7 +90,7 @@ internal sealed partial class CacheEngine
                     return SlowAction.WaitForRoom;
                 }
 
-                write.Turn = EnterQueue(out write.Timer);
+                write.Turn = EnterQueue(data.Length - write.Done, out write.Timer);
                 if (RuleSwitch.IsBroken(BrokenRule.WaitingWriteLeavesHole))
                 {
                     ForEachStripe(write.Offset / SectorSize, (write.Offset + data.Length + SectorSize - 1) / SectorSize, static (_, index, from, to) => index.Remove(from, to));

@@ -3,10 +3,14 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Engine;
 
 /// <summary>One operation that waits for room.</summary>
-internal sealed class SpaceWaiter
+/// <param name="wantedBytes">How much it has to write.</param>
+internal sealed class SpaceWaiter(long wantedBytes)
 {
     private readonly SemaphoreSlim _signal = new(0);
     private volatile Exception? _failure;
+
+    /// <summary>How much it has to write, in bytes.</summary>
+    internal long WantedBytes { get; } = wantedBytes;
 
     /// <summary>The waiter behind this one.</summary>
     internal SpaceWaiter? Next;
@@ -49,28 +53,44 @@ internal sealed class SpaceWaiter
 /// Operations that wait for room, in order of arrival.
 /// </summary>
 /// <remarks>
-/// Keeps true: only the head may take room while anybody waits, so nobody is overtaken; whoever leaves wakes the next one; a signal that comes between
-/// a failed try and the wait isn't lost. The lock is a leaf.
+/// Keeps true: of those who wait only the head may take room, so they are served in order; whoever leaves wakes the next one; a signal that comes between a
+/// failed try and the wait isn't lost.
+/// Whoever comes while others wait stands behind them, but for this: half of the free room that was announced, less what all who wait want, is to spare; each waiter
+/// that leaves releases a small share of it, which a newcomer may take at once. So a writer that was served goes on for a while, and doesn't have to queue again
+/// for its next write (which would cost a switch of threads for each write of a full cache); nobody's room is taken; and as shares are small, writers take turns.
+/// When the queue begins to form anew there is no room, so nothing is to spare.
+/// The lock is a leaf.
 /// </remarks>
 internal sealed class SpaceQueue
 {
+    /// <summary>A share is this many times what the leaver wanted, and no more bytes than <see cref="MostShareBytes"/>.</summary>
+    private const int WritesPerShare = 32;
+
+    private const int MostShareBytes = 256 << 10;
+
     private readonly Lock _lock = new();
     private SpaceWaiter? _head;
     private SpaceWaiter? _tail;
     private volatile int _count;
+    private long _wantedBytes;
+    private long _spareBytes;
+    private long _releasedBytes;
 
     /// <summary>Whether somebody waits.</summary>
     public bool HasWaiters => _count > 0;
 
-    /// <summary>Whether the caller may try to take room: nobody waits, or it is its turn.</summary>
-    public bool MayTake(SpaceWaiter? turn) => _count == 0 || RuleSwitch.IsBroken(BrokenRule.QueueJumped) || (turn is not null && ReferenceEquals(Volatile.Read(ref _head), turn));
+    /// <summary>Whether the caller may try to take room for <paramref name="bytes"/>: nobody waits, it is its turn, or there is that much to spare.</summary>
+    public bool MayTake(SpaceWaiter? turn, int bytes) => _count == 0 || MayTakeBesides(turn, bytes);
 
     /// <summary>Stands at the end of the queue.</summary>
-    public SpaceWaiter Enter()
+    public SpaceWaiter Enter(long wantedBytes)
     {
-        var waiter = new SpaceWaiter();
+        var waiter = new SpaceWaiter(wantedBytes);
         lock (_lock)
         {
+            _wantedBytes += wantedBytes;
+            _spareBytes = _count == 0 ? 0 : _spareBytes - wantedBytes;
+            Volatile.Write(ref _releasedBytes, _count == 0 ? 0 : _releasedBytes);
             if (RuleSwitch.IsBroken(BrokenRule.WaitersLastInFirstOut))
             {
                 waiter.Next = _head;
@@ -123,7 +143,15 @@ internal sealed class SpaceQueue
                     _tail = before;
                 }
 
+                _wantedBytes -= waiter.WantedBytes;
                 _count--;
+                long share = Math.Min(Math.Min(WritesPerShare * waiter.WantedBytes, MostShareBytes), _spareBytes);
+                if (share > 0)
+                {
+                    _spareBytes -= share;
+                    Interlocked.Add(ref _releasedBytes, share);
+                }
+
                 break;
             }
 
@@ -134,13 +162,15 @@ internal sealed class SpaceQueue
         }
     }
 
-    /// <summary>There may be room: the head tries again.</summary>
-    public void Signal()
+    /// <summary>There may be room, <paramref name="freeBytes"/> or more: the head tries again.</summary>
+    public void Signal(long freeBytes)
     {
         if (_count > 0 && !RuleSwitch.IsBroken(BrokenRule.FreedWithoutWaking))
         {
             lock (_lock)
             {
+                // What was to spare before still is: it was left over when all who wait now had theirs put aside.
+                _spareBytes = Math.Max(_spareBytes, (freeBytes / 2) - _wantedBytes - Math.Max(0, Volatile.Read(ref _releasedBytes)));
                 _head?.Signal();
             }
         }
@@ -156,5 +186,33 @@ internal sealed class SpaceQueue
                 at.Fail(failure);
             }
         }
+    }
+
+    private bool MayTakeBesides(SpaceWaiter? turn, int bytes)
+    {
+        if (RuleSwitch.IsBroken(BrokenRule.QueueJumped))
+        {
+            return true;
+        }
+
+        return turn is not null
+            ? ReferenceEquals(Volatile.Read(ref _head), turn)
+            : TakeReleased(bytes);
+    }
+
+    private bool TakeReleased(int bytes)
+    {
+        if (Volatile.Read(ref _releasedBytes) < bytes)
+        {
+            return false;
+        }
+
+        if (Interlocked.Add(ref _releasedBytes, -bytes) >= 0)
+        {
+            return true;
+        }
+
+        Interlocked.Add(ref _releasedBytes, bytes);
+        return false;
     }
 }

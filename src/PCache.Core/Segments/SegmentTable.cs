@@ -89,6 +89,18 @@ internal sealed class SegmentTable
     /// <summary>Current reference count.</summary>
     public int References(int segment) => Volatile.Read(ref _references[segment]);
 
+    /// <summary>Free segments that payload may have.</summary>
+    public int FreeCount
+    {
+        get
+        {
+            lock (_poolLock)
+            {
+                return _free.Count;
+            }
+        }
+    }
+
     /// <summary>Free segments kept for the log, for audits of a device at rest.</summary>
     internal int ReserveCount
     {

@@ -48,8 +48,8 @@ internal enum WritebackOutcome
 /// </remarks>
 internal sealed class WritebackWorker
 {
-    /// <summary>Keys marked clean under one hold of a shard's lock: some microseconds.</summary>
-    private const int KeysPerHold = 32;
+    /// <summary>Keys marked clean under one hold of a shard's lock: a microsecond or two.</summary>
+    private const int KeysPerHold = 8;
 
     private readonly WritebackParts _parts;
     private readonly IBlockDevice _backing;
@@ -119,8 +119,8 @@ internal sealed class WritebackWorker
     }
 
     /// <summary>
-    /// Writes one group back and moves the dirty tail behind it. <paramref name="pressing"/>: somebody waits for room, so a group that frees about a segment
-    /// soon is better than a large one.
+    /// Writes one group back and moves the dirty tail behind it. <paramref name="pressing"/>: somebody waits for room, or soon will, so a group that
+    /// frees about a segment soon is better than a large one.
     /// </summary>
     /// <exception cref="IOException">The backing or the medium failed; nothing was lost.</exception>
     /// <exception cref="OperationCanceledException">The device is being closed; nothing was lost.</exception>

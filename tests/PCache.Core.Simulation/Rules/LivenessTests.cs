@@ -86,23 +86,23 @@ public sealed class LivenessTests
     private static void WaitersAreServedInOrder()
     {
         var queue = new SpaceQueue();
-        SpaceWaiter first = queue.Enter();
-        SpaceWaiter second = queue.Enter();
-        Assert.Equal((true, false, false), (queue.MayTake(first), queue.MayTake(second), queue.MayTake(null)));
-        queue.Signal();
+        SpaceWaiter first = queue.Enter(Sector);
+        SpaceWaiter second = queue.Enter(Sector);
+        Assert.Equal((true, false, false), (queue.MayTake(first, Sector), queue.MayTake(second, Sector), queue.MayTake(null, Sector)));
+        queue.Signal(freeBytes: 0);
         Assert.True(first.WaitAsync(CancellationToken.None).Wait(Patience), "room came free, and the first isn't woken");
         queue.Leave(first);
         Assert.True(second.WaitAsync(CancellationToken.None).Wait(Patience), "the first has left, and the second isn't woken");
-        Assert.True(queue.MayTake(second));
+        Assert.True(queue.MayTake(second, Sector));
         queue.Leave(second);
-        Assert.True(queue.MayTake(null));
+        Assert.True(queue.MayTake(null, Sector));
     }
 
     private static void MissesLeaveRoomToWriters()
     {
         using var cache = new SmallCache();
         var queue = (SpaceQueue)Field(EngineOf(cache.Device), "_space");
-        SpaceWaiter writer = queue.Enter();
+        SpaceWaiter writer = queue.Enter(Sector);
         cache.Device.Read(0, new byte[Sector]);
         Assert.Equal(0, cache.Status.PendingKeys);
         queue.Leave(writer);
