@@ -55,8 +55,8 @@ internal sealed class SpaceWaiter(long wantedBytes)
 /// <remarks>
 /// Keeps true: of those who wait only the head may take room, so they are served in order; whoever leaves wakes the next one; a signal that comes between a
 /// failed try and the wait isn't lost.
-/// Whoever comes while others wait stands behind them, but for this: half of the free room that was announced, less what all who wait want, is to spare; each waiter
-/// that leaves releases a small share of it, which a newcomer may take at once. So a writer that was served goes on for a while, and doesn't have to queue again
+/// Whoever comes while others wait stands behind them, but for this: the free room that was announced, less what all who wait want and a sixteenth, is to spare;
+/// each waiter that leaves releases a small share of it, which a newcomer may take at once. So a writer that was served goes on for a while, and doesn't have to queue again
 /// for its next write (which would cost a switch of threads for each write of a full cache); nobody's room is taken; and as shares are small, writers take turns.
 /// When the queue begins to form anew there is no room, so nothing is to spare.
 /// The lock is a leaf.
@@ -170,7 +170,7 @@ internal sealed class SpaceQueue
             lock (_lock)
             {
                 // What was to spare before still is: it was left over when all who wait now had theirs put aside.
-                _spareBytes = Math.Max(_spareBytes, (freeBytes / 2) - _wantedBytes - Math.Max(0, Volatile.Read(ref _releasedBytes)));
+                _spareBytes = Math.Max(_spareBytes, freeBytes - (freeBytes / 16) - _wantedBytes - Math.Max(0, Volatile.Read(ref _releasedBytes)));
                 _head?.Signal();
             }
         }

@@ -26,7 +26,7 @@ public sealed class PowerCutTests
             ],
             () => CutAtDrains(restEvery: 1, cutsAtLink: 1)
         },
-        { [BrokenRule.ZeroingNotDrained, BrokenRule.LinkBeforeTargetZeroed], () => CutAtDrains(restEvery: 12, cutsAtLink: 80) }, // the next log segment isn't zeroed ahead of time then
+        { [BrokenRule.ZeroingNotDrained, BrokenRule.LinkBeforeTargetZeroed], () => CutAtDrains(restEvery: 20, cutsAtLink: 80) }, // the next log segment isn't zeroed ahead of time then
         { BrokenRule.ZerosTakenForDurable, ZerosAreDurable },
         { BrokenRule.FirstDirtyTailOverLatest, FirstDirtyTailLeavesTheLatest },
     };

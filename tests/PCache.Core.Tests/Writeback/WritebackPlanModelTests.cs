@@ -18,7 +18,7 @@ public class WritebackPlanModelTests
             from length in Gen.Frequency((4, Gen.Choose(1, 1200)), (1, Gen.Choose(1, 9000)))
             select sectors ? new Entry(offset & -512, (length + 511) & -512) : new Entry(offset, length);
         Gen<Group> group =
-            from count in Gen.Choose(0, 40)
+            from count in Gen.Frequency((9, Gen.Choose(0, 40)), (1, Gen.Choose(250, 700)))
             from entries in entry.ArrayOf(count)
             from blockSize in Gen.Elements(1, 512, 4096)
             from deviceLength in Gen.Choose(0, MaxDeviceLength)

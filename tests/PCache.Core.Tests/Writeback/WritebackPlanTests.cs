@@ -1,3 +1,4 @@
+using PCache.Core.Tests.Support;
 using PCache.Core.Writeback;
 
 namespace PCache.Core.Tests.Writeback;
@@ -23,6 +24,32 @@ public class WritebackPlanTests
     [Fact]
     public void The_later_of_two_equal_entries_wins() =>
         Check(Plan(1, Endless, 1000, (100, 10, 1000), (100, 10, 2000)), "100+10:1", "100+10@2000");
+
+    [Fact]
+    public void Many_entries_come_out_sorted_however_far_apart_they_are()
+    {
+        var plan = new WritebackPlan();
+        TestRuns.ForSeeds(20, seed =>
+        {
+            // From neighbours up to offsets with bits all over a long.
+            var random = new Random(seed);
+            long range = 1L << random.Next(12, 46);
+            long start = random.NextInt64(1L << 60) & -512;
+            long[] offsets = [.. Enumerable.Range(0, 3000).Select(_ => start + (random.NextInt64(range) * 512)).Distinct()];
+            plan.Clear();
+            for (int i = 0; i < offsets.Length; i++)
+            {
+                plan.Add(offsets[i], 512, i * 100_000L);
+            }
+
+            plan.Build(1, Endless, 512);
+            int[] order = [.. Enumerable.Range(0, offsets.Length).OrderBy(i => offsets[i])];
+            string what = $"seed {seed}";
+            Assert.True(order.Select(i => (offsets[i], 512, i * 100_000L)).SequenceEqual(plan.Pieces.ToArray().Select(p => (p.Offset, p.LengthBytes, p.Source))), what);
+            Assert.True(order.AsSpan().SequenceEqual(plan.SortedEntries), what);
+            Assert.True(order.Select(i => offsets[i]).SequenceEqual(plan.SortedOffsets.ToArray()), what);
+        });
+    }
 
     [Fact]
     public void Later_inside_earlier() =>
