@@ -89,8 +89,13 @@ internal sealed class SpaceQueue
         lock (_lock)
         {
             _wantedBytes += wantedBytes;
-            _spareBytes = _count == 0 ? 0 : _spareBytes - wantedBytes;
-            Volatile.Write(ref _releasedBytes, _count == 0 ? 0 : _releasedBytes);
+            _spareBytes -= wantedBytes;
+            if (_count == 0)
+            {
+                _spareBytes = 0;
+                Interlocked.Exchange(ref _releasedBytes, 0);
+            }
+
             if (RuleSwitch.IsBroken(BrokenRule.WaitersLastInFirstOut))
             {
                 waiter.Next = _head;
