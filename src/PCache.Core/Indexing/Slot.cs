@@ -121,6 +121,14 @@ internal struct Slot : IEquatable<Slot>
         };
     }
 
+    /// <summary>Whether two slots of payload differ in nothing but, perhaps, that one of them is clean.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly bool IsSameButClean(Slot other) => ((Low ^ other.Low) | ((High ^ other.High) & ~CleanBit)) == 0;
+
+    /// <summary>The backing has this payload.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void MakeClean() => High |= CleanBit;
+
     /// <summary>What the slot of the same extent is some sectors further on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly Slot Advance(int sectors) => new() { Low = Low, High = High + ((ulong)sectors * OneSector * (High & 1)) };

@@ -124,6 +124,32 @@ internal readonly unsafe partial struct StripeIndex : IEquatable<StripeIndex>
         return TryGetSingleRun(start, end, out piece);
     }
 
+    /// <summary>
+    /// Makes the key of a whole extent clean, as far as it is still shown, where that can be told from one slot: an extent of one whole page that isn't taken apart.
+    /// False: nothing was done, and <see cref="ReplaceWhere"/> has to.
+    /// </summary>
+    public bool TryMarkPageClean(in Extent extent)
+    {
+        if (extent.Length != Slot.PageSectors || (extent.Start & (Slot.PageSectors - 1)) != 0)
+        {
+            return false;
+        }
+
+        Slot* slot = StripeEntry.Find(Entry, extent.Start >> 3);
+        if (slot != null && slot->Kind == SlotKind.Fragmented)
+        {
+            return false;
+        }
+
+        if (slot != null && slot->IsSameButClean(Slot.Pack(in extent)))
+        {
+            slot->MakeClean();
+        }
+
+        GC.KeepAlive(_directory);
+        return true;
+    }
+
     /// <summary>Makes [start, end) a gap.</summary>
     public void Remove(int start, int end)
     {

@@ -353,11 +353,11 @@ internal sealed class WritebackWorker
             IndexShard shard = _parts.Index.For(stripe);
             using (shard.Gate.Hold())
             {
-                StripeIndex? index = shard.Stripes.Find(stripe);
+                bool any = shard.Stripes.TryFind(stripe, out StripeIndex index);
                 int limit = Math.Min(entries.Length, i + KeysPerHold);
                 for (; i < limit && KeyExtents.StripeOf(in _written[entries[i]]) == stripe; i++)
                 {
-                    if (index is not null)
+                    if (any)
                     {
                         MarkClean(index, in _written[entries[i]]);
                     }
@@ -369,9 +369,13 @@ internal sealed class WritebackWorker
     private void MarkClean(StripeIndex index, in CacheKey key)
     {
         Extent extent = KeyExtents.ToExtent(in key, ExtentFlags.Clean);
-        var same = new SameKeyFilter(ExtentIdentity.Of(in extent));
-        _pieces.Clear();
-        index.ReplaceWhere(in extent, ref same, _pieces);
+        if (!index.TryMarkPageClean(in extent))
+        {
+            var same = new SameKeyFilter(ExtentIdentity.Of(in extent));
+            _pieces.Clear();
+            index.ReplaceWhere(in extent, ref same, _pieces);
+        }
+
         if (RuleSwitch.IsBroken(BrokenRule.NewerMarkedClean))
         {
             index.Insert(in extent);
