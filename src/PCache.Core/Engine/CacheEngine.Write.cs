@@ -24,7 +24,12 @@ internal sealed partial class CacheEngine
             }
 
             EnsureLength(offset + data.Length);
-            WriteAll(offset, data, zeros: false);
+            int done = WriteDirectly(OperationGate.IndexOf(token), offset, data);
+            if (done < data.Length)
+            {
+                WriteAll(offset + done, data[done..], zeros: false);
+            }
+
             if (IsForced(durability))
             {
                 FlushLog();
@@ -162,8 +167,11 @@ internal sealed partial class CacheEngine
         try
         {
             int done = 0;
-            if (offset + data.Length <= Length && (durability == WriteDurability.Normal || _region.DrainIsCheap))
+            if (offset + data.Length <= Length && (durability == WriteDurability.Normal || _drainIsCheap))
             {
+                int index = OperationGate.IndexOf(token);
+                done = data.IsEmpty ? 0 : WriteDirectly(index, offset, data.Span);
+                _writtenBytes.Add(index, -done); // counted as a whole below
                 while (Clip(offset, data.Length, done) is var left && left > 0)
                 {
                     if (TryWriteSome(offset + done, data.Span.Slice(done, left), zeros: false, turn: null, merge: null, out int written) is WriteStep.NoRoom or WriteStep.Miss)

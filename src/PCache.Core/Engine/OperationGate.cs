@@ -42,6 +42,9 @@ internal sealed class OperationGate
         return token;
     }
 
+    /// <summary>The cell that an operation counts in, as <see cref="ThreadIndex"/> numbers them.</summary>
+    public static int IndexOf(int token) => token / IntsPerCell;
+
     /// <summary>Enters as <see cref="Enter"/> does; the exit may be on any thread.</summary>
     public int EnterShared()
     {

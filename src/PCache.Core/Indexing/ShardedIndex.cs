@@ -25,7 +25,7 @@ internal sealed class ShardedIndex : IDisposable
     public const int StripeShift = 22;
 
     // Few threads meet in one of them even where there are few cores; a flush passes those that have nothing to log.
-    private const int MinShards = 16;
+    private const int MinShards = 8;
     private const int MaxShards = 64;
 
     private readonly IndexShard[] _shards;

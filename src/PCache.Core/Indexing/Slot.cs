@@ -86,6 +86,17 @@ internal struct Slot : IEquatable<Slot>
         };
     }
 
+    /// <summary>The slot of dirty payload of one whole page that was logged as such.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Slot PackPage(uint crc, ulong generation, uint segment, uint payloadSector) => new()
+    {
+        Low = crc | ((generation & Extent.GenerationMask) << 32),
+        High = (ulong)SlotKind.Payload
+            | ((segment & SegmentMask) << SegmentShift)
+            | ((ulong)(PageSectors - 1) << LengthShift)
+            | ((payloadSector & PayloadMask) << PayloadShift),
+    };
+
     /// <summary>The slot of a page whose sectors have slots of their own.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Slot Fragmented(nint sectors, uint mask) => new() { Low = (ulong)sectors, High = (ulong)SlotKind.Fragmented | ((ulong)mask << SectorMaskShift) };

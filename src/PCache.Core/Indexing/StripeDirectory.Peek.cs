@@ -25,54 +25,13 @@ internal sealed unsafe partial class StripeDirectory
             return false;
         }
 
-        ulong table = Volatile.Read(ref _table);
-        int log2 = (int)(table & 63);
-        StripeEntry* entries = (StripeEntry*)(table >> 6 << 4);
-        int number = entries[Bucket(stripe, ShiftOf(log2))].Head;
-        StripeEntry* entry = null;
-        for (int step = 0; (uint)number < 1u << log2 && step < LongestWalk; step++)
-        {
-            if (entries[number].Stripe == stripe)
-            {
-                entry = entries + number;
-                break;
-            }
-
-            number = entries[number].Next;
-        }
-
-        if (entry == null)
+        Slot* place = PeekPage(gate, version, stripe, start >> 3);
+        if (place == null)
         {
             return false;
         }
 
-        int page = start >> 3;
-        ulong chunkBit = 1UL << (page >> StripeEntry.ChunkShift);
-        ulong chunks = entry->Chunks;
-        ulong header = entry->Root;
-        if ((chunks & chunkBit) == 0)
-        {
-            return false;
-        }
-
-        if ((chunks & (chunks - 1)) != 0)
-        {
-            if (!gate.IsUnchangedSince(version))
-            {
-                return false;
-            }
-
-            header = ((ulong*)header)[BitOperations.PopCount(chunks & (chunkBit - 1))];
-        }
-
-        uint pages = StripeEntry.PagesOf(header);
-        uint pageBit = 1u << (page & (StripeEntry.ChunkPages - 1));
-        if ((pages & pageBit) == 0 || !gate.IsUnchangedSince(version))
-        {
-            return false;
-        }
-
-        Slot slot = StripeEntry.SlotsOf(header)[BitOperations.PopCount(pages & (pageBit - 1))];
+        Slot slot = *place;
         int inPage = start & (Slot.PageSectors - 1);
         if (slot.Kind != SlotKind.Fragmented)
         {
@@ -93,4 +52,85 @@ internal sealed unsafe partial class StripeDirectory
         GC.KeepAlive(this);
         return gate.IsUnchangedSince(version);
     }
+
+    /// <summary>
+    /// Finds the slot of a page without taking the shard's lock, so that it can be overwritten under it without being searched once more. True:
+    /// <paramref name="found"/> was it at the moment of its version. False says nothing. Any thread, inside an operation.
+    /// </summary>
+    public bool TryPeekPage(Latch gate, long stripe, int page, out PeekedPage found)
+    {
+        long version = gate.Version;
+        Slot* place = (version & 1) != 0 ? null : PeekPage(gate, version, stripe, page);
+        if (place == null || place->Kind == SlotKind.Fragmented)
+        {
+            found = default;
+            return false;
+        }
+
+        found = new PeekedPage(place, version);
+        GC.KeepAlive(this);
+        return true;
+    }
+
+    /// <summary>The place of a page's slot, true at the moment of an even version, and in memory that stays mapped; null: it couldn't be told.</summary>
+    private Slot* PeekPage(Latch gate, long version, long stripe, int page)
+    {
+        ulong table = Volatile.Read(ref _table);
+        int log2 = (int)(table & 63);
+        StripeEntry* entries = (StripeEntry*)(table >> 6 << 4);
+        int number = entries[Bucket(stripe, ShiftOf(log2))].Head;
+        StripeEntry* entry = null;
+        for (int step = 0; (uint)number < 1u << log2 && step < LongestWalk; step++)
+        {
+            if (entries[number].Stripe == stripe)
+            {
+                entry = entries + number;
+                break;
+            }
+
+            number = entries[number].Next;
+        }
+
+        if (entry == null)
+        {
+            return null;
+        }
+
+        ulong chunkBit = 1UL << (page >> StripeEntry.ChunkShift);
+        ulong chunks = entry->Chunks;
+        ulong header = entry->Root;
+        if ((chunks & chunkBit) == 0)
+        {
+            return null;
+        }
+
+        if ((chunks & (chunks - 1)) != 0)
+        {
+            if (!gate.IsUnchangedSince(version))
+            {
+                return null;
+            }
+
+            header = ((ulong*)header)[BitOperations.PopCount(chunks & (chunkBit - 1))];
+        }
+
+        uint pages = StripeEntry.PagesOf(header);
+        uint pageBit = 1u << (page & (StripeEntry.ChunkPages - 1));
+        if ((pages & pageBit) == 0 || !gate.IsUnchangedSince(version))
+        {
+            return null;
+        }
+
+        return StripeEntry.SlotsOf(header) + BitOperations.PopCount(pages & (pageBit - 1));
+    }
+}
+
+/// <summary>The slot of a page that was found without the lock.</summary>
+internal readonly unsafe struct PeekedPage(Slot* place, long version)
+{
+    /// <summary>The version of the shard's lock at which it was found, to be entered with <see cref="Latch.TryEnterUnchanged"/>.</summary>
+    public long Version { get; } = version;
+
+    /// <summary>Overwrites it. The caller has entered the shard's lock with <see cref="Version"/>, and holds it.</summary>
+    public void Set(Slot slot) => *place = slot;
 }

@@ -77,22 +77,24 @@ internal readonly unsafe partial struct StripeIndex
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void InsertPage(in Extent extent)
     {
-        int page = extent.Start >> 3;
+        InsertPage(extent.Start >> 3, Slot.Pack(in extent));
+    }
+
+    /// <summary>Makes a slot for a page that is missing or taken apart.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private Slot* MakePage(int page)
+    {
         StripeEntry* entry = Entry;
+        IndexArena arena = _directory.Arena;
         Slot* slot = StripeEntry.Find(entry, page);
-        if (slot == null)
+        if (slot != null)
         {
-            IndexArena arena = _directory.Arena;
-            arena.EnsureRoom();
-            slot = StripeEntry.Reserve(arena, entry, page >> StripeEntry.ChunkShift, 1u << (page & (StripeEntry.ChunkPages - 1)));
-        }
-        else
-        {
-            StripeEntry.GiveSectors(_directory.Arena, slot);
+            StripeEntry.GiveSectors(arena, slot);
+            return slot;
         }
 
-        *slot = Slot.Pack(in extent);
-        GC.KeepAlive(_directory);
+        arena.EnsureRoom();
+        return StripeEntry.Reserve(arena, entry, page >> StripeEntry.ChunkShift, 1u << (page & (StripeEntry.ChunkPages - 1)));
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -71,6 +71,21 @@ internal readonly unsafe partial struct StripeIndex : IEquatable<StripeIndex>
         InsertAny(in extent);
     }
 
+    /// <summary>Puts the slot of a whole page over whatever is there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void InsertPage(int page, Slot packed)
+    {
+        StripeEntry* entry = Entry;
+        Slot* slot = StripeEntry.Find(entry, page);
+        if (slot == null || slot->Kind == SlotKind.Fragmented)
+        {
+            slot = MakePage(page);
+        }
+
+        *slot = packed;
+        GC.KeepAlive(_directory);
+    }
+
     /// <summary>
     /// Appends what is in [start, end) to <paramref name="pieces"/>, clipped and in order, with gaps where nothing is, so that the pieces tile the range exactly.
     /// Returns the number of pieces appended.

@@ -146,6 +146,18 @@ internal sealed class LogWriter : IKeyRoom
         return pending.Count >= MediaConstants.MaxKeysPerKset;
     }
 
+    /// <summary>Whether <see cref="NextKey"/> can't fail, and reads no clock: to be asked when a shard's lock is about to be entered unchanged since.</summary>
+    public bool IsOpen(int shard) => _pending[shard].IsOpen;
+
+    /// <summary>As <see cref="Add"/>, for a key that the caller stores in place before it releases the shard's lock.</summary>
+    public ref CacheKey NextKey(int shard, out bool relieve)
+    {
+        PendingKeys pending = _pending[shard];
+        ref CacheKey key = ref pending.Next(_clock);
+        relieve = pending.Count >= MediaConstants.MaxKeysPerKset;
+        return ref key;
+    }
+
     /// <summary>
     /// Logs a shard's long list: at once if nobody else is appending, in any case if it is very long. A medium that fails is not the caller's error: the
     /// keys stay pending, and whoever wants them durable is told.

@@ -18,8 +18,14 @@ internal sealed class PendingKeys : CacheLinePadded
     /// <summary>The keys.</summary>
     public ReadOnlySpan<CacheKey> Keys => _keys.AsSpan(0, _count);
 
+    /// <summary>Whether <see cref="Next"/> would do no more than to hand out a place: not the first key, and the array needn't grow. Without the lock it may be outdated.</summary>
+    public bool IsOpen => (uint)(_count - 1) < (uint)(_keys.Length - 1);
+
     /// <summary>Adds a key.</summary>
-    public void Add(in CacheKey key, TimeProvider clock)
+    public void Add(in CacheKey key, TimeProvider clock) => Next(clock) = key;
+
+    /// <summary>Adds a key that the caller stores at once.</summary>
+    public ref CacheKey Next(TimeProvider clock)
     {
         int count = _count;
         if ((uint)count >= (uint)_keys.Length)
@@ -27,12 +33,13 @@ internal sealed class PendingKeys : CacheLinePadded
             Array.Resize(ref _keys, Math.Max(MediaConstants.MaxKeysPerKset, _keys.Length * 2));
         }
 
-        _keys[count] = key;
         Volatile.Write(ref _count, count + 1);
         if (count == 0)
         {
             Since = clock.GetTimestamp();
         }
+
+        return ref _keys[count];
     }
 
     /// <summary>Forgets all keys.</summary>

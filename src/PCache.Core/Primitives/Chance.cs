@@ -25,7 +25,10 @@ internal sealed class Chance
     public static Chance FromSeed(int seed, int cores) => new(new Random(seed), cores);
 
     /// <summary>Number of the core that this thread runs on, 0 or more; on the machine itself a number of the thread's own, which keeps what it uses as well apart, and stays.</summary>
-    public uint CurrentCore() => _random is null ? (uint)ThreadIndex.Current : (uint)_random.Next(Cores);
+    public uint CurrentCore() => CurrentCore(_random is null ? ThreadIndex.Current : 0);
+
+    /// <summary>The same, for the thread whose number is known.</summary>
+    public uint CurrentCore(int threadIndex) => _random is null ? (uint)threadIndex : (uint)_random.Next(Cores);
 
     /// <summary>A random number from 1 to the largest but one.</summary>
     public uint NextSequence() => (uint)(_random ?? Random.Shared).NextInt64(1, uint.MaxValue);

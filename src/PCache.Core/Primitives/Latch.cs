@@ -65,6 +65,10 @@ internal sealed class Latch : CacheLinePadded
         return (version & 1) == 0 && Interlocked.CompareExchange(ref _version, version + 1, version) == version;
     }
 
+    /// <summary>Takes it if nobody holds it, or has held it since <see cref="Version"/> was <paramref name="version"/>, an even one: what was found then still holds.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryEnterUnchanged(long version) => Interlocked.CompareExchange(ref _version, version + 1, version) == version;
+
     /// <summary>Leaves it. The caller holds it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Exit()

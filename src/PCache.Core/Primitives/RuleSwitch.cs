@@ -19,6 +19,9 @@ internal static class RuleSwitch
     /// <summary>Whether this thread has broken <paramref name="rule"/>.</summary>
     public static bool IsBroken(BrokenRule rule) => Armed && _broken == rule;
 
+    /// <summary>Whether this thread has broken any: short cuts are left out then, so that the rules need be breakable in one place only.</summary>
+    public static bool IsAnyBroken => Armed && _broken != BrokenRule.None;
+
     /// <summary>Breaks a rule for this thread until the result is disposed.</summary>
     /// <exception cref="InvalidOperationException">The process doesn't allow it.</exception>
     public static Restore Break(BrokenRule rule)

@@ -24,9 +24,11 @@ internal sealed class StripedCounter
     }
 
     /// <summary>Adds. No fence.</summary>
-    public void Add(long value)
+    public void Add(long value) => Add(ThreadIndex.Current, value);
+
+    /// <summary>Adds in the cell of this thread, or in the shared one. No fence.</summary>
+    public void Add(int index, long value)
     {
-        int index = ThreadIndex.Current;
         ref long cell = ref _cells[index * LongsPerCell];
         if (index != ThreadIndex.Shared)
         {

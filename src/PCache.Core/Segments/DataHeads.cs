@@ -59,9 +59,12 @@ internal sealed class DataHeads
     public ZeroCrcs ZeroPayloadCrcs { get; }
 
     /// <summary>Hands out up to <paramref name="wantedBytes"/> (a multiple of 512), and room for one key; less payload where a segment ends; nothing when either is full.</summary>
-    public bool TryTake(int wantedBytes, out PayloadRoom room)
+    public bool TryTake(int wantedBytes, out PayloadRoom room) => TryTake(ThreadIndex.Current, wantedBytes, out room);
+
+    /// <summary>The same, for the thread whose number is known.</summary>
+    public bool TryTake(int threadIndex, int wantedBytes, out PayloadRoom room)
     {
-        Head head = _heads[_chance.CurrentCore() % (uint)_heads.Length];
+        Head head = _heads[_chance.CurrentCore(threadIndex) % (uint)_heads.Length];
         using (head.Gate.Hold())
         {
             if (head.Keys > 0 && head.References > 0 && wantedBytes <= _dataSize - head.Next)
@@ -77,7 +80,7 @@ internal sealed class DataHeads
         return TryTakeSlowly(head, wantedBytes, zeros: false, out room);
     }
 
-    /// <summary>As <see cref="TryTake"/>, with payload of zeros that all zero keys of its segment share.</summary>
+    /// <summary>As <see cref="TryTake(int, out PayloadRoom)"/>, with payload of zeros that all zero keys of its segment share.</summary>
     public bool TryTakeZeros(int wantedBytes, out PayloadRoom room) =>
         TryTakeSlowly(_heads[_chance.CurrentCore() % (uint)_heads.Length], wantedBytes, zeros: true, out room);
 

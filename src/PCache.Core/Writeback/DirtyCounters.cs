@@ -21,9 +21,11 @@ internal sealed class DirtyCounters
 
     public void Remove(long keys, long lengthBytes) => Add(-keys, -lengthBytes);
 
-    public void Add(long keys, long lengthBytes)
+    public void Add(long keys, long lengthBytes) => Add(ThreadIndex.Current, keys, lengthBytes);
+
+    /// <summary>Adds in the cell of this thread, or in the shared one.</summary>
+    public void Add(int index, long keys, long lengthBytes)
     {
-        int index = ThreadIndex.Current;
         Span<long> cell = _cells.AsSpan(index * LongsPerCell, LongsPerCell);
         if (index != ThreadIndex.Shared)
         {
