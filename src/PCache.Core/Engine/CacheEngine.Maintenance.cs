@@ -85,6 +85,19 @@ internal sealed partial class CacheEngine
         /// <summary>There is something to do now: somebody waits, or a setting has changed.</summary>
         public void NoteUrgentWork() => _thread?.WakeNow();
 
+        /// <summary>
+        /// A segment was begun. The thread may be dozing until a timer, and a fast writer fills a cache within that time: it is woken where write-back is meant to begin at
+        /// once, or has to begin because the cache fills up.
+        /// </summary>
+        public void NoteSegmentOpened()
+        {
+            CacheEngine e = _engine;
+            if (e._options.WritebackDelay < LongestSleep || e._segments.UsedCount * 100L >= (long)Volatile.Read(ref e._gcPercent) * e._segments.Count)
+            {
+                NoteUrgentWork();
+            }
+        }
+
         /// <summary>Damaged data was given up.</summary>
         public void RecheckDamage()
         {

@@ -113,6 +113,7 @@ internal sealed partial class CacheEngine
 
         // A writer that retires the last data head frees its segment itself, maybe after the last step that looked.
         _segments.Unreferenced = _maintenance.NoteUrgentWork;
+        _heads.SegmentOpened = _maintenance.NoteSegmentOpened;
 
         // A busy log fills a segment in less time than the maintenance may sleep.
         _log.NextWanted = _maintenance.NoteUrgentWork;

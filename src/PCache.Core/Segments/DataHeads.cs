@@ -55,6 +55,9 @@ internal sealed class DataHeads
         ZeroPayloadCrcs = new ZeroCrcs(_zeroPayloadBytes);
     }
 
+    /// <summary>Called, on any thread and under a head's lock, when a head has begun a new segment: there is one segment less to write to.</summary>
+    public Action? SegmentOpened { get; set; }
+
     /// <summary>Checksums of zero payloads.</summary>
     public ZeroCrcs ZeroPayloadCrcs { get; }
 
@@ -253,6 +256,7 @@ internal sealed class DataHeads
             head.Segment = segment;
             head.Next = 0;
             left = _dataSize;
+            SegmentOpened?.Invoke();
         }
 
         int length = Math.Min(wantedBytes, left) & -MediaConstants.SectorSize;
