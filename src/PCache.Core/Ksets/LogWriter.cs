@@ -101,7 +101,17 @@ internal sealed class LogWriter : IKeyRoom
     public Func<bool>? ReturnReserved { get; set; }
 
     /// <summary>Reserves room for <paramref name="keys"/> keys; false: there is none now. <paramref name="anew"/>: keys that stand in the log already may have the last of it.</summary>
-    public bool TryReserve(int keys, bool anew = false) => TryReserveAtOnce(keys, anew) || (ReturnReserved?.Invoke() == true && TryReserveAtOnce(keys, anew));
+    public bool TryReserve(int keys, bool anew = false)
+    {
+        if (TryReserveAtOnce(keys, anew))
+        {
+            return true;
+        }
+
+        // Whether or not it was this call that brought something back: another thread's may have done so just before.
+        ReturnReserved?.Invoke();
+        return TryReserveAtOnce(keys, anew);
+    }
 
     /// <inheritdoc/>
     public bool TryReserveAhead(int keys)

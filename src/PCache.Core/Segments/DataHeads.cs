@@ -196,7 +196,14 @@ internal sealed class DataHeads
             }
         }
 
-        return _keyRoom.TryReserve() || (ReturnReserved() && _keyRoom.TryReserve());
+        if (_keyRoom.TryReserve())
+        {
+            return true;
+        }
+
+        // Whether or not it was this call that brought something back: another thread's may have done so just before.
+        ReturnReserved();
+        return _keyRoom.TryReserve();
     }
 
     private PayloadRoom TakeZerosLocked(Head head, int wantedBytes, bool mayOpen)
