@@ -123,8 +123,8 @@ public sealed class IndexMemoryTests
             Assert.True(data.AsSpan().SequenceEqual(content.AsSpan(at, 512)), $"at {at}");
         }
 
-        Assert.True(device.Internals.Memory.IsFull);
-        Assert.True(device.Internals.Index.UsedBytes <= Bound + IndexMemory.SlackBytes(Bound));
+        // A miss has its placeholder in the index when it asks whether there is room, and takes it out afterwards.
+        Assert.InRange(device.Internals.Index.UsedBytes, Bound - 4096, Bound + IndexMemory.SlackBytes(Bound));
         Assert.True(device.GetStatus().SegmentsUsed < Segments / 2, "what stopped the filling was not the memory");
         device.Read(0, data);
         long hits = device.GetStatus().HitBytes;
