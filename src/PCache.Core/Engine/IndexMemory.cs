@@ -44,7 +44,7 @@ internal sealed class IndexMemory
     /// <exception cref="PCacheIndexMemoryException">It can't.</exception>
     public static void CheckCapacity(long? bound, int segments, int dataBytes)
     {
-        long needed = FixedBytes + (segments * (dataBytes / MediaConstants.BlockSize) * (long)BytesPerPage);
+        long needed = FixedBytes + ((long)segments * (dataBytes / MediaConstants.BlockSize) * BytesPerPage);
         if (bound < needed)
         {
             throw new PCacheIndexMemoryException(needed, bound.Value, string.Create(

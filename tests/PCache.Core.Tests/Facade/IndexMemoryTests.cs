@@ -177,6 +177,19 @@ public sealed class IndexMemoryTests
     }
 
     [Theory]
+    [InlineData(1 << 19)]
+    [InlineData((1 << 19) + 1000)]
+    [InlineData(1 << 20)]
+    public void The_largest_caches_need_what_all_their_pages_need(int segments)
+    {
+        const int DataBytes = (16 << 20) - 12288;
+        long needed = IndexMemory.FixedBytes + (segments * 4093L * IndexMemory.BytesPerPage);
+        PCacheIndexMemoryException refused = Assert.Throws<PCacheIndexMemoryException>(() => IndexMemory.CheckCapacity(needed - 1, segments, DataBytes));
+        Assert.Equal(needed, refused.NeededBytes);
+        IndexMemory.CheckCapacity(needed, segments, DataBytes);
+    }
+
+    [Theory]
     [InlineData(0)]
     [InlineData(2)]
     public void Opening_refuses_a_bound_below_what_is_in_the_cache(int helpers)
