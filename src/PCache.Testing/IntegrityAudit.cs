@@ -14,7 +14,8 @@ internal sealed class IntegrityException(string message) : Exception(message);
 /// <summary>
 /// What a device at rest counts, against a recount. Keeps true: the references of each segment are those of the keys from the key tail on and of the keys
 /// that aren't logged yet, plus one for a data head; the log's room that is left is what head and reserve have, less the worst case of each key that isn't
-/// logged yet; no placeholder stands in the index, and each stripe's index is sound in itself. Changes nothing.
+/// logged yet; what is dirty are the live keys from the dirty tail on, and those that aren't logged yet, but for clean ones; no placeholder stands in the index, and each
+/// stripe's index is sound in itself. Changes nothing.
 /// </summary>
 internal static class IntegrityAudit
 {
@@ -26,11 +27,13 @@ internal static class IntegrityAudit
         SegmentTable segments = engine.Segments;
         List<CacheKey> pending = engine.Log.CopyPending();
         using PmemRegion copy = Copy(region);
-        ReplayResult replay = LogReplay.Run(copy, MediaLoader.Load(copy), new Sink(), null);
+        var dirty = new DirtySink(engine.DirtyTail);
+        ReplayResult replay = LogReplay.Run(copy, MediaLoader.Load(copy), dirty, null);
         int[] expected = replay.Use.References.ToArray();
         foreach (CacheKey key in pending)
         {
             expected[(int)key.Segment]++;
+            dirty.Count(in key);
         }
 
         foreach (int open in engine.Heads.OpenSegments)
@@ -44,6 +47,8 @@ internal static class IntegrityAudit
         }
 
         Equal(pending.Count, device.GetStatus().PendingKeys, "pending keys");
+        Equal(dirty.Keys, engine.Dirty.AtRest.Keys, "dirty keys");
+        Equal(dirty.Bytes, engine.Dirty.AtRest.Bytes, "dirty bytes");
         int segmentRoom = engine.Log.SegmentRoom;
         long room = segmentRoom - replay.KeyHead.Offset + ((long)segments.ReserveCount * segmentRoom) - ((long)pending.Count * LogWriter.WorstCaseKeyBytes);
         Equal(room, engine.Log.AvailableBytes, "bytes of log that aren't reserved");
@@ -86,14 +91,32 @@ internal static class IntegrityAudit
         }
     }
 
-    private sealed class Sink : IReplaySink
+    /// <summary>Counts dirty keys from the device's dirty tail on: a store that failed may have moved the one on the medium already.</summary>
+    private sealed class DirtySink(LogPosition tail) : IReplaySink
     {
-        public void OnKset(LogPosition position, in KsetHeader header, bool atOrAfterDirtyTail)
+        private bool _reached;
+
+        public long Keys { get; private set; }
+
+        public long Bytes { get; private set; }
+
+        public void Count(in CacheKey key)
         {
+            if (!key.IsClean)
+            {
+                Keys++;
+                Bytes += key.Length;
+            }
         }
+
+        public void OnKset(LogPosition position, in KsetHeader header, bool atOrAfterDirtyTail) => _reached |= position == tail;
 
         public void OnKey(in CacheKey key, KeyState state, bool atOrAfterDirtyTail)
         {
+            if (_reached && state == KeyState.Live)
+            {
+                Count(in key);
+            }
         }
     }
 }

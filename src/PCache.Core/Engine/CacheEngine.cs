@@ -150,6 +150,12 @@ internal sealed partial class CacheEngine
     internal LogPosition KeyHead => _positions.KeyHead.Position;
 
     /// <inheritdoc cref="Segments"/>
+    internal DirtyCounters Dirty => _dirty;
+
+    /// <summary>What write-back has passed ends here.</summary>
+    internal LogPosition DirtyTail => _positions.DirtyTail.Position;
+
+    /// <inheritdoc cref="Segments"/>
     internal DataHeads Heads => _heads;
 
     private static ExtentBuffer ThreadPieces => _threadPieces ??= new ExtentBuffer();

@@ -13,9 +13,12 @@ internal sealed class DirtyCounters
     private const int BytesAt = 1;
     private readonly long[] _cells = new long[(ThreadIndex.Shared + 2) * LongsPerCell];
 
-    public long Keys => Sum(KeysAt);
+    public long Keys => Math.Max(0, Sum(KeysAt));
 
-    public long Bytes => Sum(BytesAt);
+    public long Bytes => Math.Max(0, Sum(BytesAt));
+
+    /// <summary>For audits of a device at rest: more removed than added shows as less than nothing.</summary>
+    internal (long Keys, long Bytes) AtRest => (Sum(KeysAt), Sum(BytesAt));
 
     public void Add(long lengthBytes) => Add(1, lengthBytes);
 
@@ -47,6 +50,6 @@ internal sealed class DirtyCounters
             sum += Volatile.Read(ref _cells[(i * LongsPerCell) + at]);
         }
 
-        return Math.Max(0, sum);
+        return sum;
     }
 }
