@@ -257,6 +257,28 @@ public sealed partial class ReadmeExamplesTests : IDisposable
     }
 
     [Fact]
+    public void Batches()
+    {
+        MakeSmallCache();
+        using PCacheDevice device = OpenSmallCache();
+        byte[] first = [1, 1, 1];
+        byte[] second = new byte[4096];
+        byte[] third = [.. Enumerable.Repeat((byte)3, 1000)];
+        byte[] buffer = new byte[3];
+        byte[] other = new byte[1000];
+
+        // example: batch
+        BlockWrite[] writes = [new(0, first), new(64 << 10, second), new(5 << 20, third)];
+        device.WriteBatch(writes, WriteDurability.ForceUnitAccess); // as one after the other, but one fence, and one flush
+        long read = device.ReadBatch([new(0, buffer), new(5 << 20, other)]);
+
+        // end of example
+        Assert.Equal(1003, read);
+        Assert.Equal(first, buffer);
+        Assert.Equal(third, other);
+    }
+
+    [Fact]
     public void Damaged_data()
     {
         MakeSmallCache();
