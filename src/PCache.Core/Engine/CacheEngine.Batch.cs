@@ -195,7 +195,7 @@ internal sealed partial class CacheEngine
     }
 
     /// <summary>
-    /// Stores a write's payload from <paramref name="done"/> on, piece by piece, and adds the pieces to the group. False: the next <paramref name="alone"/> bytes
+    /// Takes room for a write from <paramref name="done"/> on, piece by piece, and adds the pieces to the group. False: the next <paramref name="alone"/> bytes
     /// can't go into it.
     /// </summary>
     private bool TryAddToGroup(BatchGroup group, ReadOnlySpan<BlockWrite> writes, int number, ref int done, out int alone)
@@ -223,8 +223,6 @@ internal sealed partial class CacheEngine
             piece.Offset = offset;
             piece.Number = number;
             piece.LengthBytes = room.LengthBytes;
-            piece.Crc = StorePayload(in room, data.Slice(done, room.LengthBytes));
-            _index.Prefetch(offset >> ShardedIndex.StripeShift, (int)(offset & (StripeSize - 1)) / SectorSize);
             done += room.LengthBytes;
             if (group.Count == BatchGroup.Capacity)
             {
@@ -236,7 +234,7 @@ internal sealed partial class CacheEngine
         return true;
     }
 
-    /// <summary>Puts the pieces of a group into the index and the log, and empties it.</summary>
+    /// <summary>Stores the payload of a group, puts its pieces into the index and the log, and empties it.</summary>
     private void PublishGroup(BatchGroup group, ReadOnlySpan<BlockWrite> writes)
     {
         if (group.Count == 0)
@@ -244,8 +242,16 @@ internal sealed partial class CacheEngine
             return;
         }
 
-        DrainPayload();
+        // All of the payload in one go: taking room in between would wait, piece by piece, until the stores before are out.
         Span<BatchPiece> pieces = group.Pieces.AsSpan(0, group.Count);
+        foreach (ref BatchPiece piece in pieces)
+        {
+            ref readonly BlockWrite write = ref writes[piece.Number];
+            piece.Crc = StorePayload(in piece.Room, write.Data.Span.Slice((int)(piece.Offset - write.Offset), piece.LengthBytes));
+            _index.Prefetch(piece.Offset >> ShardedIndex.StripeShift, (int)(piece.Offset & (StripeSize - 1)) / SectorSize);
+        }
+
+        DrainPayload();
         ulong left = ulong.MaxValue >> (BatchGroup.Capacity - pieces.Length);
         long bytes = 0;
         int firstCut = pieces.Length;
