@@ -28,6 +28,22 @@ public class LatchTests
         latch.Exit();
     }
 
+    [Fact]
+    public void Entering_unchanged_fails_after_any_hold()
+    {
+        var latch = new Latch();
+        long version = latch.Version;
+        Assert.True(latch.IsUnchangedSince(version));
+        Assert.True(latch.TryEnterUnchanged(version));
+        Assert.False(latch.IsUnchangedSince(version));
+        Assert.False(latch.TryEnterUnchanged(version));
+        latch.Exit();
+        Assert.False(latch.IsUnchangedSince(version));
+        Assert.False(latch.TryEnterUnchanged(version)); // free again, but not as it was
+        Assert.True(latch.TryEnterUnchanged(latch.Version));
+        latch.Exit();
+    }
+
     [Theory]
     [InlineData(0, 2, 60_000)]
     [InlineData(0, 6, 10_000)]
