@@ -36,20 +36,25 @@ internal sealed partial class CacheEngine
             uint crc = StorePayload(in room, data[..length]);
 
             // The stores take their time to get out, and entering the lock waits for them: so all that can be found out before is.
-            PeekedPage page = default;
-            bool peeked = length == Slot.PageSectors * SectorSize
+            PeekedPlace place = default;
+            bool wholePage = length == Slot.PageSectors * SectorSize;
+            bool peeked = (wholePage || length == SectorSize)
                 && (inStripe & (length - 1)) == 0
-                && shard.Stripes.TryPeekPage(shard.Gate, stripe, inStripe / length, out page)
+                && shard.Stripes.TryPeekPlace(shard.Gate, stripe, inStripe / SectorSize, wholePage, out place)
                 && _log.IsOpen(shard.Id)
                 && offset + length <= Length;
             if (!peeked)
             {
-                shard.Stripes.Prefetch(stripe, inStripe / SectorSize);
+                // Four slots are a line.
+                for (int at = inStripe; at < inStripe + length; at += 4 * Slot.PageSectors * SectorSize)
+                {
+                    shard.Stripes.Prefetch(stripe, at / SectorSize);
+                }
             }
 
             DrainPayload();
-            kept = peeked && shard.Gate.TryEnterUnchanged(page.Version)
-                ? OverwritePage(shard, in page, stripe, offset, in room, crc)
+            kept = peeked && shard.Gate.TryEnterUnchanged(place.Version)
+                ? Overwrite(shard, in place, stripe, offset, in room, crc)
                 : Publish(offset, in room, crc, ExtentFlags.None) == WriteStep.Done;
         }
         finally
@@ -69,26 +74,27 @@ internal sealed partial class CacheEngine
         return length;
     }
 
-    /// <summary>Publishes a page over one that the index has, in the place that was found before, under the shard's lock, which is held and is left here.</summary>
-    private bool OverwritePage(IndexShard shard, in PeekedPage page, long stripe, long offset, in PayloadRoom room, uint crc)
+    /// <summary>Publishes a page or a sector over what the index has, in the place that was found before, under the shard's lock, which is held and is left here.</summary>
+    private bool Overwrite(IndexShard shard, in PeekedPlace place, long stripe, long offset, in PayloadRoom room, uint crc)
     {
         bool relieve;
         try
         {
             ulong generation = _segments.Generation(room.Segment);
-            page.Set(Slot.PackPage(crc, generation, (uint)room.Segment, (uint)room.Offset / SectorSize));
+            int sectors = room.LengthBytes / SectorSize;
+            place.Set(Slot.PackWhole(sectors, crc, generation, (uint)room.Segment, (uint)room.Offset / SectorSize));
             ref CacheKey key = ref _log.NextKey(shard.Id, out relieve);
             key.Offset = (ulong)offset;
-            key.Length = Slot.PageSectors * SectorSize;
+            key.Length = (uint)room.LengthBytes;
             key.Flags = 0;
             key.Segment = (uint)room.Segment;
             key.SegmentOffset = (uint)room.Offset;
             key.Generation = generation;
             key.PayloadCrc = crc;
             key.Reserved = 0;
-            _dirty.Add(Slot.PageSectors * SectorSize);
+            _dirty.Add(room.LengthBytes);
             int sector = (int)(offset & (StripeSize - 1)) / SectorSize;
-            _discards.Rewritten(stripe, sector, sector + Slot.PageSectors);
+            _discards.Rewritten(stripe, sector, sector + sectors);
         }
         finally
         {

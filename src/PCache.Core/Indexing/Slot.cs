@@ -86,14 +86,14 @@ internal struct Slot : IEquatable<Slot>
         };
     }
 
-    /// <summary>The slot of dirty payload of one whole page that was logged as such.</summary>
+    /// <summary>The slot of dirty payload of one whole page, or of one sector, that was logged as such.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Slot PackPage(uint crc, ulong generation, uint segment, uint payloadSector) => new()
+    public static Slot PackWhole(int sectors, uint crc, ulong generation, uint segment, uint payloadSector) => new()
     {
         Low = crc | ((generation & Extent.GenerationMask) << 32),
         High = (ulong)SlotKind.Payload
             | ((segment & SegmentMask) << SegmentShift)
-            | ((ulong)(PageSectors - 1) << LengthShift)
+            | ((ulong)(uint)(sectors - 1) << LengthShift)
             | ((payloadSector & PayloadMask) << PayloadShift),
     };
 

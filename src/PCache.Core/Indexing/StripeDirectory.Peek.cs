@@ -54,20 +54,41 @@ internal sealed unsafe partial class StripeDirectory
     }
 
     /// <summary>
-    /// Finds the slot of a page without taking the shard's lock, so that it can be overwritten under it without being searched once more. True:
-    /// <paramref name="found"/> was it at the moment of its version. False says nothing. Any thread, inside an operation.
+    /// Finds the slot of a page, or of a sector of a page that is taken apart, without taking the shard's lock, so that it can be overwritten under it without being
+    /// searched once more. True: <paramref name="found"/> was it at the moment of its version. False says nothing. Any thread, inside an operation.
     /// </summary>
-    public bool TryPeekPage(Latch gate, long stripe, int page, out PeekedPage found)
+    public bool TryPeekPlace(Latch gate, long stripe, int sector, bool wholePage, out PeekedPlace found)
     {
+        found = default;
         long version = gate.Version;
-        Slot* place = (version & 1) != 0 ? null : PeekPage(gate, version, stripe, page);
-        if (place == null || place->Kind == SlotKind.Fragmented)
+        Slot* place = (version & 1) != 0 ? null : PeekPage(gate, version, stripe, sector >> 3);
+        if (place == null)
         {
-            found = default;
             return false;
         }
 
-        found = new PeekedPage(place, version);
+        Slot slot = *place;
+        if ((slot.Kind == SlotKind.Fragmented) == wholePage)
+        {
+            return false;
+        }
+
+        if (!wholePage)
+        {
+            uint sectorBit = 1u << (sector & (Slot.PageSectors - 1));
+            if ((slot.SectorMask & sectorBit) == 0 || !gate.IsUnchangedSince(version))
+            {
+                return false;
+            }
+
+            place = (Slot*)slot.Low + BitOperations.PopCount(slot.SectorMask & (sectorBit - 1));
+            if (System.Runtime.Intrinsics.X86.Sse.IsSupported)
+            {
+                System.Runtime.Intrinsics.X86.Sse.Prefetch0(place);
+            }
+        }
+
+        found = new PeekedPlace(place, version);
         GC.KeepAlive(this);
         return true;
     }
@@ -125,12 +146,12 @@ internal sealed unsafe partial class StripeDirectory
     }
 }
 
-/// <summary>The slot of a page that was found without the lock.</summary>
-internal readonly unsafe struct PeekedPage(Slot* place, long version)
+/// <summary>The slot of a page or a sector that was found without the lock.</summary>
+internal readonly unsafe struct PeekedPlace(Slot* place, long version)
 {
     /// <summary>The version of the shard's lock at which it was found, to be entered with <see cref="Latch.TryEnterUnchanged"/>.</summary>
     public long Version { get; } = version;
 
-    /// <summary>Overwrites it. The caller has entered the shard's lock with <see cref="Version"/>, and holds it.</summary>
+    /// <summary>Overwrites it by one of the same length. The caller has entered the shard's lock with <see cref="Version"/>, and holds it.</summary>
     public void Set(Slot slot) => *place = slot;
 }

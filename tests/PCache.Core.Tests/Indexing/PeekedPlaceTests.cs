@@ -3,7 +3,7 @@ using PCache.Core.Indexing;
 namespace PCache.Core.Tests.Indexing;
 
 /// <summary>A page's slot that was found without the lock is overwritten under it only if nothing has changed since.</summary>
-public class PeekedPageTests
+public class PeekedPlaceTests
 {
     private const long Stripe = 7;
 
@@ -15,13 +15,38 @@ public class PeekedPageTests
         using ShardedIndex index = new(1);
         IndexShard shard = index.For(Stripe);
         Insert(shard, Stripe, 16, 8, payload: 100);
-        Assert.True(shard.Stripes.TryPeekPage(shard.Gate, Stripe, 2, out PeekedPage page));
+        Assert.True(shard.Stripes.TryPeekPlace(shard.Gate, Stripe, 16, wholePage: true, out PeekedPlace page));
         Assert.True(shard.Gate.TryEnterUnchanged(page.Version));
-        page.Set(Slot.PackPage(crc: 5, generation: 6, segment: 7, payloadSector: 80));
+        page.Set(Slot.PackWhole(8, crc: 5, generation: 6, segment: 7, payloadSector: 80));
         shard.Gate.Exit();
         Assert.True(shard.Stripes.GetOrAdd(Stripe).TryGetSingle(16, 24, out Extent found));
         Assert.Equal((16, 8, 7u, 80, 5u, 6ul), (found.Start, found.Length, found.Segment, found.PayloadSector, found.PayloadCrc, found.Generation));
         Assert.Equal((16, 8), (found.KeyStart, found.KeyLength));
+    }
+
+    [Fact]
+    public void A_sector_of_a_page_that_is_taken_apart_is_overwritten_in_place()
+    {
+        using ShardedIndex index = new(1);
+        IndexShard shard = index.For(Stripe);
+        Insert(shard, Stripe, 16, 8, payload: 100);
+        Assert.False(shard.Stripes.TryPeekPlace(shard.Gate, Stripe, 18, wholePage: false, out _));
+        Insert(shard, Stripe, 18, 1, payload: 200);
+        Assert.True(shard.Stripes.TryPeekPlace(shard.Gate, Stripe, 18, wholePage: false, out PeekedPlace place));
+        Assert.True(shard.Gate.TryEnterUnchanged(place.Version));
+        place.Set(Slot.PackWhole(1, crc: 5, generation: 6, segment: 7, payloadSector: 80));
+        shard.Gate.Exit();
+        StripeIndex stripe = shard.Stripes.GetOrAdd(Stripe);
+        stripe.Validate();
+        Assert.True(stripe.TryGetSingle(18, 19, out Extent found));
+        Assert.Equal((18, 1, 7u, 80, 5u, 6ul), (found.Start, found.Length, found.Segment, found.PayloadSector, found.PayloadCrc, found.Generation));
+        Assert.True(stripe.TryGetSingle(19, 24, out found));
+        Assert.Equal(103, found.PayloadSector);
+        Insert(shard, Stripe, 33, 1, payload: 300);
+        Assert.False(shard.Stripes.TryPeekPlace(shard.Gate, Stripe, 34, wholePage: false, out _)); // not there
+        Assert.True(shard.Stripes.TryPeekPlace(shard.Gate, Stripe, 33, wholePage: false, out place));
+        Insert(shard, Stripe, 32, 1, payload: 400); // the sectors' slots move
+        Assert.False(shard.Gate.TryEnterUnchanged(place.Version));
     }
 
     [Theory]
@@ -31,7 +56,7 @@ public class PeekedPageTests
         using ShardedIndex index = new(1);
         IndexShard shard = index.For(Stripe);
         Insert(shard, Stripe, 16, 8, payload: 100);
-        Assert.True(shard.Stripes.TryPeekPage(shard.Gate, Stripe, 2, out PeekedPage page));
+        Assert.True(shard.Stripes.TryPeekPlace(shard.Gate, Stripe, 16, wholePage: true, out PeekedPlace page));
         switch (change)
         {
             case "other page":
@@ -65,16 +90,16 @@ public class PeekedPageTests
     {
         using ShardedIndex index = new(1);
         IndexShard shard = index.For(Stripe);
-        Assert.False(shard.Stripes.TryPeekPage(shard.Gate, Stripe, 2, out _));
+        Assert.False(shard.Stripes.TryPeekPlace(shard.Gate, Stripe, 16, wholePage: true, out _));
         Insert(shard, Stripe, 16, 8, payload: 100);
         Insert(shard, Stripe, 33, 1, payload: 200);
-        Assert.False(shard.Stripes.TryPeekPage(shard.Gate, Stripe, 3, out _));
-        Assert.False(shard.Stripes.TryPeekPage(shard.Gate, Stripe, 4, out _)); // taken apart
-        Assert.False(shard.Stripes.TryPeekPage(shard.Gate, Stripe + 1, 2, out _));
-        Assert.True(shard.Stripes.TryPeekPage(shard.Gate, Stripe, 2, out _));
+        Assert.False(shard.Stripes.TryPeekPlace(shard.Gate, Stripe, 24, wholePage: true, out _));
+        Assert.False(shard.Stripes.TryPeekPlace(shard.Gate, Stripe, 32, wholePage: true, out _)); // taken apart
+        Assert.False(shard.Stripes.TryPeekPlace(shard.Gate, Stripe + 1, 16, wholePage: true, out _));
+        Assert.True(shard.Stripes.TryPeekPlace(shard.Gate, Stripe, 16, wholePage: true, out _));
         using (shard.Gate.Hold())
         {
-            Assert.False(shard.Stripes.TryPeekPage(shard.Gate, Stripe, 2, out _));
+            Assert.False(shard.Stripes.TryPeekPlace(shard.Gate, Stripe, 16, wholePage: true, out _));
         }
     }
 
