@@ -15,14 +15,12 @@ public class OperationGateTests
         int finished = 0;
         void Work()
         {
-            int token = gate.Enter();
-            gate.Exit(token); // has its number now
             for (int round = 1; round <= Rounds; round++)
             {
                 SpinUntil(ref started, round);
                 try
                 {
-                    token = gate.Enter();
+                    int token = gate.Enter();
                     Volatile.Write(ref inside, 1);
                     Thread.SpinWait(20);
                     Volatile.Write(ref inside, 0);
