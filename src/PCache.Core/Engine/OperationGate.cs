@@ -46,11 +46,7 @@ internal sealed class OperationGate
     public static int IndexOf(int token) => token / IntsPerCell;
 
     /// <summary>Enters as <see cref="Enter"/> does; the exit may be on any thread.</summary>
-    public int EnterShared()
-    {
-        int token = Share(Enter());
-        return token;
-    }
+    public int EnterShared() => Share(Enter());
 
     /// <summary>The operation goes on, maybe on another thread: exchanges its token, on the thread that entered, for one that any thread may exit with.</summary>
     public int Share(int token)
