@@ -33,7 +33,15 @@ public sealed class PCacheDevice : IBlockDevice
         BlockSize = 1;
         CanDiscard = true;
         Backing = backing;
+        engine.HasListeners = () => StateChanged is not null;
+        engine.StateChanged = (before, now) => StateChanged?.Invoke(this, new PCacheStateChangedEventArgs(before, now));
     }
+
+    /// <summary>
+    /// Raised after the device's state has changed in anything but times and the text of errors. On a thread of the pool, one call at a time, in order, under no lock: a handler may do
+    /// whatever it wants with the device. While one runs, only the latest state is kept for the next. What a handler throws is logged and otherwise ignored.
+    /// </summary>
+    public event EventHandler<PCacheStateChangedEventArgs>? StateChanged;
 
     /// <summary>What the open found and did. A newly created cache reports an empty log.</summary>
     public RecoveryReport Recovery => _engine.Report;
@@ -240,7 +248,11 @@ public sealed class PCacheDevice : IBlockDevice
     /// <inheritdoc cref="SetLength"/>
     public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) => _engine.SetLengthAsync(length, cancellationToken);
 
-    /// <summary>A snapshot of the state.</summary>
+    /// <summary>The state now, typed: clean, dirty, stalled or degraded, since when, and why. Cheaper than <see cref="GetStatus"/>.</summary>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public PCacheState State => _engine.State;
+
+    /// <summary>A snapshot of state, figures and settings.</summary>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public PCacheStatus GetStatus() => _engine.GetStatus();
 
@@ -320,12 +332,11 @@ public sealed class PCacheDevice : IBlockDevice
     {
         PCacheOptions settings = DeviceSetup.Validate(region, backing, options, creating: true);
         cancellationToken.ThrowIfCancellationRequested();
-        DeviceSetup.Format(region, backing, settings);
-        return OpenValidated(region, backing, settings, cancellationToken);
+        return OpenValidated(region, backing, settings, creating: true, cancellationToken);
     }
 
     private static PCacheDevice Open(PmemRegion region, IBlockDevice backing, PCacheOptions? options, CancellationToken cancellationToken) =>
-        OpenValidated(region, backing, DeviceSetup.Validate(region, backing, options, creating: false), cancellationToken);
+        OpenValidated(region, backing, DeviceSetup.Validate(region, backing, options, creating: false), creating: false, cancellationToken);
 
     private static PCacheDevice OpenOrCreate(PmemRegion region, IBlockDevice backing, PCacheOptions? options, CancellationToken cancellationToken)
     {
@@ -335,11 +346,12 @@ public sealed class PCacheDevice : IBlockDevice
             : Open(region, backing, options, cancellationToken);
     }
 
-    private static PCacheDevice OpenValidated(PmemRegion region, IBlockDevice backing, PCacheOptions options, CancellationToken cancellationToken)
+    private static PCacheDevice OpenValidated(PmemRegion region, IBlockDevice backing, PCacheOptions options, bool creating, CancellationToken cancellationToken)
     {
-        var engine = new CacheEngine(region, backing, options, Engine.Recovery.Run(region, backing, options, cancellationToken));
+        CacheEngine engine = EngineOpening.Open(region, backing, options, creating, cancellationToken);
+        var device = new PCacheDevice(engine, backing);
         engine.Start();
-        return new PCacheDevice(engine, backing);
+        return device;
     }
 
     private static PCacheDevice OverStream(Stream backing, PCacheOptions? options, Func<IBlockDevice, PCacheDevice> open)

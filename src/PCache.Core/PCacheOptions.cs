@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+
 namespace PCache.Core;
 
 /// <summary>Who runs the device's maintenance (kset timer, write-back, garbage collection).</summary>
@@ -107,6 +109,12 @@ public sealed record PCacheOptions
     /// What it throws ends the open. Null (the default): nobody is told.
     /// </summary>
     public IProgress<OpenProgress>? OpenProgress { get; init; }
+
+    /// <summary>
+    /// Where the device's log messages go (category <see cref="PCacheDiagnostics.LogCategory"/>): opening and closing, state changes, failures of backing and medium, damage.
+    /// Messages that could repeat without end are limited to one in ten seconds, with the number of those left out. Null (the default): nowhere.
+    /// </summary>
+    public ILoggerFactory? LoggerFactory { get; init; }
 
     /// <summary>Takes the place of the machine's chance, so that a simulation can be repeated exactly.</summary>
     internal Primitives.Chance Chance { get; init; } = Primitives.Chance.Machine;

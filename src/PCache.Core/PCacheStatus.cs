@@ -117,6 +117,9 @@ public sealed record PCacheStatus
     /// <summary>Whether everything is on the backing.</summary>
     public bool IsClean => DirtyKeys == 0;
 
+    /// <summary>The state, typed: what to look at first.</summary>
+    public required PCacheState State { get; init; }
+
     /// <summary>Whether the device is read-only.</summary>
     public required bool IsReadOnly { get; init; }
 

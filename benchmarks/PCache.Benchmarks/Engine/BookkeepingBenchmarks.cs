@@ -12,7 +12,7 @@ public class BookkeepingBenchmarks
     private readonly OperationGate _gate = new();
     private readonly Latch _latch = new();
     private readonly Lock _lock = new();
-    private readonly StripedCounter _counter = new();
+    private readonly CounterSet _counter = new();
     private readonly byte[] _page = new byte[4096];
     private readonly BlockWrite[] _writes = new BlockWrite[32];
     private readonly BlockRead[] _reads = new BlockRead[32];
@@ -54,7 +54,7 @@ public class BookkeepingBenchmarks
     }
 
     [Benchmark]
-    public void Counter() => _counter.Add(1);
+    public void Counter() => _counter.Add(ThreadIndex.Current, 0, 1);
 
     [Benchmark]
     public int ReadHit() => _device.Read(4096, _page);

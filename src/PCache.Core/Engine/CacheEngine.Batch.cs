@@ -1,5 +1,7 @@
 using System.Numerics;
+using PCache.Core.Diagnostics;
 using PCache.Core.Indexing;
+using PCache.Core.Primitives;
 using PCache.Core.Segments;
 
 namespace PCache.Core.Engine;
@@ -25,6 +27,7 @@ internal sealed partial class CacheEngine
         try
         {
             EnsureLength(end);
+            _counters.Add(OperationGate.IndexOf(token), DeviceCounter.Writes, writes.Length);
             BatchGroup group = RentGroup();
             try
             {
@@ -68,6 +71,7 @@ internal sealed partial class CacheEngine
         try
         {
             await EnsureLengthAsync(end, cancellationToken).ConfigureAwait(false);
+            _counters.Add(ThreadIndex.Current, DeviceCounter.Writes, writes.Length);
             BatchGroup group = RentGroup();
             try
             {
@@ -110,6 +114,8 @@ internal sealed partial class CacheEngine
         int token = _gate.Enter();
         try
         {
+            int index = OperationGate.IndexOf(token);
+
             // While one payload is copied, those of the next reads are on their way.
             int ahead = 0;
             for (int i = 0; i < reads.Length; i++)
@@ -123,7 +129,7 @@ internal sealed partial class CacheEngine
                 ref readonly Extent piece = ref found[i % ReadsAhead];
                 int length = ClipToDevice(read.Offset, read.Buffer.Length);
                 Span<byte> buffer = read.Buffer.Span;
-                done += !piece.IsGap && length == buffer.Length && TryCopyPage(read.Offset, in piece, buffer) ? length : ReadSlowly(read.Offset, buffer, length);
+                done += !piece.IsGap && length == buffer.Length && TryCopyPage(index, read.Offset, in piece, buffer) ? length : ReadSlowly(index, read.Offset, buffer, length);
             }
         }
         finally
@@ -291,7 +297,7 @@ internal sealed partial class CacheEngine
             }
         }
 
-        _writtenBytes.Add(bytes);
+        _counters.Add(ThreadIndex.Current, DeviceCounter.WrittenBytes, bytes);
         if (firstCut < pieces.Length)
         {
             WriteAnew(pieces[firstCut..], writes);

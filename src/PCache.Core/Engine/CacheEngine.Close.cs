@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using PCache.Core.Diagnostics;
 using PCache.Core.Primitives;
 
 namespace PCache.Core.Engine;
@@ -25,6 +27,8 @@ internal sealed partial class CacheEngine
             _closing = true;
         }
 
+        using Activity? activity = PCacheActivities.StartClose();
+        activity?.SetTag("pcache.cache.id", _diagnostics.CacheId.ToString());
         Exception? failure = null;
         if (!_options.ReadOnly)
         {
@@ -42,18 +46,36 @@ internal sealed partial class CacheEngine
             Try(FlushAtClose, ref failure);
         }
 
+        _diagnostics.Stop();
         _gate.Close(ReleaseAll);
         _space.FailAll(OperationGate.Disposed());
         _maintenance?.Stop();
         if (_maintenance is not { IsInsideStep: true }) // else it is this very thread that is in flight
         {
-            _gate.Drained.Wait(RuleSwitch.IsBroken(BrokenRule.CloseHangsWithBacking) ? Timeout.InfiniteTimeSpan : _options.DisposeTimeout);
+            if (!_gate.Drained.Wait(RuleSwitch.IsBroken(BrokenRule.CloseHangsWithBacking) ? Timeout.InfiniteTimeSpan : _options.DisposeTimeout))
+            {
+                Messages.CloseGaveUp(_diagnostics.Logger, _diagnostics.CacheId, (long)_options.DisposeTimeout.TotalMilliseconds);
+            }
         }
 
         failure ??= Volatile.Read(ref _releaseFailure);
+        TellClosed(activity, failure);
         if (failure is not null && !RuleSwitch.IsBroken(BrokenRule.CloseErrorIgnored))
         {
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+        }
+    }
+
+    private void TellClosed(Activity? activity, Exception? failure)
+    {
+        if (failure is null)
+        {
+            Messages.Closed(_diagnostics.Logger, _diagnostics.CacheId, _dirty.Bytes);
+        }
+        else
+        {
+            PCacheActivities.Fail(activity, failure);
+            Messages.ClosedWithError(_diagnostics.Logger, failure, _diagnostics.CacheId);
         }
     }
 

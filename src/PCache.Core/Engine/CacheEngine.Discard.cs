@@ -1,3 +1,4 @@
+using PCache.Core.Diagnostics;
 using PCache.Core.Indexing;
 
 namespace PCache.Core.Engine;
@@ -14,6 +15,7 @@ internal sealed partial class CacheEngine
         int token = EnterWritable();
         try
         {
+            _counters.Add(OperationGate.IndexOf(token), DeviceCounter.Discards, 1);
             long first = (offset + SectorSize - 1) / SectorSize;
             long end = Math.Min(offset + length, Length) / SectorSize;
             if (first >= end)

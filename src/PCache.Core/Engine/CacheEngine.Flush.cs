@@ -1,3 +1,6 @@
+using PCache.Core.Diagnostics;
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Engine;
 
 /// <summary>
@@ -11,6 +14,7 @@ internal sealed partial class CacheEngine
         int token = _gate.Enter();
         try
         {
+            _counters.Add(OperationGate.IndexOf(token), DeviceCounter.Flushes, 1);
             if (!_options.ReadOnly)
             {
                 FlushLog();
@@ -38,6 +42,7 @@ internal sealed partial class CacheEngine
             return ValueTask.CompletedTask;
         }
 
+        _counters.Add(ThreadIndex.Current, DeviceCounter.Flushes, 1);
         return FlushSlowlyAsync(_gate.EnterShared(), cancellationToken);
     }
 
@@ -66,7 +71,22 @@ internal sealed partial class CacheEngine
             NoteGrowthsFlushed(growths);
         }
 
-        _log.Flush();
+        FlushMedium();
+    }
+
+    /// <summary>Makes what is accepted durable in the log; a failure shows in the state.</summary>
+    private void FlushMedium()
+    {
+        try
+        {
+            _log.Flush();
+        }
+        catch (Exception e) when (NoteFlushFailure(e))
+        {
+            throw;
+        }
+
+        NoteFlushed();
     }
 
     private async ValueTask FlushLogAsync(CancellationToken cancellationToken)
@@ -80,11 +100,11 @@ internal sealed partial class CacheEngine
 
         if (_region.DrainIsCheap)
         {
-            _log.Flush();
+            FlushMedium();
         }
         else
         {
-            await Task.Run(_log.Flush, cancellationToken).ConfigureAwait(false);
+            await Task.Run(FlushMedium, cancellationToken).ConfigureAwait(false);
         }
     }
 

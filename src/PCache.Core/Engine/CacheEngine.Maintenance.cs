@@ -1,3 +1,4 @@
+using PCache.Core.Diagnostics;
 using PCache.Core.Primitives;
 using PCache.Core.Writeback;
 
@@ -22,6 +23,9 @@ internal sealed partial class CacheEngine
         /// <summary>How long it may take until waiters hear again of room that looks the same as when they last heard.</summary>
         private static readonly TimeSpan SameRoomAgain = TimeSpan.FromMilliseconds(50);
 
+        /// <summary>How long the backing may take for a single call before that counts as hanging.</summary>
+        private static readonly TimeSpan HangsAfter = TimeSpan.FromSeconds(30);
+
         /// <summary>Failures in a row after which those who wait for write-back are told so.</summary>
         private const int FailuresBeforeGivingUp = 3;
 
@@ -40,6 +44,12 @@ internal sealed partial class CacheEngine
         private bool _collectNext;
         private bool _recheckDamage;
         private bool _stepFailed;
+        private volatile WritebackStall _failing;
+        private volatile Exception? _logDamage;
+        private volatile bool _hanging;
+        private volatile int _failedSteps;
+        private ITimer? _watch;
+        private long _watchedProgress;
 
         public Maintenance(CacheEngine engine)
         {
@@ -73,11 +83,33 @@ internal sealed partial class CacheEngine
 
         public Exception? Error => _error;
 
+        /// <summary>A part of the log that couldn't be read when it was needed; null once it was.</summary>
+        public Exception? LogDamage => _logDamage;
+
         public int Failures => _retry.Failures;
 
         private bool GivesUp => Failures >= FailuresBeforeGivingUp && !RuleSwitch.IsBroken(BrokenRule.DrainNeverGivesUp);
 
-        public void Start() => _thread?.Start();
+        public void Start()
+        {
+            if (_thread is not null)
+            {
+                _watch = _engine._clock.CreateTimer(static state => ((Maintenance)state!).Watch(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+                _thread.Start();
+            }
+        }
+
+        /// <summary>Why write-back doesn't get on, given whether there is anything dirty.</summary>
+        public WritebackStall Stall(bool dirty, out Exception? error)
+        {
+            error = _error;
+            if (error is not null)
+            {
+                return _failing;
+            }
+
+            return _hanging ? WritebackStall.BackingHanging : dirty && _paused ? WritebackStall.Paused : WritebackStall.None;
+        }
 
         /// <summary>There may be something to do some time.</summary>
         public void NoteWork() => _thread?.Wake();
@@ -109,6 +141,7 @@ internal sealed partial class CacheEngine
         public void Stop()
         {
             _stop.Cancel();
+            _watch?.Dispose();
             _thread?.Stop();
             _requests.FailAll(OperationGate.Disposed());
         }
@@ -143,13 +176,13 @@ internal sealed partial class CacheEngine
                 return Timeout.InfiniteTimeSpan;
             }
 
+            TimeSpan delay;
             lock (_stepLock)
             {
                 try
                 {
-                    TimeSpan delay = Step();
+                    delay = Step();
                     _stepFailed = false;
-                    return delay;
                 }
                 catch (OperationCanceledException) when (_stop.IsCancellationRequested)
                 {
@@ -158,9 +191,12 @@ internal sealed partial class CacheEngine
                 catch (Exception e)
                 {
                     _stepFailed = true;
-                    return NoteFailure(e);
+                    delay = NoteFailure(e);
                 }
             }
+
+            _engine._monitor.Look();
+            return delay;
         }
 
         /// <summary>Manual mode: somebody needs room or a drain, and there is no thread: runs a step now, whatever the clock says.</summary>
@@ -370,7 +406,19 @@ internal sealed partial class CacheEngine
 
         private WritebackOutcome RunWriteback(bool pressing)
         {
-            WritebackOutcome outcome = _engine._writeback.RunGroup(pressing, _stop.Token);
+            long begun = _engine._diagnostics.Begin(PCacheMeter.WritebackDuration);
+            WritebackOutcome outcome;
+            BeginWatch();
+            try
+            {
+                outcome = _engine._writeback.RunGroup(pressing, _stop.Token);
+            }
+            finally
+            {
+                EndWatch();
+            }
+
+            _engine._diagnostics.End(PCacheMeter.WritebackDuration, begun);
             if (outcome != WritebackOutcome.NoRoom)
             {
                 ForgetFailures();
@@ -383,22 +431,41 @@ internal sealed partial class CacheEngine
         {
             _error = null;
             _retry.NoteSuccess();
+            if (_failedSteps > 0)
+            {
+                Messages.MaintenanceRecovered(_engine._diagnostics.Logger, _engine._diagnostics.CacheId, _failedSteps);
+                _failedSteps = 0;
+            }
         }
 
         private void Collect(bool forGood)
         {
+            long begun = _engine._diagnostics.Begin(PCacheMeter.GcDuration);
             if (_engine._collector.Step(forGood))
             {
                 _engine.AnnounceRoom();
             }
+
+            _logDamage = null;
+            _engine._diagnostics.End(PCacheMeter.GcDuration, begun);
 
             CompleteRequests();
         }
 
         private TimeSpan NoteFailure(Exception error)
         {
-            _error = RuleSwitch.IsBroken(BrokenRule.FailureHidden) ? null : error;
             TimeSpan delay = _retry.NoteFailure();
+            (_failing, string kind) = error switch
+            {
+                PCacheCorruptionException => (WritebackStall.LogDamaged, ErrorKind.DamagedLog),
+                PCacheException => (WritebackStall.LogFull, ErrorKind.NoRoom),
+                _ when ReferenceEquals(error, _engine._writeback.BackingError) => (WritebackStall.BackingFailing, ErrorKind.BackingWrite),
+                _ => (WritebackStall.MediumFailing, ErrorKind.Medium),
+            };
+            _logDamage = _failing == WritebackStall.LogDamaged ? error : _logDamage;
+            _error = RuleSwitch.IsBroken(BrokenRule.FailureHidden) ? null : error;
+            _failedSteps++;
+            _engine._diagnostics.NoteMaintenanceFailure(error, kind, _failedSteps, delay);
             if (GivesUp)
             {
                 _engine._space.FailAll(new PCacheException($"Write-back can't make progress: {error.Message}", error));
@@ -406,6 +473,31 @@ internal sealed partial class CacheEngine
             }
 
             return delay;
+        }
+
+        /// <summary>From here on the backing is called: if it completes nothing for long, the state tells.</summary>
+        private void BeginWatch()
+        {
+            Volatile.Write(ref _watchedProgress, _engine._writeback.Progress);
+            _watch?.Change(HangsAfter, HangsAfter);
+        }
+
+        private void EndWatch()
+        {
+            _watch?.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _hanging = false;
+        }
+
+        /// <summary>The timer. A tick that comes as the calls end may set the flag once more; the look after the step, or the next watch, takes it back.</summary>
+        private void Watch()
+        {
+            long progress = _engine._writeback.Progress;
+            bool hanging = progress == Interlocked.Exchange(ref _watchedProgress, progress) && _engine._writeback.IsCallingBacking;
+            if (hanging != _hanging)
+            {
+                _hanging = hanging;
+                _engine._monitor.Look();
+            }
         }
 
         private void CompleteRequests() => _requests.Complete(

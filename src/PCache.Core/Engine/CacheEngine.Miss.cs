@@ -1,3 +1,4 @@
+using PCache.Core.Diagnostics;
 using PCache.Core.Indexing;
 using PCache.Core.Primitives;
 using PCache.Core.Segments;
@@ -94,25 +95,25 @@ internal sealed partial class CacheEngine
     /// Fills the cache with what the miss still owns, and copies the leading part that is still valid to <paramref name="destination"/>, which begins at
     /// device offset <paramref name="offset"/>. Returns the bytes copied; 0: the first sector was overtaken, look again.
     /// </summary>
-    private int CompleteMiss(MissOperation miss, long offset, Span<byte> destination)
+    private int CompleteMiss(int index, MissOperation miss, long offset, Span<byte> destination)
     {
-        bool fill = !_options.ReadOnly && _options.CacheReads && !miss.IsCut && MayFill && TakeRooms(miss);
+        bool fill = !_options.ReadOnly && _options.CacheReads && !miss.IsCut && MayFillNow(index) && TakeRoomsOrNote(index, miss);
         int validSectors = miss.End - miss.Start;
         bool relieve = false;
         if (!_options.ReadOnly)
         {
             using (miss.Shard.Gate.Hold())
             {
-                StripeIndex? index = miss.Shard.Stripes.Find(miss.Stripe);
+                StripeIndex? stripe = miss.Shard.Stripes.Find(miss.Stripe);
                 if (RuleSwitch.IsBroken(BrokenRule.MissReservesLate) && miss.HasPlaceholders)
                 {
-                    index?.Insert(MakePlaceholder(new Extent { Start = (ushort)miss.Start, Length = (ushort)(miss.End - miss.Start) }, miss.Id));
+                    stripe?.Insert(MakePlaceholder(new Extent { Start = (ushort)miss.Start, Length = (ushort)(miss.End - miss.Start) }, miss.Id));
                 }
 
-                validSectors = index is null ? 0 : CountUntouched(miss, index.Value);
-                if (fill && index is not null)
+                validSectors = stripe is null ? 0 : CountUntouched(miss, stripe.Value);
+                if (fill && stripe is not null)
                 {
-                    relieve = Fill(miss, index.Value);
+                    relieve = Fill(miss, stripe.Value);
                 }
 
                 RemovePlaceholders(miss);
@@ -127,7 +128,7 @@ internal sealed partial class CacheEngine
         int skip = (int)(offset - miss.Offset);
         int copied = Math.Clamp((validSectors * SectorSize) - skip, 0, destination.Length);
         miss.Data.Slice(skip, copied).CopyTo(destination);
-        _missBytes.Add(copied);
+        _counters.Add(index, DeviceCounter.MissBytes, copied);
         return copied;
     }
 
@@ -148,6 +149,32 @@ internal sealed partial class CacheEngine
         }
 
         _misses.Return(miss);
+    }
+
+    private bool MayFillNow(int index)
+    {
+        if (MayFill)
+        {
+            return true;
+        }
+
+        _counters.Add(index, DeviceCounter.FillsSuspended, 1);
+        return false;
+    }
+
+    private bool TakeRoomsOrNote(int index, MissOperation miss)
+    {
+        if (TakeRooms(miss))
+        {
+            return true;
+        }
+
+        if (miss.HasPlaceholders)
+        {
+            _counters.Add(index, DeviceCounter.FillsWithoutRoom, 1);
+        }
+
+        return false;
     }
 
     /// <summary>Stores the miss's data in payload room, as far as there is some without waiting.</summary>

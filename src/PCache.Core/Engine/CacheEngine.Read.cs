@@ -1,3 +1,4 @@
+using PCache.Core.Diagnostics;
 using PCache.Core.Indexing;
 using PCache.Core.Primitives;
 
@@ -20,7 +21,8 @@ internal sealed partial class CacheEngine
         try
         {
             int length = ClipToDevice(offset, buffer.Length);
-            return TryReadPage(offset, buffer[..length]) ? length : ReadSlowly(offset, buffer, length);
+            int index = OperationGate.IndexOf(token);
+            return TryReadPage(index, offset, buffer[..length]) ? length : ReadSlowly(index, offset, buffer, length);
         }
         finally
         {
@@ -28,37 +30,50 @@ internal sealed partial class CacheEngine
         }
     }
 
-    private int ReadSlowly(long offset, Span<byte> buffer, int length)
+    private int ReadSlowly(int index, long offset, Span<byte> buffer, int length)
     {
         int done = 0;
-        while (done < length)
+        bool missed = false;
+        try
         {
-            int copied = CopyHits(offset + done, buffer[done..length]);
-            if (copied > 0)
+            while (done < length)
             {
-                done += copied;
-                continue;
+                int copied = CopyHits(index, offset + done, buffer[done..length]);
+                if (copied > 0)
+                {
+                    done += copied;
+                    continue;
+                }
+
+                MissOperation? miss = BeginMiss(offset + done, length - done);
+                if (miss is null)
+                {
+                    length = Math.Min(length, done + ClipToDevice(offset + done, length - done));
+                    continue;
+                }
+
+                missed = true;
+                try
+                {
+                    miss.SetRead(_backing.Read(miss.ReadOffset, miss.ReadBuffer.Span));
+                    done += CompleteMiss(index, miss, offset + done, buffer[done..length]);
+                }
+                finally
+                {
+                    EndMiss(miss);
+                }
             }
 
-            MissOperation? miss = BeginMiss(offset + done, length - done);
-            if (miss is null)
-            {
-                length = Math.Min(length, done + ClipToDevice(offset + done, length - done));
-                continue;
-            }
-
-            try
-            {
-                miss.SetRead(_backing.Read(miss.ReadOffset, miss.ReadBuffer.Span));
-                done += CompleteMiss(miss, offset + done, buffer[done..length]);
-            }
-            finally
-            {
-                EndMiss(miss);
-            }
+            return length;
         }
-
-        return length;
+        catch (Exception e) when (_diagnostics.NoteReadFailure(e))
+        {
+            throw;
+        }
+        finally
+        {
+            CountRead(index, done, missed);
+        }
     }
 
     /// <summary>Completes synchronously, without a state machine, when all of it is cached.</summary>
@@ -74,7 +89,13 @@ internal sealed partial class CacheEngine
         try
         {
             int length = ClipToDevice(offset, buffer.Length);
-            int copied = TryReadPage(offset, buffer.Span[..length]) ? length : CopyHits(offset, buffer.Span[..length]);
+            int index = OperationGate.IndexOf(token);
+            if (TryReadPage(index, offset, buffer.Span[..length]))
+            {
+                return new ValueTask<int>(length);
+            }
+
+            int copied = CopyHits(index, offset, buffer.Span[..length]);
             if (copied < length)
             {
                 int entered = _gate.Share(token);
@@ -82,6 +103,7 @@ internal sealed partial class CacheEngine
                 return ReadRestAsync(offset, buffer, copied, length, entered, cancellationToken);
             }
 
+            CountRead(index, length, missed: false);
             return new ValueTask<int>(length);
         }
         finally
@@ -95,12 +117,13 @@ internal sealed partial class CacheEngine
 
     private async ValueTask<int> ReadRestAsync(long offset, Memory<byte> buffer, int done, int length, int token, CancellationToken cancellationToken)
     {
+        bool missed = false;
         try
         {
             while (done < length)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                int copied = CopyHits(offset + done, buffer.Span[done..length]);
+                int copied = CopyHits(ThreadIndex.Current, offset + done, buffer.Span[done..length]);
                 if (copied > 0)
                 {
                     done += copied;
@@ -114,10 +137,11 @@ internal sealed partial class CacheEngine
                     continue;
                 }
 
+                missed = true;
                 try
                 {
                     miss.SetRead(await _backing.ReadAsync(miss.ReadOffset, miss.ReadBuffer, cancellationToken).ConfigureAwait(false));
-                    done += CompleteMiss(miss, offset + done, buffer.Span[done..length]);
+                    done += CompleteMiss(ThreadIndex.Current, miss, offset + done, buffer.Span[done..length]);
                 }
                 finally
                 {
@@ -127,8 +151,13 @@ internal sealed partial class CacheEngine
 
             return length;
         }
+        catch (Exception e) when (_diagnostics.NoteReadFailure(e))
+        {
+            throw;
+        }
         finally
         {
+            CountRead(ThreadIndex.Current, done, missed);
             _gate.Exit(token);
         }
     }
@@ -136,8 +165,8 @@ internal sealed partial class CacheEngine
     private int ClipToDevice(long offset, int length) => (int)Math.Clamp(Length - offset, 0, length);
 
     /// <summary>The commonest read: a range inside one page that one key covers, without any lock. False: nothing is known, look with the lock.</summary>
-    private bool TryReadPage(long offset, Span<byte> destination) =>
-        TryPeekPage(offset, destination.Length, out Extent piece) && TryCopyPage(offset, in piece, destination);
+    private bool TryReadPage(int index, long offset, Span<byte> destination) =>
+        TryPeekPage(offset, destination.Length, out Extent piece) && TryCopyPage(index, offset, in piece, destination);
 
     /// <summary>Looks up a range that <see cref="TryReadPage"/> can read.</summary>
     private bool TryPeekPage(long offset, int lengthBytes, out Extent piece)
@@ -161,19 +190,20 @@ internal sealed partial class CacheEngine
         return true;
     }
 
-    private bool TryCopyPage(long offset, in Extent piece, Span<byte> destination)
+    private bool TryCopyPage(int index, long offset, in Extent piece, Span<byte> destination)
     {
         if (!TryCopy(offset >> ShardedIndex.StripeShift, in piece, (int)(offset & (SectorSize - 1)), destination, _verifyReads, locked: false))
         {
             return false;
         }
 
-        _hitBytes.Add(destination.Length);
+        _counters.Add(index, DeviceCounter.HitBytes, destination.Length);
+        CountRead(index, destination.Length, missed: false);
         return true;
     }
 
     /// <summary>Copies what is cached from <paramref name="offset"/> on, up to the first gap; returns the number of bytes.</summary>
-    private int CopyHits(long offset, Span<byte> destination)
+    private int CopyHits(int index, long offset, Span<byte> destination)
     {
         int done = 0;
         while (done < destination.Length)
@@ -191,7 +221,7 @@ internal sealed partial class CacheEngine
 
         if (done > 0)
         {
-            _hitBytes.Add(done);
+            _counters.Add(index, DeviceCounter.HitBytes, done);
         }
 
         return done;
@@ -290,6 +320,9 @@ internal sealed partial class CacheEngine
             return false; // overwritten meanwhile: look again
         }
 
-        throw new PCacheDamagedDataException((stripe << ShardedIndex.StripeShift) + ((long)extent.Start * SectorSize), (long)extent.Length * SectorSize);
+        long offset = (stripe << ShardedIndex.StripeShift) + ((long)extent.Start * SectorSize);
+        long lengthBytes = (long)extent.Length * SectorSize;
+        _diagnostics.NoteDamage(offset, lengthBytes);
+        throw new PCacheDamagedDataException(offset, lengthBytes);
     }
 }

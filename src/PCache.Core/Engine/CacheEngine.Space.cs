@@ -1,4 +1,6 @@
+using PCache.Core.Diagnostics;
 using PCache.Core.Ksets;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Engine;
 
@@ -11,8 +13,8 @@ internal sealed partial class CacheEngine
 {
     private SpaceWaiter EnterQueue(long wantedBytes, out ITimer? timer)
     {
-        _spaceWaits.Add(1);
-        SpaceWaiter waiter = _space.Enter(wantedBytes);
+        _counters.Add(ThreadIndex.Current, DeviceCounter.SpaceWaits, 1);
+        SpaceWaiter waiter = _space.Enter(wantedBytes, _diagnostics.Begin(PCacheMeter.SpaceWaitDuration));
         timer = null;
         if (_options.SpaceTimeout != Timeout.InfiniteTimeSpan)
         {
@@ -49,6 +51,7 @@ internal sealed partial class CacheEngine
         if (waiter is not null)
         {
             _space.Leave(waiter);
+            _diagnostics.End(PCacheMeter.SpaceWaitDuration, waiter.Begun);
         }
     }
 

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using PCache.Core.Diagnostics;
 using PCache.Core.Layout;
 using PCache.Core.Primitives;
 
@@ -13,6 +15,7 @@ internal sealed partial class CacheEngine
         int token = _gate.Enter();
         try
         {
+            PCacheState state = State;
             ExtensionBlock? block = _media.Extension;
             return new PCacheStatus
             {
@@ -29,6 +32,7 @@ internal sealed partial class CacheEngine
                 DirtyBytes = _dirty.Bytes,
                 DirtyKeys = _dirty.Keys,
                 PendingKeys = _log?.PendingCount ?? 0,
+                State = state,
                 IsReadOnly = _options.ReadOnly,
                 Persistence = _region.Persistence,
                 IsPowerSafe = _region.IsPowerSafe,
@@ -36,11 +40,11 @@ internal sealed partial class CacheEngine
                 WritebackError = _maintenance?.Error,
                 WritebackFailures = _maintenance?.Failures ?? 0,
                 DamagedRanges = _damage.Ranges(),
-                HitBytes = _hitBytes.Sum,
-                MissBytes = _missBytes.Sum,
-                WrittenBytes = _writtenBytes.Sum,
+                HitBytes = _counters.Sum(DeviceCounter.HitBytes),
+                MissBytes = _counters.Sum(DeviceCounter.MissBytes),
+                WrittenBytes = _counters.Sum(DeviceCounter.WrittenBytes),
                 WritebackBytes = _writeback?.WrittenBytes ?? 0,
-                SpaceWaits = _spaceWaits.Sum,
+                SpaceWaits = _counters.Sum(DeviceCounter.SpaceWaits),
                 SegmentsReclaimed = _collector?.Reclaimed ?? 0,
                 Label = block is { } b ? ExtensionBlocks.GetLabel(in b) : string.Empty,
                 CacheId = block?.CacheId.ToGuid() ?? Guid.Empty,
@@ -56,6 +60,7 @@ internal sealed partial class CacheEngine
     {
         int token = EnterWritable();
         _maintenance.Paused = paused;
+        _monitor.Look();
         _gate.Exit(token);
     }
 
@@ -137,6 +142,7 @@ internal sealed partial class CacheEngine
     {
         cancellationToken.ThrowIfCancellationRequested();
         int token = EnterWritable();
+        DrainWatch watch = BeginDrain();
         try
         {
             ThrowIfInsideStep(blocking: true);
@@ -159,8 +165,13 @@ internal sealed partial class CacheEngine
 
             FinishDrain(progress);
         }
+        catch (Exception e) when (PCacheActivities.Fail(watch.Activity, e))
+        {
+            throw;
+        }
         finally
         {
+            EndDrain(in watch);
             _gate.Exit(token);
         }
     }
@@ -170,6 +181,7 @@ internal sealed partial class CacheEngine
     {
         cancellationToken.ThrowIfCancellationRequested();
         int token = EnterWritableShared();
+        DrainWatch watch = BeginDrain();
         try
         {
             ThrowIfInsideStep(blocking: false);
@@ -186,10 +198,26 @@ internal sealed partial class CacheEngine
 
             FinishDrain(progress);
         }
+        catch (Exception e) when (PCacheActivities.Fail(watch.Activity, e))
+        {
+            throw;
+        }
         finally
         {
+            EndDrain(in watch);
             _gate.Exit(token);
         }
+    }
+
+    private DrainWatch BeginDrain() => new(PCacheActivities.StartDrain(_dirty.Bytes), _clock.GetTimestamp());
+
+    private void EndDrain(in DrainWatch watch)
+    {
+        TimeSpan time = _clock.GetElapsedTime(watch.Begun);
+        PCacheMeter.DrainDuration.Record(time.TotalSeconds, _diagnostics.Attributes);
+        Messages.Drained(_diagnostics.Logger, _diagnostics.CacheId, (long)time.TotalMilliseconds);
+        watch.Activity?.SetTag("pcache.cache.id", _diagnostics.CacheId.ToString());
+        watch.Activity?.Dispose();
     }
 
     private Action? Reporter(IProgress<DrainProgress>? progress) => progress is null ? null : () => progress.Report(Progress());
@@ -205,4 +233,7 @@ internal sealed partial class CacheEngine
             throw new PCacheDamagedDataException(damaged[0].Offset, damaged[0].LengthBytes);
         }
     }
+
+    /// <summary>What a drain is measured with.</summary>
+    private readonly record struct DrainWatch(Activity? Activity, long Begun);
 }

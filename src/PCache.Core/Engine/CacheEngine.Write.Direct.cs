@@ -1,3 +1,4 @@
+using PCache.Core.Diagnostics;
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
 using PCache.Core.Primitives;
@@ -70,7 +71,7 @@ internal sealed partial class CacheEngine
             return 0;
         }
 
-        _writtenBytes.Add(index, length);
+        _counters.Add(index, DeviceCounter.WrittenBytes, length);
         return length;
     }
 

@@ -43,6 +43,10 @@ internal sealed partial class CacheEngine
                 write.Step = WriteStep.Again;
             }
         }
+        catch (PCacheFullException e) when (_diagnostics.NoteNoRoom(e))
+        {
+            throw;
+        }
         finally
         {
             End(write);
@@ -71,6 +75,10 @@ internal sealed partial class CacheEngine
 
                 write.Step = WriteStep.Again;
             }
+        }
+        catch (PCacheFullException e) when (_diagnostics.NoteNoRoom(e))
+        {
+            throw;
         }
         finally
         {

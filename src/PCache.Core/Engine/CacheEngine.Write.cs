@@ -1,3 +1,4 @@
+using PCache.Core.Diagnostics;
 using PCache.Core.Primitives;
 
 namespace PCache.Core.Engine;
@@ -23,6 +24,7 @@ internal sealed partial class CacheEngine
                 return;
             }
 
+            _counters.Add(OperationGate.IndexOf(token), DeviceCounter.Writes, 1);
             EnsureLength(offset + data.Length);
             int done = WriteDirectly(OperationGate.IndexOf(token), offset, data);
             if (done < data.Length)
@@ -55,6 +57,7 @@ internal sealed partial class CacheEngine
                 return;
             }
 
+            _counters.Add(OperationGate.IndexOf(token), DeviceCounter.Writes, 1);
             EnsureLength(offset + length);
             for (long done = 0; done < length;)
             {
@@ -89,6 +92,7 @@ internal sealed partial class CacheEngine
                 return;
             }
 
+            _counters.Add(ThreadIndex.Current, DeviceCounter.Writes, 1);
             await EnsureLengthAsync(offset + length, cancellationToken).ConfigureAwait(false);
             for (long done = 0; done < length;)
             {
@@ -114,7 +118,7 @@ internal sealed partial class CacheEngine
 
     private void WriteAll(long offset, ReadOnlySpan<byte> data, bool zeros)
     {
-        _writtenBytes.Add(data.Length);
+        _counters.Add(ThreadIndex.Current, DeviceCounter.WrittenBytes, data.Length);
         int done = 0;
         while (Clip(offset, data.Length, done) is var left && left > 0)
         {
@@ -135,7 +139,7 @@ internal sealed partial class CacheEngine
 
     private async ValueTask WriteAllAsync(long offset, ReadOnlyMemory<byte> data, int done, bool zeros, CancellationToken cancellationToken)
     {
-        _writtenBytes.Add(data.Length);
+        _counters.Add(ThreadIndex.Current, DeviceCounter.WrittenBytes, data.Length);
         while (Clip(offset, data.Length, done) is var left && left > 0)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -167,11 +171,12 @@ internal sealed partial class CacheEngine
         try
         {
             int done = 0;
+            _counters.Add(OperationGate.IndexOf(token), DeviceCounter.Writes, data.IsEmpty ? 0 : 1);
             if (offset + data.Length <= Length && (durability == WriteDurability.Normal || _drainIsCheap))
             {
                 int index = OperationGate.IndexOf(token);
                 done = data.IsEmpty ? 0 : WriteDirectly(index, offset, data.Span);
-                _writtenBytes.Add(index, -done); // counted as a whole below
+                _counters.Add(index, DeviceCounter.WrittenBytes, -done); // counted as a whole below
                 while (Clip(offset, data.Length, done) is var left && left > 0)
                 {
                     if (TryWriteSome(offset + done, data.Span.Slice(done, left), zeros: false, turn: null, merge: null, out int written) is WriteStep.NoRoom or WriteStep.Miss)
@@ -184,10 +189,10 @@ internal sealed partial class CacheEngine
 
                 if (done >= data.Length && !(IsForced(durability) && GrowthUnflushed))
                 {
-                    _writtenBytes.Add(data.Length);
+                    _counters.Add(index, DeviceCounter.WrittenBytes, data.Length);
                     if (IsForced(durability))
                     {
-                        _log.Flush();
+                        FlushMedium();
                     }
 
                     return ValueTask.CompletedTask;

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.ObjectPool;
+using PCache.Core.Diagnostics;
 using PCache.Core.Gc;
 using PCache.Core.Indexing;
 using PCache.Core.Ksets;
@@ -60,10 +61,7 @@ internal sealed partial class CacheEngine
     private readonly SemaphoreSlim _lengthGate = new(1, 1);
     private readonly ObjectPool<MissOperation> _misses = new DefaultObjectPool<MissOperation>(new MissOperation.Policy(), 64);
 
-    private readonly StripedCounter _hitBytes = new();
-    private readonly StripedCounter _missBytes = new();
-    private readonly StripedCounter _writtenBytes = new();
-    private readonly StripedCounter _spaceWaits = new();
+    private readonly CounterSet _counters = new();
 
     private readonly long _deviceNumber = MergedSector.NewDevice();
     private long _length;
@@ -78,8 +76,10 @@ internal sealed partial class CacheEngine
     private static ExtentBuffer? _threadPieces;
 
     /// <summary>Composes an engine from what <see cref="Recovery"/> found.</summary>
-    public CacheEngine(PmemRegion region, IBlockDevice backing, PCacheOptions options, Recovery recovered)
+    public CacheEngine(PmemRegion region, IBlockDevice backing, PCacheOptions options, Recovery recovered, DeviceDiagnostics diagnostics)
     {
+        _diagnostics = diagnostics;
+        _monitor = new StateMonitor(ReadState, () => IsListenedTo, TellState);
         _region = region;
         _backing = backing;
         _options = options;
@@ -96,7 +96,7 @@ internal sealed partial class CacheEngine
         _drainIsCheap = region.DrainIsCheap;
         _gcPercent = recovered.Media.Flags.GcPercent;
         _length = backing.Length;
-        _damage = new DamageRegistry(_index);
+        _damage = new DamageRegistry(_index) { Found = _monitor.LookSoon };
         Report = recovered.Report;
         if (options.ReadOnly)
         {
@@ -125,14 +125,23 @@ internal sealed partial class CacheEngine
     /// <summary>Length of the device in bytes.</summary>
     public long Length => Volatile.Read(ref _length);
 
+    /// <summary>What the region's stores are worth.</summary>
+    public Persistence Persistence => _region.Persistence;
+
     /// <summary>Whether writing is allowed.</summary>
     public bool CanWrite => !_options.ReadOnly;
 
     /// <summary>Whether the device can change its length.</summary>
     public bool CanResize => !_options.ReadOnly && _backing.CanResize;
 
-    /// <summary>Starts the background thread, where the device has one.</summary>
-    public void Start() => _maintenance?.Start();
+    /// <summary>Starts the background thread, where the device has one, and lets the meter look.</summary>
+    public void Start()
+    {
+        ExtensionBlock? block = _media.Extension;
+        _diagnostics.Start(this, block?.CacheId.ToGuid() ?? Guid.Empty, block is { } b ? ExtensionBlocks.GetLabel(in b) : string.Empty);
+        _monitor.Look();
+        _maintenance?.Start();
+    }
 
     /// <summary>For audits of a device at rest.</summary>
     internal SegmentTable Segments => _segments;

@@ -42,6 +42,20 @@ internal sealed class OperationGate
         return token;
     }
 
+    /// <summary>Enters, unless the device is closed.</summary>
+    public bool TryEnter(out int token)
+    {
+        token = ThreadIndex.Current * IntsPerCell;
+        Add(token, 1);
+        if (!_closed)
+        {
+            return true;
+        }
+
+        Exit(token);
+        return false;
+    }
+
     /// <summary>The cell that an operation counts in, as <see cref="ThreadIndex"/> numbers them.</summary>
     public static int IndexOf(int token) => token / IntsPerCell;
 

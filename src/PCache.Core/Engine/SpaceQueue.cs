@@ -1,16 +1,21 @@
+using PCache.Core.Diagnostics;
 using PCache.Core.Primitives;
 
 namespace PCache.Core.Engine;
 
 /// <summary>One operation that waits for room.</summary>
 /// <param name="wantedBytes">How much it has to write.</param>
-internal sealed class SpaceWaiter(long wantedBytes)
+/// <param name="begun">When it began to wait, for the meter.</param>
+internal sealed class SpaceWaiter(long wantedBytes, long begun = DeviceDiagnostics.NotMeasured)
 {
     private readonly SemaphoreSlim _signal = new(0);
     private volatile Exception? _failure;
 
     /// <summary>How much it has to write, in bytes.</summary>
     internal long WantedBytes { get; } = wantedBytes;
+
+    /// <summary>When it began to wait, for the meter.</summary>
+    internal long Begun { get; } = begun;
 
     /// <summary>The waiter behind this one.</summary>
     internal SpaceWaiter? Next;
@@ -76,6 +81,9 @@ internal sealed class SpaceQueue
     private long _spareBytes;
     private long _releasedBytes;
 
+    /// <summary>How many wait.</summary>
+    public int Count => _count;
+
     /// <summary>Whether somebody waits.</summary>
     public bool HasWaiters => _count > 0;
 
@@ -83,9 +91,9 @@ internal sealed class SpaceQueue
     public bool MayTake(SpaceWaiter? turn, int bytes) => _count == 0 || MayTakeBesides(turn, bytes);
 
     /// <summary>Stands at the end of the queue.</summary>
-    public SpaceWaiter Enter(long wantedBytes)
+    public SpaceWaiter Enter(long wantedBytes, long begun = DeviceDiagnostics.NotMeasured)
     {
-        var waiter = new SpaceWaiter(wantedBytes);
+        var waiter = new SpaceWaiter(wantedBytes, begun);
         lock (_lock)
         {
             _wantedBytes += wantedBytes;

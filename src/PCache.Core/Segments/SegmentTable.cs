@@ -113,6 +113,19 @@ internal sealed class SegmentTable
         }
     }
 
+    /// <summary>Counts all segments by use; retired ones have had their last generation. The sum is <see cref="Count"/>.</summary>
+    public void CountUses(out int free, out int reserved, out int log, out int data, out int retired)
+    {
+        lock (_poolLock)
+        {
+            free = _free.Count;
+            reserved = _reserve.Count;
+            log = _uses.AsSpan().Count(SegmentUse.Log);
+            data = _uses.AsSpan().Count(SegmentUse.Data);
+            retired = _uses.Length - free - reserved - log - data;
+        }
+    }
+
     /// <summary>While replaying: sets the number of live keys.</summary>
     public void SetReferences(int segment, int count) => _references[segment] = count;
 

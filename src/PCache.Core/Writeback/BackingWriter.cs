@@ -41,6 +41,7 @@ internal sealed class BackingWriter
     private int _nextRun;
     private bool _refused;
     private volatile Exception? _failure;
+    private long _progress;
 
     public BackingWriter(PmemRegion region, IBlockDevice backing, PCacheOptions options)
     {
@@ -50,6 +51,9 @@ internal sealed class BackingWriter
         _concurrency = options.Maintenance == MaintenanceMode.Manual ? 1 : options.WritebackConcurrency;
         _synchronous = _concurrency == 1 || backing is CheckedBlockDevice { PrefersSynchronousWrites: true };
     }
+
+    /// <summary>Runs claimed so far, over all groups. Any thread.</summary>
+    public long Progress => Volatile.Read(ref _progress);
 
     /// <summary>Writes all runs; doesn't flush. False: <paramref name="admit"/> refused one; what comes before it was written, nothing from it on.</summary>
     public bool WriteRuns(WritebackPlan plan, Func<WritebackRun, bool> admit, CancellationToken stop)
@@ -137,6 +141,7 @@ internal sealed class BackingWriter
             }
 
             stop.ThrowIfCancellationRequested();
+            Volatile.Write(ref _progress, _progress + 1);
             run = plan.Runs[_nextRun];
             if (!admit(run))
             {

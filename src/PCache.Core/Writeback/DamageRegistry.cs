@@ -13,13 +13,22 @@ internal sealed class DamageRegistry(ShardedIndex index)
     private readonly HashSet<(long Stripe, ExtentIdentity Identity)> _entries = [];
     private volatile int _count;
 
+    /// <summary>Called when damage is recorded that wasn't known, maybe under a shard's lock.</summary>
+    public Action? Found { get; init; }
+
     /// <summary>Records that a key's payload is damaged.</summary>
     public void Add(long stripe, ExtentIdentity identity)
     {
+        bool added;
         lock (_lock)
         {
-            _entries.Add((stripe, identity));
+            added = _entries.Add((stripe, identity));
             _count = _entries.Count;
+        }
+
+        if (added)
+        {
+            Found?.Invoke();
         }
     }
 

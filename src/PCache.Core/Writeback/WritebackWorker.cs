@@ -69,6 +69,7 @@ internal sealed class WritebackWorker
     private long _passedBytes;
     private long _writtenBytes;
     private long _endsAt = long.MaxValue;
+    private volatile bool _callingBacking;
 
     // Damaged keys that were logged anew and lie ahead of the dirty tail (at this distance or later), and where the log ended then: passing only them once
     // more gains nothing. One key may stand in the log several times (zeros written twice, a kill after it was logged anew): it is logged anew once.
@@ -89,6 +90,15 @@ internal sealed class WritebackWorker
 
     /// <summary>Bytes written to the backing so far.</summary>
     public long WrittenBytes => Volatile.Read(ref _writtenBytes);
+
+    /// <summary>Goes up with each call that the backing is given; any thread may read it.</summary>
+    public long Progress => _writer.Progress;
+
+    /// <summary>Whether a call of the backing may be under way.</summary>
+    public bool IsCallingBacking => _callingBacking;
+
+    /// <summary>The last error that came from the backing, for whoever has to tell it from the medium's.</summary>
+    public Exception? BackingError { get; private set; }
 
     /// <summary>Where the backing is about to be cut: nothing is written beyond. Set while no group is under way, once the log has nothing but zeros beyond.</summary>
     public long EndsAt
@@ -138,22 +148,7 @@ internal sealed class WritebackWorker
 
         int groupBytes = pressing ? Math.Min(_options.WritebackGroupBytes, Math.Max(_parts.Segments.DataSize, _options.WritebackGroupBytes / 4)) : _options.WritebackGroupBytes;
         _verifyFirst = false;
-        LogPoint end = Collect(groupBytes, stop);
-        if (!WritePlan(stop))
-        {
-            // Damage, met before the run that has it: a group that ends behind the damage. Runs that were written already are of this barrier group, whose
-            // writes may reach the backing in any order.
-            _verifyFirst = true;
-            end = Collect(groupBytes, stop);
-            WritePlan(stop);
-        }
-
-        if (_plan.EntryCount > 0)
-        {
-            stop.ThrowIfCancellationRequested();
-            FlushBacking(end);
-            Volatile.Write(ref _writtenBytes, _writtenBytes + _plan.RunBytes);
-        }
+        LogPoint end = WriteGroup(groupBytes, stop);
 
         if (_damaged.Count > 0 && !LogDamagedAnew())
         {
@@ -168,6 +163,48 @@ internal sealed class WritebackWorker
 
         MarkClean();
         return WritebackOutcome.Moved;
+    }
+
+    /// <summary>Collects a group, writes it and flushes the backing; returns the point behind it.</summary>
+    private LogPoint WriteGroup(int groupBytes, CancellationToken stop)
+    {
+        LogPoint end = Collect(groupBytes, stop);
+        _callingBacking = true;
+        try
+        {
+            if (!WritePlan(stop))
+            {
+                // Damage, met before the run that has it: a group that ends behind the damage. Runs that were written already are of this barrier group, whose
+                // writes may reach the backing in any order.
+                _verifyFirst = true;
+                end = Collect(groupBytes, stop);
+                WritePlan(stop);
+            }
+
+            if (_plan.EntryCount > 0)
+            {
+                stop.ThrowIfCancellationRequested();
+                FlushBacking(end);
+                Volatile.Write(ref _writtenBytes, _writtenBytes + _plan.RunBytes);
+            }
+        }
+        catch (Exception e) when (NoteBackingError(e))
+        {
+            throw;
+        }
+        finally
+        {
+            _callingBacking = false;
+        }
+
+        return end;
+    }
+
+    /// <summary>For an exception filter: never catches.</summary>
+    private bool NoteBackingError(Exception error)
+    {
+        BackingError = error is PCacheException ? BackingError : error;
+        return false;
     }
 
     /// <summary>Writes what was collected; doesn't flush. False: a payload is damaged, and it was not written.</summary>

@@ -62,13 +62,13 @@ public class ThreadIndexTests
     [Fact]
     public void A_counter_counts_everything_from_however_many_threads()
     {
-        var counter = new StripedCounter();
+        var counter = new CounterSet();
         int threads = ThreadIndex.Exclusive + 8;
         Thread[] workers = [.. Enumerable.Range(0, threads).Select(_ => new Thread(() =>
         {
             for (int i = 0; i < 10_000; i++)
             {
-                counter.Add(3);
+                counter.Add(ThreadIndex.Current, 5, 3);
             }
         }))];
         foreach (Thread worker in workers)
@@ -81,6 +81,6 @@ public class ThreadIndexTests
             worker.Join();
         }
 
-        Assert.Equal(threads * 30_000L, counter.Sum);
+        Assert.Equal(threads * 30_000L, counter.Sum(5));
     }
 }
