@@ -71,10 +71,12 @@ public sealed partial class PageTablesTests
         Assert.True(unknown.Length == 0, string.Join(", ", unknown));
     }
 
-    [Fact]
-    public void Stream_page_has_every_exception()
+    [Theory]
+    [InlineData("docs/stream.md")]
+    [InlineData("docs/api-conventions.md")]
+    public void Pages_have_every_exception(string page)
     {
-        string[] named = NamesInFirstColumn(Section(ReadText("docs/stream.md"), "Exceptions"));
+        string[] named = NamesInFirstColumn(Section(ReadText(page), "Exceptions"));
         string[] own = [.. typeof(PCacheException).Assembly.GetExportedTypes().Where(type => type.IsAssignableTo(typeof(PCacheException))).Select(type => type.Name)];
         Assert.True(own.Length >= 8);
         Assert.Empty(own.Except(named));
