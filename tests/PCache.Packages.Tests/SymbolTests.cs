@@ -122,6 +122,16 @@ public sealed class SymbolTests(PackedPackages packages)
         Assert.Equal([$"{ExpectedPackages.Version}+{packages.Copy.Commit}"], versions);
     }
 
+    [Theory]
+    [MemberData(nameof(Assemblies))]
+    public void Each_assembly_says_that_it_is_made_for_trimming_and_native_aot(string package, string folder, string assembly)
+    {
+        using PackageFile file = packages.OpenPackage(package);
+        string[] said = AssemblyFacts.AttributeValues(file.Read($"{folder}/{assembly}.dll"), "AssemblyMetadataAttribute");
+        Assert.Contains("IsTrimmable", said);
+        Assert.Contains("IsAotCompatible", said);
+    }
+
     private static MetadataReaderProvider OpenPdb(PackageFile symbols, string entry) =>
         MetadataReaderProvider.FromPortablePdbImage(ImmutableArray.Create(symbols.Read(entry)));
 
