@@ -27,7 +27,7 @@ internal sealed record CommandResult(string Line, int ExitCode, string Output, s
 /// <summary>Runs dotnet, git and what was built.</summary>
 internal static class Command
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
 
     /// <summary>Where the .NET that runs this test is, which is the one to build with: it is found without a path.</summary>
     private static string DotnetRoot { get; } = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));

@@ -1,6 +1,8 @@
 // Keeps true: what a consumer restores of ours comes from the packages just made, into a folder that goes away with them; everything else comes from the machine's package
 // folder if it is there, and only else from the machine's configured sources.
 
+using System.Text.Json;
+
 namespace PCache.Packages.Tests.Support;
 
 /// <summary>A console project outside the tree that uses a package as anybody does.</summary>
@@ -41,10 +43,19 @@ internal sealed class Consumer
 
     public string Folder { get; }
 
+    /// <summary>Restores.</summary>
+    /// <returns>What was installed, as "name/version".</returns>
+    public string[] Install()
+    {
+        Restore("the packages that ours depend on");
+        using JsonDocument assets = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "obj", "project.assets.json")));
+        return [.. assets.RootElement.GetProperty("libraries").EnumerateObject().Select(library => library.Name)];
+    }
+
     /// <summary>Restores and builds; any warning is an error.</summary>
     public void Build()
     {
-        Restore("the packages that ours depend on");
+        Install();
         Command.Dotnet(Folder, "build", "-c", "Release", "--no-restore").MustSucceed();
     }
 
