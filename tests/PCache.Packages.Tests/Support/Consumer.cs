@@ -93,7 +93,9 @@ internal sealed class Consumer
             + $"Run the tests once with access to a source, or leave this one out with a filter (docs/packages.md, section Tests).{Environment.NewLine}{restored}");
     }
 
-    /// <summary>Restores a project that uses none of our packages in the machine's own way, so that what it took to restore it is there the next time. If that fails, the restore after it tells.</summary>
+    /// <summary>
+    /// Restores a project that uses none of our packages in the machine's own way, so that what it takes is there the next time. If that fails, the restore after it tells.
+    /// </summary>
     private void FillMachineFolder(string[] settings)
     {
         string folder = Directory.CreateDirectory(Path.Combine(Folder, "..", $"{_name}-platform")).FullName;

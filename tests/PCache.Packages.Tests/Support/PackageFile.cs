@@ -8,6 +8,8 @@ namespace PCache.Packages.Tests.Support;
 /// <summary>A package or its symbols.</summary>
 internal sealed class PackageFile : IDisposable
 {
+    private static readonly string[] ArchiveFormat = ["_rels/", "package/", "[Content_Types].xml"];
+
     private readonly ZipArchive _archive;
 
     public PackageFile(string path)
@@ -34,7 +36,11 @@ internal sealed class PackageFile : IDisposable
 
     /// <summary>All files but those that the archive format itself brings.</summary>
     public string[] Entries =>
-        [.. _archive.Entries.Select(entry => entry.FullName).Where(name => !name.StartsWith("_rels/", StringComparison.Ordinal) && !name.StartsWith("package/", StringComparison.Ordinal) && name != "[Content_Types].xml").Order(StringComparer.Ordinal)];
+    [
+        .. _archive.Entries.Select(entry => entry.FullName)
+            .Where(name => !ArchiveFormat.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal)))
+            .Order(StringComparer.Ordinal),
+    ];
 
     public XElement? Element(string name) => Metadata.Element(Metadata.Name.Namespace + name);
 
