@@ -132,12 +132,11 @@ public sealed class QuickStartExamplesTests : IDisposable
     private static string Health(PCacheDevice device)
     {
         PCacheStatus status = device.GetStatus();
-        return status switch
+        return status.State.Condition switch
         {
-            { IsDegraded: true } => $"damaged data in {status.DamagedRanges.Count} ranges",
-            { WritebackFailures: > 0 } => $"the backing fails: {status.WritebackError?.Message}",
-            { IsClean: true } => "clean",
-            _ => $"{status.DirtyBytes} bytes to write back, {status.SegmentsUsed} of {status.SegmentCount} segments used",
+            PCacheCondition.Clean => "clean",
+            PCacheCondition.Dirty => $"{status.DirtyBytes} bytes to write back, {status.SegmentsUsed} of {status.SegmentCount} segments used",
+            _ => status.State.ToString(), // what is wrong, since when, and why
         };
     }
 
