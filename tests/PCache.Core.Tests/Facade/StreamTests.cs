@@ -2,94 +2,9 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Facade;
 
-/// <summary>The stream view behaves as a FileStream does; a model stream in memory says what that is.</summary>
+/// <summary>The stream views of a cache: what is theirs beyond what every Stream does (see Streams).</summary>
 public sealed class StreamTests
 {
-    [Theory]
-    [InlineData(0)]
-    [InlineData(1)]
-    [InlineData(4096)]
-    [InlineData(100_000)]
-    public async Task It_behaves_as_a_stream_in_memory_does(int bufferSize)
-    {
-        using var cache = new SmallCache(8, 0, canResize: true, with: o => o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System });
-        await using PCacheStream stream = cache.Device.OpenStream(bufferSize);
-        using var model = new MemoryStream();
-        var random = new Random(bufferSize + 1);
-        for (int i = 0; i < 1500; i++)
-        {
-            var bytes = new byte[random.Next(random.Next(4) == 0 ? 9000 : 100)];
-            random.NextBytes(bytes);
-            var one = new byte[bytes.Length];
-            var two = new byte[bytes.Length];
-            switch (random.Next(14))
-            {
-                case 0:
-                    stream.Write(bytes);
-                    model.Write(bytes);
-                    break;
-                case 1:
-                    stream.Write(bytes, 0, bytes.Length);
-                    model.Write(bytes, 0, bytes.Length);
-                    break;
-                case 2:
-                    await stream.WriteAsync(bytes.AsMemory());
-                    model.Write(bytes);
-                    break;
-                case 3:
-                    stream.WriteByte((byte)i);
-                    model.WriteByte((byte)i);
-                    break;
-                case 4:
-                    Assert.Equal(model.ReadAtLeast(one, one.Length, false), stream.ReadAtLeast(two, two.Length, false));
-                    Rig.AssertSame(one, two, $"read {i}");
-                    break;
-                case 5:
-                    Assert.Equal(model.ReadAtLeast(one, one.Length, false), await stream.ReadAtLeastAsync(two, two.Length, false));
-                    Rig.AssertSame(one, two, $"asynchronous read {i}");
-                    break;
-                case 6:
-                    Assert.Equal(model.ReadByte(), stream.ReadByte());
-                    break;
-                case 7:
-                    long to = random.NextInt64(model.Length + 2000);
-                    Assert.Equal(model.Seek(to, SeekOrigin.Begin), stream.Seek(to, SeekOrigin.Begin));
-                    break;
-                case 8:
-                    long by = random.NextInt64(-model.Position, 1000);
-                    Assert.Equal(model.Seek(by, SeekOrigin.Current), stream.Seek(by, SeekOrigin.Current));
-                    break;
-                case 9:
-                    Assert.Equal(model.Seek(-model.Length / 2, SeekOrigin.End), stream.Seek(-model.Length / 2, SeekOrigin.End));
-                    break;
-                case 10 when random.Next(4) == 0:
-                    long length = random.NextInt64(60_000);
-                    model.SetLength(length);
-                    stream.SetLength(length);
-                    break;
-                case 11:
-                    stream.Flush();
-                    break;
-                case 12:
-                    await stream.FlushAsync();
-                    break;
-                default:
-                    stream.Position = model.Position = random.NextInt64(40_000);
-                    break;
-            }
-
-            Assert.Equal(model.Position, stream.Position);
-            Assert.Equal(model.Length, stream.Length);
-        }
-
-        stream.Flush();
-        Rig.AssertSame(model.ToArray(), Rig.ReadAll(cache.Device), "the device");
-        stream.Position = 0;
-        using var copy = new MemoryStream();
-        await stream.CopyToAsync(copy);
-        Rig.AssertSame(model.ToArray(), copy.ToArray(), "copied");
-    }
-
     [Fact]
     public void A_buffer_is_private_until_it_is_flushed()
     {
