@@ -10,12 +10,13 @@ namespace PCache.Core.Tests.Docs;
 /// <summary>The examples of the pages for users, and the proof that the pages show just these.</summary>
 public sealed partial class ReadmeExamplesTests : IDisposable
 {
-    private static readonly string[] Pages = ["README.md", "docs/quick-start.md", "docs/stream.md", "docs/testing.md", "docs/observability.md", "src/PCache.Testing/README.md"];
+    private static readonly string[] Pages = ["README.md", "docs/quick-start.md", "docs/stream.md", "docs/testing.md", "docs/observability.md", "docs/clients.md", "src/PCache.Testing/README.md"];
 
     private static readonly string[] Sources =
     [
         "tests/PCache.Core.Tests/Docs/ReadmeExamplesTests.cs",
         "tests/PCache.Core.Tests/Docs/ObservabilityPageTests.cs",
+        "tests/PCache.Core.ClientTests/Faster/ClientsPageTests.cs",
         "tests/PCache.Core.Tests/Docs/QuickStartExamplesTests.cs",
         "tests/PCache.Core.Tests/Docs/Example/Accounts.cs",
         "tests/PCache.Core.Tests/Testing/CrashTestTests.cs",
