@@ -110,7 +110,29 @@ public sealed class PCacheNotFormattedException : PCacheException
     }
 }
 
-/// <summary>The backing isn't the one that the cache is bound to, or doesn't fit what is in the cache.</summary>
+/// <summary>Why a backing was refused.</summary>
+public enum BackingMismatchReason
+{
+    /// <summary>Not known.</summary>
+    Unknown = 0,
+
+    /// <summary>Its identity isn't the bound one.</summary>
+    Identity = 1,
+
+    /// <summary>Its length isn't the bound one, or isn't what it was when the cache was last closed.</summary>
+    Length = 2,
+
+    /// <summary>Blocks of it don't hold what they held when the cache was last closed: it was changed meanwhile, or it is another one.</summary>
+    Content = 3,
+
+    /// <summary>The cache holds data for bytes beyond its end.</summary>
+    TooShort = 4,
+}
+
+/// <summary>
+/// The backing isn't the one that the cache is bound to, was changed while the cache was away, or doesn't fit what is in the cache. Nothing was changed. The properties
+/// say what was expected and what was found; those that don't belong to the <see cref="Reason"/> may be null.
+/// </summary>
 public sealed class PCacheBackingMismatchException : PCacheException
 {
     /// <summary>Makes an exception.</summary>
@@ -129,6 +151,42 @@ public sealed class PCacheBackingMismatchException : PCacheException
         : base(message, innerException)
     {
     }
+
+    internal PCacheBackingMismatchException(BackingMismatchReason reason, string message)
+        : base(message)
+    {
+        Reason = reason;
+    }
+
+    /// <summary>What doesn't fit.</summary>
+    public BackingMismatchReason Reason { get; }
+
+    /// <summary>UUID of the cache; null if it has none or it isn't known.</summary>
+    public Guid? CacheId { get; internal init; }
+
+    /// <summary>Label of the cache; empty if it has none.</summary>
+    public string CacheLabel { get; internal init; } = string.Empty;
+
+    /// <summary>Identity of the backing that the cache is bound to; null if none is bound.</summary>
+    public Guid? ExpectedIdentity { get; internal init; }
+
+    /// <summary>Identity that the options named; <see cref="Guid.Empty"/> if they named none.</summary>
+    public Guid? ActualIdentity { get; internal init; }
+
+    /// <summary>Length in bytes that the backing should have, or have at least.</summary>
+    public long? ExpectedLength { get; internal init; }
+
+    /// <summary>Length in bytes that it has.</summary>
+    public long? ActualLength { get; internal init; }
+
+    /// <summary>When the backing was last known to be the right one: the last orderly close.</summary>
+    public DateTimeOffset? LastKnown { get; internal init; }
+
+    /// <summary>How many blocks were compared.</summary>
+    public int ComparedBlocks { get; internal init; }
+
+    /// <summary>Blocks that hold something else than they did (of samples that share a checksum, all of them), in order.</summary>
+    public IReadOnlyList<DeviceRange> ChangedBlocks { get; internal init; } = [];
 }
 
 /// <summary>Whoever wrote the image lost writes that are still dirty (dead keys at or after the dirty tail). A writable open needs explicit consent.</summary>

@@ -36,8 +36,18 @@ public sealed record PCacheOptions
     /// <summary>Identity of the backing, chosen by the caller and bound to the cache; <see cref="Guid.Empty"/>: only the length is bound.</summary>
     public Guid BackingIdentity { get; init; }
 
-    /// <summary>Consent to a backing whose identity or length differs from the bound one. The cache is bound anew; a read-only open only passes over the difference.</summary>
+    /// <summary>
+    /// Consent to a backing whose identity or length differs from the bound one, or that was changed while the cache was away (see <see cref="BackingFingerprintBlocks"/>). The
+    /// cache is bound anew; a read-only open only passes over the difference. What the cache holds stays in it: it goes on answering reads, and dirty data goes to this backing.
+    /// </summary>
     public bool RebindBacking { get; init; }
+
+    /// <summary>
+    /// How many blocks of the backing are sampled for the fingerprint that an orderly close leaves in the cache, 0 to 4096; default 16. The next open reads the same blocks, and the
+    /// up to 8 that were written back last, and refuses a backing that was changed meanwhile (<see cref="PCacheBackingMismatchException"/>). Close and open read that many blocks of
+    /// 4 KiB (or of the backing's block size, if that is larger), one after the other, and the close flushes the backing. 0: no fingerprint is made, and none is compared.
+    /// </summary>
+    public int BackingFingerprintBlocks { get; init; } = 16;
 
     /// <summary>Consent to open an image in which acknowledged writes are already lost (see <see cref="PCacheLostWritesException"/>).</summary>
     public bool AcceptLostWrites { get; init; }

@@ -47,6 +47,25 @@ public enum LogEnd
     Leftover = 2,
 }
 
+/// <summary>What an open found out about the content of the backing. Identity and length are compared in any case.</summary>
+public enum BackingCheck
+{
+    /// <summary>Nothing: there is no fingerprint of the backing, since the cache is new or wasn't closed in an orderly way.</summary>
+    NoFingerprint = 0,
+
+    /// <summary>The backing holds what it held at the last close, as far as can be told from some of its blocks.</summary>
+    Matched = 1,
+
+    /// <summary>As <see cref="Matched"/>, but some of those blocks couldn't be read.</summary>
+    PartlyMatched = 2,
+
+    /// <summary>Nothing: somebody who doesn't keep fingerprints (Linux, an older version) has used the cache since.</summary>
+    Stale = 3,
+
+    /// <summary>It wasn't compared: the options didn't want it, or consented to any backing.</summary>
+    PassedOver = 4,
+}
+
 /// <summary>What an open found and did.</summary>
 public sealed record RecoveryReport
 {
@@ -67,6 +86,9 @@ public sealed record RecoveryReport
 
     /// <summary>Where the log ended: the key head.</summary>
     public required LogPosition KeyHead { get; init; }
+
+    /// <summary>What the open found out about the backing's content (see <see cref="PCacheOptions.BackingFingerprintBlocks"/>).</summary>
+    public required BackingCheck BackingCheck { get; init; }
 
     /// <summary>Time that the open took.</summary>
     public required TimeSpan Elapsed { get; init; }
@@ -167,4 +189,13 @@ public sealed record PCacheStatus
 
     /// <summary>UUID of the cache; <see cref="Guid.Empty"/> if the image has none.</summary>
     public required Guid CacheId { get; init; }
+
+    /// <summary>Length in bytes of the backing that the cache is bound to (its least length, if it can grow); null if it isn't bound.</summary>
+    public required long? BackingLength { get; init; }
+
+    /// <summary>Identity of the bound backing; <see cref="Guid.Empty"/> if only the length is bound, or nothing.</summary>
+    public required Guid BackingIdentity { get; init; }
+
+    /// <summary>What the open found out about the backing's content.</summary>
+    public required BackingCheck BackingCheck { get; init; }
 }

@@ -7,13 +7,16 @@ namespace PCache.Core.Engine;
 /// <summary>
 /// Closing. Keeps true: every acknowledged write is in the log before the region is let go; nothing new begins after the close has begun; whoever waits
 /// for room or a drain is told; region and backing are disposed after the last operation in flight, on whatever thread that is, even when a call of the
-/// backing hangs: the close itself waits no longer than it was told to.
+/// backing hangs: the close itself waits no longer than it was told to. The fingerprint of the backing comes last, when nothing changes the backing or the log
+/// any more; what goes wrong with it is no failure of the close.
 /// </summary>
 internal sealed partial class CacheEngine
 {
     private readonly Lock _closeLock = new();
     private bool _closing;
     private Exception? _releaseFailure;
+    private long _releaseUntil; // milliseconds of the machine's clock; long.MaxValue: without end
+    private volatile bool _releasing;
 
     public void Close()
     {
@@ -47,12 +50,19 @@ internal sealed partial class CacheEngine
         }
 
         _diagnostics.Stop();
+        Volatile.Write(ref _releaseUntil, _options.DisposeTimeout == Timeout.InfiniteTimeSpan ? long.MaxValue : Environment.TickCount64 + (long)_options.DisposeTimeout.TotalMilliseconds);
         _gate.Close(ReleaseAll);
         _space.FailAll(OperationGate.Disposed());
         _maintenance?.Stop();
         if (_maintenance is not { IsInsideStep: true }) // else it is this very thread that is in flight
         {
-            if (!_gate.Drained.Wait(RuleSwitch.IsBroken(BrokenRule.CloseHangsWithBacking) ? Timeout.InfiniteTimeSpan : _options.DisposeTimeout))
+            bool released = _gate.Drained.Wait(RuleSwitch.IsBroken(BrokenRule.CloseHangsWithBacking) ? Timeout.InfiniteTimeSpan : _options.DisposeTimeout);
+            if (!released && _releasing)
+            {
+                released = _gate.Drained.Wait(_options.DisposeTimeout); // nothing is in flight: the time went into the fingerprint, which has been given up
+            }
+
+            if (!released)
             {
                 Messages.CloseGaveUp(_diagnostics.Logger, _diagnostics.CacheId, (long)_options.DisposeTimeout.TotalMilliseconds);
             }
@@ -135,10 +145,16 @@ internal sealed partial class CacheEngine
     /// <summary>Runs once, after the last operation in flight, on its thread: so it must not throw.</summary>
     private void ReleaseAll()
     {
+        _releasing = true;
         Exception? failure = null;
+        Task fingerprint = Task.CompletedTask;
         if (!_options.ReadOnly)
         {
             Try(FlushAtClose, ref failure); // what operations in flight wrote while the close had begun
+            if (failure is null)
+            {
+                fingerprint = KeepFingerprint();
+            }
         }
 
         Try(_index.Dispose, ref failure);
@@ -147,9 +163,13 @@ internal sealed partial class CacheEngine
             Try(_region.Dispose, ref failure);
         }
 
-        if (!_options.LeaveBackingOpen)
+        if (!_options.LeaveBackingOpen && fingerprint.IsCompleted)
         {
             Try(_backing.Dispose, ref failure);
+        }
+        else if (!_options.LeaveBackingOpen)
+        {
+            DisposeBackingAfter(fingerprint);
         }
 
         Volatile.Write(ref _releaseFailure, failure);

@@ -84,6 +84,7 @@ internal sealed partial class CacheEngine
             return;
         }
 
+        _writeback.Recent.Forget(from, to);
         try
         {
             _backing.Discard(from, to - from);

@@ -48,6 +48,9 @@ internal sealed partial class CacheEngine
                 SegmentsReclaimed = _collector?.Reclaimed ?? 0,
                 Label = block is { } b ? ExtensionBlocks.GetLabel(in b) : string.Empty,
                 CacheId = block?.CacheId.ToGuid() ?? Guid.Empty,
+                BackingLength = block is { BackingLength: > 0 } bound ? (long)bound.BackingLength : null,
+                BackingIdentity = block?.BackingIdentity.ToGuid() ?? Guid.Empty,
+                BackingCheck = Report.BackingCheck,
             };
         }
         finally

@@ -108,6 +108,7 @@ internal sealed partial class CacheEngine
         _log.ReturnReserved = _heads.ReturnReserved;
         var parts = new WritebackParts(region, _media, _segments, _positions, _index, _log, _damage, _dirty);
         _writeback = new WritebackWorker(parts, backing, options);
+        _writeback.Recent.Restore(recovered.RecentPlaces);
         _collector = new GarbageCollector(region, _media, _segments, _positions, _log, _index);
         _maintenance = new Maintenance(this);
 

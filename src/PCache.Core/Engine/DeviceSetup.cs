@@ -29,6 +29,7 @@ internal static class DeviceSetup
         Require(IsTimeout(o.SpaceTimeout), nameof(o.SpaceTimeout), o.SpaceTimeout, "zero to 30 days, or infinite");
         Require(IsTimeout(o.DisposeTimeout), nameof(o.DisposeTimeout), o.DisposeTimeout, "zero to 30 days, or infinite");
         Require(o.LogReserveSegments is >= 1 and <= 64, nameof(o.LogReserveSegments), o.LogReserveSegments, "1 to 64");
+        Require(o.BackingFingerprintBlocks is >= 0 and <= ExtensionBlocks.MaxSamples, nameof(o.BackingFingerprintBlocks), o.BackingFingerprintBlocks, "0 to 4096");
         Require(o.MaxIndexMemoryBytes is null or >= IndexMemory.FixedBytes, nameof(o.MaxIndexMemoryBytes), o.MaxIndexMemoryBytes, "at least 262144, or null");
         Require(Enum.IsDefined(o.Maintenance), nameof(o.Maintenance), o.Maintenance, "a defined value");
         Require(o.TimeProvider is not null, nameof(o.TimeProvider), o.TimeProvider, "not null");

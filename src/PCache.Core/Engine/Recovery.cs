@@ -17,7 +17,7 @@ namespace PCache.Core.Engine;
 /// of a writable open zeroes the log's end, durably, so that nobody ever follows what was rejected. No replica of the key tail names a free segment before one
 /// is used. The identity of the backing is durable before the first dirty key can be.
 /// </remarks>
-internal sealed class Recovery : IReplaySink
+internal sealed partial class Recovery : IReplaySink
 {
     /// <summary>One thread reads about as fast as this many can insert.</summary>
     private const int MaxHelpers = 8;
@@ -90,9 +90,10 @@ internal sealed class Recovery : IReplaySink
         try
         {
             IndexMemory.CheckCapacity(options.MaxIndexMemoryBytes, media.ChainLength, media.Geometry.DataSize);
-            recovery.CheckBacking();
+            recovery.CheckBinding();
             monitor.Begin(OpenStage.Replaying);
             recovery.Replay(started);
+            recovery.CheckContent(cancellationToken);
             if (!options.ReadOnly)
             {
                 monitor.Begin(OpenStage.Preparing);
@@ -172,34 +173,6 @@ internal sealed class Recovery : IReplaySink
         }
     }
 
-    private void CheckBacking()
-    {
-        if (Media.Extension is not { } block || _options.RebindBacking)
-        {
-            return;
-        }
-
-        Guid identity = block.BackingIdentity.ToGuid();
-        if (identity != Guid.Empty && identity != _options.BackingIdentity && !RuleSwitch.IsBroken(BrokenRule.BackingIdentityIgnored)
-            && !RuleSwitch.IsBroken(BrokenRule.ValidationBackingIdentity))
-        {
-            throw new PCacheBackingMismatchException($"The cache is bound to the backing with identity {identity}, the options name {(_options.BackingIdentity == Guid.Empty ? "none" : _options.BackingIdentity)}. Open with the right backing, or bind the cache anew.");
-        }
-
-        if (block.BackingLength == 0 || RuleSwitch.IsBroken(BrokenRule.BackingLengthIgnored))
-        {
-            return;
-        }
-
-        // A backing that can grow is bound with its least length. One that is opened read-only can't, so it is judged by what it was when bound.
-        bool mayBeLonger = _backing.CanResize || (block.Flags & ExtensionBlocks.ResizableBackingFlag) != 0;
-        ulong length = (ulong)_backing.Length;
-        if ((mayBeLonger ? length < block.BackingLength : length != block.BackingLength) && !RuleSwitch.IsBroken(BrokenRule.ValidationBoundLength))
-        {
-            throw new PCacheBackingMismatchException($"The cache is bound to a backing of {(mayBeLonger ? "at least " : string.Empty)}{block.BackingLength} bytes, this one has {length}. Open with the right backing, or bind the cache anew.");
-        }
-    }
-
     private void Replay(long started)
     {
         ReplayResult result;
@@ -248,6 +221,7 @@ internal sealed class Recovery : IReplaySink
             LostKeys = result.LostKeys,
             LogEnd = result.End,
             KeyHead = result.KeyHead,
+            BackingCheck = BackingCheck.NoFingerprint,
             Elapsed = _options.TimeProvider.GetElapsedTime(started),
         };
     }
@@ -261,6 +235,12 @@ internal sealed class Recovery : IReplaySink
         if (_backing.CanResize)
         {
             _backing.Flush();
+        }
+
+        // From here on the backing may change: what it was is no longer what it has to be.
+        if (!RuleSwitch.IsBroken(BrokenRule.FingerprintKept))
+        {
+            ExtensionBlocks.ClearFingerprint(_region, Media);
         }
 
         // First of all: nobody may ever follow what stands behind the log's end.

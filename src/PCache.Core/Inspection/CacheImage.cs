@@ -56,6 +56,7 @@ public static class CacheImage
             Label = extension is ExtensionBlock labelled ? ExtensionBlocks.GetLabel(in labelled) : string.Empty,
             BackingLength = extension is ExtensionBlock bound && bound.BackingLength != 0 ? (long)bound.BackingLength : null,
             BackingIdentity = extension?.BackingIdentity.ToGuid() ?? Guid.Empty,
+            BackingFingerprint = FingerprintTime(media, replay.KeyHead),
             LogEnd = replay.End,
             Ksets = replay.Ksets,
             LiveKeys = replay.LiveKeys,
@@ -102,6 +103,12 @@ public static class CacheImage
             Sound = findings.IsSound,
         };
     }
+
+    private static DateTimeOffset? FingerprintTime(MediaState media, LogPosition keyHead) =>
+        media.Extension is ExtensionBlock block
+        && ExtensionBlocks.TryGetFingerprint(in block, media.ExtensionReplicas, ExtensionBlocks.StateOf(keyHead, media.DirtyTail, media.Generations), out FingerprintRecord record)
+            ? ExtensionBlocks.TakenAt(in record)
+            : null;
 
     private static MediaState Load(PmemRegion region, FindingList findings)
     {

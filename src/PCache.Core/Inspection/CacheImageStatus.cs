@@ -60,6 +60,12 @@ public sealed record CacheImageStatus
     /// <summary>Identity of the bound backing; <see cref="Guid.Empty"/> if only the length is bound, or nothing.</summary>
     public required Guid BackingIdentity { get; init; }
 
+    /// <summary>
+    /// When the fingerprint of the backing was made that the next open compares (the last orderly close); null if there is none, or somebody has used the cache since who
+    /// doesn't keep one.
+    /// </summary>
+    public required DateTimeOffset? BackingFingerprint { get; init; }
+
     /// <summary>How the log ends.</summary>
     public required LogEnd LogEnd { get; init; }
 

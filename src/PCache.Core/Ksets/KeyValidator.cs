@@ -130,9 +130,13 @@ internal sealed class KeyValidator
         KeyFault.Segment => Corrupt(deviceOffset, $"The cache segment is {key.Segment}, allowed are 0 to {_chainLength - 1}."),
         KeyFault.Generation => Corrupt(deviceOffset, $"The generation is {key.Generation}, allowed are 0 to {generations[(int)key.Segment]}, which is that of cache segment {key.Segment}."),
         KeyFault.Payload => Corrupt(deviceOffset, $"The payload of {key.Length} bytes is at {key.SegmentOffset}, allowed are multiples of 512 inside the data area of {_dataSize} bytes."),
-        _ => new PCacheBackingMismatchException(string.Create(
-            CultureInfo.InvariantCulture,
-            $"The cache holds bytes {key.Offset}..{key.End - 1}, but the backing has only {_backingLength}. It isn't the backing of this cache, or it has been cut: attach the right one.")),
+        _ => new PCacheBackingMismatchException(
+            BackingMismatchReason.TooShort,
+            string.Create(CultureInfo.InvariantCulture, $"The cache holds bytes {key.Offset}..{key.End - 1}, but the backing has only {_backingLength}. It isn't the backing of this cache, or it has been cut: attach the right one."))
+        {
+            ExpectedLength = (long)key.End - (MediaConstants.SectorSize - 1),
+            ActualLength = _backingLength,
+        },
     };
 
     private static PCacheCorruptionException Corrupt(long deviceOffset, FormattableString text) =>

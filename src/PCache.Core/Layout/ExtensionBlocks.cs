@@ -4,10 +4,11 @@ using PCache.Core.Pmem;
 namespace PCache.Core.Layout;
 
 /// <summary>
-/// The extension block: UUID, label, and the backing that the cache is bound to. Keeps true: a block is written whole, over the replica that isn't the latest;
-/// a change is written to both replicas, so that falling back to the older one never brings an old binding back. An image that Linux formatted has none.
+/// The extension block: UUID, label, the backing that the cache is bound to, and what that held at the last orderly close. Keeps true: a block is written
+/// whole, over the replica that isn't the latest; a change is written to both replicas, so that falling back to the older one never brings an old binding or
+/// fingerprint back; a new binding has no fingerprint. An image that Linux formatted has no block.
 /// </summary>
-internal static class ExtensionBlocks
+internal static partial class ExtensionBlocks
 {
     /// <summary>Most bytes of a label in UTF-8.</summary>
     public const int MaxLabelBytes = 64;
@@ -18,7 +19,10 @@ internal static class ExtensionBlocks
     /// <summary>What findings and exceptions call it.</summary>
     public const string StructureName = "extension block";
 
-    private const uint FormatVersion = 1;
+    /// <summary>Version 1 is the same without fingerprint. What a later version adds is kept, except for a fingerprint of a kind that isn't known here.</summary>
+    private const uint FormatVersion = 2;
+
+    private const uint OldestVersion = 1;
 
     /// <summary>A new block without binding.</summary>
     /// <exception cref="ArgumentException">The label is too long or has a NUL.</exception>
@@ -41,7 +45,7 @@ internal static class ExtensionBlocks
             region, MediaConstants.ExtensionOffset, MediaConstants.ExtensionStride, out ExtensionBlock latest, out _, out state);
         bool valid = outcome is ReplicaOutcome.Both or ReplicaOutcome.One
             && latest.Magic == MediaConstants.ExtensionMagic
-            && latest.FormatVersion >= FormatVersion;
+            && latest.FormatVersion >= OldestVersion;
 
         // Bytes of somebody else whose first word happens to be their checksum keep their sequence in the state: our next write outranks them.
         block = valid ? latest : null;
@@ -65,6 +69,7 @@ internal static class ExtensionBlocks
         block.BackingLength = (ulong)lengthBytes;
         block.BackingIdentity = Bytes16.FromGuid(identity);
         block.Flags = resizable ? block.Flags | ResizableBackingFlag : block.Flags & ~ResizableBackingFlag;
+        block.Fingerprint = default;
         WriteTwice(region, media, block);
     }
 
@@ -99,6 +104,15 @@ internal static class ExtensionBlocks
         ReplicaState state = media.ExtensionReplicas;
         for (int i = 0; i < 2; i++)
         {
+            if (block.Fingerprint.Sequence == state.Sequence && block.Fingerprint.Kind != 0)
+            {
+                block.Fingerprint.Sequence++; // as the block's own
+            }
+            else
+            {
+                block.Fingerprint = default; // one that doesn't count mustn't fit by chance some time
+            }
+
             Write(region, ref block, ref state);
             media.ExtensionReplicas = state;
             media.Extension = block;

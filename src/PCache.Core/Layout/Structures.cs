@@ -131,7 +131,49 @@ internal struct ExtensionBlock
     public ulong BackingLength;
     public Bytes16 BackingIdentity;
     public Bytes64 Label;
-    public Bytes128 Reserved;
+
+    /// <summary>All zeros in version 1.</summary>
+    public FingerprintRecord Fingerprint;
+}
+
+/// <summary>What some blocks of the backing held at the last orderly close; part of the extension block.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 128)]
+internal struct FingerprintRecord
+{
+    /// <summary>0: none.</summary>
+    public byte Kind;
+
+    /// <summary>The replica's sequence: whoever rewrites the block without knowing this record leaves another one there.</summary>
+    public byte Sequence;
+
+    /// <summary>Block size as a power of two.</summary>
+    public byte BlockShift;
+
+    /// <summary>How many of <see cref="Recent"/> are used.</summary>
+    public byte RecentCount;
+
+    /// <summary>Checksum of the log's positions and all generations: what the cache was when the record was made.</summary>
+    public uint State;
+
+    /// <summary>Length of the backing in bytes.</summary>
+    public ulong BackingLength;
+
+    /// <summary>When it was made: milliseconds since 1970, UTC. The seed of the samples too.</summary>
+    public ulong Taken;
+
+    /// <summary>Blocks that were written back last: number in the upper 48 bits, checksum in the lower 16.</summary>
+    public Words8 Recent;
+
+    /// <summary>Checksums of the sampled blocks: the i-th belongs to group i modulo 16.</summary>
+    public Halves16 Groups;
+
+    /// <summary>How many blocks were sampled.</summary>
+    public ushort SampleCount;
+
+    public ushort Reserved;
+
+    /// <summary>Checksum over the full checksums of all groups and recent blocks.</summary>
+    public uint Crc;
 }
 
 /// <summary>16 bytes: a UUID in RFC 9562 byte order.</summary>
@@ -157,9 +199,16 @@ internal struct Bytes64
     private byte _first;
 }
 
-/// <summary>128 bytes, zero in version 1.</summary>
-[InlineArray(128)]
-internal struct Bytes128
+/// <summary>Eight words of 64 bits.</summary>
+[InlineArray(8)]
+internal struct Words8
 {
-    private byte _first;
+    private ulong _first;
+}
+
+/// <summary>Sixteen words of 16 bits.</summary>
+[InlineArray(16)]
+internal struct Halves16
+{
+    private ushort _first;
 }

@@ -297,6 +297,27 @@ internal enum BrokenRule
     /// <summary>Class 25: an open doesn't bind an image that has no backing yet.</summary>
     BackingNotBound,
 
+    /// <summary>Class 25: an open doesn't compare the backing's content.</summary>
+    FingerprintNotCompared,
+
+    /// <summary>Class 25: a writable open leaves the fingerprint on the medium.</summary>
+    FingerprintKept,
+
+    /// <summary>Class 25: a writable open removes the fingerprint from one replica only.</summary>
+    FingerprintClearedOnce,
+
+    /// <summary>Class 25: a fingerprint counts although somebody else has used the cache since.</summary>
+    FingerprintStateIgnored,
+
+    /// <summary>Class 25: a fingerprint counts although somebody who doesn't know it has bound the cache anew since.</summary>
+    FingerprintSequenceIgnored,
+
+    /// <summary>Class 25: the fingerprint is made before the backing is flushed.</summary>
+    FingerprintBeforeFlush,
+
+    /// <summary>Class 25: a close makes a fingerprint of a backing that failed.</summary>
+    FingerprintOfFailedBacking,
+
     /// <summary>Class 26: a miss fills the cache while writes wait for room.</summary>
     MissTakesWaitersRoom,
 

@@ -107,6 +107,9 @@ internal sealed class WritebackWorker
         set => Volatile.Write(ref _endsAt, value);
     }
 
+    /// <summary>Where the last groups were written. Belongs to the maintenance, and after its end to the close.</summary>
+    public RecentBlocks Recent { get; } = new();
+
     /// <summary>Whether there are dirty keys other than damaged ones that were logged anew.</summary>
     public bool HasWork => _parts.Dirty.Keys > _relogged.Count;
 
@@ -185,6 +188,7 @@ internal sealed class WritebackWorker
             {
                 stop.ThrowIfCancellationRequested();
                 FlushBacking(end);
+                Recent.NoteGroup(_plan.Runs);
                 Volatile.Write(ref _writtenBytes, _writtenBytes + _plan.RunBytes);
             }
         }

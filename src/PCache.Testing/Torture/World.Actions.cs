@@ -277,6 +277,7 @@ internal sealed partial class World
             Device.Drain();
         }
 
+        bool fingerprint = _settings.FingerprintBlocks > 0 && !_faulted && Device.GetStatus().WritebackError is null;
         _closed = true;
         Device.Dispose();
         if (_left is not null)
@@ -286,6 +287,11 @@ internal sealed partial class World
 
         Oracle.Flushed();
         Open();
+        if (_left is null && Device.Recovery.BackingCheck != (fingerprint ? BackingCheck.Matched : Device.Recovery.BackingCheck))
+        {
+            throw new TortureViolation($"After an orderly close the backing is known: {Device.Recovery.BackingCheck}.");
+        }
+
         Oracle.AdoptLength(Device.Length);
         Quietly(Oracle.CheckCurrent);
     }

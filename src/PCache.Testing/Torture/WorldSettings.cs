@@ -45,6 +45,9 @@ internal sealed record WorldSettings
     /// <summary>How long that cache lived: writes for each of its segments. With few of them its log is still where it began.</summary>
     public int AgedTurns { get; init; } = 10;
 
+    /// <summary>Blocks of the fingerprint that a close leaves; 0: none.</summary>
+    public int FingerprintBlocks { get; init; } = 4;
+
     /// <summary>Whether a write of whole sectors may come in the middle of a write over the same ones: then either may win.</summary>
     public bool NestsOverlaps { get; init; }
 
@@ -84,6 +87,7 @@ internal sealed record WorldSettings
             WritebackDelayMs = random.Next(3) * 1000,
             KsetTimeoutMs = 100 + random.Next(1000),
             OddBytes = random.Next(2) * 300,
+            FingerprintBlocks = random.Next(3) * 8,
         } is var drawn && drawn.BlockSize == 4096 ? drawn with { OddBytes = 0 } : drawn;
     }
 
@@ -103,6 +107,7 @@ internal sealed record WorldSettings
         CacheReads = CacheReads,
         BackingIdentity = Aged ? new Guid(2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) : Guid.Empty,
         OverwriteExisting = Aged,
+        BackingFingerprintBlocks = FingerprintBlocks,
         LeaveRegionOpen = true,
         LeaveBackingOpen = true,
         Chance = Chance.FromSeed(Seed, Cores),

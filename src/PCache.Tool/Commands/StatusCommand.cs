@@ -70,6 +70,15 @@ internal static class StatusCommand
             json.WriteNull("backingLength");
         }
 
+        if (status.BackingFingerprint is DateTimeOffset taken)
+        {
+            json.WriteString("backingFingerprint", taken);
+        }
+        else
+        {
+            json.WriteNull("backingFingerprint");
+        }
+
         json.WriteString("backingIdentity", status.BackingIdentity.ToString());
         json.WriteString("dmStatus", status.DmStatus);
         json.WriteBoolean("sound", status.Sound);
@@ -82,7 +91,7 @@ internal static class StatusCommand
         Line("format", $"{status.Format}, segments of {SizeText.Exact(status.SegmentSizeBytes)}");
         Line("identity", $"{(status.CacheId == Guid.Empty ? "none (formatted by Linux)" : status.CacheId.ToString())}");
         Line("label", $"{(status.Label.Length == 0 ? "none" : status.Label)}");
-        Line("backing", $"{(status.BackingLength is long length ? string.Create(CultureInfo.InvariantCulture, $"{length} bytes") : "not bound")}");
+        Line("backing", $"{(status.BackingLength is long length ? string.Create(CultureInfo.InvariantCulture, $"{length} bytes{(status.BackingFingerprint is DateTimeOffset taken ? $", fingerprint of {taken:u}" : string.Empty)}") : "not bound")}");
         Line("mode", $"{status.Mode}, payload checksums {(status.DataCrc ? "on" : "off")}, garbage collection from {status.GcPercent} %");
         Line("segments used", $"{status.SegmentsUsed} of {status.ChainLength}");
         Line("key tail", $"{status.KeyTail}");

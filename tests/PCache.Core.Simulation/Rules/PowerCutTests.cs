@@ -52,6 +52,7 @@ public sealed class PowerCutTests
             TimeProvider = new VirtualClock(),
             LeaveRegionOpen = true,
             LeaveBackingOpen = true,
+            BackingFingerprintBlocks = 0, // the cuts are wanted elsewhere
         };
         var flushed = new long[Sectors];
         var written = new long[Sectors];

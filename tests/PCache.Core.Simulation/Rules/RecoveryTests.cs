@@ -148,7 +148,7 @@ public sealed class RecoveryTests
 
     private static void LengthIsCompared()
     {
-        using var cache = new SmallCache();
+        using var cache = new SmallCache(with: o => o with { BackingFingerprintBlocks = 0 });
         cache.Device.Dispose();
         Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, Disks.Make(2 << 20), cache.Options));
     }

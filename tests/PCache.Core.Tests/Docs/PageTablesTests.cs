@@ -40,7 +40,13 @@ public sealed partial class PageTablesTests
         AssertOffsets(page, "Extension block (ours)", [
                 At(ref extension, ref extension.Header), At(ref extension, ref extension.Magic), At(ref extension, ref extension.FormatVersion), At(ref extension, ref extension.Flags),
                 At(ref extension, ref extension.CacheId), At(ref extension, ref extension.BackingLength), At(ref extension, ref extension.BackingIdentity),
-                At(ref extension, ref extension.Label), At(ref extension, ref extension.Reserved),
+                At(ref extension, ref extension.Label), At(ref extension, ref extension.Fingerprint),
+            ]);
+        FingerprintRecord record = default;
+        AssertOffsets(page, "Fingerprint of the backing (ours)", [
+                At(ref record, ref record.Kind), At(ref record, ref record.Sequence), At(ref record, ref record.BlockShift), At(ref record, ref record.RecentCount), At(ref record, ref record.State),
+                At(ref record, ref record.BackingLength), At(ref record, ref record.Taken), At(ref record, ref record.Recent), At(ref record, ref record.Groups),
+                At(ref record, ref record.SampleCount), At(ref record, ref record.Reserved), At(ref record, ref record.Crc),
             ]);
     }
 

@@ -60,8 +60,16 @@ public class StructureTests
         ExtensionBlock s = default;
         Assert.Equal(256, Unsafe.SizeOf<ExtensionBlock>());
         Assert.Equal(
-            [8, 16, 20, 24, 40, 48, 64],
-            [At(ref s, ref s.Magic), At(ref s, ref s.FormatVersion), At(ref s, ref s.Flags), At(ref s, ref s.CacheId), At(ref s, ref s.BackingLength), At(ref s, ref s.BackingIdentity), At(ref s, ref s.Label)]);
+            [8, 16, 20, 24, 40, 48, 64, 128],
+            [At(ref s, ref s.Magic), At(ref s, ref s.FormatVersion), At(ref s, ref s.Flags), At(ref s, ref s.CacheId), At(ref s, ref s.BackingLength), At(ref s, ref s.BackingIdentity), At(ref s, ref s.Label), At(ref s, ref s.Fingerprint)]);
+        FingerprintRecord f = default;
+        Assert.Equal(128, Unsafe.SizeOf<FingerprintRecord>());
+        Assert.Equal(
+            [0, 1, 2, 3, 4, 8, 16, 24, 88, 120, 122, 124],
+            [
+                At(ref f, ref f.Kind), At(ref f, ref f.Sequence), At(ref f, ref f.BlockShift), At(ref f, ref f.RecentCount), At(ref f, ref f.State), At(ref f, ref f.BackingLength),
+                At(ref f, ref f.Taken), At(ref f, ref f.Recent), At(ref f, ref f.Groups), At(ref f, ref f.SampleCount), At(ref f, ref f.Reserved), At(ref f, ref f.Crc),
+            ]);
     }
 
     [Fact]
