@@ -64,6 +64,19 @@ public sealed class BackingFingerprintTests
     }
 
     [Fact]
+    public void An_older_copy_of_the_cache_is_found_too()
+    {
+        using var cache = new SmallCache(backingBytes: 64 << 10);
+        cache.Device.Dispose();
+        using SimulatedPmem older = cache.Region.AfterKill();
+        cache.Reopen();
+        cache.Device.Write(8192, Patterns.Make(8192, 512, 1));
+        cache.Device.Drain();
+        cache.Device.Dispose();
+        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(older, cache.Backing.AfterKill(), cache.Options));
+    }
+
+    [Fact]
     public void Two_caches_swapped_between_backings_of_one_length_are_found()
     {
         using var a = new SmallCache(content: Patterns.Make(0, 1 << 20, 1));

@@ -127,6 +127,29 @@ public sealed class DeviceCommandTests : IDisposable
     }
 
     [Fact]
+    public void A_backing_changed_meanwhile_needs_consent()
+    {
+        byte[] data = Random(9, 4096);
+        ToolRun.RunWithInput(data, "write", Cache, Backing, "--input", "-").Expect(0);
+        Assert.True(Status().GetProperty("backingFingerprint").TryGetDateTimeOffset(out DateTimeOffset taken));
+        Assert.Contains(ToolRun.Run("status", Cache).Expect(0).Out.Split('\n'), line => line.EndsWith($"fingerprint of {taken:u}", StringComparison.Ordinal));
+        using (FileStream file = File.OpenWrite(Backing))
+        {
+            file.Position = BackingBytes - 1;
+            file.WriteByte((byte)(_content[^1] + 1));
+        }
+
+        var print = _directory.Print("c");
+        ToolRun.Run("writeback", Cache, Backing).ExpectError(3, "--any-backing");
+        ToolRun.Run("bind", Cache, Backing).ExpectError(3, "--force");
+        ToolRun.Run("read", Cache, Backing, "--output", "-").ExpectError(3);
+        Assert.Equal(print.Hash, _directory.Print("c").Hash);
+        ToolRun.Run("bind", Cache, Backing, "--force").Expect(0);
+        ToolRun.Run("writeback", Cache, Backing).Expect(0);
+        Assert.Equal(data, File.ReadAllBytes(Backing)[..4096]);
+    }
+
+    [Fact]
     public void Damaged_payload_stops_or_is_filled_in()
     {
         byte[] data = Random(10, 8192);
