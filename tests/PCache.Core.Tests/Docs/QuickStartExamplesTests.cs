@@ -117,14 +117,15 @@ public sealed class QuickStartExamplesTests : IDisposable
     }
 
     [Fact]
-    public void Health_says_clean_dirty_and_failing()
+    public void Health_says_clean_dirty_and_stalled()
     {
         using (PCacheDevice device = OpenCache(_cachePath, _backingPath))
         {
             Assert.Equal("clean", Health(device));
-            device.PauseWriteback();
             device.Write(0, new byte[512]);
-            Assert.StartsWith("512 bytes to write back, ", Health(device), StringComparison.Ordinal);
+            Assert.StartsWith("512 bytes to write back, ", Health(device), StringComparison.Ordinal); // write-back begins after five seconds
+            device.PauseWriteback();
+            Assert.Contains("Paused", Health(device), StringComparison.Ordinal);
         }
     }
 
