@@ -18,4 +18,11 @@ public enum FindingSeverity
 /// <param name="Structure">The structure concerned, in the terms of the format page ("superblock", "kset", ...).</param>
 /// <param name="Offset">Byte offset of the structure on the cache device; -1 if it has no place there.</param>
 /// <param name="Text">What was found and what to do, in one or two sentences.</param>
-public sealed record Finding(FindingSeverity Severity, string Structure, long Offset, string Text);
+public sealed record Finding(FindingSeverity Severity, string Structure, long Offset, string Text)
+{
+    /// <summary>The kind of finding: a word for scripts that stays the same from version to version (see the table in docs/command.md).</summary>
+    public string Code { get; init; } = FindingCodes.Other;
+
+    /// <summary>What to do about findings of this kind, in one or two sentences.</summary>
+    public string Advice => FindingCodes.AdviceFor(Code);
+}

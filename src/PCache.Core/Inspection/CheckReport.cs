@@ -11,6 +11,9 @@ public sealed record CheckOptions
 
     /// <summary>Most findings kept, 1 or more; further ones are counted only. Default 1000.</summary>
     public int MaxFindings { get; init; } = 1000;
+
+    /// <summary>Told now and then how much payload of how much at most has been verified; on the calling thread. What it throws ends the check. Null (the default): nobody is told.</summary>
+    public IProgress<InspectionProgress>? Progress { get; init; }
 }
 
 /// <summary>The outcome of a check. Immutable.</summary>

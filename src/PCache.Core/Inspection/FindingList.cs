@@ -15,6 +15,9 @@ internal sealed class FindingList(int most) : IFindingSink
     /// <summary>Damage in what Linux reads too: in anything but the extension block.</summary>
     public bool HasDamageForLinux { get; private set; }
 
+    /// <summary>Damage in structures or log, behind which there may be more than a replay sees.</summary>
+    public bool HasDamageOfLog { get; private set; }
+
     public bool IsSound => _counts[(int)FindingSeverity.Damage] + _counts[(int)FindingSeverity.Lost] == 0;
 
     public bool KeepsMore => _kept.Count < most;
@@ -22,6 +25,7 @@ internal sealed class FindingList(int most) : IFindingSink
     public void Add(Finding finding)
     {
         HasDamageForLinux |= finding.Severity == FindingSeverity.Damage && finding.Structure != ExtensionBlocks.StructureName;
+        HasDamageOfLog |= finding.Severity == FindingSeverity.Damage && finding.Code is not ("payload-crc" or "payload-overlap" or "extension" or "binding" or "key-beyond");
         _counts[(int)finding.Severity]++;
         if (KeepsMore)
         {
@@ -33,9 +37,9 @@ internal sealed class FindingList(int most) : IFindingSink
         }
     }
 
-    public void Note(string structure, long offset, string text) => Add(new Finding(FindingSeverity.Note, structure, offset, text));
+    public void Note(string code, string structure, long offset, string text) => Add(new Finding(FindingSeverity.Note, structure, offset, text) { Code = code });
 
-    public void Damage(string structure, long offset, string text) => Add(new Finding(FindingSeverity.Damage, structure, offset, text));
+    public void Damage(string code, string structure, long offset, string text) => Add(new Finding(FindingSeverity.Damage, structure, offset, text) { Code = code });
 
     /// <summary>What was kept, and a line for each severity of which some were not.</summary>
     public IReadOnlyList<Finding> ToList()
@@ -45,7 +49,7 @@ internal sealed class FindingList(int most) : IFindingSink
         {
             if (_dropped[severity] > 0)
             {
-                all.Add(new Finding((FindingSeverity)severity, "image", -1, string.Create(CultureInfo.InvariantCulture, $"{_dropped[severity]} more of this kind are not listed.")));
+                all.Add(new Finding((FindingSeverity)severity, "image", -1, string.Create(CultureInfo.InvariantCulture, $"{_dropped[severity]} more of this kind are not listed.")) { Code = "more" });
             }
         }
 

@@ -19,6 +19,9 @@ internal sealed class ImageChecker : IReplaySink
     private readonly bool _linux;
 
     private LogPosition _kset;
+    private IProgress<InspectionProgress>? _progress;
+    private long _doneBytes;
+    private long _totalBytes;
     private bool _linuxTakesIt = true;
     private bool _budgetReported;
     private long _deadBehindDirtyTail;
@@ -49,7 +52,12 @@ internal sealed class ImageChecker : IReplaySink
         catch (PCacheNotFormattedException e)
         {
             isCache = false;
-            findings.Damage("superblock", MediaConstants.SuperblockOffset, e.Message);
+            findings.Damage("not-a-cache", "superblock", MediaConstants.SuperblockOffset, e.Message);
+        }
+
+        if (isCache && !findings.IsSound && findings.HasDamageOfLog)
+        {
+            AddRescued(region, findings);
         }
 
         return new CheckReport
@@ -61,10 +69,32 @@ internal sealed class ImageChecker : IReplaySink
         };
     }
 
+    /// <summary>What stands behind the damage that a replay stops at, as far as a rescue gets.</summary>
+    private static void AddRescued(PmemRegion region, FindingList findings)
+    {
+        try
+        {
+            HashSet<(string, long)> known = [.. findings.ToList().Select(f => (f.Structure, f.Offset))];
+            foreach (Finding finding in new RescueImage(region, new RescueOptions()).Findings)
+            {
+                if (finding.Offset >= 0 && known.Add((finding.Structure, finding.Offset)))
+                {
+                    findings.Add(finding);
+                }
+            }
+        }
+        catch (PCacheNotFormattedException)
+        {
+            // There is nothing to rescue: what has been found says why.
+        }
+    }
+
     void IReplaySink.OnKset(LogPosition position, in KsetHeader header, bool atOrAfterDirtyTail) => _kset = position;
 
     void IReplaySink.OnKey(in CacheKey key, KeyState state, bool atOrAfterDirtyTail)
     {
+        _doneBytes += key.Length;
+        _progress?.Report(new InspectionProgress(Math.Min(_doneBytes, _totalBytes), _totalBytes));
         if (state == KeyState.Dead)
         {
             _deadBehindDirtyTail += atOrAfterDirtyTail ? 0 : 1;
@@ -81,11 +111,13 @@ internal sealed class ImageChecker : IReplaySink
 
     private bool CheckAll(PmemRegion region, CheckOptions options)
     {
+        _progress = options.Progress;
+        _totalBytes = region.LengthBytes;
         CheckBinding(options.BackingLengthBytes);
         ReplayResult replay = LogReplay.Run(region, _media, this, options.BackingLengthBytes, _findings);
         if (_deadBehindDirtyTail > 0)
         {
-            _findings.Note("key", -1, Text($"{_deadBehindDirtyTail} keys behind the dirty tail are dead: their data is on the backing, and their segments hold other data now. Nothing to do; they are passed over."));
+            _findings.Note("key-dead", "key", -1, Text($"{_deadBehindDirtyTail} keys behind the dirty tail are dead: their data is on the backing, and their segments hold other data now. Nothing to do; they are passed over."));
         }
 
         if (_linux)
@@ -106,11 +138,11 @@ internal sealed class ImageChecker : IReplaySink
         long bound = (long)extension.BackingLength;
         if (length < bound)
         {
-            _findings.Damage(ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset, Text($"The backing has {length} bytes, but the cache is bound to one of {bound}. It is the wrong backing or has been cut; attach the right one, or bind the cache anew."));
+            _findings.Damage("binding", ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset, Text($"The backing has {length} bytes, but the cache is bound to one of {bound}. It is the wrong backing or has been cut; attach the right one, or bind the cache anew."));
         }
         else if (length > bound && (extension.Flags & ExtensionBlocks.ResizableBackingFlag) == 0)
         {
-            _findings.Note(ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset, Text($"The backing has {length} bytes, the cache was bound to one of {bound}. If the backing hasn't grown, it is the wrong one."));
+            _findings.Note("binding", ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset, Text($"The backing has {length} bytes, the cache was bound to one of {bound}. If the backing hasn't grown, it is the wrong one."));
         }
     }
 
@@ -127,7 +159,7 @@ internal sealed class ImageChecker : IReplaySink
             if (!_budgetReported)
             {
                 _budgetReported = true;
-                _findings.Damage("payload", place, "The keys name far more payload than the device holds, so they overlap as in no sound cache; the rest of it isn't verified. Restore the image from a copy.");
+                _findings.Damage("payload-overlap", "payload", place, "The keys name far more payload than the device holds, so they overlap as in no sound cache; the rest of it isn't verified. Restore the image from a copy.");
             }
 
             return;
@@ -135,7 +167,7 @@ internal sealed class ImageChecker : IReplaySink
 
         if (!_findings.KeepsMore)
         {
-            _findings.Damage("payload", place, string.Empty);
+            _findings.Damage("payload-crc", "payload", place, string.Empty);
             return;
         }
 
@@ -143,7 +175,7 @@ internal sealed class ImageChecker : IReplaySink
         string advice = dirty
             ? "It is dirty, so the backing doesn't have it: overwrite the range or give it up; everything else can be used."
             : "The backing has the data, so nothing is lost: write back and format anew.";
-        _findings.Damage("payload", place, Text($"The payload of bytes {key.Offset}..{key.End - 1} (kset at {_kset}) {what}. {advice}"));
+        _findings.Damage("payload-crc", "payload", place, Text($"The payload of bytes {key.Offset}..{key.End - 1} (kset at {_kset}) {what}. {advice}"));
     }
 
     /// <summary>Linux checks a dead key like a live one: its payload has to lie in a data area, and to fit its checksum where those are on.</summary>
@@ -154,27 +186,27 @@ internal sealed class ImageChecker : IReplaySink
     {
         if (!_media.Geometry.IsLinux)
         {
-            Refuse("superblock", MediaConstants.SuperblockOffset, "the image has the compact geometry, whose magic Linux doesn't know. Make a cache with the Linux geometry instead.");
+            Refuse("linux-geometry", "superblock", MediaConstants.SuperblockOffset, "the image has the compact geometry, whose magic Linux doesn't know. Make a cache with the Linux geometry instead.");
         }
 
         if (region.LengthBytes < MediaConstants.LinuxMinDeviceSize)
         {
-            Refuse("device", 0, Text($"the device has {region.LengthBytes} bytes, and Linux takes none below {MediaConstants.LinuxMinDeviceSize}. Copy the image to a larger device."));
+            Refuse("linux-size", "device", 0, Text($"the device has {region.LengthBytes} bytes, and Linux takes none below {MediaConstants.LinuxMinDeviceSize}. Copy the image to a larger device."));
         }
 
         if (_deadRefusedByLinux > 0)
         {
-            Refuse("key", _media.DeviceOffset(_firstDeadRefused), Text($"it checks the payload of dead keys too, and {_deadRefusedByLinux} dead keys (first in the kset at {_firstDeadRefused}) fail that. Open the image here and write it back first."));
+            Refuse("linux-dead-keys", "key", _media.DeviceOffset(_firstDeadRefused), Text($"it checks the payload of dead keys too, and {_deadRefusedByLinux} dead keys (first in the kset at {_firstDeadRefused}) fail that. Open the image here and write it back first."));
         }
 
         if (replay.End == LogEnd.Torn && LinuxRefusesTornEnd(region, replay.KeyHead))
         {
-            Refuse("kset", _media.DeviceOffset(replay.KeyHead), Text($"the log ends at {replay.KeyHead} before a kset whose checksum fits but whose key count or size is impossible, which Linux calls an error. Open and close the image for writing here first."));
+            Refuse("linux-log-end", "kset", _media.DeviceOffset(replay.KeyHead), Text($"the log ends at {replay.KeyHead} before a kset whose checksum fits but whose key count or size is impossible, which Linux calls an error. Open and close the image for writing here first."));
         }
 
         if (replay.End == LogEnd.Leftover)
         {
-            Refuse("kset", _media.DeviceOffset(replay.KeyHead), "it ignores kset numbers and would replay the left-over ksets behind the log's end, which are older. Open and close the image for writing here first.");
+            Refuse("linux-log-end", "kset", _media.DeviceOffset(replay.KeyHead), "it ignores kset numbers and would replay the left-over ksets behind the log's end, which are older. Open and close the image for writing here first.");
         }
     }
 
@@ -203,10 +235,10 @@ internal sealed class ImageChecker : IReplaySink
         }
     }
 
-    private void Refuse(string structure, long offset, string reason)
+    private void Refuse(string code, string structure, long offset, string reason)
     {
         _linuxTakesIt = false;
-        _findings.Note(structure, offset, "Linux doesn't take this image: " + reason);
+        _findings.Note(code, structure, offset, "Linux doesn't take this image: " + reason);
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

@@ -24,22 +24,37 @@ internal sealed class PayloadVerifier
     private const long LeastBudgetBytes = 1L << 30;
 
     private readonly PmemRegion _region;
-    private readonly MediaState _media;
+    private readonly Func<CacheKey, long> _place;
     private readonly byte[] _buffer;
     private readonly Dictionary<(uint Segment, uint Offset, uint Length), uint> _remembered = [];
     private long _budgetBytes;
 
+    /// <summary>For an image that could be loaded.</summary>
     public PayloadVerifier(PmemRegion region, MediaState media)
+        : this(region, media.Geometry.DataSize, key => key.Segment >= (uint)media.ChainLength || (ulong)key.SegmentOffset + key.Length > (ulong)media.Geometry.DataSize
+            ? -1
+            : media.DeviceOffset(new LogPosition((int)key.Segment, (int)key.SegmentOffset)))
+    {
+    }
+
+    /// <summary>For a damaged image.</summary>
+    public PayloadVerifier(RescueLayout layout)
+        : this(layout.Region, layout.Geometry.DataSize, key => layout.TryPlace(key.Segment, key.SegmentOffset, key.Length, out long place) ? place : -1)
+    {
+    }
+
+    private PayloadVerifier(PmemRegion region, int dataSize, Func<CacheKey, long> place)
     {
         _region = region;
-        _media = media;
-        _buffer = new byte[Math.Min(ChunkBytes, media.Geometry.DataSize)];
+        _place = place;
+        _buffer = new byte[Math.Min(ChunkBytes, dataSize)];
         _budgetBytes = LeastBudgetBytes + (2 * region.LengthBytes);
     }
 
     public Outcome Verify(in CacheKey key)
     {
-        if (key.Segment >= (uint)_media.ChainLength || (ulong)key.SegmentOffset + key.Length > (ulong)_media.Geometry.DataSize)
+        long offset = _place(key);
+        if (offset < 0)
         {
             return Outcome.OutOfRange;
         }
@@ -53,7 +68,7 @@ internal sealed class PayloadVerifier
             }
 
             _budgetBytes -= key.Length;
-            if (!TrySum(key, out crc))
+            if (!TrySum(offset, key.Length, out crc))
             {
                 return Outcome.Unreadable;
             }
@@ -67,13 +82,12 @@ internal sealed class PayloadVerifier
         return crc == key.PayloadCrc ? Outcome.Fits : Outcome.Differs;
     }
 
-    private bool TrySum(in CacheKey key, out uint crc)
+    private bool TrySum(long offset, uint length, out uint crc)
     {
         crc = Crc32C.FormatSeed;
-        long offset = _media.Geometry.DataOffset(_media.Chain[key.Segment]) + key.SegmentOffset;
-        for (long at = 0; at < key.Length; at += _buffer.Length)
+        for (long at = 0; at < length; at += _buffer.Length)
         {
-            Span<byte> part = _buffer.AsSpan(0, (int)Math.Min(_buffer.Length, key.Length - at));
+            Span<byte> part = _buffer.AsSpan(0, (int)Math.Min(_buffer.Length, length - at));
             try
             {
                 _region.ReadMetadata(offset + at, part);

@@ -170,7 +170,7 @@ internal sealed class LogReplay
         }
         catch (IOException e) when (!_report.IsStrict)
         {
-            _report.Damage("kset", reader.DeviceOffset, $"It can't be read: {e.Message} The log can't be followed further; restore the image from a copy.");
+            _report.Damage("kset", reader.DeviceOffset, $"It can't be read: {e.Message} The log can't be followed further; restore the image from a copy.", "kset-unreadable");
         }
 
         broken = true;
@@ -189,13 +189,13 @@ internal sealed class LogReplay
         int next = reader.Next.Segment;
         if (_use.IsLog(next) && !RuleSwitch.IsBroken(BrokenRule.ValidationLinkCycle))
         {
-            _report.Damage("kset", reader.DeviceOffset, Text($"The last kset at {reader.Position} links to cache segment {next}, where the log has been already: a cycle. Each segment is allowed once; restore the image from a copy."));
+            _report.Damage("kset", reader.DeviceOffset, Text($"The last kset at {reader.Position} links to cache segment {next}, where the log has been already: a cycle. Each segment is allowed once; restore the image from a copy."), "kset-link");
             return false;
         }
 
         if (_use.References[next] > 0 && !RuleSwitch.IsBroken(BrokenRule.ValidationLinkIntoPayload))
         {
-            _report.Damage("kset", reader.DeviceOffset, Text($"The last kset at {reader.Position} links to cache segment {next}, which holds the payload of {_use.References[next]} live keys; a segment holds log or payload. Restore the image from a copy."));
+            _report.Damage("kset", reader.DeviceOffset, Text($"The last kset at {reader.Position} links to cache segment {next}, which holds the payload of {_use.References[next]} live keys; a segment holds log or payload. Restore the image from a copy."), "kset-link");
             return false;
         }
 
@@ -224,7 +224,7 @@ internal sealed class LogReplay
             {
                 if (_use.IsLog((int)key.Segment) && !RuleSwitch.IsBroken(BrokenRule.ValidationPayloadInLog))
                 {
-                    _report.Damage("key", reader.KeyDeviceOffset(i), !_report.NeedsText ? string.Empty : Text($"The payload of bytes {key.Offset}..{key.End - 1} is in cache segment {key.Segment}, which is a log segment; a segment holds log or payload. Restore the image from a copy."));
+                    _report.Damage("key", reader.KeyDeviceOffset(i), !_report.NeedsText ? string.Empty : Text($"The payload of bytes {key.Offset}..{key.End - 1} is in cache segment {key.Segment}, which is a log segment; a segment holds log or payload. Restore the image from a copy."), "payload-in-log");
                     continue;
                 }
 
@@ -268,12 +268,12 @@ internal sealed class LogReplay
 
         if (!_report.NeedsText)
         {
-            _report.Damage("key", deviceOffset, string.Empty);
+            _report.Damage("key", deviceOffset, string.Empty, fault == KeyFault.BeyondBacking ? "key-beyond" : null);
             return false;
         }
 
         PCacheException e = _validator.Describe(fault, in judged, deviceOffset, _media.Generations);
-        _report.Damage("key", deviceOffset, e is PCacheCorruptionException corrupt ? Bare(corrupt) + " The key is passed over; restore the image from a copy." : e.Message);
+        _report.Damage("key", deviceOffset, e is PCacheCorruptionException corrupt ? Bare(corrupt) + " The key is passed over; restore the image from a copy." : e.Message, fault == KeyFault.BeyondBacking ? "key-beyond" : null);
         return false;
     }
 
@@ -282,13 +282,13 @@ internal sealed class LogReplay
         LogPosition? found = new LogEndProbe(_region, _media, _validator).Find(end, outcome, sequence, _ksets, _use, out string text);
         if (found is not null)
         {
-            _report.Damage("kset", _media.DeviceOffset(end), text);
+            _report.Damage("kset", _media.DeviceOffset(end), text, "log-end");
         }
         else if (outcome != KsetOutcome.Zeros)
         {
             _report.Note("kset", _media.DeviceOffset(end), outcome == KsetOutcome.Leftover
                 ? Text($"The log ends at {end} before a kset of an earlier use of the segment. Nothing to do: a writable open removes it.")
-                : Text($"The log ends at {end} with a kset that was not completely written, as an interrupted, unacknowledged append leaves it. Nothing to do: a writable open removes it."));
+                : Text($"The log ends at {end} with a kset that was not completely written, as an interrupted, unacknowledged append leaves it. Nothing to do: a writable open removes it."), outcome == KsetOutcome.Leftover ? "log-leftover" : "log-torn");
         }
     }
 

@@ -22,19 +22,26 @@ internal readonly struct FindingReporter(IFindingSink? sink)
     /// <summary>Whether a finding's text is of use: an image may give rise to a great many.</summary>
     public bool NeedsText => sink is null || sink.KeepsMore;
 
-    public void Damage(string structure, long deviceOffset, string text)
+    /// <param name="structure">The structure concerned.</param>
+    /// <param name="deviceOffset">Where it stands.</param>
+    /// <param name="text">What is wrong.</param>
+    /// <param name="code">The kind of finding; null: the one named like the structure.</param>
+    public void Damage(string structure, long deviceOffset, string text, string? code = null)
     {
         if (sink is null)
         {
             throw new PCacheCorruptionException(structure, deviceOffset, text);
         }
 
-        sink.Add(new Finding(FindingSeverity.Damage, structure, deviceOffset, text));
+        sink.Add(new Finding(FindingSeverity.Damage, structure, deviceOffset, text) { Code = code ?? CodeOf(structure) });
     }
 
-    public void Note(string structure, long deviceOffset, string text) =>
-        sink?.Add(new Finding(FindingSeverity.Note, structure, deviceOffset, text));
+    public void Note(string structure, long deviceOffset, string text, string code = "replica") =>
+        sink?.Add(new Finding(FindingSeverity.Note, structure, deviceOffset, text) { Code = code });
 
     public void Lost(string structure, long deviceOffset, string text) =>
-        sink?.Add(new Finding(FindingSeverity.Lost, structure, deviceOffset, text));
+        sink?.Add(new Finding(FindingSeverity.Lost, structure, deviceOffset, text) { Code = "key-lost" });
+
+    private static string CodeOf(string structure) =>
+        structure == ExtensionBlocks.StructureName ? "extension" : structure.Replace(' ', '-');
 }

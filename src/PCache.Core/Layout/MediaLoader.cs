@@ -99,12 +99,12 @@ internal static class MediaLoader
         long place = Offset + (state.Latest * (long)MediaConstants.CacheInfoStride);
         if (flags.Mode != 0 && !RuleSwitch.IsBroken(BrokenRule.ValidationMode))
         {
-            report.Damage(CacheInfoName, place, Text($"The mode is {flags.Mode}, only 0 (write-back) is known. Use the software that made the cache."));
+            report.Damage(CacheInfoName, place, Text($"The mode is {flags.Mode}, only 0 (write-back) is known. Use the software that made the cache."), "setting");
         }
 
         if (flags.GcPercent > CacheFlags.MaxGcPercent && !RuleSwitch.IsBroken(BrokenRule.ValidationGcPercent))
         {
-            report.Damage(CacheInfoName, place, Text($"The GC threshold is {flags.GcPercent} percent, allowed are 0 to {CacheFlags.MaxGcPercent}."));
+            report.Damage(CacheInfoName, place, Text($"The GC threshold is {flags.GcPercent} percent, allowed are 0 to {CacheFlags.MaxGcPercent}."), "setting");
         }
 
         bool usable = true;
@@ -171,7 +171,7 @@ internal static class MediaLoader
             bool hasNext = (segment.Flags & SegmentInfo.HasNextFlag) != 0;
             if (hasNext == isLast && !RuleSwitch.IsBroken(BrokenRule.ValidationChainEnd))
             {
-                report.Damage(SegmentInfoName, offset, Text($"\"Has next\" of segment {id} at chain position {position} is {(hasNext ? 1 : 0)}, but the chain has {chain.Length} segments."));
+                report.Damage(SegmentInfoName, offset, Text($"\"Has next\" of segment {id} at chain position {position} is {(hasNext ? 1 : 0)}, but the chain has {chain.Length} segments."), "chain");
                 return chain[..(position + 1)];
             }
 
@@ -182,13 +182,13 @@ internal static class MediaLoader
 
             if (segment.Next >= geometry.SegmentCount && !RuleSwitch.IsBroken(BrokenRule.ValidationChainId))
             {
-                report.Damage(SegmentInfoName, offset, Text($"The next segment of segment {id} is {segment.Next}, allowed are 0 to {geometry.SegmentCount - 1}."));
+                report.Damage(SegmentInfoName, offset, Text($"The next segment of segment {id} is {segment.Next}, allowed are 0 to {geometry.SegmentCount - 1}."), "chain");
                 return chain[..(position + 1)];
             }
 
             if (seen[segment.Next])
             {
-                report.Damage(SegmentInfoName, offset, Text($"The next segment of segment {id} is {segment.Next}, which the chain already has: a cycle. Each segment is allowed once."));
+                report.Damage(SegmentInfoName, offset, Text($"The next segment of segment {id} is {segment.Next}, which the chain already has: a cycle. Each segment is allowed once."), "chain");
                 return chain[..(position + 1)];
             }
 

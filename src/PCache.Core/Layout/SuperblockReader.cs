@@ -93,7 +93,7 @@ internal static class SuperblockReader
         {
             report.Damage(Structure, Offset, fits < least
                 ? string.Create(CultureInfo.InvariantCulture, $"The device has {region.LengthBytes} bytes and holds {fits} segments of {segmentSize} bytes, at least {least} are needed (the superblock says {block.SegmentCount}). It has been cut; use the whole device.")
-                : string.Create(CultureInfo.InvariantCulture, $"The number of segments is {block.SegmentCount}, allowed are {least} to {fits}, which is what the device of {region.LengthBytes} bytes holds. If it has been cut, use the whole device."));
+                : string.Create(CultureInfo.InvariantCulture, $"The number of segments is {block.SegmentCount}, allowed are {least} to {fits}, which is what the device of {region.LengthBytes} bytes holds. If it has been cut, use the whole device."), block.SegmentCount > fits ? "cut" : null);
         }
 
         return count < 1 ? null : new Geometry(segmentSize, count, isLinux);
