@@ -55,7 +55,7 @@ internal static class CacheFiles
         try
         {
             Naming(path, () => IsForeign(region)
-                ? throw ToolException.Refused($"'{path}' isn't a cache: it holds something else. Check the path, or make a cache elsewhere with 'pcache format'.")
+                ? throw ToolException.Refused($"'{path}' isn't a cache: it holds something else. Check the path, or make a cache elsewhere with 'pcache format'.", new PCacheNotFormattedException())
                 : true);
             return region;
         }

@@ -51,6 +51,20 @@ internal static class CommonOptions
         return option;
     }
 
+    /// <summary>The segment size of a cache whose superblock is destroyed.</summary>
+    public static Option<long?> SegmentSize()
+    {
+        Option<long?> option = Size("--segment-size", "Segment size of a cache whose superblock is destroyed, where it is guessed wrong: a power of two from 64K to 16M.");
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && SizeText.TryParse(result.Tokens[0].Value, out long bytes) && (bytes is < 64 << 10 or > 16 << 20 || !long.IsPow2(bytes)))
+            {
+                result.AddError($"'{result.Tokens[0].Value}' isn't a segment size: give a power of two from 64K to 16M.");
+            }
+        });
+        return option;
+    }
+
     public static Option<int?> GcPercent() => Number("--gc-percent", "Percentage of used segments from which garbage collection runs, 0 to 90.", 0, 90);
 
     public static Option<string?> Label()

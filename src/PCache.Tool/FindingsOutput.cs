@@ -16,16 +16,32 @@ internal static class FindingsOutput
         }
     }
 
+    /// <summary>Prints findings by kind, worst first, each kind with what to do about it.</summary>
+    public static void PrintWithAdvice(TextWriter output, IReadOnlyList<Finding> findings)
+    {
+        foreach (IGrouping<string, Finding> kind in findings.GroupBy(finding => finding.Code).OrderByDescending(kind => kind.Max(finding => finding.Severity)))
+        {
+            Print(output, [.. kind]);
+            string advice = kind.First().Advice;
+            if (advice.Length > 0)
+            {
+                output.WriteLine($"    {kind.Key}: {advice}");
+            }
+        }
+    }
+
     public static void Write(Utf8JsonWriter json, IReadOnlyList<Finding> findings)
     {
         json.WriteStartArray("findings");
         foreach (Finding finding in findings)
         {
             json.WriteStartObject();
+            json.WriteString("code", finding.Code);
             json.WriteString("severity", Name(finding.Severity));
             json.WriteString("structure", finding.Structure);
             json.WriteNumber("offset", finding.Offset);
             json.WriteString("text", finding.Text);
+            json.WriteString("advice", finding.Advice);
             json.WriteEndObject();
             JsonOutput.FlushIfLarge(json);
         }

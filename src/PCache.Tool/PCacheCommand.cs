@@ -59,6 +59,8 @@ internal static class PCacheCommand
         root.Add(ReadCommand.Build(context));
         root.Add(WriteCommand.Build(context));
         root.Add(WritebackCommand.Build(context));
+        root.Add(ExportCommand.Build(context));
+        root.Add(ApplyCommand.Build(context));
         root.Add(BindCommand.Build(context));
         root.Add(SetCommand.Build(context));
         root.Add(BenchCommand.Build(context));

@@ -38,14 +38,50 @@ internal static class CheckCommand
             backingLength = backing.Length;
         }
 
-        using PmemRegion region = CacheFiles.OpenRegion(path, readOnly: true);
-        CheckReport report = CacheFiles.Naming(path, () => CacheImage.Check(region, new CheckOptions { BackingLengthBytes = backingLength, Linux = linux }));
-        if (!report.IsCache)
+        CheckReport report;
+        RescueImage? rescue = null;
+        RescueFiles? files = null;
+        try
         {
-            string reason = report.Findings.Count == 0 ? "There is no cache on it." : ErrorReport.OneLine(report.Findings[0].Text);
-            throw ToolException.Refused($"{path}: {reason} Make a cache with 'pcache format'.");
+            report = Check(context, path, backingLength, linux);
+            if (!report.IsCache)
+            {
+                string reason = report.Findings.Count == 0 ? "There is no cache on it." : ErrorReport.OneLine(report.Findings[0].Text);
+                throw ToolException.Refused($"{path}: {reason} Make a cache with 'pcache format'.", new PCacheNotFormattedException());
+            }
+
+            if (!report.Sound)
+            {
+                files = RescueFiles.Open(context, path);
+                rescue = files.Image;
+            }
+        }
+        catch (ToolException failure) when (RescueFiles.MayHelp(failure))
+        {
+            files = RescueFiles.OpenInsteadOf(context, path, failure);
+            rescue = files.Image;
+            report = new CheckReport { IsCache = true, Sound = false, Linux = linux ? false : null, Findings = rescue.Findings };
         }
 
+        using (files)
+        {
+            Show(context, json, report, rescue);
+        }
+
+        return report.Sound && report.Linux != false ? ExitCode.Done : ExitCode.Damage;
+    }
+
+    private static CheckReport Check(ToolContext context, string path, long? backingLength, bool linux)
+    {
+        using PmemRegion region = CacheFiles.OpenRegion(path, readOnly: true);
+        using var bar = new ProgressBar(context, "checking");
+        return CacheFiles.Naming(path, () => CacheImage.Check(
+            region,
+            new CheckOptions { BackingLengthBytes = backingLength, Linux = linux, Progress = new DirectProgress<InspectionProgress>(p => bar.Report(p.DoneBytes, p.TotalBytes)) }));
+    }
+
+    private static void Show(ToolContext context, bool json, CheckReport report, RescueImage? rescue)
+    {
         if (json)
         {
             JsonOutput.WriteObject(context.Out, writer =>
@@ -57,18 +93,24 @@ internal static class CheckCommand
                 }
 
                 FindingsOutput.Write(writer, report.Findings);
+                if (rescue is not null)
+                {
+                    RescueOutput.WriteSums(writer, rescue);
+                }
             });
-        }
-        else
-        {
-            FindingsOutput.Print(context.Out, report.Findings);
-            context.Out.WriteLine(report.Sound ? "Sound: no damage, no lost writes." : "NOT sound: see the findings above.");
-            if (report.Linux is bool accepted)
-            {
-                context.Out.WriteLine(accepted ? "Linux would accept it." : "Linux would NOT accept it: see the findings above.");
-            }
+            return;
         }
 
-        return report.Sound && report.Linux != false ? ExitCode.Done : ExitCode.Damage;
+        FindingsOutput.PrintWithAdvice(context.Out, report.Findings);
+        context.Out.WriteLine(report.Sound ? "Sound: no damage, no lost writes." : "NOT sound: see the findings above.");
+        if (rescue is not null)
+        {
+            context.Out.WriteLine($"What can be had: {RescueOutput.Sums(rescue)}.");
+        }
+
+        if (report.Linux is bool taken)
+        {
+            context.Out.WriteLine(taken ? "Linux would accept it." : "Linux would NOT accept it: see the findings above.");
+        }
     }
 }

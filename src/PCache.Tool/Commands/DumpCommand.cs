@@ -1,7 +1,8 @@
-// Keeps true: nothing is changed; memory doesn't grow with the log: ksets are printed as they are read.
+// Keeps true: nothing is changed; of a sound log ksets are printed as they are read, so that memory doesn't grow with it; a damaged one is shown with its holes.
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using PCache.Core;
 using PCache.Core.Inspection;
 using PCache.Core.Pmem;
 
@@ -25,36 +26,82 @@ internal static class DumpCommand
 
     private static int Run(ToolContext context, string path, bool withKeys, bool json)
     {
-        using PmemRegion region = CacheFiles.OpenRegion(path, readOnly: true);
-        LogDump log = CacheFiles.Naming(path, () => CacheImage.ReadLog(region, withKeys));
+        ToolException? failure = null;
+        try
+        {
+            using PmemRegion region = CacheFiles.OpenRegion(path, readOnly: true);
+            LogDump log = CacheFiles.Naming(path, () => CacheImage.ReadLog(region, withKeys));
+            if (!log.Findings.Any(finding => finding.Severity == FindingSeverity.Damage))
+            {
+                Show(context, json, withKeys, log.Ksets, log.KeyHead, []);
+                FindingsOutput.Print(context.Error, log.Findings);
+                return log.Sound ? ExitCode.Done : ExitCode.Damage;
+            }
+        }
+        catch (ToolException e) when (RescueFiles.MayHelp(e))
+        {
+            failure = e;
+        }
+
+        // Behind damage the log goes on: a rescue finds it.
+        using RescueFiles files = failure is null ? RescueFiles.Open(context, path) : RescueFiles.OpenInsteadOf(context, path, failure);
+        Show(context, json, withKeys, files.Image.EnumerateKsets(withKeys), files.Image.KeyHead, files.Image.Holes);
+        FindingsOutput.Print(context.Error, files.Image.Findings);
+        return ExitCode.Damage;
+    }
+
+    private static void Show(ToolContext context, bool json, bool withKeys, IEnumerable<KsetInfo> ksets, LogPosition keyHead, IReadOnlyList<RescueHole> holes)
+    {
         if (json)
         {
             JsonOutput.WriteObject(context.Out, writer =>
             {
-                writer.WriteString("keyHead", log.KeyHead.ToString());
+                writer.WriteString("keyHead", keyHead.ToString());
                 writer.WriteStartArray("ksets");
-                foreach (KsetInfo kset in log.Ksets)
+                foreach (KsetInfo kset in ksets)
                 {
                     Write(writer, kset, withKeys);
                     JsonOutput.FlushIfLarge(writer);
                 }
 
                 writer.WriteEndArray();
+                if (holes.Count > 0)
+                {
+                    RescueOutput.WriteHoles(writer, holes);
+                }
             });
+            return;
         }
-        else
+
+        Dictionary<LogPosition, RescueHole> at = [];
+        LogPosition? expected = null;
+        foreach (RescueHole hole in holes)
         {
-            foreach (KsetInfo kset in log.Ksets)
+            at.TryAdd(hole.Position, hole);
+        }
+
+        foreach (KsetInfo kset in ksets)
+        {
+            if (expected is LogPosition place && at.Remove(place, out RescueHole hole))
             {
-                Print(context.Out, kset);
+                PrintHole(context.Out, hole);
             }
 
-            context.Out.WriteLine($"{log.KeyHead}  end of the log");
+            Print(context.Out, kset);
+            expected = new LogPosition(kset.NextSegment ?? kset.Position.Segment, kset.Last ? 0 : kset.Position.Offset + 24 + (40 * kset.KeyCount));
         }
 
-        FindingsOutput.Print(context.Error, log.Findings);
-        return log.Sound ? ExitCode.Done : ExitCode.Damage;
+        foreach (RescueHole hole in at.Values)
+        {
+            PrintHole(context.Out, hole);
+        }
+
+        context.Out.WriteLine($"{keyHead}  end of the log");
     }
+
+    private static void PrintHole(TextWriter output, RescueHole hole) => output.WriteLine(string.Create(
+        CultureInfo.InvariantCulture,
+        $"{hole.Position}  HOLE: {(hole.LengthBytes < 0 ? "what was here is lost" : $"{hole.LengthBytes} bytes are lost, at most {hole.MaxKeys} keys")}"));
 
     private static void Write(Utf8JsonWriter json, KsetInfo kset, bool withKeys)
     {

@@ -1,7 +1,8 @@
-// Keeps true: neither cache nor backing is opened for writing; the output file is touched only after the range has been found valid; every byte that is written out is
+// Keeps true: a cache that is too damaged to open is rescued as far as it can be; neither cache nor backing is opened for writing; the output file is touched only after the range has been found valid; every byte that is written out is
 // either what the cache holds or is listed as damaged on standard error.
 using System.CommandLine;
 using PCache.Core;
+using PCache.Core.Inspection;
 
 namespace PCache.Tool.Commands;
 
@@ -31,84 +32,135 @@ internal static class ReadCommand
             DefaultValueFactory = _ => "fail",
         };
         damaged.AcceptOnlyFromAmong("fail", "zero", "backing");
+        var includeStale = new Option<bool>("--include-stale") { Description = "Of a damaged cache: take what is possibly stale or can't be verified as it is." };
+        Option<long?> segmentSize = CommonOptions.SegmentSize();
         var anyBacking = new Option<bool>("--any-backing") { Description = "Read in front of this backing although it isn't the one that the cache is bound to." };
         var command = new ToolCommand(
             "read",
             "Reads through the cache, without changing cache or backing.",
             "pcache read cache.img disk.img --output copy.img",
-            "pcache read cache.img disk.img --output - --offset 1M --length 4K | xxd");
+            "pcache read cache.img disk.img --output - --offset 1M --length 4K | xxd",
+            "pcache read damaged.img disk.img --output copy.img --damaged backing");
         command.Add(cache);
         command.Add(backing);
         command.Add(output);
         command.Add(offset);
         command.Add(length);
         command.Add(damaged);
+        command.Add(includeStale);
+        command.Add(segmentSize);
         command.Add(anyBacking);
-        command.SetAction(parse =>
-        {
-            DamagedMode mode = Enum.Parse<DamagedMode>(parse.GetRequiredValue(damaged), ignoreCase: true);
-            return Run(
-                context,
+        command.SetAction((parse, cancellation) => Task.Run(() => Run(
+            context,
+            new Request(
                 parse.GetRequiredValue(cache),
                 parse.GetRequiredValue(backing),
                 parse.GetRequiredValue(output),
                 parse.GetValue(offset) ?? 0,
                 parse.GetValue(length),
-                mode,
-                parse.GetValue(anyBacking));
-        });
+                Enum.Parse<DamagedMode>(parse.GetRequiredValue(damaged), ignoreCase: true),
+                parse.GetValue(includeStale),
+                (int?)parse.GetValue(segmentSize),
+                parse.GetValue(anyBacking)),
+            cancellation), CancellationToken.None));
         return command;
     }
 
-    private static int Run(ToolContext context, string cachePath, string backingPath, string outputPath, long offset, long? length, DamagedMode mode, bool anyBacking)
+    private static int Run(ToolContext context, Request request, CancellationToken cancellation)
     {
-        bool toStandardOutput = outputPath == "-";
-        if (!toStandardOutput && (CacheFiles.SameFile(outputPath, cachePath) || CacheFiles.SameFile(outputPath, backingPath)))
+        bool toStandardOutput = request.Output == "-";
+        if (!toStandardOutput && (CacheFiles.SameFile(request.Output, request.Cache) || CacheFiles.SameFile(request.Output, request.Backing)))
         {
-            throw ToolException.Refused($"'{outputPath}' is the cache or the backing itself. Give another file for --output.");
+            throw ToolException.Refused($"'{request.Output}' is the cache or the backing itself. Give another file for --output.");
         }
 
-        if (!toStandardOutput && Directory.Exists(outputPath))
+        if (!toStandardOutput && Directory.Exists(request.Output))
         {
-            throw ToolException.Refused($"'{outputPath}' is a directory. Give the path of a file for --output.");
+            throw ToolException.Refused($"'{request.Output}' is a directory. Give the path of a file for --output.");
         }
 
-        using PCacheDevice device = CacheFiles.OpenDevice(cachePath, backingPath, new PCacheOptions { ReadOnly = true, RebindBacking = anyBacking });
-        long deviceLength = device.Length;
-        if (offset > deviceLength || (length is not null && length > deviceLength - offset))
+        PCacheDevice device;
+        try
         {
-            throw ToolException.Usage($"The range ends beyond the device, which has {deviceLength} bytes. Give a smaller --offset or --length.");
+            using var bar = new OpenProgressBar(context);
+            device = CacheFiles.OpenDevice(request.Cache, request.Backing, new PCacheOptions { ReadOnly = true, RebindBacking = request.AnyBacking, OpenProgress = bar });
+        }
+        catch (ToolException failure) when (RescueFiles.MayHelp(failure))
+        {
+            return RunRescued(context, request, failure, cancellation);
         }
 
-        using IBlockDevice plain = CacheFiles.OpenBacking(backingPath, readOnly: true);
-        using Stream output = toStandardOutput ? context.OpenOutput() : new FileStream(outputPath, FileMode.Create, FileAccess.Write, FileShare.None, 0);
-        var reader = new DamageTolerantReader(device, mode == DamagedMode.Backing ? plain : null, stopAtDamage: mode == DamagedMode.Fail);
-        Copy(context, reader, output, offset, length ?? (deviceLength - offset));
-        output.Flush();
-        int exitCode = CacheFiles.ReportLost(context, device);
-        foreach (DeviceRange range in reader.Damaged)
+        using (device)
         {
-            exitCode = ExitCode.Damage;
-            string done = mode switch
+            long length = LengthOf(request, device.Length);
+            using IBlockDevice plain = CacheFiles.OpenBacking(request.Backing, readOnly: true);
+            using Stream output = OpenOutput(context, request);
+            var reader = new DamageTolerantReader(device, request.Mode == DamagedMode.Backing ? plain : null, stopAtDamage: request.Mode == DamagedMode.Fail);
+            Copy(context, reader.Read, output, request.Offset, length, cancellation);
+            output.Flush();
+            int exitCode = CacheFiles.ReportLost(context, device);
+            foreach (DeviceRange range in reader.Damaged)
             {
-                DamagedMode.Zero => "filled with zeros",
-                DamagedMode.Backing => "filled from the backing",
-                _ => "stopped there. Give --damaged zero or --damaged backing to go on",
-            };
-            context.Error.WriteLine($"damaged: bytes {range.Offset}..{range.End - 1} ({range.LengthBytes} bytes) don't fit their checksum: {done}.");
-        }
+                exitCode = ExitCode.Damage;
+                context.Error.WriteLine($"damaged: bytes {range.Offset}..{range.End - 1} ({range.LengthBytes} bytes) don't fit their checksum: {Done(request.Mode)}.");
+            }
 
-        return exitCode;
+            return exitCode;
+        }
     }
 
-    private static void Copy(ToolContext context, DamageTolerantReader reader, Stream output, long offset, long length)
+    /// <summary>What couldn't be opened is rescued: what is sound comes out, the rest is listed.</summary>
+    private static int RunRescued(ToolContext context, Request request, ToolException failure, CancellationToken cancellation)
+    {
+        using RescueFiles files = RescueFiles.OpenInsteadOf(context, request.Cache, failure, request.SegmentSize);
+        using IBlockDevice backing = CacheFiles.OpenBacking(request.Backing, readOnly: true);
+        if (!request.AnyBacking && files.Image.BackingLength is long bound && backing.Length < bound)
+        {
+            throw ToolException.Refused($"{request.Cache}: The cache is bound to a backing of {bound} bytes, this one has {backing.Length}. Give the backing that the cache belongs to, or consent to this one with --any-backing.");
+        }
+
+        long length = LengthOf(request, backing.Length);
+        context.Error.WriteLine($"damaged: {failure.Message} What can be rescued is read: {RescueOutput.Sums(files.Image)}.");
+        List<RescueExtent> untrusted = [];
+        RescueFill fill = request.Mode switch
+        {
+            DamagedMode.Zero => RescueFill.Zeros,
+            DamagedMode.Backing => RescueFill.Backing,
+            _ => RescueFill.Stop,
+        };
+        using Stream output = OpenOutput(context, request);
+        Copy(context, (offset, buffer) => files.Image.Read(offset, buffer, backing, fill, request.IncludeStale, untrusted), output, request.Offset, length, cancellation);
+        output.Flush();
+        RescueOutput.PrintRanges(context.Error, untrusted.Where(extent => extent.State == RescueState.Damaged || !request.IncludeStale), ": " + Done(request.Mode));
+        RescueOutput.PrintRanges(context.Error, untrusted.Where(extent => extent.State != RescueState.Damaged && request.IncludeStale), ": taken as they are");
+        RescueOutput.PrintLost(context.Error, files.Image);
+        return ExitCode.Damage;
+    }
+
+    private static string Done(DamagedMode mode) => mode switch
+    {
+        DamagedMode.Zero => "filled with zeros",
+        DamagedMode.Backing => "filled from the backing",
+        _ => "stopped there. Give --damaged zero or --damaged backing to go on",
+    };
+
+    private static long LengthOf(Request request, long deviceLength) =>
+        request.Offset > deviceLength || (request.Length is long wanted && wanted > deviceLength - request.Offset)
+            ? throw ToolException.Usage($"The range ends beyond the device, which has {deviceLength} bytes. Give a smaller --offset or --length.")
+            : request.Length ?? (deviceLength - request.Offset);
+
+    private static Stream OpenOutput(ToolContext context, Request request) =>
+        request.Output == "-" ? context.OpenOutput() : new FileStream(request.Output, FileMode.Create, FileAccess.Write, FileShare.None, 0);
+
+    private static void Copy(ToolContext context, Reader read, Stream output, long offset, long length, CancellationToken cancellation)
     {
         using var progress = new ProgressBar(context, "reading");
         byte[] buffer = new byte[ChunkBytes];
         for (long done = 0; done < length;)
         {
+            cancellation.ThrowIfCancellationRequested();
             int wanted = (int)Math.Min(buffer.Length, length - done);
-            int got = reader.Read(offset + done, buffer.AsSpan(0, wanted));
+            int got = read(offset + done, buffer.AsSpan(0, wanted));
             output.Write(buffer, 0, got);
             if (got < wanted)
             {
@@ -119,4 +171,8 @@ internal static class ReadCommand
             progress.Report(done, length);
         }
     }
+
+    private delegate int Reader(long offset, Span<byte> buffer);
+
+    private sealed record Request(string Cache, string Backing, string Output, long Offset, long? Length, DamagedMode Mode, bool IncludeStale, int? SegmentSize, bool AnyBacking);
 }

@@ -2,6 +2,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using PCache.Core;
 using PCache.Core.Inspection;
 using PCache.Core.Pmem;
 
@@ -22,6 +23,60 @@ internal static class StatusCommand
     }
 
     private static int Run(ToolContext context, string path, bool json)
+    {
+        try
+        {
+            return RunSound(context, path, json);
+        }
+        catch (ToolException failure) when (RescueFiles.MayHelp(failure))
+        {
+            return RunRescued(context, path, json, failure);
+        }
+    }
+
+    /// <summary>What a damaged image still tells.</summary>
+    private static int RunRescued(ToolContext context, string path, bool json, ToolException failure)
+    {
+        using RescueFiles files = RescueFiles.OpenInsteadOf(context, path, failure);
+        RescueImage image = files.Image;
+        RescueExtent[] dirty = [.. image.Extents.Where(extent => extent.IsDirty)];
+        long dirtyBytes = dirty.Sum(extent => extent.LengthBytes);
+        if (json)
+        {
+            JsonOutput.WriteObject(context.Out, writer =>
+            {
+                writer.WriteString("format", image.Format);
+                writer.WriteNumber("segmentSizeBytes", image.SegmentSizeBytes);
+                writer.WriteNumber("segmentCount", image.SegmentCount);
+                writer.WriteBoolean("dataCrc", image.DataCrc);
+                writer.WriteString("keyHead", image.KeyHead.ToString());
+                writer.WriteString("keyTail", image.KeyTail?.ToString());
+                writer.WriteString("dirtyTail", image.DirtyTail?.ToString());
+                writer.WriteNumber("dirtyBytes", dirtyBytes);
+                writer.WriteBoolean("clean", false);
+                writer.WriteString("cacheId", image.CacheId.ToString());
+                RescueOutput.WriteSums(writer, image);
+                writer.WriteBoolean("sound", false);
+            });
+        }
+        else
+        {
+            context.Out.WriteLine($"{path} is damaged; this is what it still tells:");
+            Line(context.Out, "format", $"{image.Format}, {image.SegmentCount} segments of {SizeText.Exact(image.SegmentSizeBytes)}");
+            Line(context.Out, "backing", $"{(image.BackingLength is long length ? string.Create(CultureInfo.InvariantCulture, $"{length} bytes") : "not bound, or not known")}");
+            Line(context.Out, "mode", $"payload checksums {(image.DataCrc ? "on" : "off")}");
+            Line(context.Out, "key tail", $"{(image.KeyTail is LogPosition keyTail ? keyTail.ToString() : "lost")}");
+            Line(context.Out, "dirty tail", $"{(image.DirtyTail is LogPosition dirtyTail ? dirtyTail.ToString() : "lost: everything counts as dirty")}");
+            Line(context.Out, "key head", $"{image.KeyHead}, as far as the log can be followed");
+            Line(context.Out, "dirty", $"{dirtyBytes} bytes in {dirty.Length} ranges");
+            Line(context.Out, "rescue", $"{RescueOutput.Sums(image)}");
+        }
+
+        FindingsOutput.Print(context.Error, image.Findings);
+        return ExitCode.Damage;
+    }
+
+    private static int RunSound(ToolContext context, string path, bool json)
     {
         using PmemRegion region = CacheFiles.OpenRegion(path, readOnly: true);
         CacheImageStatus status = CacheFiles.Naming(path, () => CacheImage.ReadStatus(region));
@@ -86,7 +141,7 @@ internal static class StatusCommand
 
     private static void Print(TextWriter output, string path, long lengthBytes, CacheImageStatus status)
     {
-        void Line(string name, FormattableString text) => output.WriteLine($"{name,-16}{text.ToString(CultureInfo.InvariantCulture)}");
+        void Line(string name, FormattableString text) => StatusCommand.Line(output, name, text);
         Line("cache", $"{path}, {SizeText.Rounded(lengthBytes)}");
         Line("format", $"{status.Format}, segments of {SizeText.Exact(status.SegmentSizeBytes)}");
         Line("identity", $"{(status.CacheId == Guid.Empty ? "none (formatted by Linux)" : status.CacheId.ToString())}");
@@ -101,6 +156,8 @@ internal static class StatusCommand
         Line("dirty", $"{(status.Clean ? "nothing: clean" : string.Create(CultureInfo.InvariantCulture, $"{status.DirtyBytes} bytes in {status.DirtyKeys} keys"))}");
         Line("dmsetup status", $"pcache {status.DmStatus}");
     }
+
+    private static void Line(TextWriter output, string name, FormattableString text) => output.WriteLine($"{name,-16}{text.ToString(CultureInfo.InvariantCulture)}");
 
     private static string LogEndText(PCache.Core.LogEnd end) => end.ToString().ToLowerInvariant();
 }

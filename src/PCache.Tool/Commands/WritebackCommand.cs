@@ -1,6 +1,7 @@
-// Keeps true: "clean" is said only when the device says so after the drain; lost or damaged data always shows in the exit code.
+// Keeps true: a damaged cache is written back only with consent, and only what is sound; "clean" is said only when the device says so after the drain; lost or damaged data always shows in the exit code.
 using System.CommandLine;
 using PCache.Core;
+using PCache.Core.Inspection;
 
 namespace PCache.Tool.Commands;
 
@@ -13,49 +14,153 @@ internal static class WritebackCommand
         Argument<string> backing = CommonOptions.Backing();
         var acceptLost = new Option<bool>("--accept-lost") { Description = "Go on although whoever wrote the image has lost acknowledged writes." };
         var anyBacking = new Option<bool>("--any-backing") { Description = "Write to this backing although it isn't the one that the cache is bound to, and bind it." };
+        var rescue = new Option<bool>("--rescue") { Description = "If the cache is too damaged to open: write what is sound, and leave the cache as it is." };
+        var includeStale = new Option<bool>("--include-stale") { Description = "With --rescue: write also what is possibly stale or can't be verified." };
+        Option<long?> segmentSize = CommonOptions.SegmentSize();
+        Option<bool> json = CommonOptions.Json();
         var command = new ToolCommand(
             "writeback",
             "Writes everything dirty to the backing.",
-            "pcache writeback cache.img disk.img");
+            "pcache writeback cache.img disk.img",
+            "pcache writeback damaged.img disk.img --rescue");
         command.Add(cache);
         command.Add(backing);
         command.Add(acceptLost);
         command.Add(anyBacking);
-        command.SetAction((parse, cancellation) => RunAsync(
+        command.Add(rescue);
+        command.Add(includeStale);
+        command.Add(segmentSize);
+        command.Add(json);
+        command.SetAction((parse, cancellation) => Task.Run(() => RunAsync(
             context,
-            parse.GetRequiredValue(cache),
-            parse.GetRequiredValue(backing),
-            new PCacheOptions
-            {
-                StartWritebackPaused = true,
-                AcceptLostWrites = parse.GetValue(acceptLost),
-                RebindBacking = parse.GetValue(anyBacking),
-            },
-            cancellation));
+            new Request(
+                parse.GetRequiredValue(cache),
+                parse.GetRequiredValue(backing),
+                parse.GetValue(acceptLost),
+                parse.GetValue(anyBacking),
+                parse.GetValue(rescue),
+                parse.GetValue(includeStale),
+                (int?)parse.GetValue(segmentSize),
+                parse.GetValue(json)),
+            cancellation), CancellationToken.None));
         return command;
     }
 
-    private static async Task<int> RunAsync(ToolContext context, string cachePath, string backingPath, PCacheOptions options, CancellationToken cancellation)
+    private static async Task<int> RunAsync(ToolContext context, Request request, CancellationToken cancellation)
     {
-        using PCacheDevice device = Open(cachePath, backingPath, options);
-        using (var bar = new ProgressBar(context, "writing back"))
+        PCacheDevice device;
+        try
         {
-            await device.DrainAsync(new DirectProgress(bar), cancellation).ConfigureAwait(false);
+            using var bar = new OpenProgressBar(context);
+            device = Open(
+                request.Cache,
+                request.Backing,
+                new PCacheOptions { StartWritebackPaused = true, AcceptLostWrites = request.AcceptLost, RebindBacking = request.AnyBacking, OpenProgress = bar });
+        }
+        catch (ToolException failure) when (RescueFiles.MayHelp(failure))
+        {
+            return RunRescued(context, request, failure, cancellation);
         }
 
-        PCacheStatus status = device.GetStatus();
-        int exitCode = CacheFiles.ReportLost(context, device);
-        foreach (DeviceRange range in status.DamagedRanges)
+        using (device)
         {
-            exitCode = ExitCode.Damage;
-            context.Error.WriteLine(
-                $"damaged: bytes {range.Offset}..{range.End - 1} ({range.LengthBytes} bytes) don't fit their checksum; the backing keeps what it had there. Overwrite the range to repair it.");
+            using (var bar = new ProgressBar(context, "writing back"))
+            {
+                await device.DrainAsync(new DirectProgress<DrainProgress>(p => bar.Report(p.WrittenBytes, p.WrittenBytes + p.RemainingBytes)), cancellation).ConfigureAwait(false);
+            }
+
+            PCacheStatus status = device.GetStatus();
+            int exitCode = CacheFiles.ReportLost(context, device);
+            foreach (DeviceRange range in status.DamagedRanges)
+            {
+                exitCode = ExitCode.Damage;
+                context.Error.WriteLine(
+                    $"damaged: bytes {range.Offset}..{range.End - 1} ({range.LengthBytes} bytes) don't fit their checksum; the backing keeps what it had there. Overwrite the range to repair it.");
+            }
+
+            if (request.Json)
+            {
+                JsonOutput.WriteObject(context.Out, writer =>
+                {
+                    writer.WriteNumber("writtenBytes", status.WritebackBytes);
+                    writer.WriteNumber("dirtyBytes", status.DirtyBytes);
+                    writer.WriteBoolean("clean", status.IsClean);
+                    writer.WriteBoolean("rescued", false);
+                    writer.WriteNumber("lostKeys", device.Recovery.LostKeys);
+                    writer.WriteStartArray("damaged");
+                    foreach (DeviceRange range in status.DamagedRanges)
+                    {
+                        writer.WriteStartObject();
+                        writer.WriteNumber("offset", range.Offset);
+                        writer.WriteNumber("length", range.LengthBytes);
+                        writer.WriteEndObject();
+                    }
+
+                    writer.WriteEndArray();
+                });
+            }
+            else
+            {
+                context.Out.WriteLine(status.IsClean
+                    ? $"Wrote back {status.WritebackBytes} bytes; the cache is clean."
+                    : $"Wrote back {status.WritebackBytes} bytes; {status.DirtyBytes} bytes remain dirty in the cache.");
+            }
+
+            return status.IsClean ? exitCode : ExitCode.Damage;
+        }
+    }
+
+    /// <summary>A damaged cache is written back only with consent, and stays as it is.</summary>
+    private static int RunRescued(ToolContext context, Request request, ToolException failure, CancellationToken cancellation)
+    {
+        using RescueFiles files = RescueFiles.OpenInsteadOf(context, request.Cache, failure, request.SegmentSize);
+        RescueImage image = files.Image;
+        if (!request.Rescue)
+        {
+            string what = ErrorReport.FirstSentence(failure);
+            throw ToolException.Refused(
+                $"{(what.Contains(request.Cache, StringComparison.Ordinal) ? string.Empty : request.Cache + ": ")}{what} The cache is damaged, so nothing was written. {RescueOutput.Sums(image)}. Copy the image first; then write what is sound with 'pcache writeback --rescue', or look at it with 'pcache export'.", failure);
         }
 
-        context.Out.WriteLine(status.IsClean
-            ? $"Wrote back {status.WritebackBytes} bytes; the cache is clean."
-            : $"Wrote back {status.WritebackBytes} bytes; {status.DirtyBytes} bytes remain dirty in the cache.");
-        return status.IsClean ? exitCode : ExitCode.Damage;
+        using IBlockDevice backing = CacheFiles.OpenBacking(request.Backing, readOnly: false);
+        if (!request.AnyBacking && image.BackingLength is long bound && backing.Length < bound)
+        {
+            throw ToolException.Refused($"{request.Cache}: The cache is bound to a backing of {bound} bytes, this one has {backing.Length}. Give the backing that the cache belongs to, or consent to this one with --any-backing.");
+        }
+
+        if (image.Lost.Count > 0 && !request.AcceptLost)
+        {
+            throw ToolException.Refused($"{request.Cache}: {image.Lost.Count} ranges were lost by whoever wrote the image. Go on without them with --accept-lost.");
+        }
+
+        RescueWriteback done;
+        using (var bar = new ProgressBar(context, "writing back", total => $"{total} ksets"))
+        {
+            done = image.WriteBack(backing, request.IncludeStale, new DirectProgress<InspectionProgress>(p => bar.Report(p.DoneBytes, p.TotalBytes)), cancellation);
+        }
+
+        if (request.Json)
+        {
+            JsonOutput.WriteObject(context.Out, writer =>
+            {
+                writer.WriteNumber("writtenBytes", done.WrittenBytes);
+                writer.WriteNumber("rangeBytes", done.RangeBytes);
+                writer.WriteNumber("skippedBytes", done.SkippedBytes);
+                writer.WriteBoolean("clean", false);
+                writer.WriteBoolean("rescued", true);
+                RescueOutput.WriteSums(writer, image);
+                RescueOutput.WriteHoles(writer, image.Holes);
+            });
+        }
+        else
+        {
+            context.Out.WriteLine($"Rescued {done.RangeBytes} bytes to the backing; {done.SkippedBytes} dirty bytes were left out. The cache is as it was.");
+        }
+
+        RescueOutput.PrintRanges(context.Error, image.Extents.Where(extent => extent.IsDirty && extent.State != RescueState.Sound && !(request.IncludeStale && extent.State != RescueState.Damaged)), ": not written");
+        RescueOutput.PrintRanges(context.Error, image.Extents.Where(extent => extent.IsDirty && extent.State is RescueState.PossiblyStale or RescueState.Unverifiable && extent.IsDirty && request.IncludeStale), ": written all the same");
+        RescueOutput.PrintLost(context.Error, image);
+        return ExitCode.Damage;
     }
 
     private static PCacheDevice Open(string cachePath, string backingPath, PCacheOptions options)
@@ -71,9 +176,5 @@ internal static class WritebackCommand
         }
     }
 
-    /// <summary>Reports on the caller's thread, in order.</summary>
-    private sealed class DirectProgress(ProgressBar bar) : IProgress<DrainProgress>
-    {
-        public void Report(DrainProgress value) => bar.Report(value.WrittenBytes, value.WrittenBytes + value.RemainingBytes);
-    }
+    private sealed record Request(string Cache, string Backing, bool AcceptLost, bool AnyBacking, bool Rescue, bool IncludeStale, int? SegmentSize, bool Json);
 }

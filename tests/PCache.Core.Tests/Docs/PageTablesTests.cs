@@ -106,6 +106,28 @@ public sealed partial class PageTablesTests
     }
 
     [Fact]
+    public void Command_page_has_every_code_of_a_finding()
+    {
+        string section = Section(ReadText("docs/command.md"), "check");
+        string table = section[section.IndexOf("| code | means |", StringComparison.Ordinal)..];
+        string[] named = [.. CodeRow().Matches(table).Select(row => row.Groups["name"].Value)];
+        Assert.Equal(FindingCodes.Advice.Keys.Order(), named.Order());
+
+        // Every code that stands in the code has advice.
+        string core = Path.Combine(RepositoryPaths.Root, "src", "PCache.Core");
+        foreach (string folder in (string[])["Inspection", "Layout", "Ksets"])
+        {
+            foreach (string file in Directory.EnumerateFiles(Path.Combine(core, folder), "*.cs"))
+            {
+                foreach (Match match in CodeInSource().Matches(File.ReadAllText(file)))
+                {
+                    Assert.True(FindingCodes.Advice.ContainsKey(match.Groups["name"].Value), $"{file}: {match.Value}");
+                }
+            }
+        }
+    }
+
+    [Fact]
     public void Readme_has_every_variable_of_the_tests()
     {
         string tests = Path.Combine(RepositoryPaths.Root, "tests", "PCache.Core.Tests");
@@ -173,6 +195,12 @@ public sealed partial class PageTablesTests
 
     [GeneratedRegex(@"`(?<name>\w+)`")]
     private static partial Regex CodeWord();
+
+    [GeneratedRegex(@"^\| `(?<name>[a-z-]+)` \|", RegexOptions.Multiline)]
+    private static partial Regex CodeRow();
+
+    [GeneratedRegex(@"(indings\.(Damage|Note)|Refuse)\(""(?<name>[a-z-]+)"", |Code = ""(?<name>[a-z-]+)""")]
+    private static partial Regex CodeInSource();
 
     [GeneratedRegex(@"^`pcache [^`]+`$", RegexOptions.Multiline)]
     private static partial Regex UsageLine();

@@ -10,7 +10,7 @@ public class UsageTests
 
     [Fact]
     public void Commands_are_those_of_the_design() => Assert.Equal(
-        ["bench", "bind", "check", "demo", "dump", "format", "read", "set", "status", "torture", "write", "writeback"],
+        ["apply", "bench", "bind", "check", "demo", "dump", "export", "format", "read", "set", "status", "torture", "write", "writeback"],
         Names().Order());
 
     [Theory]
@@ -69,6 +69,13 @@ public class UsageTests
     [InlineData("write c b --input - --offset 1X")]
     [InlineData("writeback c")]
     [InlineData("writeback c b --force")]
+    [InlineData("writeback c b --segment-size 100K")]
+    [InlineData("read c b --output - --segment-size 32M")]
+    [InlineData("export c")]
+    [InlineData("export --output o")]
+    [InlineData("export c --output o --segment-size 1K")]
+    [InlineData("apply e b")]
+    [InlineData("apply e --list l")]
     [InlineData("bind c")]
     [InlineData("bind c b --any-backing")]
     [InlineData("set c")]

@@ -1,0 +1,97 @@
+// Keeps true: list, export and backing are found to fit each other before anything is written; only dirty ranges that are sound are written, unless there is consent to more;
+// doing it again changes nothing.
+using System.CommandLine;
+using PCache.Core;
+using PCache.Core.Inspection;
+
+namespace PCache.Tool.Commands;
+
+/// <summary><c>pcache apply</c>: puts an export onto a backing.</summary>
+internal static class ApplyCommand
+{
+    private const int ChunkBytes = 1 << 20;
+
+    public static Command Build(ToolContext context)
+    {
+        var export = new Argument<string>("EXPORT") { Description = "The file that 'pcache export' made." };
+        Argument<string> backing = CommonOptions.Backing();
+        var list = new Option<string>("--list") { Description = "The list that goes with it, as text or JSON.", HelpName = "FILE", Required = true };
+        var includeStale = new Option<bool>("--include-stale") { Description = "Write also what is possibly stale or can't be verified." };
+        Option<bool> json = CommonOptions.Json();
+        var command = new ToolCommand("apply", "Writes the dirty ranges of an export to a backing.", "pcache apply dirty.img disk.img --list dirty.list");
+        command.Add(export);
+        command.Add(backing);
+        command.Add(list);
+        command.Add(includeStale);
+        command.Add(json);
+        command.SetAction((parse, cancellation) => Task.Run(() => Run(
+            context, parse.GetRequiredValue(export), parse.GetRequiredValue(backing), parse.GetRequiredValue(list), parse.GetValue(includeStale), parse.GetValue(json), cancellation), CancellationToken.None));
+        return command;
+    }
+
+    private static int Run(ToolContext context, string exportPath, string backingPath, string listPath, bool includeStale, bool json, CancellationToken cancellation)
+    {
+        CacheFiles.RequireFile(exportPath, "export");
+        CacheFiles.RequireFile(listPath, "list");
+        if (CacheFiles.SameFile(exportPath, backingPath))
+        {
+            throw ToolException.Refused($"'{exportPath}' can't be its own backing. Give two different files.");
+        }
+
+        ExportedRange[] dirty = [.. ExportList.Read(listPath).Where(range => range.IsDirty)];
+        ExportedRange[] ranges = [.. dirty.Where(range => range.State == RescueState.Sound || (includeStale && range.State != RescueState.Damaged))];
+        using FileStream export = new(exportPath, FileMode.Open, FileAccess.Read, FileShare.Read, 0);
+        using IBlockDevice backing = CacheFiles.OpenBacking(backingPath, readOnly: false);
+        long end = ranges.Length == 0 ? 0 : ranges[^1].Offset + ranges[^1].LengthBytes;
+        if (end > export.Length)
+        {
+            throw ToolException.Refused($"{exportPath}: It has {export.Length} bytes, but the list goes to byte {end}. Give the export that the list was made with.");
+        }
+
+        // The backing's last partial sector counts as whole.
+        if (end > (backing.Length + 511) / 512 * 512)
+        {
+            throw ToolException.Refused($"{backingPath}: It has {backing.Length} bytes, but the export goes to byte {end}. Give the backing that the cache belongs to.");
+        }
+
+        long written = 0;
+        long total = ranges.Sum(range => range.LengthBytes);
+        using (var bar = new ProgressBar(context, "writing"))
+        {
+            byte[] buffer = new byte[ChunkBytes];
+            foreach (ExportedRange range in ranges)
+            {
+                long stop = Math.Min(range.Offset + range.LengthBytes, backing.Length);
+                for (long at = range.Offset; at < stop; at += buffer.Length)
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                    Span<byte> part = buffer.AsSpan(0, (int)Math.Min(buffer.Length, stop - at));
+                    export.Position = at;
+                    export.ReadExactly(part);
+                    backing.Write(at, part);
+                    written += part.Length;
+                    bar.Report(written, total);
+                }
+            }
+
+            backing.Flush();
+        }
+
+        long left = dirty.Sum(range => range.LengthBytes) - total;
+        if (json)
+        {
+            JsonOutput.WriteObject(context.Out, writer =>
+            {
+                writer.WriteNumber("writtenBytes", written);
+                writer.WriteNumber("ranges", ranges.Length);
+                writer.WriteNumber("leftOutBytes", left);
+            });
+        }
+        else
+        {
+            context.Out.WriteLine($"Wrote {written} bytes in {ranges.Length} ranges{(left > 0 ? $"; {left} dirty bytes that aren't sound were left out" : string.Empty)}.");
+        }
+
+        return left > 0 ? ExitCode.Damage : ExitCode.Done;
+    }
+}
