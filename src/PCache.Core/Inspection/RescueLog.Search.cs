@@ -70,7 +70,7 @@ internal sealed partial class RescueLog
         if (found == Found.Zeros)
         {
             // Linux zeroes 24 bytes behind each kset. More of them, and a live kset behind, mean that ksets have been zeroed.
-            int zeros = _scan.Data[offset..].IndexOfAnyExcept((byte)0);
+            int zeros = _scan.Data[Math.Min(offset, _scan.Data.Length)..].IndexOfAnyExcept((byte)0);
             return zeros < MinKsetBytes ? (1, 0) : (offset + MinKsetBytes, offset + zeros + KsetReader.MaxKsetBytes);
         }
 

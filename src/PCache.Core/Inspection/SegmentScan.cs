@@ -36,7 +36,7 @@ internal sealed class SegmentScan
     public SegmentScan(RescueLayout layout)
     {
         _layout = layout;
-        _data = new byte[layout.Geometry.DataSize];
+        _data = new byte[Math.Min(layout.Geometry.DataSize, layout.Region.LengthBytes)];
         _badPages = new bool[(_data.Length / PageBytes) + 1];
     }
 

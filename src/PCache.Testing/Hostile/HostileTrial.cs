@@ -32,6 +32,8 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
             wrong = $"looking at it allocated {allocated} bytes";
         }
 
+        wrong ??= Rescue(model);
+
         if (wrong is null && model.Verdict == ModelVerdict.WrongBacking)
         {
             ModelImage consented = ModelReader.Read(image.Mutant, _base.Backing.Length, _base.Binding with { Consent = true });
@@ -142,6 +144,39 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
         catch (PCacheException e) when (e is PCacheCorruptionException or PCacheNotFormattedException)
         {
             return model.Verdict is ModelVerdict.Damaged or ModelVerdict.NotFormatted ? null : $"no status of a sound image: {e}";
+        }
+    }
+
+    /// <summary>A rescue ends, whatever the image holds, and what it offers lies on the device.</summary>
+    private string? Rescue(ModelImage model)
+    {
+        long allocated = GC.GetAllocatedBytesForCurrentThread();
+        try
+        {
+            RescueImage rescue = CacheRescue.Open(Region(readOnly: true));
+            allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
+            if (allocated > (16L << 20) + (8 * image.LengthBytes))
+            {
+                return $"the rescue allocated {allocated} bytes";
+            }
+
+            byte[] bytes = new byte[4 << 20];
+            long end = 0;
+            foreach (RescueExtent extent in rescue.Extents)
+            {
+                if (extent.Offset < end || extent.LengthBytes <= 0 || (extent.State != RescueState.Damaged && !rescue.TryReadPayload(in extent, 0, bytes.AsSpan(0, (int)extent.LengthBytes))))
+                {
+                    return $"the rescue offers {extent}, which overlaps another one or can't be read";
+                }
+
+                end = extent.End;
+            }
+
+            return null;
+        }
+        catch (PCacheNotFormattedException e)
+        {
+            return model.Verdict is ModelVerdict.Damaged or ModelVerdict.NotFormatted ? null : $"nothing can be rescued of a sound image: {e}";
         }
     }
 
