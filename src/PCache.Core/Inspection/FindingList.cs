@@ -15,9 +15,6 @@ internal sealed class FindingList(int most) : IFindingSink
     /// <summary>Damage in what Linux reads too: in anything but the extension block.</summary>
     public bool HasDamageForLinux { get; private set; }
 
-    /// <summary>Damage in structures or log, behind which there may be more than a replay sees.</summary>
-    public bool HasDamageOfLog { get; private set; }
-
     public bool IsSound => _counts[(int)FindingSeverity.Damage] + _counts[(int)FindingSeverity.Lost] == 0;
 
     public bool KeepsMore => _kept.Count < most;
@@ -25,7 +22,6 @@ internal sealed class FindingList(int most) : IFindingSink
     public void Add(Finding finding)
     {
         HasDamageForLinux |= finding.Severity == FindingSeverity.Damage && finding.Structure != ExtensionBlocks.StructureName;
-        HasDamageOfLog |= finding.Severity == FindingSeverity.Damage && finding.Code is not ("payload-crc" or "payload-overlap" or "extension" or "binding" or "key-beyond");
         _counts[(int)finding.Severity]++;
         if (KeepsMore)
         {

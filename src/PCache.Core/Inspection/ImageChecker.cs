@@ -55,11 +55,6 @@ internal sealed class ImageChecker : IReplaySink
             findings.Damage("not-a-cache", "superblock", MediaConstants.SuperblockOffset, e.Message);
         }
 
-        if (isCache && !findings.IsSound && findings.HasDamageOfLog)
-        {
-            AddRescued(region, findings);
-        }
-
         return new CheckReport
         {
             IsCache = isCache,
@@ -67,26 +62,6 @@ internal sealed class ImageChecker : IReplaySink
             Linux = options.Linux ? linux && !findings.HasDamageForLinux : null,
             Findings = findings.ToList(),
         };
-    }
-
-    /// <summary>What stands behind the damage that a replay stops at, as far as a rescue gets.</summary>
-    private static void AddRescued(PmemRegion region, FindingList findings)
-    {
-        try
-        {
-            HashSet<(string, long)> known = [.. findings.ToList().Select(f => (f.Structure, f.Offset))];
-            foreach (Finding finding in new RescueImage(region, new RescueOptions()).Findings)
-            {
-                if (finding.Offset >= 0 && known.Add((finding.Structure, finding.Offset)))
-                {
-                    findings.Add(finding);
-                }
-            }
-        }
-        catch (PCacheNotFormattedException)
-        {
-            // There is nothing to rescue: what has been found says why.
-        }
     }
 
     void IReplaySink.OnKset(LogPosition position, in KsetHeader header, bool atOrAfterDirtyTail) => _kset = position;

@@ -54,6 +54,7 @@ internal static class CheckCommand
             {
                 files = RescueFiles.Open(context, path);
                 rescue = files.Image;
+                report = report with { Findings = WithRescued(report.Findings, rescue) };
             }
         }
         catch (ToolException failure) when (RescueFiles.MayHelp(failure))
@@ -69,6 +70,15 @@ internal static class CheckCommand
         }
 
         return report.Sound && report.Linux != false ? ExitCode.Done : ExitCode.Damage;
+    }
+
+    /// <summary>Adds what stands behind the damage at which a check has to stop.</summary>
+    private static List<Finding> WithRescued(IReadOnlyList<Finding> findings, RescueImage rescue)
+    {
+        List<Finding> all = [.. findings];
+        HashSet<(string, long)> known = [.. findings.Select(finding => (finding.Structure, finding.Offset))];
+        all.AddRange(rescue.Findings.Where(finding => finding.Offset >= 0 && known.Add((finding.Structure, finding.Offset))));
+        return all;
     }
 
     private static CheckReport Check(ToolContext context, string path, long? backingLength, bool linux)

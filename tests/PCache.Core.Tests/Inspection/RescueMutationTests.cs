@@ -48,6 +48,15 @@ public sealed class RescueMutationTests
 
     private static void Check(RescueModel model, Mutated mutated, bool numbered)
     {
+        // Ksets behind the last whole one leave no trace when they are gone.
+        int lastWhole = Array.FindLastIndex(model.Ksets, kset => mutated.IsWhole(model.PlaceOf(kset)));
+        int lostLink = Array.FindIndex(model.Ksets, kset => kset.Last && !mutated.IsWhole(model.PlaceOf(kset)));
+        if (!numbered && lostLink >= 0)
+        {
+            lastWhole = Array.FindLastIndex(model.Ksets, lostLink, kset => mutated.IsWhole(model.PlaceOf(kset))); // without numbers a zeroed link is an orderly end
+        }
+
+        int firstLost = Array.FindIndex(model.Ksets, kset => !mutated.IsWhole(model.PlaceOf(kset)));
         // Zeros where formatting puts the key tail are a new cache, whatever stands behind them.
         bool looksNew = model.Ksets.Length > 0 && mutated.Region.LengthBytes >= model.DataOffset(0) + 24 && model.Ksets[0].Position == default && !mutated.Region.Bytes(model.DataOffset(0), 24).ContainsAnyExcept((byte)0);
         RescueImage rescue;
@@ -57,19 +66,10 @@ public sealed class RescueMutationTests
         }
         catch (PCacheNotFormattedException)
         {
-            Assert.True(mutated.Structures >= 2 || looksNew, "nothing was rescued");
+            Assert.True(mutated.Structures >= 2 || looksNew || lastWhole < 0, "nothing was rescued");
             return;
         }
 
-        // Ksets behind the last whole one leave no trace when they are gone.
-        int lastWhole = Array.FindLastIndex(model.Ksets, kset => mutated.IsWhole(model.PlaceOf(kset)));
-        int lostLink = Array.FindIndex(model.Ksets, kset => kset.Last && !mutated.IsWhole(model.PlaceOf(kset)));
-        if (!numbered && lostLink >= 0)
-        {
-            lastWhole = lostLink - 1; // without numbers a zeroed link is an orderly end
-        }
-
-        int firstLost = Array.FindIndex(model.Ksets, kset => !mutated.IsWhole(model.PlaceOf(kset)));
         var dirty = new RescueExtent?[model.Newest.Length / RescueModel.Sector];
         byte[] sector = new byte[RescueModel.Sector];
         long end = -1;
