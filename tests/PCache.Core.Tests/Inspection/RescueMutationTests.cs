@@ -50,10 +50,10 @@ public sealed class RescueMutationTests
     {
         // Ksets behind the last whole one leave no trace when they are gone.
         int lastWhole = Array.FindLastIndex(model.Ksets, kset => mutated.IsWhole(model.PlaceOf(kset)));
-        int lostLink = Array.FindIndex(model.Ksets, kset => kset.Last && !mutated.IsWhole(model.PlaceOf(kset)));
+        int lostLink = Array.FindIndex(model.Ksets, kset => !mutated.IsWhole(model.PlaceOf(kset)) && (kset.Last || LooksLikeTheEnd(model, mutated, kset)));
         if (!numbered && lostLink >= 0)
         {
-            lastWhole = Array.FindLastIndex(model.Ksets, lostLink, kset => mutated.IsWhole(model.PlaceOf(kset))); // without numbers a zeroed link is an orderly end
+            lastWhole = Array.FindLastIndex(model.Ksets, lostLink, kset => mutated.IsWhole(model.PlaceOf(kset))); // without numbers a zeroed link or header is an orderly end
         }
 
         int firstLost = Array.FindIndex(model.Ksets, kset => !mutated.IsWhole(model.PlaceOf(kset)));
@@ -117,6 +117,9 @@ public sealed class RescueMutationTests
 
         WriteBack(model, rescue, lastWhole);
     }
+
+    private static bool LooksLikeTheEnd(RescueModel model, Mutated mutated, KsetInfo kset) =>
+        model.PlaceOf(kset).Offset + 24 <= mutated.Region.LengthBytes && !mutated.Region.Bytes(model.PlaceOf(kset).Offset, 24).ContainsAnyExcept((byte)0);
 
     private static void WriteBack(RescueModel model, RescueImage rescue, int lastWhole)
     {
