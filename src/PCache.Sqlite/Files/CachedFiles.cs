@@ -1,0 +1,220 @@
+using System.Buffers;
+using PCache.Core;
+
+namespace PCache.Sqlite.Files;
+
+/// <summary>
+/// The files of a database on their cache: three ranges of one device, and the table that says which of them exist and how long they are.
+/// </summary>
+/// <remarks>
+/// Keeps true:
+/// <list type="number">
+/// <item>Every byte before the end of a file was written after the file last was shorter than that: a write behind the end fills the gap with zeros first. So nothing that
+/// was cut off is ever seen again, although the cache may still hold it.</item>
+/// <item>A table is written between two flushes with no other write of the database in between, and has the exact lengths of that moment. So a durable table never
+/// promises bytes that aren't durable, and in the order of write-back it stands alone: the plain files become exactly what it says.</item>
+/// <item>Whatever makes a file shorter or removes it is durable before the call returns, hence before any later write.</item>
+/// <item>In memory nothing changes before the table that says so is durable; growth is the exception: it is told at the next synchronisation, of whatever file.</item>
+/// </list>
+/// A write never leaves old bytes between a file's end and the end of its last sector: it carries zeros for them.
+/// </remarks>
+internal sealed class CachedFiles : IDatabaseFiles
+{
+    private readonly Lock _changing = new(); // all changes of files and table; reads go on
+    private readonly PCacheDevice _device;
+    private readonly long[] _lengths = new long[FileSlots.Count]; // -1: there is no such file
+    private readonly CachedFilesDefect _defect;
+    private bool _tableIsOld;
+
+    /// <exception cref="IOException">The table can't be read, or isn't one.</exception>
+    public CachedFiles(PCacheDevice device, CachedFilesDefect defect = CachedFilesDefect.None)
+    {
+        _device = device;
+        _defect = defect;
+        Span<byte> sector = stackalloc byte[FileTable.LengthBytes];
+        _ = device.Read(0, sector);
+        Accept(FileTable.Decode(sector));
+    }
+
+    public bool Exists(FileSlot slot) => Volatile.Read(ref _lengths[(int)slot]) >= 0;
+
+    public long GetLength(FileSlot slot) => Math.Max(0, Volatile.Read(ref _lengths[(int)slot]));
+
+    public int Read(FileSlot slot, long offset, Span<byte> buffer)
+    {
+        int length = (int)Math.Clamp(GetLength(slot) - offset, 0, buffer.Length);
+        return length == 0 ? 0 : _device.Read(VirtualLayout.Base(slot) + offset, buffer[..length]);
+    }
+
+    public void Write(FileSlot slot, long offset, ReadOnlySpan<byte> buffer)
+    {
+        if (offset > VirtualLayout.MaxFileBytes - buffer.Length)
+        {
+            throw new PCacheFullException("The file would be longer than a file can be.");
+        }
+
+        lock (_changing)
+        {
+            long length = GetExisting(slot);
+            long start = VirtualLayout.Base(slot);
+            if (offset > length)
+            {
+                _device.WriteZeroes(start + length, offset - length);
+            }
+
+            long end = offset + buffer.Length;
+            if (end <= length)
+            {
+                _device.Write(start + offset, buffer);
+                return;
+            }
+
+            WritePadded(start + offset, buffer, (int)(VirtualLayout.RoundUp(end) - end));
+            SetLengthNow(slot, end);
+        }
+    }
+
+    public void Create(FileSlot slot)
+    {
+        lock (_changing)
+        {
+            if (!Exists(slot))
+            {
+                SetLengthNow(slot, 0);
+            }
+        }
+    }
+
+    public void Delete(FileSlot slot)
+    {
+        lock (_changing)
+        {
+            long length = GetLength(slot);
+            if (Exists(slot))
+            {
+                Publish(Current().With(slot, FileState.Missing));
+                _device.Discard(VirtualLayout.Base(slot), VirtualLayout.RoundUp(length));
+            }
+        }
+    }
+
+    public void SetLength(FileSlot slot, long lengthBytes)
+    {
+        lock (_changing)
+        {
+            long length = GetExisting(slot);
+            if (lengthBytes < length)
+            {
+                Publish(Current().With(slot, new FileState(true, lengthBytes)));
+                long from = VirtualLayout.RoundUp(lengthBytes);
+                _device.Discard(VirtualLayout.Base(slot) + from, VirtualLayout.RoundUp(length) - from);
+            }
+            else if (lengthBytes > length)
+            {
+                _device.WriteZeroes(VirtualLayout.Base(slot) + length, VirtualLayout.RoundUp(lengthBytes) - length);
+                SetLengthNow(slot, lengthBytes);
+            }
+        }
+    }
+
+    public void Sync(FileSlot slot)
+    {
+        if (_defect == CachedFilesDefect.SyncWithoutFlush)
+        {
+            return;
+        }
+
+        lock (_changing)
+        {
+            if (_tableIsOld)
+            {
+                Publish(Current());
+                return;
+            }
+        }
+
+        _device.Flush();
+    }
+
+    private void WritePadded(long at, ReadOnlySpan<byte> buffer, int padding)
+    {
+        if (padding == 0)
+        {
+            _device.Write(at, buffer);
+            return;
+        }
+
+        int length = buffer.Length + padding;
+        byte[]? rented = null;
+        Span<byte> padded = length <= 8192 ? stackalloc byte[8192] : rented = ArrayPool<byte>.Shared.Rent(length);
+        buffer.CopyTo(padded);
+        padded[buffer.Length..length].Clear();
+        _device.Write(at, padded[..length]);
+        if (rented is not null)
+        {
+            ArrayPool<byte>.Shared.Return(rented);
+        }
+    }
+
+    /// <summary>Makes a table durable behind all data, and then true.</summary>
+    private void Publish(FileTable table)
+    {
+        _tableIsOld = true; // whatever happens now: if it fails, the next one says again what is
+        Span<byte> sector = stackalloc byte[FileTable.LengthBytes];
+        table.Encode(sector);
+        if (_defect != CachedFilesDefect.TableBeforeData)
+        {
+            _device.Flush();
+        }
+
+        _device.Write(0, sector);
+        _device.Flush();
+        Accept(table);
+        _tableIsOld = false;
+    }
+
+    private FileTable Current()
+    {
+        var table = default(FileTable);
+        for (int i = 0; i < FileSlots.Count; i++)
+        {
+            table = table.With((FileSlot)i, _lengths[i] < 0 ? FileState.Missing : new FileState(true, _lengths[i]));
+        }
+
+        return table;
+    }
+
+    private void Accept(FileTable table)
+    {
+        for (int i = 0; i < FileSlots.Count; i++)
+        {
+            FileState state = table[(FileSlot)i];
+            Volatile.Write(ref _lengths[i], state.Exists ? state.Length : -1);
+        }
+    }
+
+    private void SetLengthNow(FileSlot slot, long length)
+    {
+        _tableIsOld = true;
+        Volatile.Write(ref _lengths[(int)slot], length);
+    }
+
+    private long GetExisting(FileSlot slot)
+    {
+        long length = _lengths[(int)slot];
+        return length >= 0 ? length : throw new FileNotFoundException($"The {slot} file was deleted.");
+    }
+}
+
+/// <summary>Mistakes that tests make on purpose.</summary>
+internal enum CachedFilesDefect
+{
+    /// <summary>None.</summary>
+    None = 0,
+
+    /// <summary>A synchronisation returns without making anything durable.</summary>
+    SyncWithoutFlush = 1,
+
+    /// <summary>A table may become durable before the data that it promises.</summary>
+    TableBeforeData = 2,
+}

@@ -1,0 +1,321 @@
+using PCache.Core;
+
+namespace PCache.Sqlite.Files;
+
+/// <summary>
+/// The plain files of a database as one block device of fixed length: what stands behind the cache.
+/// </summary>
+/// <remarks>
+/// Keeps true:
+/// <list type="bullet">
+/// <item>Reading the table's sector shows the files as they are; writing it makes them so: names and exact lengths.</item>
+/// <item>What isn't in a file reads as zeros. Writing data behind a file's end lengthens it, up to the end of a sector; a missing file is made first. The table that
+/// is written after that trims it.</item>
+/// <item>A flush makes content, lengths and names durable. A failed one leaves everything to be synchronised again.</item>
+/// </list>
+/// Whoever writes tables (<see cref="CachedFiles"/>) lets each stand alone between two flushes: so no write of the same group can be cut off by it, or undo it.
+/// </remarks>
+internal sealed class CompositeBacking(IFileStore store) : IBlockDevice
+{
+    private const int ZeroChunkBytes = 64 << 10;
+
+    private readonly ReaderWriterLockSlim _shape = new(); // names and lengths; data goes on under the shared side
+    private readonly bool[] _unsynced = new bool[FileSlots.Count];
+    private bool _namesUnsynced;
+    private bool _disposed;
+
+    public long Length => VirtualLayout.DeviceBytes;
+
+    public int BlockSize => 1;
+
+    public bool CanWrite { get; init; } = true;
+
+    public bool CanResize => false;
+
+    public bool CanDiscard => false;
+
+    public int Read(long offset, Span<byte> buffer)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        buffer = buffer[..(int)Math.Clamp(Length - offset, 0, buffer.Length)];
+        int done = 0;
+        while (done < buffer.Length)
+        {
+            done += ReadPart(offset + done, buffer[done..]);
+        }
+
+        return done;
+    }
+
+    public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(Read(offset, buffer.Span));
+    }
+
+    public void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal)
+    {
+        CheckRange(offset, buffer.Length);
+        if (!CanWrite)
+        {
+            throw new NotSupportedException("The backing is read-only.");
+        }
+
+        while (!buffer.IsEmpty)
+        {
+            int length = WritePart(offset, buffer);
+            buffer = buffer[length..];
+            offset += length;
+        }
+
+        if (durability == WriteDurability.ForceUnitAccess)
+        {
+            Flush();
+        }
+    }
+
+    public ValueTask WriteAsync(
+        long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        Write(offset, buffer.Span, durability);
+        return ValueTask.CompletedTask;
+    }
+
+    public void Flush()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        _shape.EnterWriteLock();
+        try
+        {
+            for (int i = 0; i < FileSlots.Count; i++)
+            {
+                if (_unsynced[i])
+                {
+                    store.Sync((FileSlot)i);
+                    _unsynced[i] = false;
+                }
+            }
+
+            if (_namesUnsynced)
+            {
+                store.SyncNames();
+                _namesUnsynced = false;
+            }
+        }
+        finally
+        {
+            _shape.ExitWriteLock();
+        }
+    }
+
+    public ValueTask FlushAsync(CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        Flush();
+        return ValueTask.CompletedTask;
+    }
+
+    public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal)
+    {
+        CheckRange(offset, length);
+        var zeros = new byte[(int)Math.Min(ZeroChunkBytes, length)];
+        for (long done = 0; done < length; done += zeros.Length)
+        {
+            Write(offset + done, zeros.AsSpan(0, (int)Math.Min(zeros.Length, length - done)));
+        }
+
+        if (durability == WriteDurability.ForceUnitAccess)
+        {
+            Flush();
+        }
+    }
+
+    public ValueTask WriteZeroesAsync(
+        long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        WriteZeroes(offset, length, durability);
+        return ValueTask.CompletedTask;
+    }
+
+    public void Discard(long offset, long length) => CheckRange(offset, 0);
+
+    public ValueTask DiscardAsync(long offset, long length, CancellationToken cancellationToken = default)
+    {
+        Discard(offset, length);
+        return ValueTask.CompletedTask;
+    }
+
+    public void SetLength(long length) => throw new NotSupportedException("The device has a fixed length.");
+
+    public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) => throw new NotSupportedException("The device has a fixed length.");
+
+    /// <summary>Closes the files.</summary>
+    public void Dispose()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            store.Dispose();
+        }
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Up to the end of the table's sector, of its range, or of a file's range.</summary>
+    private int ReadPart(long offset, Span<byte> buffer)
+    {
+        if (offset < FileTable.LengthBytes)
+        {
+            Span<byte> sector = stackalloc byte[FileTable.LengthBytes];
+            ReadTable().Encode(sector);
+            int length = Math.Min(buffer.Length, FileTable.LengthBytes - (int)offset);
+            sector.Slice((int)offset, length).CopyTo(buffer);
+            return length;
+        }
+
+        Span<byte> part = buffer[..(int)Math.Min(buffer.Length, EndOfRange(offset) - offset)];
+        int read = 0;
+        if (offset >= VirtualLayout.MaxFileBytes)
+        {
+            FileSlot slot = VirtualLayout.SlotOf(offset);
+            _shape.EnterReadLock();
+            try
+            {
+                read = store.Read(slot, offset - VirtualLayout.Base(slot), part);
+            }
+            finally
+            {
+                _shape.ExitReadLock();
+            }
+        }
+
+        part[read..].Clear();
+        return part.Length;
+    }
+
+    private FileTable ReadTable()
+    {
+        _shape.EnterReadLock();
+        try
+        {
+            var table = default(FileTable);
+            for (int i = 0; i < FileSlots.Count; i++)
+            {
+                var slot = (FileSlot)i;
+                table = table.With(slot, store.Exists(slot) ? new FileState(true, store.GetLength(slot)) : FileState.Missing);
+            }
+
+            return table;
+        }
+        finally
+        {
+            _shape.ExitReadLock();
+        }
+    }
+
+    private int WritePart(long offset, ReadOnlySpan<byte> buffer)
+    {
+        if (offset < VirtualLayout.MaxFileBytes)
+        {
+            if (offset != 0 || buffer.Length != FileTable.LengthBytes)
+            {
+                throw new IOException($"{buffer.Length} bytes at {offset} are no file table.");
+            }
+
+            Apply(FileTable.Decode(buffer));
+            return buffer.Length;
+        }
+
+        FileSlot slot = VirtualLayout.SlotOf(offset);
+        int length = (int)Math.Min(buffer.Length, EndOfRange(offset) - offset);
+        EnsureExists(slot);
+        _shape.EnterReadLock();
+        try
+        {
+            Volatile.Write(ref _unsynced[(int)slot], true);
+            store.Write(slot, offset - VirtualLayout.Base(slot), buffer[..length]);
+        }
+        finally
+        {
+            _shape.ExitReadLock();
+        }
+
+        return length;
+    }
+
+    /// <summary>Makes the files be what the table says.</summary>
+    private void Apply(FileTable table)
+    {
+        _shape.EnterWriteLock();
+        try
+        {
+            for (int i = 0; i < FileSlots.Count; i++)
+            {
+                var slot = (FileSlot)i;
+                FileState wanted = table[slot];
+                bool exists = store.Exists(slot);
+                if (!wanted.Exists)
+                {
+                    if (exists)
+                    {
+                        _namesUnsynced = true;
+                        _unsynced[i] = false;
+                        store.Delete(slot);
+                    }
+
+                    continue;
+                }
+
+                if (!exists)
+                {
+                    _namesUnsynced = true;
+                    store.Create(slot);
+                }
+
+                if (store.GetLength(slot) != wanted.Length)
+                {
+                    _unsynced[i] = true;
+                    store.SetLength(slot, wanted.Length);
+                }
+            }
+        }
+        finally
+        {
+            _shape.ExitWriteLock();
+        }
+    }
+
+    private void EnsureExists(FileSlot slot)
+    {
+        _shape.EnterWriteLock();
+        try
+        {
+            if (!store.Exists(slot))
+            {
+                _namesUnsynced = true;
+                store.Create(slot);
+            }
+        }
+        finally
+        {
+            _shape.ExitWriteLock();
+        }
+    }
+
+    private static long EndOfRange(long offset) => ((offset / VirtualLayout.MaxFileBytes) + 1) * VirtualLayout.MaxFileBytes;
+
+    private void CheckRange(long offset, long length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length - offset);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+    }
+}
