@@ -1,0 +1,127 @@
+using PCache.Sqlite.Files;
+using PCache.Testing;
+
+namespace PCache.Sqlite.Tests.Support;
+
+/// <summary>
+/// Plain files that lose power. Keeps true: content and lengths are those of simulated disks, one for each creation of a file; a creation or deletion may be lost until
+/// names are synchronised, each file's independently.
+/// </summary>
+internal sealed class SimulatedFileStore : IFileStore
+{
+    private readonly Lock _gate = new();
+    private readonly List<SimulatedDisk?>[] _names; // by file: the durable state, then each one since
+
+    public SimulatedFileStore()
+    {
+        _names = [[null], [null], [null]];
+    }
+
+    private SimulatedFileStore(IEnumerable<SimulatedDisk?> files)
+    {
+        _names = [.. files.Select(file => new List<SimulatedDisk?> { file })];
+    }
+
+    /// <summary>Called before each change, with what it is.</summary>
+    public Action? BeforeChange { get; set; }
+
+    /// <summary>Number of calls that made something durable.</summary>
+    public int Syncs { get; private set; }
+
+    public SimulatedFileStore AfterPowerCut(Random random)
+    {
+        lock (_gate)
+        {
+            return new SimulatedFileStore(_names.Select(versions =>
+            {
+                int version = random.Next(3) switch { 0 => 0, 1 => versions.Count - 1, _ => random.Next(versions.Count) };
+                return versions[version]?.AfterPowerCut(random);
+            }).ToList());
+        }
+    }
+
+    /// <summary>Writes the files into a folder.</summary>
+    public void SaveTo(string path)
+    {
+        for (int i = 0; i < FileSlots.Count; i++)
+        {
+            if (Current((FileSlot)i) is { } disk)
+            {
+                File.WriteAllBytes(path + FileSlots.Suffix((FileSlot)i), disk.Snapshot());
+            }
+        }
+    }
+
+    public bool Exists(FileSlot slot) => Current(slot) is not null;
+
+    public long GetLength(FileSlot slot) => Current(slot)?.Length ?? 0;
+
+    public int Read(FileSlot slot, long offset, Span<byte> buffer) => Current(slot)?.Read(offset, buffer) ?? 0;
+
+    public void Write(FileSlot slot, long offset, ReadOnlySpan<byte> buffer)
+    {
+        BeforeChange?.Invoke();
+        Get(slot).Write(offset, buffer);
+    }
+
+    public void Create(FileSlot slot)
+    {
+        BeforeChange?.Invoke();
+        lock (_gate)
+        {
+            if (_names[(int)slot][^1] is null)
+            {
+                _names[(int)slot].Add(new SimulatedDisk(0, new SimulatedDiskOptions { CanResize = true }));
+            }
+        }
+    }
+
+    public void Delete(FileSlot slot)
+    {
+        BeforeChange?.Invoke();
+        lock (_gate)
+        {
+            _names[(int)slot].Add(null);
+        }
+    }
+
+    public void SetLength(FileSlot slot, long lengthBytes)
+    {
+        BeforeChange?.Invoke();
+        Get(slot).SetLength(lengthBytes);
+    }
+
+    public void Sync(FileSlot slot)
+    {
+        BeforeChange?.Invoke();
+        Syncs++;
+        Get(slot).Flush();
+    }
+
+    public void SyncNames()
+    {
+        BeforeChange?.Invoke();
+        Syncs++;
+        lock (_gate)
+        {
+            foreach (List<SimulatedDisk?> versions in _names)
+            {
+                versions.RemoveRange(0, versions.Count - 1);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+    }
+
+    private SimulatedDisk? Current(FileSlot slot)
+    {
+        lock (_gate)
+        {
+            return _names[(int)slot][^1];
+        }
+    }
+
+    private SimulatedDisk Get(FileSlot slot) => Current(slot) ?? throw new FileNotFoundException($"{slot} doesn't exist.");
+}

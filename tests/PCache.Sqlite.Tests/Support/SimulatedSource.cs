@@ -1,0 +1,49 @@
+using PCache.Core;
+using PCache.Sqlite.Databases;
+using PCache.Sqlite.Files;
+using PCache.Testing;
+
+namespace PCache.Sqlite.Tests.Support;
+
+/// <summary>Databases on simulated memory in front of simulated files. Keeps true: nothing outlives what it was given; maintenance runs on the test's thread only.</summary>
+internal sealed class SimulatedSource : IDatabaseSource
+{
+    private readonly Dictionary<string, (SimulatedPmem Region, SimulatedFileStore Store)> _media = [];
+
+    /// <summary>A mistake in all databases.</summary>
+    public CachedFilesDefect Defect { get; set; }
+
+    public VirtualClock Clock { get; } = new();
+
+    public void Add(string path, SimulatedPmem region, SimulatedFileStore store) => _media.Add(Path.GetFullPath(path), (region, store));
+
+    public bool HasCache(string path) => _media.ContainsKey(path);
+
+    public Database Open(string path, DatabaseMode mode)
+    {
+        if (!_media.TryGetValue(path, out (SimulatedPmem Region, SimulatedFileStore Store) media))
+        {
+            throw new FileNotFoundException("Not simulated.", path);
+        }
+
+        var options = new PCacheOptions
+        {
+            SegmentSizeBytes = 64 << 10,
+            PayloadCrc = true,
+            Maintenance = MaintenanceMode.Manual,
+            TimeProvider = Clock,
+            WritebackDelay = TimeSpan.FromMilliseconds(1),
+            LeaveRegionOpen = true,
+            LeaveBackingOpen = true,
+        };
+        PCacheDevice device = PCacheDevice.OpenOrCreate(media.Region, new CompositeBacking(media.Store), options);
+        return new Database(path, new CachedFiles(device, Defect), device, new NoHolder(), isReadOnly: false, drainOnClose: false);
+    }
+
+    private sealed class NoHolder : IDatabaseHolder
+    {
+        public void Release(bool drained)
+        {
+        }
+    }
+}
