@@ -45,11 +45,6 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, DefaultVfs de
 
     private Database OpenWritable(string path, string cachePath)
     {
-        if (File.Exists(path))
-        {
-            File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete).Dispose(); // throws if that isn't allowed
-        }
-
         var holder = new Holder(cachePath);
         try
         {

@@ -13,6 +13,7 @@ internal sealed unsafe class DefaultVfs(NativeVfs* vfs)
 
     /// <summary>Opens the file, makes it if need be, and takes SQLite's exclusive lock on it, which ends with the disposal.</summary>
     /// <exception cref="PCacheInUseException">A plain SQLite uses the file.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file can only be read.</exception>
     /// <exception cref="IOException">SQLite can't open it.</exception>
     public IDisposable LockFile(string path)
     {
@@ -57,6 +58,12 @@ internal sealed unsafe class DefaultVfs(NativeVfs* vfs)
             {
                 Dispose();
                 throw new IOException($"SQLite can't open '{path}' (error {code}).");
+            }
+
+            if ((outFlags & SqliteCode.OpenReadOnly) != 0)
+            {
+                Dispose();
+                throw new UnauthorizedAccessException($"'{path}' can't be written.");
             }
         }
 

@@ -12,7 +12,7 @@ public sealed class PowerCutTests
     [InlineData("persist")]
     [InlineData("wal")]
     public void Committed_transactions_survive_every_power_cut(string mode) =>
-        TestRuns.ForSeeds(2, seed =>
+        TestRuns.ForSeeds(1, seed =>
         {
             using var run = new PowerCutRun(seed, mode);
             run.Work(transactions: 25, eventsBetweenCuts: 150);
