@@ -1,9 +1,16 @@
 using BenchmarkDotNet.Running;
 using PCache.Benchmarks.Scaling;
+using PCache.Benchmarks.Sqlite;
 
 if (args is ["curve", ..] or ["index"] or ["directory"])
 {
     SizeCurve.Run(args);
+    return;
+}
+
+if (args is ["sqlite", ..])
+{
+    SqliteComparison.Run(args[1..]);
     return;
 }
 

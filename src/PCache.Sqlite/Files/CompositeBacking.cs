@@ -11,7 +11,8 @@ namespace PCache.Sqlite.Files;
 /// <item>Reading the table's sector shows the files as they are; writing it makes them so: names and exact lengths.</item>
 /// <item>What isn't in a file reads as zeros. Writing data behind a file's end lengthens it, up to the end of a sector; a missing file is made first. The table that
 /// is written after that trims it.</item>
-/// <item>A flush makes content, lengths and names durable. A failed one leaves everything to be synchronised again.</item>
+/// <item>A flush makes content, lengths and names durable, except that a file may have zeros up to the end of its last sector after a power cut. A failed one leaves
+/// everything to be synchronised again.</item>
 /// </list>
 /// Whoever writes tables (<see cref="CachedFiles"/>) lets each stand alone between two flushes: so no write of the same group can be cut off by it, or undo it.
 /// </remarks>
@@ -279,9 +280,11 @@ internal sealed class CompositeBacking(IFileStore store) : IBlockDevice
                     store.Create(slot);
                 }
 
-                if (store.GetLength(slot) != wanted.Length)
+                long length = store.GetLength(slot);
+                if (length != wanted.Length)
                 {
-                    _unsynced[i] = true;
+                    // The rest of the last sector is zeros that came with the data: that they come back is no harm, so this alone isn't worth a synchronisation.
+                    _unsynced[i] |= length != VirtualLayout.RoundUp(wanted.Length);
                     store.SetLength(slot, wanted.Length);
                 }
             }

@@ -1,0 +1,20 @@
+namespace PCache.Sqlite.Tests.Support;
+
+/// <summary>Where the sources are.</summary>
+internal static class RepositoryRoot
+{
+    public static string Path { get; } = Find();
+
+    private static string Find()
+    {
+        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(System.IO.Path.Combine(folder.FullName, "PCache.Core.sln")))
+            {
+                return folder.FullName;
+            }
+        }
+
+        throw new InvalidOperationException("PCache.Core.sln isn't above the tests.");
+    }
+}
