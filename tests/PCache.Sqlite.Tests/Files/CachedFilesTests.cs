@@ -1,0 +1,123 @@
+using PCache.Core;
+using PCache.Sqlite.Files;
+using PCache.Sqlite.Tests.Support;
+using PCache.Testing;
+
+namespace PCache.Sqlite.Tests.Files;
+
+/// <summary>Files on a cache: what was cut off never comes back, whenever the power fails.</summary>
+public sealed class CachedFilesTests
+{
+    private static readonly PCacheOptions Options = new()
+    {
+        SegmentSizeBytes = 64 << 10,
+        Maintenance = MaintenanceMode.Manual,
+        TimeProvider = new VirtualClock(),
+        LeaveRegionOpen = true,
+        LeaveBackingOpen = true,
+    };
+
+    [Fact]
+    public void Bytes_of_a_deleted_or_shortened_file_never_come_back() => Assert.Null(FindStaleBytes(CachedFilesDefect.None, seeds: 3));
+
+    [Fact]
+    public void A_table_that_is_durable_before_its_data_is_noticed() => Assert.NotNull(FindStaleBytes(CachedFilesDefect.TableBeforeData, seeds: 60));
+
+    [Fact]
+    public void A_gap_reads_as_zeros_and_lengths_are_exact_on_the_files_after_a_drain()
+    {
+        using var region = SimulatedPmem.Allocate(2 << 20);
+        using var store = new SimulatedFileStore();
+        using PCacheDevice device = PCacheDevice.Create(region, new CompositeBacking(store), Options);
+        var files = new CachedFiles(device);
+        files.Create(FileSlot.Wal);
+        files.Write(FileSlot.Wal, 0, [1, 2, 3]);
+        files.SetLength(FileSlot.Wal, 1);
+        files.Write(FileSlot.Wal, 700, [4]);
+        files.SetLength(FileSlot.Wal, 1100);
+        var read = new byte[2000];
+        Assert.Equal(1100, files.Read(FileSlot.Wal, 0, read));
+        Assert.Equal(5, read.Sum(b => b));
+        files.Sync(FileSlot.Wal);
+        device.Drain();
+        Assert.Equal(1100, store.GetLength(FileSlot.Wal));
+        Assert.Equal(1100, store.Read(FileSlot.Wal, 0, read));
+        Assert.Equal(5, read.Sum(b => b));
+        files.Delete(FileSlot.Wal);
+        Assert.Throws<FileNotFoundException>(() => files.Write(FileSlot.Wal, 0, read));
+        Assert.Throws<PCacheFullException>(() => files.Write(FileSlot.Main, VirtualLayout.MaxFileBytes, read));
+        device.Drain();
+        Assert.False(store.Exists(FileSlot.Wal));
+    }
+
+    /// <summary>Each life of a journal is filled with its own number; after a cut anywhere, a journal must hold one number only.</summary>
+    private static string? FindStaleBytes(CachedFilesDefect defect, int seeds)
+    {
+        for (int seed = 1; seed <= seeds; seed++)
+        {
+            var random = new Random(seed);
+            using var region = SimulatedPmem.Allocate(2 << 20);
+            var store = new SimulatedFileStore();
+            var cuts = new List<(SimulatedPmem Region, SimulatedFileStore Store, int Life)>();
+            using (PCacheDevice device = PCacheDevice.Create(region, new CompositeBacking(store), Options))
+            {
+                var files = new CachedFiles(device, defect);
+                int life = 0;
+                bool syncing = false;
+                region.BeforeEvent = _ =>
+                {
+                    if (random.Next(syncing ? 3 : 150) == 0)
+                    {
+                        cuts.Add((region.AfterPowerCut(random), store.AfterPowerCut(random), life));
+                    }
+                };
+                for (life = 1; life <= 6; life++)
+                {
+                    files.Create(FileSlot.Journal);
+                    byte[] piece = [.. Enumerable.Repeat((byte)life, 500)];
+                    for (int at = 0, end = random.Next(250); at <= end; at++)
+                    {
+                        files.Write(FileSlot.Journal, at * piece.Length, piece); // many keys: they don't fit one block of the log
+                    }
+
+                    syncing = true;
+                    files.Sync(FileSlot.Journal);
+                    syncing = false;
+                    if (random.Next(2) == 0)
+                    {
+                        files.Delete(FileSlot.Journal);
+                    }
+                    else
+                    {
+                        files.SetLength(FileSlot.Journal, 0);
+                    }
+
+                    for (int steps = random.Next(4); steps > 0; steps--)
+                    {
+                        ((VirtualClock)Options.TimeProvider).Advance(TimeSpan.FromSeconds(10));
+                        _ = device.RunMaintenanceStep();
+                    }
+                }
+
+                region.BeforeEvent = null;
+            }
+
+            foreach ((SimulatedPmem left, SimulatedFileStore plain, int life) in cuts)
+            {
+                using (left)
+                {
+                    using PCacheDevice device = PCacheDevice.Open(left, new CompositeBacking(plain), Options);
+                    var files = new CachedFiles(device);
+                    var content = new byte[files.GetLength(FileSlot.Journal)];
+                    _ = files.Read(FileSlot.Journal, 0, content);
+                    if (content.Distinct().Count() > 1 || (content.Length > 0 && content[0] > life))
+                    {
+                        return $"Seed {seed}, in life {life}: bytes of the lives {string.Join(", ", content.Distinct())}.";
+                    }
+                }
+            }
+        }
+
+        return null;
+    }
+}
