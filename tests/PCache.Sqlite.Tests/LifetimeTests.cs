@@ -127,6 +127,23 @@ public sealed class LifetimeTests
     }
 
     [Fact]
+    public void Where_nothing_may_be_written_cache_and_files_are_read_and_left_alone()
+    {
+        using var vfs = new TestVfs(options => options with { DrainOnClose = false });
+        Fill(vfs);
+        byte[] before = File.ReadAllBytes(vfs.PathOf() + ".pcache");
+        var source = new Databases.FileDatabaseSource(new PCacheVfsOptions { Region = new PmemFileOptions() }, null!);
+        Databases.Database database = source.Open(vfs.PathOf(), Databases.DatabaseMode.ReadOnly);
+        Assert.True(database.IsReadOnly);
+        var head = new byte[16];
+        Assert.Equal(16, database.Files.Read(Sqlite.Files.FileSlot.Main, 0, head));
+        Assert.Equal("SQLite format 3\0"u8.ToArray(), head);
+        database.Close();
+        Assert.Equal(before, File.ReadAllBytes(vfs.PathOf() + ".pcache"));
+        Assert.Equal(0, new FileInfo(vfs.PathOf()).Length);
+    }
+
+    [Fact]
     public void A_cache_whose_database_is_gone_is_not_used_for_another_one()
     {
         using var vfs = new TestVfs(options => options with { DrainOnClose = false });

@@ -15,6 +15,8 @@ namespace PCache.Sqlite.Files;
 /// promises bytes that aren't durable, and in the order of write-back it stands alone: the plain files become exactly what it says.</item>
 /// <item>Whatever makes a file shorter or removes it is durable before the call returns, hence before any later write.</item>
 /// <item>In memory nothing changes before the table that says so is durable; growth is the exception: it is told at the next synchronisation, of whatever file.</item>
+/// <item>When a table that makes something shorter was accepted, and then failed to become durable, nothing is changed any more until the database is opened anew: that
+/// table may still cut the plain file off, and what it cuts off couldn't be told again.</item>
 /// </list>
 /// A write never leaves old bytes between a file's end and the end of its last sector: it carries zeros for them.
 /// </remarks>
@@ -25,6 +27,7 @@ internal sealed class CachedFiles : IDatabaseFiles
     private readonly long[] _lengths = new long[FileSlots.Count]; // -1: there is no such file
     private readonly CachedFilesDefect _defect;
     private bool _tableIsOld;
+    private Exception? _broken;
 
     /// <exception cref="IOException">The table can't be read, or isn't one.</exception>
     public CachedFiles(PCacheDevice device, CachedFilesDefect defect = CachedFilesDefect.None)
@@ -78,6 +81,7 @@ internal sealed class CachedFiles : IDatabaseFiles
     {
         lock (_changing)
         {
+            ThrowIfBroken();
             if (!Exists(slot))
             {
                 SetLengthNow(slot, 0);
@@ -126,6 +130,7 @@ internal sealed class CachedFiles : IDatabaseFiles
 
         lock (_changing)
         {
+            ThrowIfBroken();
             if (_tableIsOld)
             {
                 Publish(Current());
@@ -159,6 +164,7 @@ internal sealed class CachedFiles : IDatabaseFiles
     /// <summary>Makes a table durable behind all data, and then true.</summary>
     private void Publish(FileTable table)
     {
+        ThrowIfBroken();
         _tableIsOld = true; // whatever happens now: if it fails, the next one says again what is
         Span<byte> sector = stackalloc byte[FileTable.LengthBytes];
         table.Encode(sector);
@@ -167,10 +173,41 @@ internal sealed class CachedFiles : IDatabaseFiles
             _device.Flush();
         }
 
-        _device.Write(0, sector);
-        _device.Flush();
+        _device.Write(0, sector); // if this throws, it wasn't accepted
+        try
+        {
+            _device.Flush();
+        }
+        catch (Exception e) when (MakesShorter(table))
+        {
+            _broken = e;
+            throw;
+        }
+
         Accept(table);
         _tableIsOld = false;
+    }
+
+    private bool MakesShorter(FileTable table)
+    {
+        for (int i = 0; i < FileSlots.Count; i++)
+        {
+            FileState state = table[(FileSlot)i];
+            if ((state.Exists ? state.Length : -1) < _lengths[i])
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void ThrowIfBroken()
+    {
+        if (_broken is { } cause)
+        {
+            throw new IOException("An earlier change of the files failed half-way; close all connections to the database, and open it again.", cause);
+        }
     }
 
     private FileTable Current()
@@ -201,6 +238,7 @@ internal sealed class CachedFiles : IDatabaseFiles
 
     private long GetExisting(FileSlot slot)
     {
+        ThrowIfBroken();
         long length = _lengths[(int)slot];
         return length >= 0 ? length : throw new FileNotFoundException($"The {slot} file was deleted.");
     }

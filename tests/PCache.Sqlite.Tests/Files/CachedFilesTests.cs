@@ -50,6 +50,42 @@ public sealed class CachedFilesTests
         Assert.False(store.Exists(FileSlot.Wal));
     }
 
+    [Fact]
+    public void After_a_deletion_that_failed_half_way_nothing_changes_until_the_next_open()
+    {
+        using var region = SimulatedPmem.Allocate(2 << 20);
+        var store = new SimulatedFileStore();
+        PCacheDevice device = PCacheDevice.Create(region, new CompositeBacking(store), Options);
+        var files = new CachedFiles(device);
+        files.Create(FileSlot.Journal);
+        files.Write(FileSlot.Journal, 0, new byte[3000]);
+        files.Sync(FileSlot.Journal);
+        int stores = 0;
+        region.BeforeEvent = e => region.DrainError = e == PmemEvent.Store && ++stores == 2 ? new IOException("The memory failed.") : region.DrainError; // the table's key
+        Assert.Throws<IOException>(() => files.Delete(FileSlot.Journal));
+        region.BeforeEvent = null;
+        region.DrainError = null;
+        Assert.True(files.Exists(FileSlot.Journal));
+        Assert.All(
+            new Action[]
+            {
+                () => files.Write(FileSlot.Journal, 0, new byte[10]),
+                () => files.Sync(FileSlot.Main),
+                () => files.Delete(FileSlot.Journal),
+                () => files.SetLength(FileSlot.Journal, 5),
+                () => files.Create(FileSlot.Wal),
+            },
+            change => Assert.Contains("half-way", Assert.ThrowsAny<IOException>(change).Message, StringComparison.Ordinal));
+        device.Dispose();
+        using PCacheDevice again = PCacheDevice.Open(region, new CompositeBacking(store), Options);
+        var anew = new CachedFiles(again);
+        anew.Create(FileSlot.Journal);
+        anew.Write(FileSlot.Journal, 0, [1]);
+        anew.Sync(FileSlot.Journal);
+        again.Drain();
+        Assert.True(store.Exists(FileSlot.Journal));
+    }
+
     /// <summary>Each life of a journal is filled with its own number; after a cut anywhere, a journal must hold one number only.</summary>
     private static string? FindStaleBytes(CachedFilesDefect defect, int seeds)
     {
