@@ -2,6 +2,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Data.Sqlite;
+using PCache.Core;
 using PCache.Core.Pmem;
 using PCache.Sqlite;
 
@@ -74,7 +75,10 @@ internal static class SqliteComparison
         SqliteConnection[] connections = [.. variants.Select((variant, v) => Open(paths[v], variant.Vfs, mode))];
         for (int v = 0; v < variants.Length; v++)
         {
-            _ = variants[v].Registration?.Drain(paths[v]);
+            if (variants[v].Registration is { } registration && registration.Drain(paths[v]) && registration.TryGetDevice(paths[v], out PCacheDevice? device))
+            {
+                device.PauseWriteback(); // else it would go on in the turns of the others, and its time would be nobody's
+            }
         }
 
         var seconds = new double[variants.Length, rounds];
