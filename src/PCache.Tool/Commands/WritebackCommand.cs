@@ -118,7 +118,8 @@ internal static class WritebackCommand
         if (!request.Rescue)
         {
             string what = ErrorReport.FirstSentence(failure);
-            throw ToolException.Refused(
+            throw new ToolException(
+                failure.ExitCode,
                 $"{(what.Contains(request.Cache, StringComparison.Ordinal) ? string.Empty : request.Cache + ": ")}{what} The cache is damaged, so nothing was written. {RescueOutput.Sums(image)}. Copy the image first; then write what is sound with 'pcache writeback --rescue', or look at it with 'pcache export'.", failure);
         }
 

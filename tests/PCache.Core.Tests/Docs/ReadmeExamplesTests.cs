@@ -25,9 +25,6 @@ public sealed partial class ReadmeExamplesTests : IDisposable
         "tests/PCache.Core.Tests/Testing/Example/WrongLogStores.cs",
     ];
 
-    // Pages that are still being written. Such a link is let pass while there is no such file.
-    private static readonly string[] PagesToCome = ["sqlite.md", "clients.md", "rescue.md", "packages.md"];
-
     private readonly TempFolder _folder = new();
     private readonly string _cachePath;
     private readonly string _backingPath;
@@ -83,11 +80,6 @@ public sealed partial class ReadmeExamplesTests : IDisposable
                 links++;
                 string[] parts = target.Split('#');
                 string file = parts[0].Length == 0 ? page : Path.Combine(Path.GetDirectoryName(page)!, parts[0]);
-                if (!File.Exists(file) && PagesToCome.Contains(Path.GetFileName(file)))
-                {
-                    continue;
-                }
-
                 if (!File.Exists(file) || (parts.Length == 2 && !Anchors(file).Contains(parts[1])))
                 {
                     broken.Add($"{Path.GetFileName(page)}: {target}");

@@ -49,7 +49,7 @@ public sealed class RescueCommandTests : IDisposable
 
         Run("read C B --output O").Expect(1);
         Rig.AssertSame(_content, File.ReadAllBytes(_directory["O"]), "the output");
-        Run("writeback C B").ExpectError(3, "--rescue");
+        Run("writeback C B").ExpectError(1, "--rescue");
         Assert.Equal(backing, _directory.Print("B"));
 
         ToolRun run = Run("writeback C B --rescue --json").Expect(1);
