@@ -10,7 +10,7 @@ internal sealed class Consumer
 {
     private readonly string _name;
 
-    public Consumer(PackedPackages packages, string name, string package, string program)
+    public Consumer(PackedPackages packages, string name, string package, string program, params string[] others)
     {
         _name = name;
         Folder = packages.NewFolder(name);
@@ -36,6 +36,7 @@ internal sealed class Consumer
               </PropertyGroup>
               <ItemGroup>
                 <PackageReference Include="{package}" Version="{ExpectedPackages.Version}" />
+                {string.Concat(others.Select(other => $"<PackageReference Include=\"{other}\" Version=\"{ExpectedPackages.VersionOf(other)}\" />"))}
               </ItemGroup>
             </Project>
             """);

@@ -44,6 +44,10 @@ internal static partial class ExpectedPackages
         return [.. packages.Concat(own).Order(StringComparer.Ordinal)];
     }
 
+    /// <summary>The version of somebody else's package that the tree uses.</summary>
+    public static string VersionOf(string package) => (string)XElement.Parse(RepositoryPaths.ReadText("Directory.Packages.props"))
+        .Descendants("PackageVersion").Single(version => (string?)version.Attribute("Include") == package).Attribute("Version")!;
+
     /// <summary>The packages of others that docs/dependencies.md allows a library.</summary>
     public static string[] AllowedByDocs(string name)
     {
