@@ -18,6 +18,9 @@ internal sealed partial class CacheEngine
     private long _releaseUntil; // milliseconds of the machine's clock; long.MaxValue: without end
     private volatile bool _releasing;
 
+    /// <summary><see cref="PCacheOptions.DisposeTimeout"/>, as far as a wait of the system's can count: 24 days.</summary>
+    private TimeSpan DisposeWait => _options.DisposeTimeout.TotalMilliseconds > int.MaxValue ? TimeSpan.FromMilliseconds(int.MaxValue) : _options.DisposeTimeout;
+
     public void Close()
     {
         lock (_closeLock)
@@ -56,10 +59,10 @@ internal sealed partial class CacheEngine
         _maintenance?.Stop();
         if (_maintenance is not { IsInsideStep: true }) // else it is this very thread that is in flight
         {
-            bool released = _gate.Drained.Wait(RuleSwitch.IsBroken(BrokenRule.CloseHangsWithBacking) ? Timeout.InfiniteTimeSpan : _options.DisposeTimeout);
+            bool released = _gate.Drained.Wait(RuleSwitch.IsBroken(BrokenRule.CloseHangsWithBacking) ? Timeout.InfiniteTimeSpan : DisposeWait);
             if (!released && _releasing)
             {
-                released = _gate.Drained.Wait(_options.DisposeTimeout); // nothing is in flight: the time went into the fingerprint, which has been given up
+                released = _gate.Drained.Wait(DisposeWait); // nothing is in flight: the time went into the fingerprint, which has been given up
             }
 
             if (!released)
@@ -113,7 +116,7 @@ internal sealed partial class CacheEngine
         {
             before = _positions.DirtyTail.Distance;
         }
-        while (Task.WaitAny([drain], _options.DisposeTimeout) < 0 && _positions.DirtyTail.Distance != before);
+        while (Task.WaitAny([drain], DisposeWait) < 0 && _positions.DirtyTail.Distance != before);
         stop.Cancel();
         WaitFor(drain);
     }
@@ -121,7 +124,7 @@ internal sealed partial class CacheEngine
     /// <summary>Waits for a call that may hang in the backing, no longer than the close may; it goes on as an operation in flight.</summary>
     private void WaitFor(Task call)
     {
-        if (Task.WaitAny([call], _options.DisposeTimeout) < 0)
+        if (Task.WaitAny([call], DisposeWait) < 0)
         {
             throw new IOException("The backing hangs. Nothing is lost: what is dirty stays in the cache.");
         }

@@ -22,6 +22,20 @@ public sealed class CloseTests
         device.Dispose();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void The_longest_dispose_timeout_closes_too(bool drain)
+    {
+        using PmemRegion region = PmemMemory.Allocate(Rig.RegionLength(6));
+        var backing = Disks.Make(1 << 20);
+        PCacheDevice device = PCacheDevice.Create(region, backing, Own with { DisposeTimeout = TimeSpan.FromDays(30), DrainOnDispose = drain });
+        device.Write(0, new byte[512]);
+        device.Dispose();
+        Assert.True(backing.IsDisposed);
+        ImageChecks.AssertSound(region);
+    }
+
     [Fact]
     public void A_flush_that_fails_in_an_unusual_way_does_not_keep_the_device_open()
     {
