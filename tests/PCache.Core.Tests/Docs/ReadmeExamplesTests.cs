@@ -10,7 +10,7 @@ namespace PCache.Core.Tests.Docs;
 /// <summary>The examples of the pages for users, and the proof that the pages show just these.</summary>
 public sealed partial class ReadmeExamplesTests : IDisposable
 {
-    private static readonly string[] Pages = ["README.md", "docs/quick-start.md", "docs/stream.md", "docs/testing.md", "docs/observability.md", "docs/clients.md", "src/PCache.Testing/README.md"];
+    private static readonly string[] Pages = ["README.md", "docs/quick-start.md", "docs/stream.md", "docs/testing.md", "docs/observability.md", "docs/clients.md", "src/PCache.Testing/README.md", "src/PCache.DependencyInjection/README.md"];
 
     private static readonly string[] Sources =
     [
@@ -23,6 +23,7 @@ public sealed partial class ReadmeExamplesTests : IDisposable
         "tests/PCache.Core.Tests/Testing/Example/LogStore.cs",
         "tests/PCache.Core.Tests/Testing/Example/LogStoreCrashTests.cs",
         "tests/PCache.Core.Tests/Testing/Example/WrongLogStores.cs",
+        "tests/PCache.DependencyInjection.Tests/ExampleTests.cs",
     ];
 
     private readonly TempFolder _folder = new();
@@ -64,7 +65,7 @@ public sealed partial class ReadmeExamplesTests : IDisposable
     public void Links_between_pages_lead_somewhere()
     {
         string root = RepositoryPaths.Root;
-        string[] pages = [Path.Combine(root, "README.md"), Path.Combine(root, "CHANGELOG.md"), Path.Combine(root, "src", "PCache.Testing", "README.md"), .. Directory.GetFiles(Path.Combine(root, "docs"), "*.md")];
+        string[] pages = [Path.Combine(root, "README.md"), Path.Combine(root, "CHANGELOG.md"), Path.Combine(root, "src", "PCache.Testing", "README.md"), Path.Combine(root, "src", "PCache.DependencyInjection", "README.md"), .. Directory.GetFiles(Path.Combine(root, "docs"), "*.md")];
         var broken = new List<string>();
         int links = 0;
         foreach (string page in pages)

@@ -1,0 +1,1 @@
+return await Observability.Sample.RunAsync(Console.Out);
