@@ -22,7 +22,9 @@ internal sealed class MaintenanceThread(Func<TimeSpan> step, Action onExit, Time
     public void Start()
     {
         _started = true;
-        new Thread(Run) { IsBackground = true, Name = "PCache maintenance" }.Start();
+
+        // Without the opener's execution context: the thread outlives whatever request that belongs to, and does nothing on its behalf.
+        new Thread(Run) { IsBackground = true, Name = "PCache maintenance" }.UnsafeStart();
     }
 
     /// <summary>There may be work before long. One read, mostly.</summary>

@@ -6,6 +6,27 @@ namespace PCache.Core.Tests.Engine;
 public sealed class MaintenanceThreadTests
 {
     [Fact]
+    public void The_thread_carries_nothing_of_the_flow_that_opened_the_device()
+    {
+        var flow = new AsyncLocal<string?> { Value = "a request" };
+        string? seen = "nothing yet";
+        using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(6));
+        var backing = Disks.Make(1 << 16);
+        backing.BeforeCall = call =>
+        {
+            if (call.Operation == DiskOperation.Flush)
+            {
+                Volatile.Write(ref seen, flow.Value);
+            }
+        };
+        using PCacheDevice device = PCacheDevice.Create(region, backing, new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, WritebackDelay = TimeSpan.Zero, LeaveRegionOpen = true });
+        device.Write(0, Patterns.Make(0, 512, 1));
+        device.Drain();
+        backing.BeforeCall = null;
+        Assert.Null(seen);
+    }
+
+    [Fact]
     public void A_long_kset_timeout_does_not_put_off_write_back()
     {
         var clock = new VirtualClock();
