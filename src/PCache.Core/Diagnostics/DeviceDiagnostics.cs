@@ -8,7 +8,7 @@ namespace PCache.Core.Diagnostics;
 /// What one device tells: log messages, errors and durations as they happen, and figures when the meter asks for them.
 /// </summary>
 /// <remarks>
-/// Keeps true: nothing here throws, whatever the logger does; messages that could repeat without end are limited; nothing
+/// Keeps true: nothing here throws, whatever loggers and listeners do; messages that could repeat without end are limited; nothing
 /// is done that nobody listens to. Holds the probe, not the other way round, so that a forgotten device can be garbage. Any thread.
 /// </remarks>
 internal sealed class DeviceDiagnostics
@@ -74,7 +74,7 @@ internal sealed class DeviceDiagnostics
     {
         if (begun != NotMeasured)
         {
-            histogram.Record(_clock.GetElapsedTime(begun).TotalSeconds, Attributes);
+            PCacheMeter.Record(histogram, _clock.GetElapsedTime(begun).TotalSeconds, Attributes);
         }
     }
 
@@ -83,14 +83,14 @@ internal sealed class DeviceDiagnostics
     {
         if (PCacheMeter.Errors.Enabled)
         {
-            PCacheMeter.Errors.Add(1, [.. Attributes, new KeyValuePair<string, object?>("error.type", kind)]);
+            PCacheMeter.CountError([.. Attributes, new KeyValuePair<string, object?>("error.type", kind)]);
         }
     }
 
-    /// <summary>For exception filters around what calls the backing for a reader: counts and logs what went wrong there, and never catches.</summary>
+    /// <summary>For exception filters around a call of the backing's reads, and nothing else: counts and logs what went wrong there, and never catches.</summary>
     public bool NoteReadFailure(Exception error)
     {
-        if (error is not (PCacheException or ObjectDisposedException or OperationCanceledException))
+        if (error is not (ObjectDisposedException or OperationCanceledException))
         {
             CountError(ErrorKind.BackingRead);
             if (Allow(ErrorKind.BackingRead, out long suppressed))

@@ -2,7 +2,10 @@ using System.Diagnostics;
 
 namespace PCache.Core.Diagnostics;
 
-/// <summary>Activities of what takes long. Keeps true: without a listener nothing is allocated; an activity that ends in an exception has the status of an error.</summary>
+/// <summary>
+/// Activities of what takes long. Keeps true: without a listener nothing is allocated; an activity that ends in an exception has the status of an error; what a listener throws is
+/// nobody's trouble.
+/// </summary>
 internal static class PCacheActivities
 {
     private static readonly ActivitySource Source = new(PCacheDiagnostics.ActivitySourceName, typeof(PCacheActivities).Assembly.GetName().Version?.ToString(3));
@@ -10,24 +13,43 @@ internal static class PCacheActivities
     /// <summary>Opening or creating a cache, recovery included.</summary>
     public static Activity? StartOpen(bool creating, bool readOnly)
     {
-        Activity? activity = Source.StartActivity(creating ? "pcache.create" : "pcache.open");
+        Activity? activity = Start(creating ? "pcache.create" : "pcache.open");
         activity?.SetTag("pcache.read_only", readOnly);
         return activity;
     }
 
     /// <summary>Loading the medium and replaying the log.</summary>
-    public static Activity? StartRecovery() => Source.StartActivity("pcache.recovery");
+    public static Activity? StartRecovery() => Start("pcache.recovery");
 
     /// <summary>Writing everything back, on somebody's demand.</summary>
     public static Activity? StartDrain(long dirtyBytes)
     {
-        Activity? activity = Source.StartActivity("pcache.drain");
+        Activity? activity = Start("pcache.drain");
         activity?.SetTag("pcache.dirty.size", dirtyBytes);
         return activity;
     }
 
     /// <summary>Closing a device, what is flushed or drained at its end included.</summary>
-    public static Activity? StartClose() => Source.StartActivity("pcache.close");
+    public static Activity? StartClose() => Start("pcache.close");
+
+    /// <summary>Ends an activity.</summary>
+    public static void End(Activity? activity)
+    {
+        if (activity is null)
+        {
+            return;
+        }
+
+        try
+        {
+            activity.Dispose();
+        }
+        catch (Exception)
+        {
+            // The listener's; it kept the activity from giving its place back.
+            Activity.Current = ReferenceEquals(Activity.Current, activity) ? activity.Parent : Activity.Current;
+        }
+    }
 
     /// <summary>What a recovery found.</summary>
     public static void Describe(Activity? activity, RecoveryReport report)
@@ -54,5 +76,19 @@ internal static class PCacheActivities
         }
 
         return false;
+    }
+
+    private static Activity? Start(string name)
+    {
+        Activity? before = Activity.Current;
+        try
+        {
+            return Source.StartActivity(name);
+        }
+        catch (Exception)
+        {
+            Activity.Current = before;
+            return null;
+        }
     }
 }

@@ -7,7 +7,7 @@ namespace PCache.Core.Diagnostics;
 /// </summary>
 /// <remarks>
 /// Keeps true: what happens often is only counted by the device itself, and read here when somebody collects; what is recorded as it happens (durations, errors) is rare. Every
-/// measurement bears the device's attributes. A device that is closed, or garbage, is no longer told of. Any thread.
+/// measurement bears the device's attributes. A device that is closed, or garbage, is no longer told of. What a listener throws stays with it. Any thread.
 /// </remarks>
 internal static class PCacheMeter
 {
@@ -80,6 +80,32 @@ internal static class PCacheMeter
         lock (DevicesLock)
         {
             Devices.RemoveAll(reference => !reference.TryGetTarget(out DeviceDiagnostics? target) || ReferenceEquals(target, device));
+        }
+    }
+
+    /// <summary>Records; what a listener throws is nobody's trouble.</summary>
+    public static void Record(Histogram<double> histogram, double value, params ReadOnlySpan<KeyValuePair<string, object?>> attributes)
+    {
+        try
+        {
+            histogram.Record(value, attributes);
+        }
+        catch (Exception)
+        {
+            // Nobody is left to tell.
+        }
+    }
+
+    /// <summary>Counts an error; what a listener throws is nobody's trouble.</summary>
+    public static void CountError(ReadOnlySpan<KeyValuePair<string, object?>> attributes)
+    {
+        try
+        {
+            Errors.Add(1, attributes);
+        }
+        catch (Exception)
+        {
+            // Nobody is left to tell.
         }
     }
 

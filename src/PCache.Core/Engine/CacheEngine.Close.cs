@@ -33,7 +33,7 @@ internal sealed partial class CacheEngine
             _closing = true;
         }
 
-        using Activity? activity = PCacheActivities.StartClose();
+        Activity? activity = PCacheActivities.StartClose();
         activity?.SetTag("pcache.cache.id", _diagnostics.CacheId.ToString());
         Exception? failure = null;
         if (!_options.ReadOnly)
@@ -90,6 +90,8 @@ internal sealed partial class CacheEngine
             PCacheActivities.Fail(activity, failure);
             Messages.ClosedWithError(_diagnostics.Logger, failure, _diagnostics.CacheId);
         }
+
+        PCacheActivities.End(activity);
     }
 
     private void FlushAtClose()

@@ -45,7 +45,8 @@ internal sealed partial class CacheEngine
         private bool _recheckDamage;
         private bool _stepFailed;
         private volatile WritebackStall _failing;
-        private volatile Exception? _logDamage;
+        private volatile Exception? _writebackDamage;
+        private volatile Exception? _collectDamage;
         private volatile bool _hanging;
         private volatile int _failedSteps;
         private ITimer? _watch;
@@ -83,21 +84,14 @@ internal sealed partial class CacheEngine
 
         public Exception? Error => _error;
 
-        /// <summary>A part of the log that couldn't be read when it was needed; null once it was.</summary>
-        public Exception? LogDamage => _logDamage;
+        /// <summary>A part of the log that couldn't be read when it was needed; null once it was. Write-back and GC read at different places: neither knows what the other met.</summary>
+        public Exception? LogDamage => _writebackDamage ?? _collectDamage;
 
         public int Failures => _retry.Failures;
 
         private bool GivesUp => Failures >= FailuresBeforeGivingUp && !RuleSwitch.IsBroken(BrokenRule.DrainNeverGivesUp);
 
-        public void Start()
-        {
-            if (_thread is not null)
-            {
-                _watch = _engine._clock.CreateTimer(static state => ((Maintenance)state!).Watch(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-                _thread.Start();
-            }
-        }
+        public void Start() => _thread?.Start();
 
         /// <summary>Why write-back doesn't get on, given whether there is anything dirty.</summary>
         public WritebackStall Stall(bool dirty, out Exception? error)
@@ -108,7 +102,7 @@ internal sealed partial class CacheEngine
                 return _failing;
             }
 
-            return _hanging ? WritebackStall.BackingHanging : dirty && _paused ? WritebackStall.Paused : WritebackStall.None;
+            return _hanging && _engine._writeback.IsCallingBacking ? WritebackStall.BackingHanging : dirty && _paused ? WritebackStall.Paused : WritebackStall.None;
         }
 
         /// <summary>There may be something to do some time.</summary>
@@ -412,6 +406,12 @@ internal sealed partial class CacheEngine
             try
             {
                 outcome = _engine._writeback.RunGroup(pressing, _stop.Token);
+                _writebackDamage = null;
+            }
+            catch (PCacheCorruptionException e) when (!ReferenceEquals(e, _engine._writeback.BackingError))
+            {
+                _writebackDamage = e;
+                throw;
             }
             finally
             {
@@ -441,12 +441,21 @@ internal sealed partial class CacheEngine
         private void Collect(bool forGood)
         {
             long begun = _engine._diagnostics.Begin(PCacheMeter.GcDuration);
-            if (_engine._collector.Step(forGood))
+            try
             {
-                _engine.AnnounceRoom();
+                if (_engine._collector.Step(forGood))
+                {
+                    _engine.AnnounceRoom();
+                }
+
+                _collectDamage = null;
+            }
+            catch (PCacheCorruptionException e)
+            {
+                _collectDamage = e;
+                throw;
             }
 
-            _logDamage = null;
             _engine._diagnostics.End(PCacheMeter.GcDuration, begun);
 
             CompleteRequests();
@@ -457,12 +466,11 @@ internal sealed partial class CacheEngine
             TimeSpan delay = _retry.NoteFailure();
             (_failing, string kind) = error switch
             {
+                _ when ReferenceEquals(error, _engine._writeback.BackingError) => (WritebackStall.BackingFailing, ErrorKind.BackingWrite), // may be a cache itself, with such exceptions
                 PCacheCorruptionException => (WritebackStall.LogDamaged, ErrorKind.DamagedLog),
                 PCacheException => (WritebackStall.LogFull, ErrorKind.NoRoom),
-                _ when ReferenceEquals(error, _engine._writeback.BackingError) => (WritebackStall.BackingFailing, ErrorKind.BackingWrite),
                 _ => (WritebackStall.MediumFailing, ErrorKind.Medium),
             };
-            _logDamage = _failing == WritebackStall.LogDamaged ? error : _logDamage;
             _error = RuleSwitch.IsBroken(BrokenRule.FailureHidden) ? null : error;
             _failedSteps++;
             _engine._diagnostics.NoteMaintenanceFailure(error, kind, _failedSteps, delay);
@@ -479,7 +487,12 @@ internal sealed partial class CacheEngine
         private void BeginWatch()
         {
             Volatile.Write(ref _watchedProgress, _engine._writeback.Progress);
-            _watch?.Change(HangsAfter, HangsAfter);
+            if (_thread is not null)
+            {
+                // Made on the device's own thread: a timer keeps the execution context that it was made in.
+                _watch ??= _engine._clock.CreateTimer(static state => ((Maintenance)state!).Watch(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+                _watch.Change(HangsAfter, HangsAfter);
+            }
         }
 
         private void EndWatch()
@@ -488,7 +501,7 @@ internal sealed partial class CacheEngine
             _hanging = false;
         }
 
-        /// <summary>The timer. A tick that comes as the calls end may set the flag once more; the look after the step, or the next watch, takes it back.</summary>
+        /// <summary>The timer. A tick that comes as the calls end may set the flag once more; without a call under way it means nothing, and the end of the next watch takes it back.</summary>
         private void Watch()
         {
             long progress = _engine._writeback.Progress;

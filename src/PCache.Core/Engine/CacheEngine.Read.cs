@@ -55,7 +55,7 @@ internal sealed partial class CacheEngine
                 missed = true;
                 try
                 {
-                    miss.SetRead(_backing.Read(miss.ReadOffset, miss.ReadBuffer.Span));
+                    ReadBacking(miss);
                     done += CompleteMiss(index, miss, offset + done, buffer[done..length]);
                 }
                 finally
@@ -65,10 +65,6 @@ internal sealed partial class CacheEngine
             }
 
             return length;
-        }
-        catch (Exception e) when (_diagnostics.NoteReadFailure(e))
-        {
-            throw;
         }
         finally
         {
@@ -140,7 +136,15 @@ internal sealed partial class CacheEngine
                 missed = true;
                 try
                 {
-                    miss.SetRead(await _backing.ReadAsync(miss.ReadOffset, miss.ReadBuffer, cancellationToken).ConfigureAwait(false));
+                    try
+                    {
+                        miss.SetRead(await _backing.ReadAsync(miss.ReadOffset, miss.ReadBuffer, cancellationToken).ConfigureAwait(false));
+                    }
+                    catch (Exception e) when (_diagnostics.NoteReadFailure(e))
+                    {
+                        throw;
+                    }
+
                     done += CompleteMiss(ThreadIndex.Current, miss, offset + done, buffer.Span[done..length]);
                 }
                 finally
@@ -151,14 +155,22 @@ internal sealed partial class CacheEngine
 
             return length;
         }
-        catch (Exception e) when (_diagnostics.NoteReadFailure(e))
-        {
-            throw;
-        }
         finally
         {
             CountRead(ThreadIndex.Current, done, missed);
             _gate.Exit(token);
+        }
+    }
+
+    private void ReadBacking(MissOperation miss)
+    {
+        try
+        {
+            miss.SetRead(_backing.Read(miss.ReadOffset, miss.ReadBuffer.Span));
+        }
+        catch (Exception e) when (_diagnostics.NoteReadFailure(e))
+        {
+            throw;
         }
     }
 

@@ -167,6 +167,7 @@ internal sealed partial class CacheEngine
             }
 
             FinishDrain(progress);
+            Messages.Drained(_diagnostics.Logger, _diagnostics.CacheId, (long)_clock.GetElapsedTime(watch.Begun).TotalMilliseconds);
         }
         catch (Exception e) when (PCacheActivities.Fail(watch.Activity, e))
         {
@@ -200,6 +201,7 @@ internal sealed partial class CacheEngine
             }
 
             FinishDrain(progress);
+            Messages.Drained(_diagnostics.Logger, _diagnostics.CacheId, (long)_clock.GetElapsedTime(watch.Begun).TotalMilliseconds);
         }
         catch (Exception e) when (PCacheActivities.Fail(watch.Activity, e))
         {
@@ -216,11 +218,9 @@ internal sealed partial class CacheEngine
 
     private void EndDrain(in DrainWatch watch)
     {
-        TimeSpan time = _clock.GetElapsedTime(watch.Begun);
-        PCacheMeter.DrainDuration.Record(time.TotalSeconds, _diagnostics.Attributes);
-        Messages.Drained(_diagnostics.Logger, _diagnostics.CacheId, (long)time.TotalMilliseconds);
+        _diagnostics.End(PCacheMeter.DrainDuration, watch.Begun);
         watch.Activity?.SetTag("pcache.cache.id", _diagnostics.CacheId.ToString());
-        watch.Activity?.Dispose();
+        PCacheActivities.End(watch.Activity);
     }
 
     private Action? Reporter(IProgress<DrainProgress>? progress) => progress is null ? null : () => progress.Report(Progress());

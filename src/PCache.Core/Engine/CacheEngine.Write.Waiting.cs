@@ -34,7 +34,7 @@ internal sealed partial class CacheEngine
                         WaitForRoom(write.Turn!);
                         break;
                     case SlowAction.ReadBacking:
-                        write.Merge!.SetRead(_backing.Read(write.Merge.ReadOffset, write.Merge.ReadBuffer.Span));
+                        ReadBacking(write.Merge!);
                         break;
                     default:
                         return write.Done;
@@ -67,7 +67,15 @@ internal sealed partial class CacheEngine
                         await WaitForRoomAsync(write.Turn!, cancellationToken).ConfigureAwait(false);
                         break;
                     case SlowAction.ReadBacking:
-                        write.Merge!.SetRead(await _backing.ReadAsync(write.Merge.ReadOffset, write.Merge.ReadBuffer, cancellationToken).ConfigureAwait(false));
+                        try
+                        {
+                            write.Merge!.SetRead(await _backing.ReadAsync(write.Merge.ReadOffset, write.Merge.ReadBuffer, cancellationToken).ConfigureAwait(false));
+                        }
+                        catch (Exception e) when (_diagnostics.NoteReadFailure(e))
+                        {
+                            throw;
+                        }
+
                         break;
                     default:
                         return write.Done;

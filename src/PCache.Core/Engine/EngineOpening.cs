@@ -17,7 +17,7 @@ internal static class EngineOpening
     {
         var diagnostics = new DeviceDiagnostics(options.LoggerFactory, options.TimeProvider);
         long begun = options.TimeProvider.GetTimestamp();
-        using Activity? activity = PCacheActivities.StartOpen(creating, options.ReadOnly);
+        Activity? activity = PCacheActivities.StartOpen(creating, options.ReadOnly);
         string? failure = null;
         try
         {
@@ -37,22 +37,23 @@ internal static class EngineOpening
         }
         finally
         {
+            PCacheActivities.End(activity);
             KeyValuePair<string, object?> operation = new("pcache.operation", creating ? "create" : "open");
             double seconds = options.TimeProvider.GetElapsedTime(begun).TotalSeconds;
             if (failure is null)
             {
-                PCacheMeter.OpenDuration.Record(seconds, operation);
+                PCacheMeter.Record(PCacheMeter.OpenDuration, seconds, operation);
             }
             else
             {
-                PCacheMeter.OpenDuration.Record(seconds, operation, new("error.type", failure));
+                PCacheMeter.Record(PCacheMeter.OpenDuration, seconds, operation, new("error.type", failure));
             }
         }
     }
 
     private static Recovery Recover(PmemRegion region, IBlockDevice backing, PCacheOptions options, CancellationToken cancellationToken)
     {
-        using Activity? activity = PCacheActivities.StartRecovery();
+        Activity? activity = PCacheActivities.StartRecovery();
         try
         {
             Recovery recovered = Recovery.Run(region, backing, options, cancellationToken);
@@ -62,6 +63,10 @@ internal static class EngineOpening
         catch (Exception e) when (PCacheActivities.Fail(activity, e))
         {
             throw;
+        }
+        finally
+        {
+            PCacheActivities.End(activity);
         }
     }
 

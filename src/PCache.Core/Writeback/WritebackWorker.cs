@@ -172,42 +172,30 @@ internal sealed class WritebackWorker
     private LogPoint WriteGroup(int groupBytes, CancellationToken stop)
     {
         LogPoint end = Collect(groupBytes, stop);
-        _callingBacking = true;
-        try
+        if (!WritePlan(stop))
         {
-            if (!WritePlan(stop))
-            {
-                // Damage, met before the run that has it: a group that ends behind the damage. Runs that were written already are of this barrier group, whose
-                // writes may reach the backing in any order.
-                _verifyFirst = true;
-                end = Collect(groupBytes, stop);
-                WritePlan(stop);
-            }
+            // Damage, met before the run that has it: a group that ends behind the damage. Runs that were written already are of this barrier group, whose
+            // writes may reach the backing in any order.
+            _verifyFirst = true;
+            end = Collect(groupBytes, stop);
+            WritePlan(stop);
+        }
 
-            if (_plan.EntryCount > 0)
-            {
-                stop.ThrowIfCancellationRequested();
-                FlushBacking(end);
-                Recent.NoteGroup(_plan.Runs);
-                Volatile.Write(ref _writtenBytes, _writtenBytes + _plan.RunBytes);
-            }
-        }
-        catch (Exception e) when (NoteBackingError(e))
+        if (_plan.EntryCount > 0)
         {
-            throw;
-        }
-        finally
-        {
-            _callingBacking = false;
+            stop.ThrowIfCancellationRequested();
+            FlushBacking(end);
+            Recent.NoteGroup(_plan.Runs);
+            Volatile.Write(ref _writtenBytes, _writtenBytes + _plan.RunBytes);
         }
 
         return end;
     }
 
-    /// <summary>For an exception filter: never catches.</summary>
+    /// <summary>For an exception filter around calls of the backing, and nothing else: never catches.</summary>
     private bool NoteBackingError(Exception error)
     {
-        BackingError = error is PCacheException ? BackingError : error;
+        BackingError = error;
         return false;
     }
 
@@ -229,7 +217,19 @@ internal sealed class WritebackWorker
         long backingEnd = blockSize == 1 ? Math.Min(_backing.Length, EndsAt) : _backing.Length;
         _plan.Build(blockSize, RuleSwitch.IsBroken(BrokenRule.WritebackPastTheEnd) ? long.MaxValue : backingEnd, BackingWriter.MaxRunBytes);
         _verified = 0;
-        return _writer.WriteRuns(_plan, _verifyRun, stop);
+        _callingBacking = true;
+        try
+        {
+            return _writer.WriteRuns(_plan, _verifyRun, stop);
+        }
+        catch (Exception e) when (NoteBackingError(e))
+        {
+            throw;
+        }
+        finally
+        {
+            _callingBacking = false;
+        }
     }
 
     /// <summary>
@@ -271,6 +271,7 @@ internal sealed class WritebackWorker
             _parts.Positions.WriteDirtyTail(end);
         }
 
+        _callingBacking = true;
         try
         {
             if (!RuleSwitch.IsBroken(BrokenRule.BackingNotFlushed))
@@ -280,6 +281,14 @@ internal sealed class WritebackWorker
         }
         catch (IOException) when (RuleSwitch.IsBroken(BrokenRule.BackingFlushErrorIgnored))
         {
+        }
+        catch (Exception e) when (NoteBackingError(e))
+        {
+            throw;
+        }
+        finally
+        {
+            _callingBacking = false;
         }
     }
 

@@ -62,6 +62,53 @@ public sealed class LogTests
     }
 
     [Fact]
+    public void A_drain_that_fails_is_not_told_as_done()
+    {
+        var log = new Recorder();
+        using var cache = new SmallCache(with: o => o with { LoggerFactory = log });
+        cache.Backing.FailWhere(_ => new IOException("planned"));
+        cache.Device.Write(0, new byte[4096]);
+        Assert.ThrowsAny<IOException>(() => cache.Device.Drain());
+        Assert.False(log.Has(21));
+        cache.Backing.BeforeCall = null;
+        cache.Device.Drain();
+        Assert.True(log.Has(21));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_backing_that_fails_to_read_is_told_of_whatever_it_throws_and_for_writes_of_parts_of_sectors_too(bool async)
+    {
+        var log = new Recorder();
+        using var cache = new SmallCache(with: o => o with { LoggerFactory = log });
+        cache.Backing.FailWhere(_ => new PCacheFullException("planned"));
+        if (async)
+        {
+            await Assert.ThrowsAsync<PCacheFullException>(() => cache.Device.ReadAsync(0, new byte[512]).AsTask());
+        }
+        else
+        {
+            Assert.Throws<PCacheFullException>(() => { _ = cache.Device.Read(0, new byte[512]); });
+        }
+
+        Assert.Equal(17, Assert.Single(log.Entries, e => e.Error is not null).Id);
+        cache.Clock.Advance(TimeSpan.FromMinutes(1));
+        cache.Backing.FailWhere(_ => new IOException("planned"));
+        if (async)
+        {
+            await Assert.ThrowsAsync<IOException>(() => cache.Device.WriteAsync(100, new byte[10]).AsTask());
+        }
+        else
+        {
+            Assert.Throws<IOException>(() => cache.Device.Write(100, new byte[10]));
+        }
+
+        cache.Backing.BeforeCall = null;
+        Assert.Equal([17, 17], log.Entries.Where(e => e.Error is not null).Select(e => e.Id));
+    }
+
+    [Fact]
     public void A_limit_counts_everything_once()
     {
         var clock = new VirtualClock();

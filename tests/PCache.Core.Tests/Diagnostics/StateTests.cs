@@ -129,18 +129,62 @@ public sealed class StateTests
     public void A_log_that_can_not_be_read_any_more_degrades_and_stalls()
     {
         using var cache = new SmallCache(with: o => o with { WritebackDelay = TimeSpan.Zero });
-        cache.Device.Write(0, Page);
-        cache.Device.Flush();
-        LogPosition at = cache.Status.DirtyTail;
-        long header = 20480 + ((long)at.Segment * Rig.SegmentBytes) + 12288 + at.Offset;
-        cache.Region.FlipBit(header + 8, 3);
-        cache.Settle();
+        long header = DamageLog(cache);
         PCacheState state = cache.Device.State;
         Assert.Equal(PCacheCondition.Degraded, state.Condition);
         Assert.Equal((WritebackStall.LogDamaged, Degradations.DamagedLog), (state.Stall, state.Degradation));
         Assert.IsType<PCacheCorruptionException>(state.Error);
         cache.Region.FlipBit(header + 8, 3);
         cache.AdvanceUntil(() => cache.Status.IsClean, "clean once the log can be read");
+    }
+
+    [Fact]
+    public void Log_damage_is_over_once_write_back_could_read_it_without_any_garbage_collection()
+    {
+        using var cache = new SmallCache(with: o => o with { WritebackDelay = TimeSpan.Zero });
+        long header = DamageLog(cache);
+        Assert.Equal(Degradations.DamagedLog, cache.Device.State.Degradation);
+        cache.Region.FlipBit(header + 8, 3);
+        cache.AdvanceUntil(() => cache.Status.IsClean, "clean once the log can be read");
+        Assert.Equal((PCacheCondition.Clean, Degradations.None), (cache.Device.State.Condition, cache.Device.State.Degradation));
+    }
+
+    [Fact]
+    public void Log_damage_that_write_back_met_is_not_forgotten_when_garbage_collection_gets_on_elsewhere()
+    {
+        using var cache = new SmallCache(with: o => o with { WritebackDelay = TimeSpan.Zero });
+        for (int i = 0; i < 40; i++)
+        {
+            cache.Device.Write(i * 4096, Page);
+        }
+
+        cache.Device.Drain();
+        LogPosition keyTail = cache.Status.KeyTail;
+        long header = DamageLog(cache);
+        PCacheState before = cache.Device.State;
+        cache.Clock.Advance(TimeSpan.FromMilliseconds(10));
+        cache.Device.SetGcThreshold(0);
+        cache.Settle();
+        Assert.NotEqual(keyTail, cache.Status.KeyTail); // garbage collection has got on
+        PCacheState state = cache.Device.State;
+        Assert.Equal((PCacheCondition.Degraded, Degradations.DamagedLog, before.DegradedSince), (state.Condition, state.Degradation, state.DegradedSince));
+        cache.Region.FlipBit(header + 8, 3);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_backing_that_is_a_cache_itself_and_fails_as_one_is_a_failing_backing(bool full)
+    {
+        using var cache = new SmallCache(with: o => o with { WritebackDelay = TimeSpan.Zero });
+        PCacheException planned = full ? new PCacheFullException("planned") : new PCacheCorruptionException("planned");
+        cache.Backing.FailWhere(call => call.Operation == DiskOperation.Write ? planned : null);
+        cache.Device.Write(0, Page);
+        cache.Device.Flush();
+        cache.Settle();
+        PCacheState state = cache.Device.State;
+        Assert.Equal((WritebackStall.BackingFailing, Degradations.None), (state.Stall, state.Degradation));
+        Assert.Same(planned, state.Error);
     }
 
     [Fact]
@@ -184,6 +228,18 @@ public sealed class StateTests
                 return cache.Device.State.Condition == PCacheCondition.Clean;
             },
             "clean");
+    }
+
+    /// <summary>Writes a page, damages the kset that it is in, and lets write-back meet it; returns where the kset's header is.</summary>
+    private static long DamageLog(SmallCache cache)
+    {
+        cache.Device.Write(0, Page);
+        cache.Device.Flush();
+        LogPosition at = cache.Status.DirtyTail;
+        long header = 20480 + ((long)at.Segment * Rig.SegmentBytes) + 12288 + at.Offset;
+        cache.Region.FlipBit(header + 8, 3);
+        cache.Settle();
+        return header;
     }
 
     /// <summary>Flips a bit in the payload, wherever it is.</summary>
