@@ -91,6 +91,26 @@ public sealed class MeterTests
     }
 
     [Fact]
+    public void Durations_ask_for_buckets_that_fit_seconds()
+    {
+        using var cache = new SmallCache(); // the meter is made when it is first used
+        var histograms = new List<Histogram<double>>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, _) =>
+            {
+                if (instrument.Meter.Name == PCacheDiagnostics.MeterName && instrument is Histogram<double> histogram)
+                {
+                    histograms.Add(histogram);
+                }
+            },
+        };
+        listener.Start();
+        Assert.True(histograms.Count >= 5);
+        Assert.All(histograms, histogram => Assert.Contains(0.001, histogram.Advice!.HistogramBucketBoundaries!));
+    }
+
+    [Fact]
     public async Task Without_failures_the_meter_has_exactly_what_callers_got()
     {
         using var cache = new SmallCache(content: Patterns.Make(0, 1 << 20, 9));
