@@ -74,10 +74,10 @@ public sealed record PCacheState
     /// <summary>Whether the device was opened read-only: then nothing is written back, and nothing is stalled.</summary>
     public required bool IsReadOnly { get; init; }
 
-    /// <summary>Why write-back doesn't get on, although there is dirty data.</summary>
+    /// <summary>Why write-back (or, where nothing is dirty, garbage collection) doesn't get on.</summary>
     public required WritebackStall Stall { get; init; }
 
-    /// <summary>Since when; null while <see cref="Stall"/> is <see cref="WritebackStall.None"/>. By <see cref="PCacheOptions.TimeProvider"/>, in UTC.</summary>
+    /// <summary>Since when it hasn't, for whatever reason; null while <see cref="Stall"/> is <see cref="WritebackStall.None"/>. By <see cref="PCacheOptions.TimeProvider"/>, in UTC.</summary>
     public required DateTimeOffset? StalledSince { get; init; }
 
     /// <summary>What is damaged or doesn't work.</summary>
@@ -96,12 +96,11 @@ public sealed record PCacheState
         {
             PCacheCondition.Clean => "clean",
             PCacheCondition.Dirty => "dirty",
-            PCacheCondition.WritebackStalled => "write-back stalled",
-            _ => "degraded",
+            PCacheCondition.WritebackStalled => $"write-back stalled ({Stall}) since {StalledSince:u}",
+            _ => $"degraded ({Degradation}) since {DegradedSince:u}",
         };
+        text += Condition == PCacheCondition.Degraded && Stall != WritebackStall.None ? $"; write-back stalled ({Stall}) since {StalledSince:u}" : string.Empty;
         text += IsReadOnly ? ", read-only" : string.Empty;
-        text += Degradation == Degradations.None ? string.Empty : $"; {Degradation} since {DegradedSince:u}";
-        text += Stall == WritebackStall.None ? string.Empty : $"; write-back stalled ({Stall}) since {StalledSince:u}";
         return Error is null ? text : $"{text}: {Error.Message}";
     }
 

@@ -60,7 +60,7 @@ internal sealed class RescueFiles : IDisposable
 
     /// <summary>Whether a rescue may get around the failure: damage, a destroyed superblock, or a medium that can't be read.</summary>
     public static bool MayHelp(ToolException failure) =>
-        failure.InnerException is PCacheCorruptionException or PCacheNotFormattedException || (failure.InnerException is IOException && failure.InnerException is not (FileNotFoundException or DirectoryNotFoundException));
+        failure.InnerException is PCacheCorruptionException or PCacheNotFormattedException || (failure.InnerException is IOException && failure.InnerException is not (PCacheException or FileNotFoundException or DirectoryNotFoundException));
 
     public void Dispose() => Region.Dispose();
 }

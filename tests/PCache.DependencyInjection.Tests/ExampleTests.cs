@@ -88,6 +88,6 @@ public sealed class ExampleTests : IDisposable
         device.Write(0, [1]);
         (string health, string description) = Check();
         Assert.Equal("Healthy", health);
-        Assert.StartsWith("write-back stalled; write-back stalled (Paused) since ", description, StringComparison.Ordinal);
+        Assert.StartsWith("write-back stalled (Paused) since ", description, StringComparison.Ordinal);
     }
 }

@@ -19,7 +19,7 @@ public sealed class SampleTests
             "== the backing fails",
             "log    Warning [10]",
             "log    Warning [13]",
-            "state  write-back stalled; write-back stalled (BackingFailing)",
+            "state  write-back stalled (BackingFailing)",
             "== the backing is well again",
             "log    Information [11]",
             "log    Information [14]",

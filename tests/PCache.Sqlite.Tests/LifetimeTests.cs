@@ -48,6 +48,21 @@ public sealed class LifetimeTests
     }
 
     [Fact]
+    public void Plain_sqlite_that_wrote_beside_a_dirty_cache_is_noticed()
+    {
+        using var vfs = new TestVfs(options => options with { DrainOnClose = false });
+        Fill(vfs);
+        using (SqliteConnection plain = vfs.OpenPlain())
+        {
+            plain.Execute("CREATE TABLE other (a)");
+        }
+
+        SqliteException error = Assert.Throws<SqliteException>(() => vfs.Open());
+        Assert.Equal(CannotOpen, error.SqliteErrorCode);
+        Assert.Equal(BackingMismatchReason.Content, Assert.IsType<PCacheBackingMismatchException>(vfs.Registration.LastError?.Exception).Reason);
+    }
+
+    [Fact]
     public void Cache_files_of_one_folder_differ_by_the_whole_path_of_their_databases()
     {
         using var caches = new TempFolder();

@@ -48,12 +48,12 @@ internal static class PCacheMeter
             ("no_room", s => s.Counters.Sum(DeviceCounter.FillsWithoutRoom)), ("suspended", s => s.Counters.Sum(DeviceCounter.FillsSuspended)));
         Count("pcache.writeback.io", "By", "Bytes written to the backing.", null, (null, s => s.WritebackBytes));
         Count("pcache.space.waits", "{operation}", "Operations that had to wait for room in the cache.", null, (null, s => s.Counters.Sum(DeviceCounter.SpaceWaits)));
-        Count("pcache.segments.reclaimed", "{segment}", "Segments that garbage collection gave back.", null, (null, s => s.SegmentsReclaimed));
+        Count("pcache.segment.reclaimed", "{segment}", "Segments that garbage collection gave back.", null, (null, s => s.SegmentsReclaimed));
         Level("pcache.dirty.size", "By", "Payload that the backing doesn't have yet; overwrites count each time.", null, (null, s => s.DirtyBytes));
         Level("pcache.dirty.keys", "{key}", "Keys that the backing doesn't have yet.", null, (null, s => s.DirtyKeys));
         Level("pcache.pending.keys", "{key}", "Keys accepted but not yet logged.", null, (null, s => s.PendingKeys));
         Level("pcache.damaged.size", "By", "Dirty data that doesn't fit its checksum.", null, (null, s => s.DamagedBytes));
-        Level("pcache.segments", "{segment}", "Segments, by what they are used for.", "pcache.segment.state",
+        Level("pcache.segment.count", "{segment}", "Segments, by what they are used for.", "pcache.segment.state",
             ("free", s => s.FreeSegments), ("reserved", s => s.ReservedSegments), ("log", s => s.LogSegments), ("data", s => s.DataSegments), ("retired", s => s.RetiredSegments));
         Level("pcache.log.size", "By", "Length of the log that a replay would read.", null, (null, s => s.LogBytes));
         Level("pcache.index.memory", "By", "Native memory in use for the index.", null, (null, s => s.IndexBytes));

@@ -97,9 +97,10 @@ internal sealed partial class CacheEngine
         public WritebackStall Stall(bool dirty, out Exception? error)
         {
             error = _error;
+            bool pausedForAll = dirty && _paused && !_requests.AnyPending(collect: false) && !_requests.AnyPending(collect: true);
             if (error is not null)
             {
-                return _failing;
+                return pausedForAll ? WritebackStall.Paused : _failing; // nothing is tried again until it is resumed
             }
 
             return _hanging && _engine._writeback.IsCallingBacking ? WritebackStall.BackingHanging : dirty && _paused ? WritebackStall.Paused : WritebackStall.None;

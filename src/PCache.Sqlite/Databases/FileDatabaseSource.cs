@@ -1,4 +1,5 @@
 using PCache.Core;
+using PCache.Core.Inspection;
 using PCache.Core.Pmem;
 using PCache.Sqlite.Files;
 using PCache.Sqlite.Native;
@@ -74,13 +75,11 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, DefaultVfs de
         if (File.Exists(cachePath))
         {
             holder.Region = PmemFile.Open(cachePath, options.Region);
-            PCacheDevice device = PCacheDevice.Open(holder.Region, backing, CacheOptions(path));
-            if (!device.GetStatus().IsClean)
+            if (!CacheImage.ReadStatus(holder.Region).Clean)
             {
-                return device;
+                return PCacheDevice.Open(holder.Region, backing, CacheOptions(path)); // refuses plain files that were changed meanwhile
             }
 
-            device.Dispose();
             holder.Region.Dispose();
             holder.Region = null;
             File.Delete(cachePath);

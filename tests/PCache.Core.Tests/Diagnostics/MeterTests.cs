@@ -78,8 +78,8 @@ public sealed class MeterTests
         Assert.Equal(meter.Sum("pcache.io", "read"), meter.Sum("pcache.cache.io", "hit") + meter.Sum("pcache.cache.io", "miss"));
         Assert.Equal(meter.Sum("pcache.operations", "read"), meter.Sum("pcache.cache.reads", "hit") + meter.Sum("pcache.cache.reads", "miss"));
         Assert.Equal(writtenBytes, meter.Sum("pcache.io", "write"));
-        Assert.Equal(cache.Status.SegmentCount, meter.Sum("pcache.segments"));
-        Assert.Equal(cache.Status.SegmentsUsed, meter.Sum("pcache.segments", "log") + meter.Sum("pcache.segments", "data"));
+        Assert.Equal(cache.Status.SegmentCount, meter.Sum("pcache.segment.count"));
+        Assert.Equal(cache.Status.SegmentsUsed, meter.Sum("pcache.segment.count", "log") + meter.Sum("pcache.segment.count", "data"));
         Assert.Equal(1, meter.Sum("pcache.condition"));
         Assert.Equal(flushes, meter.Sum("pcache.operations", "flush"));
         Assert.Equal(discards, meter.Sum("pcache.operations", "discard"));
@@ -204,7 +204,7 @@ public sealed class MeterTests
         }
 
         meter.Collect();
-        Assert.Equal(cache.Status.SegmentsReclaimed, meter.Sum("pcache.segments.reclaimed"));
+        Assert.Equal(cache.Status.SegmentsReclaimed, meter.Sum("pcache.segment.reclaimed"));
         Assert.NotEmpty(meter.Recorded("pcache.gc.duration"));
     }
 

@@ -61,6 +61,11 @@ public sealed class StateTests
         Assert.Equal((PCacheCondition.WritebackStalled, WritebackStall.BackingFailing, first), (state.Condition, state.Stall, state.StalledSince));
         Assert.Equal($"planned {failures}", state.Error?.Message);
         Assert.Contains("planned", state.ToString(), StringComparison.Ordinal);
+        cache.Device.PauseWriteback();
+        Assert.Equal((WritebackStall.Paused, first), (cache.Device.State.Stall, cache.Device.State.StalledSince)); // nothing is tried any more
+        Assert.NotNull(cache.Device.State.Error);
+        cache.Device.ResumeWriteback();
+        Assert.Equal(WritebackStall.BackingFailing, cache.Device.State.Stall);
         cache.Backing.BeforeCall = null;
         cache.AdvanceUntil(() => cache.Status.IsClean, "clean once the backing is well again");
         Assert.Equal((PCacheCondition.Clean, WritebackStall.None), (cache.Device.State.Condition, cache.Device.State.Stall));

@@ -22,7 +22,7 @@ public sealed partial class ObservabilityPageTests
         using var alerted = new ManualResetEventSlim();
         void alert(string text)
         {
-            Assert.StartsWith("write-back stalled; write-back stalled (BackingFailing) since ", text, StringComparison.Ordinal);
+            Assert.StartsWith("write-back stalled (BackingFailing) since ", text, StringComparison.Ordinal);
             alerted.Set();
         }
 
@@ -31,7 +31,7 @@ public sealed partial class ObservabilityPageTests
         {
             if (change.Current.Condition >= PCacheCondition.WritebackStalled)
             {
-                alert(change.Current.ToString()); // "write-back stalled; write-back stalled (BackingFailing) since ...: ..."
+                alert(change.Current.ToString()); // "write-back stalled (BackingFailing) since ...: ..."
             }
         };
         PCacheState now = device.State;

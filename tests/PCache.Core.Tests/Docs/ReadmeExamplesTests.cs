@@ -16,6 +16,7 @@ public sealed partial class ReadmeExamplesTests : IDisposable
     [
         "tests/PCache.Core.Tests/Docs/ReadmeExamplesTests.cs",
         "tests/PCache.Core.Tests/Docs/ObservabilityPageTests.cs",
+        "tests/PCache.Sqlite.Tests/ExampleTests.cs",
         "tests/PCache.Core.ClientTests/Faster/ClientsPageTests.cs",
         "tests/PCache.Core.Tests/Docs/QuickStartExamplesTests.cs",
         "tests/PCache.Core.Tests/Docs/Example/Accounts.cs",
