@@ -42,8 +42,8 @@ internal static class ExportList
     public static void WriteJson(Utf8JsonWriter json, string cachePath, RescueImage image, RescueExtent[] extents)
     {
         json.WriteString("cache", cachePath);
-        json.WriteBoolean("sound", image.Sound);
-        json.WriteBoolean("dataCrc", image.DataCrc);
+        json.WriteBoolean("sound", image.IsSound);
+        json.WriteBoolean("dataCrc", image.PayloadCrc);
         if (image.BackingLength is long length)
         {
             json.WriteNumber("backingLength", length);

@@ -49,7 +49,7 @@ internal sealed class RescueFiles : IDisposable
             throw failure;
         }
 
-        if (files.Image.Sound)
+        if (files.Image.IsSound)
         {
             files.Dispose();
             throw failure;

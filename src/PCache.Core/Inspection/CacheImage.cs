@@ -29,13 +29,13 @@ public static class CacheImage
         ExtensionBlock? extension = media.Extension;
         return new CacheImageStatus
         {
-            Format = media.Geometry.IsLinux ? "linux" : "compact",
+            IsLinuxGeometry = media.Geometry.IsLinux,
             SegmentSizeBytes = media.Geometry.SegmentSize,
             SegmentCount = media.Geometry.SegmentCount,
             ChainLength = media.ChainLength,
             SegmentsUsed = used,
-            GcPercent = flags.GcPercent,
-            DataCrc = flags.PayloadCrc,
+            GcThresholdPercent = flags.GcPercent,
+            PayloadCrc = flags.PayloadCrc,
             Mode = flags.Mode switch
             {
                 0 => "writeback",
@@ -64,7 +64,7 @@ public static class CacheImage
             LostKeys = replay.LostKeys,
             LastSequence = replay.LastSequence,
             Findings = findings.ToList(),
-            Sound = findings.IsSound,
+            IsSound = findings.IsSound,
         };
     }
 
@@ -100,7 +100,7 @@ public static class CacheImage
             KeyHead = replay.KeyHead,
             Ksets = LogIterator.Enumerate(region, media, replay.Ksets, withKeys),
             Findings = findings.ToList(),
-            Sound = findings.IsSound,
+            IsSound = findings.IsSound,
         };
     }
 

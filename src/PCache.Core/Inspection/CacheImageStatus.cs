@@ -3,8 +3,8 @@ namespace PCache.Core.Inspection;
 /// <summary>What a cache image says about itself, read without changing it. Immutable.</summary>
 public sealed record CacheImageStatus
 {
-    /// <summary>"linux" (segments of 16 MiB, images move to and from Linux) or "compact".</summary>
-    public required string Format { get; init; }
+    /// <summary>Whether it has the Linux geometry (segments of 16 MiB, images move to and from Linux); else compact.</summary>
+    public required bool IsLinuxGeometry { get; init; }
 
     /// <summary>Segment size in bytes.</summary>
     public required int SegmentSizeBytes { get; init; }
@@ -19,10 +19,10 @@ public sealed record CacheImageStatus
     public required int SegmentsUsed { get; init; }
 
     /// <summary>Garbage collection threshold in percent.</summary>
-    public required int GcPercent { get; init; }
+    public required int GcThresholdPercent { get; init; }
 
     /// <summary>Whether payload checksums are on.</summary>
-    public required bool DataCrc { get; init; }
+    public required bool PayloadCrc { get; init; }
 
     /// <summary>"writeback"; anything else comes with a finding.</summary>
     public required string Mode { get; init; }
@@ -43,7 +43,7 @@ public sealed record CacheImageStatus
     public required long DirtyKeys { get; init; }
 
     /// <summary>Whether everything is on the backing.</summary>
-    public bool Clean => DirtyKeys == 0;
+    public bool IsClean => DirtyKeys == 0;
 
     /// <summary>What <c>dmsetup status</c> of Linux prints behind "pcache ".</summary>
     public required string DmStatus { get; init; }
@@ -88,5 +88,5 @@ public sealed record CacheImageStatus
     public required IReadOnlyList<Finding> Findings { get; init; }
 
     /// <summary>Whether neither damage nor lost writes were found.</summary>
-    public required bool Sound { get; init; }
+    public required bool IsSound { get; init; }
 }

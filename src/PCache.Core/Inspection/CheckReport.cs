@@ -7,7 +7,7 @@ public sealed record CheckOptions
     public long? BackingLengthBytes { get; init; }
 
     /// <summary>Whether to say also if Linux (7.3.4) would take the image.</summary>
-    public bool Linux { get; init; }
+    public bool CheckLinux { get; init; }
 
     /// <summary>Most findings kept, 1 or more; further ones are counted only. Default 1000.</summary>
     public int MaxFindings { get; init; } = 1000;
@@ -23,10 +23,10 @@ public sealed record CheckReport
     public required bool IsCache { get; init; }
 
     /// <summary>Whether neither damage nor lost writes were found.</summary>
-    public required bool Sound { get; init; }
+    public required bool IsSound { get; init; }
 
     /// <summary>Whether Linux would take the image and read it right; null if that wasn't asked for. The reasons against are among the findings.</summary>
-    public required bool? Linux { get; init; }
+    public required bool? IsAcceptedByLinux { get; init; }
 
     /// <summary>What was found, in the order in which the image was read.</summary>
     public required IReadOnlyList<Finding> Findings { get; init; }

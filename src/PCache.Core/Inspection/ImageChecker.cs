@@ -46,7 +46,7 @@ internal sealed class ImageChecker : IReplaySink
             MediaState? media = MediaLoader.Load(region, findings);
             if (media is not null)
             {
-                linux = new ImageChecker(region, media, findings, options.Linux).CheckAll(region, options);
+                linux = new ImageChecker(region, media, findings, options.CheckLinux).CheckAll(region, options);
             }
         }
         catch (PCacheNotFormattedException e)
@@ -58,8 +58,8 @@ internal sealed class ImageChecker : IReplaySink
         return new CheckReport
         {
             IsCache = isCache,
-            Sound = findings.IsSound,
-            Linux = options.Linux ? linux && !findings.HasDamageForLinux : null,
+            IsSound = findings.IsSound,
+            IsAcceptedByLinux = options.CheckLinux ? linux && !findings.HasDamageForLinux : null,
             Findings = findings.ToList(),
         };
     }

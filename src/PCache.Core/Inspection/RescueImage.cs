@@ -75,11 +75,11 @@ public sealed partial class RescueImage
         _dataCrc = Judge(findings, progress);
         MakeExtents(findings);
         Findings = findings.ToList();
-        Sound = findings.IsSound;
+        IsSound = findings.IsSound;
     }
 
-    /// <summary>"linux" or "compact"; a guess where the superblock is destroyed.</summary>
-    public string Format => _layout.Geometry.IsLinux ? "linux" : "compact";
+    /// <summary>Whether it has the Linux geometry; a guess where the superblock is destroyed.</summary>
+    public bool IsLinuxGeometry => _layout.Geometry.IsLinux;
 
     /// <summary>Segment size in bytes; inferred where the superblock is destroyed.</summary>
     public int SegmentSizeBytes => _layout.Geometry.SegmentSize;
@@ -88,7 +88,7 @@ public sealed partial class RescueImage
     public int SegmentCount => _layout.Geometry.SegmentCount;
 
     /// <summary>Whether payload has checksums; judged by the payload where the cache info is destroyed.</summary>
-    public bool DataCrc => _dataCrc;
+    public bool PayloadCrc => _dataCrc;
 
     /// <summary>Where a replay would start; null: destroyed.</summary>
     public LogPosition? KeyTail => _layout.KeyTail;
@@ -118,7 +118,7 @@ public sealed partial class RescueImage
     public IReadOnlyList<Finding> Findings { get; }
 
     /// <summary>Whether neither damage nor lost writes were found.</summary>
-    public bool Sound { get; }
+    public bool IsSound { get; }
 
     /// <summary>The ksets that were found, in log order, without their keys.</summary>
     public IEnumerable<KsetInfo> EnumerateKsets(bool withKeys)

@@ -75,7 +75,7 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, DefaultVfs de
         if (File.Exists(cachePath))
         {
             holder.Region = PmemFile.Open(cachePath, options.Region);
-            if (!CacheImage.ReadStatus(holder.Region).Clean)
+            if (!CacheImage.ReadStatus(holder.Region).IsClean)
             {
                 return PCacheDevice.Open(holder.Region, backing, CacheOptions(path)); // refuses plain files that were changed meanwhile
             }

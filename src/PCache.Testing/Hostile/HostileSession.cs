@@ -144,7 +144,7 @@ internal sealed class HostileSession(HostileImage image, PCacheDevice device, Mo
         }
 
         CheckReport report = CacheImage.Check(region, new CheckOptions { BackingLengthBytes = image.Base.Backing.Length });
-        if (!report.Sound && model.LostKeys == 0 && !_damaged)
+        if (!report.IsSound && model.LostKeys == 0 && !_damaged)
         {
             return $"after a close the check says {string.Join(" / ", report.Findings.Take(3))}";
         }

@@ -121,14 +121,14 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
     {
         GuardedRegion region = Region(readOnly: true);
         bool known = image.Seed % 5 != 0 || model.Verdict != ModelVerdict.WrongBacking; // a check needn't know the backing
-        CheckReport report = CacheImage.Check(region, new CheckOptions { BackingLengthBytes = image.Seed % 5 != 0 ? _base.Backing.Length : null, Linux = image.Seed % 2 == 0 });
+        CheckReport report = CacheImage.Check(region, new CheckOptions { BackingLengthBytes = image.Seed % 5 != 0 ? _base.Backing.Length : null, CheckLinux = image.Seed % 2 == 0 });
         bool sound = model.Verdict == ModelVerdict.Sound && model.LostKeys == 0 && model.LiveKeys.TrueForAll(k => k.Fits);
-        if (known && report.Sound != sound && (sound || model.Verdict != ModelVerdict.WrongBacking))
+        if (known && report.IsSound != sound && (sound || model.Verdict != ModelVerdict.WrongBacking))
         {
-            return $"the model says {model.Verdict} ({model.Reason}), {model.LostKeys} lost; the check says {(report.Sound ? "sound" : string.Join(" / ", report.Findings.Take(3)))}";
+            return $"the model says {model.Verdict} ({model.Reason}), {model.LostKeys} lost; the check says {(report.IsSound ? "sound" : string.Join(" / ", report.Findings.Take(3)))}";
         }
 
-        if (report.Linux == true && model.SegmentBytes < 16 << 20)
+        if (report.IsAcceptedByLinux == true && model.SegmentBytes < 16 << 20)
         {
             return "the check says that Linux takes a compact image";
         }

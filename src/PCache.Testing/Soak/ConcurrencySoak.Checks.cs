@@ -117,7 +117,7 @@ internal sealed partial class ConcurrencySoak
     private static void CheckImage(PmemRegion region, string what)
     {
         CheckReport check = CacheImage.Check(region);
-        if (!check.Sound)
+        if (!check.IsSound)
         {
             throw new SoakException($"The image {what} isn't sound: {string.Join("; ", check.Findings.Take(5))}");
         }

@@ -14,7 +14,7 @@ internal static class StateChecks
     public static void Sound(PmemRegion region)
     {
         CheckReport report = CacheImage.Check(region, Options);
-        if (!report.IsCache || !report.Sound)
+        if (!report.IsCache || !report.IsSound)
         {
             throw new TortureViolation("The image isn't sound: " + string.Join("; ", report.Findings.Where(f => f.Severity != FindingSeverity.Note).Take(4).Select(f => $"{f.Structure} at {f.Offset}: {f.Text}")));
         }

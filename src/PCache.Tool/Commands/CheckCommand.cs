@@ -50,7 +50,7 @@ internal static class CheckCommand
                 throw ToolException.Refused($"{path}: {reason} Make a cache with 'pcache format'.", new PCacheNotFormattedException());
             }
 
-            if (!report.Sound)
+            if (!report.IsSound)
             {
                 files = RescueFiles.Open(context, path);
                 rescue = files.Image;
@@ -61,7 +61,7 @@ internal static class CheckCommand
         {
             files = RescueFiles.OpenInsteadOf(context, path, failure);
             rescue = files.Image;
-            report = new CheckReport { IsCache = true, Sound = false, Linux = linux ? false : null, Findings = rescue.Findings };
+            report = new CheckReport { IsCache = true, IsSound = false, IsAcceptedByLinux = linux ? false : null, Findings = rescue.Findings };
         }
 
         using (files)
@@ -69,7 +69,7 @@ internal static class CheckCommand
             Show(context, json, report, rescue);
         }
 
-        return report.Sound && report.Linux != false ? ExitCode.Done : ExitCode.Damage;
+        return report.IsSound && report.IsAcceptedByLinux != false ? ExitCode.Done : ExitCode.Damage;
     }
 
     /// <summary>Adds what stands behind the damage at which a check has to stop.</summary>
@@ -87,7 +87,7 @@ internal static class CheckCommand
         using var bar = new ProgressBar(context, "checking");
         return CacheFiles.Naming(path, () => CacheImage.Check(
             region,
-            new CheckOptions { BackingLengthBytes = backingLength, Linux = linux, Progress = new DirectProgress<InspectionProgress>(p => bar.Report(p.DoneBytes, p.TotalBytes)) }));
+            new CheckOptions { BackingLengthBytes = backingLength, CheckLinux = linux, Progress = new DirectProgress<InspectionProgress>(p => bar.Report(p.DoneBytes, p.TotalBytes)) }));
     }
 
     private static void Show(ToolContext context, bool json, CheckReport report, RescueImage? rescue)
@@ -96,8 +96,8 @@ internal static class CheckCommand
         {
             JsonOutput.WriteObject(context.Out, writer =>
             {
-                writer.WriteBoolean("sound", report.Sound);
-                if (report.Linux is bool accepted)
+                writer.WriteBoolean("sound", report.IsSound);
+                if (report.IsAcceptedByLinux is bool accepted)
                 {
                     writer.WriteBoolean("linux", accepted);
                 }
@@ -112,13 +112,13 @@ internal static class CheckCommand
         }
 
         FindingsOutput.PrintWithAdvice(context.Out, report.Findings);
-        context.Out.WriteLine(report.Sound ? "Sound: no damage, no lost writes." : "NOT sound: see the findings above.");
+        context.Out.WriteLine(report.IsSound ? "Sound: no damage, no lost writes." : "NOT sound: see the findings above.");
         if (rescue is not null)
         {
             context.Out.WriteLine($"What can be had: {RescueOutput.Sums(rescue)}.");
         }
 
-        if (report.Linux is bool taken)
+        if (report.IsAcceptedByLinux is bool taken)
         {
             context.Out.WriteLine(taken ? "Linux would accept it." : "Linux would NOT accept it: see the findings above.");
         }

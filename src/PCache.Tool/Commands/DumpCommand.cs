@@ -35,7 +35,7 @@ internal static class DumpCommand
             {
                 Show(context, json, withKeys, log.Ksets, log.KeyHead, []);
                 FindingsOutput.Print(context.Error, log.Findings);
-                return log.Sound ? ExitCode.Done : ExitCode.Damage;
+                return log.IsSound ? ExitCode.Done : ExitCode.Damage;
             }
         }
         catch (ToolException e) when (RescueFiles.MayHelp(e))
@@ -88,7 +88,7 @@ internal static class DumpCommand
             }
 
             Print(context.Out, kset);
-            expected = new LogPosition(kset.NextSegment ?? kset.Position.Segment, kset.Last ? 0 : kset.Position.Offset + 24 + (40 * kset.KeyCount));
+            expected = new LogPosition(kset.NextSegment ?? kset.Position.Segment, kset.IsLast ? 0 : kset.Position.Offset + 24 + (40 * kset.KeyCount));
         }
 
         foreach (RescueHole hole in at.Values)
@@ -108,10 +108,10 @@ internal static class DumpCommand
         json.WriteStartObject();
         json.WriteString("position", kset.Position.ToString());
         json.WriteNumber("sequence", kset.Sequence);
-        json.WriteBoolean("barrier", kset.Barrier);
-        json.WriteBoolean("last", kset.Last);
+        json.WriteBoolean("barrier", kset.IsBarrier);
+        json.WriteBoolean("last", kset.IsLast);
         json.WriteNumber("keyCount", kset.KeyCount);
-        json.WriteBoolean("dirty", kset.Dirty);
+        json.WriteBoolean("dirty", kset.IsDirty);
         if (kset.NextSegment is int next)
         {
             json.WriteNumber("nextSegment", next);
@@ -125,8 +125,8 @@ internal static class DumpCommand
                 json.WriteStartObject();
                 json.WriteNumber("offset", key.Offset);
                 json.WriteNumber("length", key.Length);
-                json.WriteBoolean("clean", key.Clean);
-                json.WriteBoolean("live", key.Live);
+                json.WriteBoolean("clean", key.IsClean);
+                json.WriteBoolean("live", key.IsLive);
                 json.WriteNumber("segment", key.Segment);
                 json.WriteNumber("segmentOffset", key.SegmentOffset);
                 json.WriteNumber("generation", key.Generation);
@@ -142,16 +142,16 @@ internal static class DumpCommand
 
     private static void Print(TextWriter output, KsetInfo kset)
     {
-        string what = kset.Last
+        string what = kset.IsLast
             ? string.Create(CultureInfo.InvariantCulture, $"last, goes on in segment {kset.NextSegment}")
             : string.Create(CultureInfo.InvariantCulture, $"{kset.KeyCount} keys");
         string sequence = kset.Sequence == 0 ? "none" : kset.Sequence.ToString(CultureInfo.InvariantCulture);
-        output.WriteLine($"{kset.Position}  sequence {sequence}{(kset.Barrier ? ", barrier" : string.Empty)}, {(kset.Dirty ? "dirty" : "written back")}: {what}");
+        output.WriteLine($"{kset.Position}  sequence {sequence}{(kset.IsBarrier ? ", barrier" : string.Empty)}, {(kset.IsDirty ? "dirty" : "written back")}: {what}");
         foreach (KeyInfo key in kset.Keys)
         {
             output.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"    {key.Offset} +{key.Length} -> {key.Segment}:{key.SegmentOffset} generation {key.Generation} crc {key.PayloadCrc:x8}{(key.Clean ? " clean" : string.Empty)}{(key.Live ? string.Empty : " dead")}"));
+                $"    {key.Offset} +{key.Length} -> {key.Segment}:{key.SegmentOffset} generation {key.Generation} crc {key.PayloadCrc:x8}{(key.IsClean ? " clean" : string.Empty)}{(key.IsLive ? string.Empty : " dead")}"));
         }
     }
 }

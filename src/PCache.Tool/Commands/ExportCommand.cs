@@ -82,7 +82,7 @@ internal static class ExportCommand
         }
 
         FindingsOutput.Print(context.Error, image.Findings);
-        return image.Sound ? ExitCode.Done : ExitCode.Damage;
+        return image.IsSound ? ExitCode.Done : ExitCode.Damage;
     }
 
     private static void CheckTarget(string cachePath, string path, string option, bool force)

@@ -45,10 +45,10 @@ internal static class StatusCommand
         {
             JsonOutput.WriteObject(context.Out, writer =>
             {
-                writer.WriteString("format", image.Format);
+                writer.WriteString("format", FormatName(image.IsLinuxGeometry));
                 writer.WriteNumber("segmentSizeBytes", image.SegmentSizeBytes);
                 writer.WriteNumber("segmentCount", image.SegmentCount);
-                writer.WriteBoolean("dataCrc", image.DataCrc);
+                writer.WriteBoolean("dataCrc", image.PayloadCrc);
                 writer.WriteString("keyHead", image.KeyHead.ToString());
                 writer.WriteString("keyTail", image.KeyTail?.ToString());
                 writer.WriteString("dirtyTail", image.DirtyTail?.ToString());
@@ -62,9 +62,9 @@ internal static class StatusCommand
         else
         {
             context.Out.WriteLine($"{path} is damaged; this is what it still tells:");
-            Line(context.Out, "format", $"{image.Format}, {image.SegmentCount} segments of {SizeText.Exact(image.SegmentSizeBytes)}");
+            Line(context.Out, "format", $"{FormatName(image.IsLinuxGeometry)}, {image.SegmentCount} segments of {SizeText.Exact(image.SegmentSizeBytes)}");
             Line(context.Out, "backing", $"{(image.BackingLength is long length ? string.Create(CultureInfo.InvariantCulture, $"{length} bytes") : "not bound, or not known")}");
-            Line(context.Out, "mode", $"payload checksums {(image.DataCrc ? "on" : "off")}");
+            Line(context.Out, "mode", $"payload checksums {(image.PayloadCrc ? "on" : "off")}");
             Line(context.Out, "key tail", $"{(image.KeyTail is LogPosition keyTail ? keyTail.ToString() : "lost")}");
             Line(context.Out, "dirty tail", $"{(image.DirtyTail is LogPosition dirtyTail ? dirtyTail.ToString() : "lost: everything counts as dirty")}");
             Line(context.Out, "key head", $"{image.KeyHead}, as far as the log can be followed");
@@ -90,25 +90,25 @@ internal static class StatusCommand
         }
 
         FindingsOutput.Print(context.Error, status.Findings);
-        return status.Sound ? ExitCode.Done : ExitCode.Damage;
+        return status.IsSound ? ExitCode.Done : ExitCode.Damage;
     }
 
     private static void Write(Utf8JsonWriter json, CacheImageStatus status)
     {
-        json.WriteString("format", status.Format);
+        json.WriteString("format", FormatName(status.IsLinuxGeometry));
         json.WriteNumber("segmentSizeBytes", status.SegmentSizeBytes);
         json.WriteNumber("segmentCount", status.SegmentCount);
         json.WriteNumber("chainLength", status.ChainLength);
         json.WriteNumber("segmentsUsed", status.SegmentsUsed);
-        json.WriteNumber("gcPercent", status.GcPercent);
-        json.WriteBoolean("dataCrc", status.DataCrc);
+        json.WriteNumber("gcPercent", status.GcThresholdPercent);
+        json.WriteBoolean("dataCrc", status.PayloadCrc);
         json.WriteString("mode", status.Mode);
         json.WriteString("keyHead", status.KeyHead.ToString());
         json.WriteString("keyTail", status.KeyTail.ToString());
         json.WriteString("dirtyTail", status.DirtyTail.ToString());
         json.WriteNumber("dirtyBytes", status.DirtyBytes);
         json.WriteNumber("dirtyKeys", status.DirtyKeys);
-        json.WriteBoolean("clean", status.Clean);
+        json.WriteBoolean("clean", status.IsClean);
         json.WriteString("logEnd", LogEndText(status.LogEnd));
         json.WriteNumber("ksets", status.Ksets);
         json.WriteNumber("liveKeys", status.LiveKeys);
@@ -136,28 +136,30 @@ internal static class StatusCommand
 
         json.WriteString("backingIdentity", status.BackingIdentity.ToString());
         json.WriteString("dmStatus", status.DmStatus);
-        json.WriteBoolean("sound", status.Sound);
+        json.WriteBoolean("sound", status.IsSound);
     }
 
     private static void Print(TextWriter output, string path, long lengthBytes, CacheImageStatus status)
     {
         void Line(string name, FormattableString text) => StatusCommand.Line(output, name, text);
         Line("cache", $"{path}, {SizeText.Rounded(lengthBytes)}");
-        Line("format", $"{status.Format}, segments of {SizeText.Exact(status.SegmentSizeBytes)}");
+        Line("format", $"{FormatName(status.IsLinuxGeometry)}, segments of {SizeText.Exact(status.SegmentSizeBytes)}");
         Line("identity", $"{(status.CacheId == Guid.Empty ? "none (formatted by Linux)" : status.CacheId.ToString())}");
         Line("label", $"{(status.Label.Length == 0 ? "none" : status.Label)}");
         Line("backing", $"{(status.BackingLength is long length ? string.Create(CultureInfo.InvariantCulture, $"{length} bytes{(status.BackingFingerprint is DateTimeOffset taken ? $", fingerprint of {taken:u}" : string.Empty)}") : "not bound")}");
-        Line("mode", $"{status.Mode}, payload checksums {(status.DataCrc ? "on" : "off")}, garbage collection from {status.GcPercent} %");
+        Line("mode", $"{status.Mode}, payload checksums {(status.PayloadCrc ? "on" : "off")}, garbage collection from {status.GcThresholdPercent} %");
         Line("segments used", $"{status.SegmentsUsed} of {status.ChainLength}");
         Line("key tail", $"{status.KeyTail}");
         Line("dirty tail", $"{status.DirtyTail}");
         Line("key head", $"{status.KeyHead} (log end: {LogEndText(status.LogEnd)})");
         Line("log", $"{status.Ksets} ksets, {status.LiveKeys} live keys, {status.DeadKeys} dead keys");
-        Line("dirty", $"{(status.Clean ? "nothing: clean" : string.Create(CultureInfo.InvariantCulture, $"{status.DirtyBytes} bytes in {status.DirtyKeys} keys"))}");
+        Line("dirty", $"{(status.IsClean ? "nothing: clean" : string.Create(CultureInfo.InvariantCulture, $"{status.DirtyBytes} bytes in {status.DirtyKeys} keys"))}");
         Line("dmsetup status", $"pcache {status.DmStatus}");
     }
 
     private static void Line(TextWriter output, string name, FormattableString text) => output.WriteLine($"{name,-16}{text.ToString(CultureInfo.InvariantCulture)}");
 
     private static string LogEndText(PCache.Core.LogEnd end) => end.ToString().ToLowerInvariant();
+
+    private static string FormatName(bool isLinux) => isLinux ? "linux" : "compact";
 }

@@ -16,7 +16,7 @@ public class CacheImageTests
         LogPosition dirty = image.Append(image.Key(0, 4096), image.Key(2048, 4096), image.Key(65536, 512, flags: CacheKey.CleanFlag), image.Key(8192, 512));
         image.SetDirtyTail(dirty);
         CacheImageStatus status = CacheImage.ReadStatus(image.Region);
-        Assert.Equal("compact", status.Format);
+        Assert.False(status.IsLinuxGeometry);
         Assert.Equal(65536, status.SegmentSizeBytes);
         Assert.Equal((6, 6, 3), (status.SegmentCount, status.ChainLength, status.SegmentsUsed));
         Assert.Equal((3L, 6144L + 512), (status.DirtyKeys, status.DirtyBytes));
@@ -27,9 +27,9 @@ public class CacheImageTests
         Assert.Equal("0 6 6 3 70 1183 2:184 2:0 0:0", status.DmStatus);
         KsetInfo[] ksets = [.. CacheImage.ReadLog(image.Region, withKeys: false).Ksets];
         Assert.Equal([1000u, 1001u, 1002u], ksets.Select(k => k.Sequence));
-        Assert.Equal([false, true, false], ksets.Select(k => k.Last));
-        Assert.Equal([false, false, true], ksets.Select(k => k.Dirty));
-        Assert.All(ksets, k => Assert.False(k.Barrier));
+        Assert.Equal([false, true, false], ksets.Select(k => k.IsLast));
+        Assert.Equal([false, false, true], ksets.Select(k => k.IsDirty));
+        Assert.All(ksets, k => Assert.False(k.IsBarrier));
     }
 
     [Fact]
@@ -40,7 +40,7 @@ public class CacheImageTests
         Assert.Throws<PCacheNotFormattedException>(() => CacheImage.ReadLog(region, withKeys: false));
         CheckReport report = CacheImage.Check(region);
         Assert.False(report.IsCache);
-        Assert.False(report.Sound);
+        Assert.False(report.IsSound);
         Assert.NotEmpty(report.Findings);
     }
 
@@ -53,10 +53,10 @@ public class CacheImageTests
         image.AppendMany(2);
         image.Flip(image.DeviceOffset(bad) + 30);
         CacheImageStatus status = CacheImage.ReadStatus(image.Region);
-        Assert.False(status.Sound);
+        Assert.False(status.IsSound);
         Assert.Equal((2L, bad), (status.DirtyKeys, status.KeyHead));
         LogDump dump = CacheImage.ReadLog(image.Region, withKeys: true);
-        Assert.False(dump.Sound);
+        Assert.False(dump.IsSound);
         Assert.Single(dump.Ksets);
     }
 
@@ -66,7 +66,7 @@ public class CacheImageTests
         using ImageBuilder image = new();
         image.ChangeInfo((ref CacheInfo c) => c.SegmentCount = 0);
         Assert.Equal("cache info", Assert.Throws<PCacheCorruptionException>(() => CacheImage.ReadStatus(image.Region)).Structure);
-        Assert.False(CacheImage.Check(image.Region).Sound);
+        Assert.False(CacheImage.Check(image.Region).IsSound);
     }
 
     [Fact]
@@ -83,7 +83,7 @@ public class CacheImageTests
         CheckReport report = CacheImage.Check(image.Region);
         Assert.Equal(["dirty tail", "kset", "key"], report.Findings.Select(f => f.Structure));
         Assert.All(report.Findings, f => Assert.Equal(FindingSeverity.Note, f.Severity));
-        Assert.True(report.Sound);
+        Assert.True(report.IsSound);
     }
 
     [Fact]
@@ -93,7 +93,7 @@ public class CacheImageTests
         image.Append(image.Key(0), image.Key(512, flags: CacheKey.CleanFlag));
         image.SetGeneration(1, 1);
         CheckReport report = CacheImage.Check(image.Region);
-        Assert.False(report.Sound);
+        Assert.False(report.IsSound);
         Assert.Equal(FindingSeverity.Lost, Assert.Single(report.Findings).Severity);
         Assert.Equal((0L, 1L), (CacheImage.ReadStatus(image.Region).DirtyKeys, CacheImage.ReadStatus(image.Region).LostKeys));
     }
@@ -105,9 +105,9 @@ public class CacheImageTests
         image.AppendMany(1);
         image.NextSequence = 5;
         image.AppendMany(1);
-        CheckReport report = CacheImage.Check(image.Region, new CheckOptions { Linux = true });
-        Assert.True(report.Sound);
-        Assert.False(report.Linux);
+        CheckReport report = CacheImage.Check(image.Region, new CheckOptions { CheckLinux = true });
+        Assert.True(report.IsSound);
+        Assert.False(report.IsAcceptedByLinux);
         Assert.Equal(3, report.Findings.Count(f => f.Text.StartsWith("Linux doesn't take", StringComparison.Ordinal)));
     }
 
@@ -124,8 +124,8 @@ public class CacheImageTests
                 image.Flip(image.DeviceOffset(end));
             }
 
-            CheckReport report = CacheImage.Check(image.Region, new CheckOptions { Linux = true });
-            Assert.True(report.Sound);
+            CheckReport report = CacheImage.Check(image.Region, new CheckOptions { CheckLinux = true });
+            Assert.True(report.IsSound);
             Assert.Equal(reasons, report.Findings.Count(f => f.Text.StartsWith("Linux doesn't take", StringComparison.Ordinal)));
         }
     }
@@ -136,9 +136,9 @@ public class CacheImageTests
         GoldenSet golden = GoldenSet.Load("fresh");
         using TestRegion region = golden.OpenPmem(readOnly: false);
         ExtensionBlocks.Bind(region, MediaLoader.Load(region), golden.BackingBytes + 512, Guid.Empty, resizable: false);
-        CheckReport report = CacheImage.Check(region, new CheckOptions { Linux = true, BackingLengthBytes = golden.BackingBytes });
-        Assert.False(report.Sound);
-        Assert.True(report.Linux);
+        CheckReport report = CacheImage.Check(region, new CheckOptions { CheckLinux = true, BackingLengthBytes = golden.BackingBytes });
+        Assert.False(report.IsSound);
+        Assert.True(report.IsAcceptedByLinux);
     }
 
     [Fact]
@@ -149,7 +149,7 @@ public class CacheImageTests
             using ImageBuilder image = new(payloadCrc: crc);
             image.Append(image.Key(0), image.Key(512));
             image.Flip(image.DeviceOffset(new LogPosition(1, 600)));
-            Assert.Equal(!crc, CacheImage.Check(image.Region).Sound);
+            Assert.Equal(!crc, CacheImage.Check(image.Region).IsSound);
         }
     }
 
@@ -171,15 +171,15 @@ public class CacheImageTests
     {
         using ImageBuilder image = new();
         ExtensionBlocks.Bind(image.Region, image.Load(), 8192, Guid.Empty, resizable: false);
-        Assert.False(CacheImage.Check(image.Region, new CheckOptions { BackingLengthBytes = 4096 }).Sound);
+        Assert.False(CacheImage.Check(image.Region, new CheckOptions { BackingLengthBytes = 4096 }).IsSound);
         Assert.Empty(CacheImage.Check(image.Region, new CheckOptions { BackingLengthBytes = 8192 }).Findings);
         CheckReport longer = CacheImage.Check(image.Region, new CheckOptions { BackingLengthBytes = 12288 });
-        Assert.True(longer.Sound);
+        Assert.True(longer.IsSound);
         Assert.Single(longer.Findings);
 
         ExtensionBlocks.Bind(image.Region, image.Load(), 8192, Guid.Empty, resizable: true);
         Assert.Empty(CacheImage.Check(image.Region, new CheckOptions { BackingLengthBytes = 12288 }).Findings);
-        Assert.False(CacheImage.Check(image.Region, new CheckOptions { BackingLengthBytes = 4096 }).Sound);
+        Assert.False(CacheImage.Check(image.Region, new CheckOptions { BackingLengthBytes = 4096 }).IsSound);
     }
 
     [Fact]

@@ -25,12 +25,12 @@ public class GoldenInspectionTests
             _ => golden.LastDmStatus,
         };
         Assert.Equal(expected, status.DmStatus);
-        Assert.Equal(("linux", 31, 70, "writeback"), (status.Format, status.SegmentCount, status.GcPercent, status.Mode));
-        Assert.Equal(golden.Manifest.GetProperty("data_crc").GetBoolean(), status.DataCrc);
+        Assert.Equal((true, 31, 70, "writeback"), (status.IsLinuxGeometry, status.SegmentCount, status.GcThresholdPercent, status.Mode));
+        Assert.Equal(golden.Manifest.GetProperty("data_crc").GetBoolean(), status.PayloadCrc);
         Assert.Equal((Guid.Empty, string.Empty, null), (status.CacheId, status.Label, status.BackingLength));
-        Assert.True(status.Sound);
-        Assert.Equal(status.DirtyKeys == 0, status.Clean);
-        Assert.Equal(name == "fresh", status.Clean);
+        Assert.True(status.IsSound);
+        Assert.Equal(status.DirtyKeys == 0, status.IsClean);
+        Assert.Equal(name == "fresh", status.IsClean);
     }
 
     [Theory]
@@ -39,9 +39,9 @@ public class GoldenInspectionTests
     {
         GoldenSet golden = GoldenSet.Load(name);
         using TestRegion region = golden.OpenPmem();
-        CheckReport report = CacheImage.Check(region, new CheckOptions { BackingLengthBytes = golden.BackingBytes, Linux = true });
-        Assert.True(report.Sound, string.Join('\n', report.Findings));
-        Assert.True(report.Linux, string.Join('\n', report.Findings));
+        CheckReport report = CacheImage.Check(region, new CheckOptions { BackingLengthBytes = golden.BackingBytes, CheckLinux = true });
+        Assert.True(report.IsSound, string.Join('\n', report.Findings));
+        Assert.True(report.IsAcceptedByLinux, string.Join('\n', report.Findings));
         Assert.True(report.IsCache);
         Assert.All(report.Findings, f => Assert.Equal(FindingSeverity.Note, f.Severity));
 
@@ -64,16 +64,16 @@ public class GoldenInspectionTests
         foreach (KsetInfo kset in dump.Ksets)
         {
             Assert.Equal(expected, kset.Position);
-            Assert.True(kset.Barrier);
+            Assert.True(kset.IsBarrier);
             Assert.Equal(0u, kset.Sequence);
-            Assert.Equal(kset.Last, kset.NextSegment is not null);
+            Assert.Equal(kset.IsLast, kset.NextSegment is not null);
             Assert.Equal(kset.KeyCount, kset.Keys.Count);
             expected = kset.NextSegment is int next ? new LogPosition(next, 0) : new LogPosition(kset.Position.Segment, kset.Position.Offset + 24 + (40 * kset.KeyCount));
             ksets++;
             keys += kset.KeyCount;
             foreach (KeyInfo key in kset.Keys)
             {
-                if (kset.Dirty && key.Live && !key.Clean)
+                if (kset.IsDirty && key.IsLive && !key.IsClean)
                 {
                     dirty.AsSpan((int)(key.Offset / 512), (int)(key.Length / 512)).Fill(true);
                 }
@@ -96,11 +96,11 @@ public class GoldenInspectionTests
         KeyInfo key = CacheImage.ReadLog(region, withKeys: true).Ksets.First().Keys[3];
         long place = 20480 + (16L * 1024 * 1024 * key.Segment) + 12288 + key.SegmentOffset;
         region.Bytes(place, 1)[0] ^= 1;
-        CheckReport report = CacheImage.Check(region, new CheckOptions { Linux = true });
+        CheckReport report = CacheImage.Check(region, new CheckOptions { CheckLinux = true });
         Finding finding = Assert.Single(report.Findings);
         Assert.Equal((FindingSeverity.Damage, "payload", place), (finding.Severity, finding.Structure, finding.Offset));
-        Assert.False(report.Sound);
-        Assert.False(report.Linux);
+        Assert.False(report.IsSound);
+        Assert.False(report.IsAcceptedByLinux);
     }
 
     [Fact]
@@ -108,14 +108,14 @@ public class GoldenInspectionTests
     {
         GoldenSet golden = GoldenSet.Load("gc-crash");
         using TestRegion region = golden.OpenPmem(readOnly: false);
-        KeyInfo dead = CacheImage.ReadLog(region, withKeys: true).Ksets.SelectMany(k => k.Keys).First(k => !k.Live);
+        KeyInfo dead = CacheImage.ReadLog(region, withKeys: true).Ksets.SelectMany(k => k.Keys).First(k => !k.IsLive);
         region.Bytes(20480 + (16L * 1024 * 1024 * dead.Segment) + 12288 + dead.SegmentOffset, 512).Fill(0xEE);
-        CheckReport report = CacheImage.Check(region, new CheckOptions { Linux = true });
-        Assert.True(report.Sound);
-        Assert.False(report.Linux);
+        CheckReport report = CacheImage.Check(region, new CheckOptions { CheckLinux = true });
+        Assert.True(report.IsSound);
+        Assert.False(report.IsAcceptedByLinux);
         Assert.Contains(report.Findings, f => f.Text.StartsWith("Linux doesn't take", StringComparison.Ordinal));
-        Assert.True(CacheImage.Check(region).Sound);
-        Assert.Null(CacheImage.Check(region).Linux);
+        Assert.True(CacheImage.Check(region).IsSound);
+        Assert.Null(CacheImage.Check(region).IsAcceptedByLinux);
     }
 
     [Fact]
@@ -124,6 +124,6 @@ public class GoldenInspectionTests
         GoldenSet golden = GoldenSet.Load("dirty-small");
         using TestRegion region = golden.OpenPmem();
         CheckReport report = CacheImage.Check(region, new CheckOptions { BackingLengthBytes = 1 << 20 });
-        Assert.False(report.Sound);
+        Assert.False(report.IsSound);
     }
 }

@@ -47,8 +47,8 @@ public class LiveImageTests
 
             checks++;
             CheckReport report = CacheImage.Check(region, new CheckOptions { BackingLengthBytes = BackingBytes });
-            found.UnionWith(report.Sound ? [] : report.Findings.Where(f => f.Severity != FindingSeverity.Note).Select(f => f.Structure + ": " + f.Text));
-            damaged += report.Sound ? 0 : 1;
+            found.UnionWith(report.IsSound ? [] : report.Findings.Where(f => f.Severity != FindingSeverity.Note).Select(f => f.Structure + ": " + f.Text));
+            damaged += report.IsSound ? 0 : 1;
         };
         byte[] data = new byte[4096];
         for (int i = 0; i < 4000; i++)

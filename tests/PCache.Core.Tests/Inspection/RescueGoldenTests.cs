@@ -33,10 +33,10 @@ public sealed class RescueGoldenTests
         GoldenSet set = GoldenSet.Load(name);
         using TestRegion region = set.OpenPmem();
         RescueImage rescue = CacheRescue.Open(region);
-        Assert.True(rescue.Sound, string.Join('\n', rescue.Findings));
+        Assert.True(rescue.IsSound, string.Join('\n', rescue.Findings));
         Assert.Empty(rescue.Holes);
         Assert.All(rescue.Extents, extent => Assert.Equal(RescueState.Sound, extent.State));
-        Assert.Equal("linux", rescue.Format);
+        Assert.True(rescue.IsLinuxGeometry);
         AssertContent(set, rescue);
     }
 
@@ -52,7 +52,7 @@ public sealed class RescueGoldenTests
         }
 
         RescueImage rescue = CacheRescue.Open(region);
-        Assert.False(rescue.Sound);
+        Assert.False(rescue.IsSound);
         Assert.Equal(MediaConstants.LinuxSegmentSize, rescue.SegmentSizeBytes);
         Assert.DoesNotContain(rescue.Extents, extent => extent.IsDirty && extent.State != RescueState.Sound);
         AssertContent(set, rescue);

@@ -50,7 +50,7 @@ public sealed class RescueMutationTests
     {
         // Ksets behind the last whole one leave no trace when they are gone.
         int lastWhole = Array.FindLastIndex(model.Ksets, kset => mutated.IsWhole(model.PlaceOf(kset)));
-        int lostLink = Array.FindIndex(model.Ksets, kset => !mutated.IsWhole(model.PlaceOf(kset)) && (kset.Last || LooksLikeTheEnd(model, mutated, kset)));
+        int lostLink = Array.FindIndex(model.Ksets, kset => !mutated.IsWhole(model.PlaceOf(kset)) && (kset.IsLast || LooksLikeTheEnd(model, mutated, kset)));
         if (!numbered && lostLink >= 0)
         {
             lastWhole = Array.FindLastIndex(model.Ksets, lostLink, kset => mutated.IsWhole(model.PlaceOf(kset))); // without numbers a zeroed link or header is an orderly end
@@ -98,7 +98,7 @@ public sealed class RescueMutationTests
 
         for (int number = 0; number < dirty.Length && !looksNew; number++)
         {
-            if (model.NewestKey[number] is not (int kset, KeyInfo key) || !key.Live || !model.Ksets[kset].Dirty || key.Clean || !mutated.IsWhole(model.PlaceOf(model.Ksets[kset])) || !mutated.IsWhole(model.PlaceOf(in key)))
+            if (model.NewestKey[number] is not (int kset, KeyInfo key) || !key.IsLive || !model.Ksets[kset].IsDirty || key.IsClean || !mutated.IsWhole(model.PlaceOf(model.Ksets[kset])) || !mutated.IsWhole(model.PlaceOf(in key)))
             {
                 continue;
             }

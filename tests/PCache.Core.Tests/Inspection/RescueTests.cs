@@ -12,7 +12,7 @@ public sealed class RescueTests
     {
         using ImageBuilder image = Make();
         RescueImage rescue = CacheRescue.Open(image.Region);
-        Assert.True(rescue.Sound, Text(rescue));
+        Assert.True(rescue.IsSound, Text(rescue));
         Assert.Equal([(0L, 512L, RescueState.Sound), (512, 512, RescueState.Sound), (1024, 512, RescueState.Sound)], Ranges(rescue));
         Assert.Equal((byte)13, First(rescue, 512));
     }
@@ -52,7 +52,7 @@ public sealed class RescueTests
         region.Bytes(4096, 4096).Clear();
         RescueImage rescue = CacheRescue.Open(region);
         Assert.Equal((segmentSize, segments), (rescue.SegmentSizeBytes, rescue.SegmentCount));
-        Assert.False(rescue.Sound);
+        Assert.False(rescue.IsSound);
         Assert.Equal(1 << 20, CacheRescue.Open(region, new RescueOptions { SegmentSizeBytes = 1 << 20 }).SegmentSizeBytes);
     }
 
@@ -138,9 +138,9 @@ public sealed class RescueTests
         image.SetGeneration(2, 1);
         image.Region.Bytes(image.DeviceOffset(new LogPosition(2, 0)), 512).Fill(0xEE);
         RescueImage rescue = CacheRescue.Open(image.Region);
-        Assert.True(rescue.Sound, Text(rescue));
+        Assert.True(rescue.IsSound, Text(rescue));
         Assert.Equal([(512L, 512L, RescueState.Sound)], Ranges(rescue));
-        Assert.False(CacheImage.Check(image.Region, new CheckOptions { Linux = true }).Linux);
+        Assert.False(CacheImage.Check(image.Region, new CheckOptions { CheckLinux = true }).IsAcceptedByLinux);
 
         // Nor where the dirty tail is lost: older data doesn't go over what was written back.
         image.Region.Bytes(MediaConstants.DirtyTailOffset, 32).Fill(0xEE);
@@ -158,7 +158,7 @@ public sealed class RescueTests
         RescueImage rescue = CacheRescue.Open(image.Region);
         Assert.Empty(rescue.Extents);
         Assert.Equal(3 * 512, rescue.Lost.Sum(range => range.LengthBytes));
-        Assert.False(rescue.Sound);
+        Assert.False(rescue.IsSound);
     }
 
     [Theory]

@@ -15,13 +15,13 @@ internal static class ImageChecks
     /// <summary>Nothing is wrong; except for payload where a test has damaged some.</summary>
     public static void AssertSound(PmemRegion region, bool linux = false, bool damagedPayload = false)
     {
-        CheckReport report = CacheImage.Check(region, new CheckOptions { Linux = linux });
+        CheckReport report = CacheImage.Check(region, new CheckOptions { CheckLinux = linux });
         string findings = string.Join(Environment.NewLine, report.Findings.Take(8));
         Assert.True(report.IsCache, findings);
-        Assert.True(report.Sound || (damagedPayload && report.Findings.All(f => f.Severity == FindingSeverity.Note || f.Structure == "payload")), findings);
+        Assert.True(report.IsSound || (damagedPayload && report.Findings.All(f => f.Severity == FindingSeverity.Note || f.Structure == "payload")), findings);
         if (linux)
         {
-            Assert.True(report.Linux == true, findings);
+            Assert.True(report.IsAcceptedByLinux == true, findings);
         }
     }
 }

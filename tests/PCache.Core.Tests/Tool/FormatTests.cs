@@ -20,13 +20,13 @@ public sealed class FormatTests : IDisposable
         Assert.Empty(run.Error);
         Assert.Equal(1 << 20, new FileInfo(cache).Length);
         CacheImageStatus status = Status(cache);
-        Assert.Equal("compact", status.Format);
+        Assert.False(status.IsLinuxGeometry);
         Assert.Equal(15, status.SegmentCount);
-        Assert.Equal(40, status.GcPercent);
-        Assert.True(status.DataCrc);
+        Assert.Equal(40, status.GcThresholdPercent);
+        Assert.True(status.PayloadCrc);
         Assert.Equal("scratch \u20AC", status.Label);
         Assert.NotEqual(Guid.Empty, status.CacheId);
-        Assert.True(status.Sound && status.Clean);
+        Assert.True(status.IsSound && status.IsClean);
     }
 
     [Fact]
@@ -36,10 +36,10 @@ public sealed class FormatTests : IDisposable
         ToolRun run = ToolRun.Run("format", cache, "--size", "80M").Expect(0);
         Assert.Contains("under 512M", run.Out, StringComparison.Ordinal);
         CacheImageStatus status = Status(cache);
-        Assert.Equal("linux", status.Format);
+        Assert.True(status.IsLinuxGeometry);
         Assert.Equal(4, status.SegmentCount);
-        Assert.Equal(70, status.GcPercent);
-        Assert.False(status.DataCrc);
+        Assert.Equal(70, status.GcThresholdPercent);
+        Assert.False(status.PayloadCrc);
         Assert.Empty(status.Label);
     }
 
@@ -62,7 +62,7 @@ public sealed class FormatTests : IDisposable
         string cache = _directory.Zeros("c", length);
         ToolRun.Run("format", cache, "--size", "1M", "--segment-size", "64K").Expect(0);
         Assert.Equal(1 << 20, new FileInfo(cache).Length);
-        Assert.True(Status(cache).Sound);
+        Assert.True(Status(cache).IsSound);
     }
 
     [Theory]
@@ -80,7 +80,7 @@ public sealed class FormatTests : IDisposable
         ToolRun.Run("format", cache, "--size", "2M", "--segment-size", "64K").ExpectError(3, "--force");
         Assert.Equal(before, _directory.Print("c"));
         ToolRun.Run("format", cache, "--size", "2M", "--segment-size", "64K", "--force").Expect(0);
-        Assert.True(Status(cache).Sound);
+        Assert.True(Status(cache).IsSound);
         ToolRun.Run("format", cache, "--size", "2M", "--segment-size", "64K").ExpectError(3, "--force");
     }
 
@@ -123,18 +123,18 @@ public sealed class FormatTests : IDisposable
         ToolRun run = ToolRun.Run("set", cache, "--gc-percent", "0", "--label", "mail").Expect(0);
         Assert.Contains("mail", run.Out, StringComparison.Ordinal);
         CacheImageStatus after = Status(cache);
-        Assert.Equal(0, after.GcPercent);
+        Assert.Equal(0, after.GcThresholdPercent);
         Assert.Equal("mail", after.Label);
         Assert.Equal(before.CacheId, after.CacheId);
         for (int percent = 1; percent <= 90; percent += 30)
         {
             ToolRun.Run("set", cache, "--gc-percent", percent.ToString(System.Globalization.CultureInfo.InvariantCulture)).Expect(0);
-            Assert.Equal(percent, Status(cache).GcPercent);
+            Assert.Equal(percent, Status(cache).GcThresholdPercent);
         }
 
         ToolRun.Run("set", cache, "--label", "").Expect(0);
         Assert.Empty(Status(cache).Label);
-        Assert.True(Status(cache).Sound);
+        Assert.True(Status(cache).IsSound);
         ToolRun.Run("set", cache).ExpectError(2, "--label");
     }
 

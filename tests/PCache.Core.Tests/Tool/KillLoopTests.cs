@@ -145,7 +145,7 @@ public sealed class KillLoopTests : IDisposable
     {
         using PmemRegion region = PmemFile.Open(cachePath, new PmemFileOptions { ReadOnly = true });
         CheckReport report = CacheImage.Check(region, null);
-        Assert.True(report.Sound, $"{when}: {string.Join("; ", report.Findings)}");
+        Assert.True(report.IsSound, $"{when}: {string.Join("; ", report.Findings)}");
     }
 
     private static void AssertHolds(VerifyResult result, string when) =>
