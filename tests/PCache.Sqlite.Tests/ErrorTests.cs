@@ -1,7 +1,7 @@
 using Dapper;
 using Microsoft.Data.Sqlite;
-using PCache.Sqlite.Native;
 using PCache.Core;
+using PCache.Sqlite.Native;
 using PCache.Sqlite.Tests.Support;
 using PCache.Testing;
 
