@@ -134,12 +134,22 @@ internal sealed class BackingFingerprint
     }
 
     /// <summary>The blocks whose content isn't what the record says, in order; of a group of samples all of them. Empty: no difference.</summary>
-    public IReadOnlyList<DeviceRange> Differences(in FingerprintRecord record)
+    /// <param name="record">What the blocks held.</param>
+    /// <param name="mayDiffer">Blocks that may have changed all the same: no difference, nor is a group of samples with such a block; null: none.</param>
+    public IReadOnlyList<DeviceRange> Differences(in FingerprintRecord record, Func<DeviceRange, bool>? mayDiffer = null)
     {
         var numbers = new SortedSet<long>();
+        bool[] isExempt = new bool[Groups];
+        bool anyExempt = false;
+        for (int i = 0; i < _samples.Length && mayDiffer is not null; i++)
+        {
+            isExempt[i % Groups] |= mayDiffer(RangeOf(_samples[i]));
+            anyExempt |= isExempt[i % Groups];
+        }
+
         for (int i = 0; i < _samples.Length; i++)
         {
-            if (!_groupUnread[i % Groups] && record.Groups[i % Groups] != Fold(_groupCrcs[i % Groups]))
+            if (!_groupUnread[i % Groups] && !isExempt[i % Groups] && record.Groups[i % Groups] != Fold(_groupCrcs[i % Groups]))
             {
                 numbers.Add(_samples[i]);
             }
@@ -147,13 +157,19 @@ internal sealed class BackingFingerprint
 
         for (int i = 0; i < _recent.Length; i++)
         {
+            if (mayDiffer is not null && mayDiffer(RangeOf(_recent[i])))
+            {
+                anyExempt = true;
+                continue;
+            }
+
             if (!_recentUnread[i] && (ushort)record.Recent[i] != Fold(_recentCrcs[i]))
             {
                 numbers.Add(_recent[i]);
             }
         }
 
-        if (numbers.Count == 0 && UnreadBlocks == 0 && record.Crc != Total())
+        if (numbers.Count == 0 && !anyExempt && UnreadBlocks == 0 && record.Crc != Total())
         {
             // One change in 65,536 leaves the short checksums as they were; which block it is isn't known then.
             numbers.UnionWith(_samples);

@@ -105,6 +105,12 @@ public sealed partial class RescueImage
     /// <summary>UUID of the cache; <see cref="Guid.Empty"/> if there is none.</summary>
     public Guid CacheId => _layout.Extension?.CacheId.ToGuid() ?? Guid.Empty;
 
+    /// <summary>The extension block; null: there is none that can be read.</summary>
+    internal ExtensionBlock? Extension => _layout.Extension;
+
+    /// <summary>Replicas of the extension block.</summary>
+    internal ReplicaState ExtensionReplicas => _layout.ExtensionReplicas;
+
     /// <summary>The extents of the device that the log names, clean ones too.</summary>
     public IReadOnlyList<RescueExtent> Extents => _extents;
 

@@ -48,6 +48,9 @@ internal sealed class RescueLayout
 
     public ExtensionBlock? Extension { get; private set; }
 
+    /// <summary>Replicas of the extension block.</summary>
+    public ReplicaState ExtensionReplicas { get; private set; }
+
     /// <summary>Loads what there is.</summary>
     /// <exception cref="PCacheNotFormattedException">Nothing on the region looks like a cache.</exception>
     public static RescueLayout Load(PmemRegion region, FindingList findings, int? segmentSize)
@@ -63,7 +66,8 @@ internal sealed class RescueLayout
         layout.LoadChain();
         layout.KeyTail = layout.LoadTail("key tail", "key-tail", MediaConstants.KeyTailOffset);
         layout.DirtyTail = layout.LoadTail("dirty tail", "dirty-tail", MediaConstants.DirtyTailOffset);
-        ExtensionBlocks.Read(region, out ExtensionBlock? extension, out _);
+        ExtensionBlocks.Read(region, out ExtensionBlock? extension, out ReplicaState replicas);
+        layout.ExtensionReplicas = replicas;
         layout.Extension = extension is { BackingLength: <= long.MaxValue } ? extension : null;
         return layout;
     }

@@ -85,6 +85,11 @@ internal static class ReadCommand
             using var bar = new OpenProgressBar(context);
             device = CacheFiles.OpenDevice(request.Cache, request.Backing, new PCacheOptions { ReadOnly = true, RebindBacking = request.AnyBacking, OpenProgress = bar });
         }
+        catch (ToolException failure) when (failure.InnerException is PCacheBackingMismatchException mismatch)
+        {
+            throw ToolException.Refused(
+                $"{request.Cache}: {ErrorReport.FirstSentence(mismatch)} Give the backing that the cache belongs to, or read in front of this one with --any-backing.", mismatch);
+        }
         catch (ToolException failure) when (RescueFiles.MayHelp(failure))
         {
             return RunRescued(context, request, failure, cancellation);
@@ -114,9 +119,9 @@ internal static class ReadCommand
     {
         using RescueFiles files = RescueFiles.OpenInsteadOf(context, request.Cache, failure, request.SegmentSize);
         using IBlockDevice backing = CacheFiles.OpenBacking(request.Backing, readOnly: true);
-        if (!request.AnyBacking && files.Image.BackingLength is long bound && backing.Length < bound)
+        if (!request.AnyBacking && RescueBacking.FindMismatch(files.Image, backing, cancellation) is string mismatch)
         {
-            throw ToolException.Refused($"{request.Cache}: The cache is bound to a backing of {bound} bytes, this one has {backing.Length}. Give the backing that the cache belongs to, or consent to this one with --any-backing.");
+            throw ToolException.Refused($"{request.Cache}: The cache {mismatch}. Give the backing that the cache belongs to, or consent to this one with --any-backing.");
         }
 
         long length = LengthOf(request, backing.Length);

@@ -66,7 +66,14 @@ internal static class WritebackCommand
         {
             using (var bar = new ProgressBar(context, "writing back"))
             {
-                await device.DrainAsync(new DirectProgress<DrainProgress>(p => bar.Report(p.WrittenBytes, p.WrittenBytes + p.RemainingBytes)), cancellation).ConfigureAwait(false);
+                try
+                {
+                    await device.DrainAsync(new DirectProgress<DrainProgress>(p => bar.Report(p.WrittenBytes, p.WrittenBytes + p.RemainingBytes)), cancellation).ConfigureAwait(false);
+                }
+                catch (PCacheDamagedDataException)
+                {
+                    // Everything else is on the backing; the ranges are listed below.
+                }
             }
 
             PCacheStatus status = device.GetStatus();
@@ -124,9 +131,9 @@ internal static class WritebackCommand
         }
 
         using IBlockDevice backing = CacheFiles.OpenBacking(request.Backing, readOnly: false);
-        if (!request.AnyBacking && image.BackingLength is long bound && backing.Length < bound)
+        if (!request.AnyBacking && RescueBacking.FindMismatch(image, backing, cancellation) is string mismatch)
         {
-            throw ToolException.Refused($"{request.Cache}: The cache is bound to a backing of {bound} bytes, this one has {backing.Length}. Give the backing that the cache belongs to, or consent to this one with --any-backing.");
+            throw ToolException.Refused($"{request.Cache}: The cache {mismatch}. Give the backing that the cache belongs to, or consent to this one with --any-backing.");
         }
 
         if (image.Lost.Count > 0 && !request.AcceptLost)

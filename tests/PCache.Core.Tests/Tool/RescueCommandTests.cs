@@ -138,6 +138,43 @@ public sealed class RescueCommandTests : IDisposable
         Rig.AssertSame(expected, File.ReadAllBytes(_directory["O"]), "all, read");
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_rescue_does_not_write_to_another_backing_without_consent(bool isLonger)
+    {
+        Destroy(MediaConstants.SuperblockOffset, 4096);
+        _directory.Write("D", SectorPattern.Make(0, isLonger ? (Length / 512) + 8 : Length / 512, 77));
+        var other = _directory.Print("D");
+        Run("writeback C D --rescue").ExpectError(3, "--any-backing");
+        Run("read C D --output O").ExpectError(3, "--any-backing");
+        Assert.False(File.Exists(_directory["O"]));
+        Assert.Equal(other, _directory.Print("D"));
+        Run("writeback C D --rescue --any-backing").Expect(1);
+        Assert.NotEqual(other, _directory.Print("D"));
+
+        // What a rescue has written itself isn't held against the backing.
+        Run("writeback C B --rescue").Expect(1);
+        Run("writeback C B --rescue").Expect(1);
+        Run("read C B --output O").Expect(1);
+        Rig.AssertSame(_content, File.ReadAllBytes(_directory["O"]), "the output");
+    }
+
+    [Fact]
+    public void A_writeback_around_damaged_payload_tells_what_it_did()
+    {
+        JsonElement extent = Run("export C --output E --json").Expect(0).Json().GetProperty("extents").EnumerateArray().First(one => one.GetProperty("offset").GetInt64() == 100 * 512);
+        Destroy(extent.GetProperty("cacheOffset").GetInt64(), 8);
+        ToolRun run = Run("writeback C B --json").Expect(1);
+        JsonElement damaged = Assert.Single(run.Json().GetProperty("damaged").EnumerateArray());
+        Assert.Equal(100 * 512, damaged.GetProperty("offset").GetInt64());
+        Assert.Equal(3 * 512, damaged.GetProperty("length").GetInt64());
+        Assert.False(run.Json().GetProperty("clean").GetBoolean());
+        Assert.Equal(3 * 512, run.Json().GetProperty("dirtyBytes").GetInt64());
+        Assert.Contains("damaged: bytes 51200..52735", run.Error, StringComparison.Ordinal);
+        Assert.Contains("1536 bytes remain dirty", Run("writeback C B").Expect(1).Out, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Findings_have_codes_and_advice()
     {
@@ -183,11 +220,11 @@ public sealed class RescueCommandTests : IDisposable
         ToolRun.RunWithInput(bytes, "write", _directory["C"], _directory["B"], "--input", "-", "--offset", $"{sector * 512}").Expect(0);
     }
 
-    private void Destroy(long offset, int length)
+    private void Destroy(long offset, int length, byte with = 0xEE)
     {
         using var file = new FileStream(_directory["C"], FileMode.Open);
         file.Position = offset;
-        file.Write(Enumerable.Repeat((byte)0xEE, length).ToArray());
+        file.Write(Enumerable.Repeat(with, length).ToArray());
     }
 
     private ToolRun Run(string line) => ToolRun.Run(
