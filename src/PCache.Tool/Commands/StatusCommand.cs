@@ -80,6 +80,12 @@ internal static class StatusCommand
     {
         using PmemRegion region = CacheFiles.OpenRegion(path, readOnly: true);
         CacheImageStatus status = CacheFiles.Naming(path, () => CacheImage.ReadStatus(region));
+        if (status.Findings.FirstOrDefault(finding => finding.Severity == FindingSeverity.Damage) is { } damage)
+        {
+            // What a damaged log seems to say, such as that all is clean, isn't to be trusted.
+            throw ToolException.Damage($"{path}: {damage.Text}", new PCacheCorruptionException(damage.Text));
+        }
+
         if (json)
         {
             JsonOutput.WriteObject(context.Out, writer => Write(writer, status));

@@ -176,6 +176,21 @@ public sealed class RescueCommandTests : IDisposable
     }
 
     [Fact]
+    public void Status_does_not_call_a_cache_clean_whose_log_has_a_hole()
+    {
+        Run("writeback C B").Expect(0);
+        Write(4, 200, 1);
+        Write(5, 300, 1);
+        JsonElement kset = Run("dump C --json").Expect(0).Json().GetProperty("ksets").EnumerateArray().First(one => one.GetProperty("dirty").GetBoolean());
+        int offset = int.Parse(kset.GetProperty("position").GetString()!.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture);
+        Destroy(MediaConstants.SegmentsOffset + MediaConstants.SegmentDataOffset + offset, 40);
+        ToolRun run = Run("status C --json").Expect(1);
+        Assert.False(run.Json().GetProperty("clean").GetBoolean());
+        Assert.Equal(1, run.Json().GetProperty("rescue").GetProperty("holes").GetInt32());
+        Assert.DoesNotContain("clean", Run("status C").Expect(1).Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Findings_have_codes_and_advice()
     {
         Destroy(MediaConstants.DirtyTailOffset, 32);
