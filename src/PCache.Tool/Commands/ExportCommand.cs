@@ -105,10 +105,11 @@ internal static class ExportCommand
 
     private static long WriteOutput(ToolContext context, RescueImage image, RescueExtent[] extents, string path, CancellationToken cancellation)
     {
+        // A file that can't be opened isn't ours: it stays.
+        using var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None, 0);
         bool done = false;
         try
         {
-            using var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None, 0);
             long total = extents.Sum(extent => extent.LengthBytes);
             long end = extents.Length == 0 ? 0 : extents[^1].End;
             file.SetLength(Math.Max(end, image.BackingLength ?? 0));

@@ -191,6 +191,18 @@ public sealed class RescueCommandTests : IDisposable
     }
 
     [Fact]
+    public void An_export_leaves_a_file_that_it_can_not_open()
+    {
+        _directory.Write("E", [1, 2, 3]);
+        using (File.Open(_directory["E"], FileMode.Open, FileAccess.ReadWrite, FileShare.None))
+        {
+            Run("export C --output E --force").ExpectError(3);
+        }
+
+        Assert.Equal([1, 2, 3], File.ReadAllBytes(_directory["E"]));
+    }
+
+    [Fact]
     public void Findings_have_codes_and_advice()
     {
         Destroy(MediaConstants.DirtyTailOffset, 32);
