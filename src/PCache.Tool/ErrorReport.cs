@@ -13,7 +13,7 @@ internal static class ErrorReport
         {
             ToolException tool => (tool.ExitCode, tool.Message),
             // The library's advice is for programmers; here is the command's instead.
-            PCacheNotFormattedException => (ExitCode.Refused, FirstSentence(exception) + " Use 'pcache format' on it only if nothing that it holds is needed."),
+            PCacheNotFormattedException => (ExitCode.Refused, FirstSentence(exception) + " If it held a cache, see with 'pcache check' what can be rescued; use 'pcache format' on it only if nothing that it holds is needed."),
             PCacheBackingMismatchException => (ExitCode.Refused, FirstSentence(exception) + " Give the backing that the cache belongs to, or bind this one with 'pcache bind --force'."),
             PCacheLostWritesException => (ExitCode.Refused, FirstSentence(exception) + " Save the rest with 'pcache read', or go on without them with 'pcache writeback --accept-lost'."),
             PCacheInUseException => (ExitCode.Refused, FirstSentence(exception) + " Close the program that uses it, then try again."),

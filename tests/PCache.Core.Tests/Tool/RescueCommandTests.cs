@@ -203,6 +203,18 @@ public sealed class RescueCommandTests : IDisposable
     }
 
     [Fact]
+    public void Errors_name_the_way_on_that_their_command_has()
+    {
+        byte[] changed = File.ReadAllBytes(_directory["B"]);
+        changed[^1] ^= 1;
+        changed[0] ^= 1;
+        _directory.Write("B", changed);
+        Run("read C B --output O").ExpectError(3, "--any-backing");
+        Destroy(MediaConstants.SuperblockOffset, 4096, 0);
+        Run("set C --label x").ExpectError(3, "pcache check");
+    }
+
+    [Fact]
     public void Findings_have_codes_and_advice()
     {
         Destroy(MediaConstants.DirtyTailOffset, 32);
