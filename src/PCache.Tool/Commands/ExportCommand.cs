@@ -61,6 +61,12 @@ internal static class ExportCommand
         using RescueFiles files = RescueFiles.Open(context, cachePath, segmentSize);
         RescueImage image = files.Image;
         RescueExtent[] extents = [.. image.Extents.Where(extent => all || extent.IsDirty)];
+        if (listPath is not null && !CacheFiles.IsDevice(listPath))
+        {
+            // Whether it can be written is found out now, and an older list doesn't stay beside a newer export.
+            File.WriteAllBytes(listPath, []);
+        }
+
         long written = WriteOutput(context, image, extents, outputPath, cancellation);
         if (listPath is not null)
         {

@@ -203,6 +203,20 @@ public sealed class RescueCommandTests : IDisposable
     }
 
     [Fact]
+    public void An_export_never_stands_beside_the_list_of_an_older_one()
+    {
+        Run("export C --output E --list N/L").ExpectError(3);
+        Assert.False(File.Exists(_directory["E"]));
+        Run("export C --output E --list L").Expect(0);
+        using (File.Open(_directory["E"], FileMode.Open, FileAccess.ReadWrite, FileShare.None))
+        {
+            Run("export C --output E --list L --force").ExpectError(3);
+        }
+
+        Run("apply E B --list L").ExpectError(3, "isn't a list");
+    }
+
+    [Fact]
     public void Errors_name_the_way_on_that_their_command_has()
     {
         byte[] changed = File.ReadAllBytes(_directory["B"]);
