@@ -50,7 +50,7 @@ internal static class PCacheCommand
     {
         var root = new RootCommand(
             "Persistent write-back cache on memory in front of a slow backing: makes, inspects, checks, reads, writes, drains and measures cache files.\n\n"
-            + "Exit codes: 0 done and sound; 1 damage, lost writes or violations found; 2 wrong usage; 3 refused before doing anything.");
+            + "Exit codes: 0 done and sound; 1 damage, lost writes or violations found; 2 wrong usage; 3 refused before doing anything; 130 interrupted.");
         root.Add(DemoCommand.Build(context));
         root.Add(FormatCommand.Build(context));
         root.Add(StatusCommand.Build(context));
@@ -74,7 +74,9 @@ internal static class PCacheCommand
     private static void WriteParseErrors(ParseResult parse, ToolContext context)
     {
         // One message is enough to act on; a wrong word often causes a second one about what is then missing.
-        string message = parse.Errors[0].Message;
+        string message = parse.CommandResult.Command is RootCommand && parse.UnmatchedTokens.Count > 0
+            ? $"'{parse.UnmatchedTokens[0]}' is neither a command nor an option."
+            : parse.Errors[0].Message;
         string path = parse.CommandResult.Command is RootCommand ? "pcache" : "pcache " + parse.CommandResult.Command.Name;
         context.Error.WriteLine("error: " + ErrorReport.OneLine(message) + $" Run '{path} --help' for usage and examples.");
     }

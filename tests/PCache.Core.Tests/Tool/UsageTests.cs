@@ -9,6 +9,9 @@ public class UsageTests
     public static TheoryData<string> VisibleCommands() => [.. Names()];
 
     [Fact]
+    public void A_word_that_is_no_command_is_named() => ToolRun.Run("nope").ExpectError(2, "'nope'");
+
+    [Fact]
     public void Commands_are_those_of_the_design() => Assert.Equal(
         ["apply", "bench", "bind", "check", "demo", "dump", "export", "format", "read", "set", "status", "torture", "write", "writeback"],
         Names().Order());
