@@ -68,9 +68,9 @@ public sealed class PCacheVfsRegistration : IDisposable
     /// <summary>Unregisters the VFS: no connection can be opened with it any more. Those that are open go on working until they are closed.</summary>
     public void Dispose() => _vfs.Unregister();
 
-    private static string FullPath(string path)
+    private string FullPath(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return Path.GetFullPath(path);
+        return _vfs.Default.FullPath(path);
     }
 }

@@ -30,6 +30,21 @@ internal sealed unsafe class DefaultVfs(NativeVfs* vfs)
         }
     }
 
+    /// <summary>The path by which SQLite knows a file: absolute, without links. What it can't resolve, only absolute.</summary>
+    public string FullPath(string path)
+    {
+        var full = new byte[vfs->MaxPathBytes + 1];
+        fixed (byte* name = Encoding.UTF8.GetBytes(path + '\0'))
+        {
+            fixed (byte* result = full)
+            {
+                return (vfs->FullPathname(vfs, name, vfs->MaxPathBytes, result) & 0xFF) == SqliteCode.Ok
+                    ? Encoding.UTF8.GetString(full.AsSpan(0, full.AsSpan().IndexOf((byte)0)))
+                    : Path.GetFullPath(path);
+            }
+        }
+    }
+
     public int Delete(byte* name, int syncFolder) => vfs->Delete(vfs, name, syncFolder);
 
     public int Access(byte* name, int flags, int* result) => vfs->Access(vfs, name, flags, result);

@@ -15,7 +15,7 @@ internal unsafe struct NativeVfs
     public delegate* unmanaged[Cdecl]<NativeVfs*, byte*, NativeFile*, int, int*, int> Open;
     public delegate* unmanaged[Cdecl]<NativeVfs*, byte*, int, int> Delete;
     public delegate* unmanaged[Cdecl]<NativeVfs*, byte*, int, int*, int> Access;
-    public nint FullPathname;
+    public delegate* unmanaged[Cdecl]<NativeVfs*, byte*, int, byte*, int> FullPathname;
     public nint DlOpen;
     public nint DlError;
     public nint DlSym;
