@@ -16,6 +16,7 @@ namespace PCache.Sqlite.Databases;
 /// process with this VFS is in between. It is given up last.</item>
 /// <item>A cache file appears under its name only when it is whole.</item>
 /// <item>A cache without dirty data is never used again: plain SQLite may have changed the database since. It is made anew.</item>
+/// <item>Who can't read the database can't read its cache.</item>
 /// <item>A cache whose database is gone isn't used for a new one of that name.</item>
 /// </list>
 /// </remarks>
@@ -98,6 +99,7 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, DefaultVfs de
         {
             using (PmemRegion region = PmemFile.Create(newPath, options.CacheLengthBytes, options.Region))
             {
+                FileModes.Copy(path, newPath);
                 PCacheDevice.Create(region, backing, CacheOptions(path)).Dispose();
             }
 

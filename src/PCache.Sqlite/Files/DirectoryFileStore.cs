@@ -53,7 +53,17 @@ internal sealed class DirectoryFileStore : IFileStore
     {
         lock (_opening)
         {
-            _handles[(int)slot] ??= Open(slot, FileMode.OpenOrCreate);
+            if (_handles[(int)slot] is null)
+            {
+                bool isNew = slot != FileSlot.Main && !File.Exists(PathOf(slot));
+                SafeFileHandle handle = Open(slot, FileMode.OpenOrCreate);
+                if (isNew && File.Exists(_path))
+                {
+                    FileModes.Copy(_path, PathOf(slot));
+                }
+
+                Volatile.Write(ref _handles[(int)slot], handle);
+            }
         }
     }
 
