@@ -37,7 +37,16 @@ internal sealed class Database(string path, IDatabaseFiles files, PCacheDevice? 
     {
         if (Device is not null && !IsReadOnly)
         {
-            Files.Sync(FileSlot.Main);
+            try
+            {
+                Files.Sync(FileSlot.Main);
+            }
+            catch (PCacheFullException)
+            {
+                Device.Drain(null, cancellationToken); // makes room for the table
+                Files.Sync(FileSlot.Main);
+            }
+
             Device.Drain(null, cancellationToken);
         }
     }
@@ -49,10 +58,13 @@ internal sealed class Database(string path, IDatabaseFiles files, PCacheDevice? 
         bool drained = false;
         if (!IsReadOnly)
         {
-            Try(() => Files.Sync(FileSlot.Main), ref failure);
-            if (Device is not null && drainOnClose && failure is null)
+            if (Device is null || !drainOnClose)
             {
-                Try(() => Device.Drain(), ref failure);
+                Try(() => Files.Sync(FileSlot.Main), ref failure);
+            }
+            else
+            {
+                Try(() => Drain(), ref failure);
                 drained = failure is null && Device.GetStatus() is { IsClean: true, IsDegraded: false };
             }
         }
