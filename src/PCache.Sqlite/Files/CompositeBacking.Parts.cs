@@ -10,7 +10,7 @@ internal sealed partial class CompositeBacking
         if (offset < FileTable.LengthBytes)
         {
             Span<byte> sector = stackalloc byte[FileTable.LengthBytes];
-            ReadTable().Encode(sector);
+            ReadTable(sector);
             int length = Math.Min(buffer.Length, FileTable.LengthBytes - (int)offset);
             sector.Slice((int)offset, length).CopyTo(buffer);
             return length;
@@ -36,7 +36,7 @@ internal sealed partial class CompositeBacking
         return part.Length;
     }
 
-    private FileTable ReadTable()
+    private void ReadTable(Span<byte> sector)
     {
         _shape.EnterReadLock();
         try
@@ -48,7 +48,12 @@ internal sealed partial class CompositeBacking
                 table = table.With(slot, store.Exists(slot) ? new FileState(true, store.GetLength(slot)) : FileState.Missing);
             }
 
-            return table;
+            table.Encode(sector);
+            for (int i = 0; i < FileSlots.Count; i++)
+            {
+                int length = (int)Math.Min(FileTable.HeadBytes, table[(FileSlot)i].Length);
+                _ = store.Read((FileSlot)i, 0, sector.Slice(FileTable.HeadsOffset + (i * FileTable.HeadBytes), length));
+            }
         }
         finally
         {

@@ -8,7 +8,7 @@ namespace PCache.Sqlite.Files;
 /// <remarks>
 /// Keeps true:
 /// <list type="bullet">
-/// <item>Reading the table's sector shows the files as they are; writing it makes them so: names and exact lengths.</item>
+/// <item>Reading the table's sector shows the files as they are, and their headers behind it; writing it makes them so: names and exact lengths.</item>
 /// <item>What isn't in a file reads as zeros. Writing data behind a file's end lengthens it, up to the end of a sector; a missing file is made first. The table that
 /// is written after that trims it.</item>
 /// <item>A flush makes content, lengths and names durable, except that a file may have zeros up to the end of its last sector after a power cut. A failed one leaves

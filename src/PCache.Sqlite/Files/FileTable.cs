@@ -12,6 +12,12 @@ internal readonly record struct FileTable(FileState Main, FileState Journal, Fil
     /// <summary>Length of the encoded table in bytes: one sector.</summary>
     public const int LengthBytes = 512;
 
+    /// <summary>Behind the table, where the plain files are read: the first bytes of each file, its header. For the cache's fingerprint only; what is written there is ignored.</summary>
+    public const int HeadsOffset = 64;
+
+    /// <summary>Length in bytes of each head: that of a database's header.</summary>
+    public const int HeadBytes = 100;
+
     private const ulong Magic = 0x3142415451534350; // "PCSQTAB1"
     private const int EntryBytes = 16;
 
