@@ -8,6 +8,11 @@ namespace PCache.Sqlite.Databases;
 /// <summary>What has to be done around the close of a database's device, by the source that opened it.</summary>
 internal interface IDatabaseHolder
 {
+    /// <summary>Called once, before the device is closed with dirty data in the cache.</summary>
+    void LeaveDirty()
+    {
+    }
+
     /// <summary>Called once, after the device is closed, which has left region and backing open. Closes them, and removes the cache if it is no longer needed.</summary>
     /// <param name="drained">Whether the plain files have everything.</param>
     void Release(bool drained);
@@ -71,6 +76,11 @@ internal sealed class Database(string path, IDatabaseFiles files, PCacheDevice? 
 
         if (Device is not null)
         {
+            if (!drained)
+            {
+                holder.LeaveDirty();
+            }
+
             Try(Device.Dispose, ref failure);
         }
 

@@ -112,6 +112,10 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, DefaultVfs de
         }
 
         UnixFolder.Sync(Path.GetDirectoryName(cachePath)!);
+        if (options.CacheDirectory is not null)
+        {
+            UnixFolder.Sync(Path.GetDirectoryName(path)!); // a new database: its cache is refused if a power cut takes its name away
+        }
     }
 
     private Database OpenReadOnly(string path, string cachePath)
@@ -152,17 +156,25 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, DefaultVfs de
 
         public IDisposable? Guard { get; set; }
 
+        public void LeaveDirty() => Backing!.KeepsExactLengths = true;
+
         public void Release(bool drained)
         {
             try
             {
-                // On Unix while region and plain files still are open and locked: afterwards, another process may have a new cache under this name.
-                if (drained && !OperatingSystem.IsWindows())
+                try
                 {
-                    File.Delete(cachePath);
+                    // On Unix while region and plain files still are open and locked: afterwards, another process may have a new cache under this name.
+                    if (drained && !OperatingSystem.IsWindows())
+                    {
+                        File.Delete(cachePath);
+                    }
+                }
+                finally
+                {
+                    Region?.Dispose();
                 }
 
-                Region?.Dispose();
                 if (drained && OperatingSystem.IsWindows())
                 {
                     File.Delete(cachePath);
@@ -170,8 +182,14 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, DefaultVfs de
             }
             finally
             {
-                Backing?.Dispose();
-                Guard?.Dispose();
+                try
+                {
+                    Backing?.Dispose();
+                }
+                finally
+                {
+                    Guard?.Dispose();
+                }
             }
         }
     }

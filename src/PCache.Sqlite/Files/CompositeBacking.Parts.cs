@@ -108,6 +108,7 @@ internal sealed partial class CompositeBacking
                     {
                         _namesUnsynced = true;
                         _unsynced[i] = false;
+                        _trimmed[i] = false;
                         store.Delete(slot);
                     }
 
@@ -124,7 +125,9 @@ internal sealed partial class CompositeBacking
                 if (length != wanted.Length)
                 {
                     // The rest of the last sector is zeros that came with the data: that they come back is no harm, so this alone isn't worth a synchronisation.
-                    _unsynced[i] |= length != VirtualLayout.RoundUp(wanted.Length);
+                    bool onlyZeros = length == VirtualLayout.RoundUp(wanted.Length);
+                    _unsynced[i] |= !onlyZeros;
+                    _trimmed[i] |= onlyZeros;
                     store.SetLength(slot, wanted.Length);
                 }
             }

@@ -22,6 +22,7 @@ internal sealed partial class CompositeBacking(IFileStore store) : IBlockDevice
 
     private readonly ReaderWriterLockSlim _shape = new(); // names and lengths; data goes on under the shared side
     private readonly bool[] _unsynced = new bool[FileSlots.Count];
+    private readonly bool[] _trimmed = new bool[FileSlots.Count]; // zeros were cut off, unsynchronised
     private bool _namesUnsynced;
     private bool _disposed;
 
@@ -34,6 +35,9 @@ internal sealed partial class CompositeBacking(IFileStore store) : IBlockDevice
     public bool CanResize => false;
 
     public bool CanDiscard => false;
+
+    /// <summary>Set before a close that leaves dirty data behind: from then on a flush makes lengths durable to the byte, since the fingerprint has them.</summary>
+    public bool KeepsExactLengths { get; set; }
 
     public int Read(long offset, Span<byte> buffer)
     {
@@ -92,9 +96,10 @@ internal sealed partial class CompositeBacking(IFileStore store) : IBlockDevice
         {
             for (int i = 0; i < FileSlots.Count; i++)
             {
-                if (_unsynced[i])
+                if (_unsynced[i] || (KeepsExactLengths && _trimmed[i]))
                 {
                     store.Sync((FileSlot)i);
+                    _trimmed[i] = false;
                     _unsynced[i] = false;
                 }
             }
