@@ -63,6 +63,21 @@ public sealed class LifetimeTests
     }
 
     [Fact]
+    public void A_folder_that_takes_no_cache_file_is_an_error_not_a_database_without_a_cache()
+    {
+        const string Unwritable = "/sys"; // nobody can make files there, not even root
+        if (!OperatingSystem.IsLinux())
+        {
+            return; // there is no such folder elsewhere
+        }
+
+        using var vfs = new TestVfs(options => options with { CacheDirectory = Unwritable });
+        SqliteException error = Assert.Throws<SqliteException>(() => vfs.Open());
+        Assert.Equal(CannotOpen, error.SqliteErrorCode);
+        Assert.Contains("CacheDirectory", Assert.IsType<IOException>(vfs.Registration.LastError?.Exception).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Cache_files_of_one_folder_differ_by_the_whole_path_of_their_databases()
     {
         using var caches = new TempFolder();

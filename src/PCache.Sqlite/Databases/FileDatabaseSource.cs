@@ -105,6 +105,11 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, DefaultVfs de
 
             File.Move(newPath, cachePath);
         }
+        catch (UnauthorizedAccessException e)
+        {
+            // Not the database's own trouble: without this it would be opened without a cache, and nobody would know.
+            throw new IOException($"The cache file '{newPath}' can't be made. Give PCacheVfsOptions.CacheDirectory a folder that can be written.", e);
+        }
         catch
         {
             File.Delete(newPath);
