@@ -42,7 +42,7 @@ public sealed record CacheImageStatus
     /// <summary>Live keys without the clean flag from the dirty tail on.</summary>
     public required long DirtyKeys { get; init; }
 
-    /// <summary>Whether everything is on the backing.</summary>
+    /// <summary>Whether everything that could be read is on the backing. Where <see cref="IsSound"/> is false there may be more behind the damage: see <see cref="CacheRescue"/>.</summary>
     public bool IsClean => DirtyKeys == 0;
 
     /// <summary>What <c>dmsetup status</c> of Linux prints behind "pcache ".</summary>
