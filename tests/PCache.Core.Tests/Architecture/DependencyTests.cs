@@ -10,17 +10,18 @@ public sealed partial class DependencyTests
     private static readonly Dictionary<string, string[]> Allowed = new()
     {
         ["Primitives"] = [],
-        ["Pmem"] = ["Primitives"],
-        ["Layout"] = ["Primitives", "Pmem"],
-        ["Backing"] = ["Primitives"],
+        ["Files"] = [],
+        ["Pmem"] = ["Primitives", "Files"],
+        ["Layout"] = ["Primitives", "Pmem", "Files"],
+        ["Backing"] = ["Primitives", "Files"],
         ["Indexing"] = ["Primitives"],
-        ["Segments"] = ["Layout", "Pmem", "Primitives"],
-        ["Ksets"] = ["Layout", "Pmem", "Segments", "Primitives"],
-        ["Writeback"] = ["Ksets", "Segments", "Indexing", "Backing", "Layout", "Pmem", "Primitives"],
-        ["Gc"] = ["Ksets", "Segments", "Indexing", "Layout", "Pmem", "Primitives"],
-        ["Inspection"] = ["Ksets", "Segments", "Layout", "Pmem", "Primitives"],
-        ["Diagnostics"] = ["Primitives"],
-        ["Engine"] = ["Writeback", "Gc", "Ksets", "Segments", "Indexing", "Backing", "Layout", "Pmem", "Primitives", "Diagnostics"],
+        ["Segments"] = ["Layout", "Pmem", "Primitives", "Files"],
+        ["Ksets"] = ["Layout", "Pmem", "Segments", "Primitives", "Files"],
+        ["Writeback"] = ["Ksets", "Segments", "Indexing", "Backing", "Layout", "Pmem", "Primitives", "Files"],
+        ["Gc"] = ["Ksets", "Segments", "Indexing", "Layout", "Pmem", "Primitives", "Files"],
+        ["Inspection"] = ["Ksets", "Segments", "Layout", "Pmem", "Primitives", "Files"],
+        ["Diagnostics"] = ["Primitives", "Files"],
+        ["Engine"] = ["Writeback", "Gc", "Ksets", "Segments", "Indexing", "Backing", "Layout", "Pmem", "Primitives", "Diagnostics", "Files"],
     };
 
     private static readonly string[] Facade = ["PCacheDevice", "PCacheStream", "BlockDevice"];
@@ -115,7 +116,7 @@ public sealed partial class DependencyTests
     [GeneratedRegex(@"^namespace\s+([\w.]+)", RegexOptions.Multiline)]
     private static partial Regex NamespaceLine();
 
-    [GeneratedRegex(@"PCache\.Core\.(Primitives|Pmem|Layout|Backing|Indexing|Segments|Ksets|Writeback|Gc|Inspection|Diagnostics|Engine)\b")]
+    [GeneratedRegex(@"PCache\.Core\.(Primitives|Files|Pmem|Layout|Backing|Indexing|Segments|Ksets|Writeback|Gc|Inspection|Diagnostics|Engine)\b")]
     private static partial Regex PartName();
 
     [GeneratedRegex(@"//.*$", RegexOptions.Multiline)]
