@@ -23,6 +23,31 @@ public sealed record Finding(FindingSeverity Severity, string Structure, long Of
     /// <summary>The kind of finding: a word for scripts that stays the same from version to version (see the table in docs/command.md).</summary>
     public string Code { get; init; } = FindingCodes.Other;
 
+    /// <summary>What it is to Linux, where that is something else than to us.</summary>
+    internal LinuxCase Linux { get; init; }
+
     /// <summary>What to do about findings of this kind, in one or two sentences.</summary>
     public string Advice => FindingCodes.AdviceFor(Code);
+}
+
+/// <summary>What a finding is to Linux.</summary>
+internal enum LinuxCase
+{
+    /// <summary>Damage: refused. Anything else: taken.</summary>
+    AsForUs = 0,
+
+    /// <summary>Taken for a device that was never formatted.</summary>
+    FormatsOver,
+
+    /// <summary>A segment's info without link: refused, although it is no damage here.</summary>
+    Unlinked,
+
+    /// <summary>A generation of which no replica is valid: taken.</summary>
+    Generation,
+
+    /// <summary>A dirty tail that the log doesn't meet: taken, and never drained.</summary>
+    NeverDrains,
+
+    /// <summary>A destroyed kset: taken for the log's end.</summary>
+    EndsEarly,
 }

@@ -10,7 +10,8 @@ internal static class FindingCodes
     private const string Copy = "Copy the image before anything else. ";
     private const string GetOut = Copy + "Then get the data out: 'pcache read' shows the device, 'pcache export' the dirty ranges, 'pcache writeback --rescue' puts them on the backing.";
     private const string NothingToDo = "Nothing to do.";
-    private const string DrainFirst = "Linux won't take the image as it is: write it back here first, or open and close it for writing.";
+    private const string DrainFirst = "If Linux is to use the image: 'pcache writeback' takes them out of the log. An open and immediate close need not.";
+    private const string NotToLinux = "Don't give the image to Linux. ";
 
     /// <summary>Code to advice.</summary>
     public static IReadOnlyDictionary<string, string> Advice { get; } = new Dictionary<string, string>(StringComparer.Ordinal)
@@ -46,7 +47,12 @@ internal static class FindingCodes
         ["linux-geometry"] = "Make a cache with the Linux geometry (no --segment-size) if Linux is to use it.",
         ["linux-size"] = "Copy the image to a larger device if Linux is to use it.",
         ["linux-dead-keys"] = DrainFirst,
-        ["linux-log-end"] = DrainFirst,
+        ["linux-log-end"] = "If Linux is to use the image: open it here for writing first ('pcache writeback' does), which clears what stands behind the log's end.",
+        ["linux-segment-info"] = "If Linux is to use the image: open it here for writing first ('pcache writeback' does), which writes the destroyed replica anew.",
+        ["linux-format"] = NotToLinux + GetOut,
+        ["linux-dirty-tail"] = NotToLinux + GetOut,
+        ["linux-log-hole"] = NotToLinux + GetOut,
+        ["linux-generation"] = NotToLinux + GetOut,
         ["more"] = "The list is cut; the first findings matter most.",
         [Other] = "Keep the image.",
     };

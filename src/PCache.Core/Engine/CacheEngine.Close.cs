@@ -50,6 +50,7 @@ internal sealed partial class CacheEngine
 
             // Acknowledged writes, whatever the backing does; room for their keys is reserved.
             Try(FlushAtClose, ref failure);
+            _maintenance.CollectDeadKeys(DisposeWait);
         }
 
         _diagnostics.Stop();

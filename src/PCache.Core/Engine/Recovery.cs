@@ -257,6 +257,7 @@ internal sealed partial class Recovery : IReplaySink
         // must not be harmful.
         Positions.WriteKeyTail(Positions.KeyTail, both: true);
         Segments.ClearFreeHeads();
+        ReplicaRepair.Run(_region, Media);
 
         // An image that isn't bound yet (Linux made it, or the command without a backing) is bound now, before the first dirty key.
         if (_options.RebindBacking || (Media.Extension is not { BackingLength: > 0 } && !RuleSwitch.IsBroken(BrokenRule.BackingNotBound)))

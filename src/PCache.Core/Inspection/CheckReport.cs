@@ -28,6 +28,9 @@ public sealed record CheckReport
     /// <summary>Whether Linux would take the image and read it right; null if that wasn't asked for. The reasons against are among the findings.</summary>
     public required bool? IsAcceptedByLinux { get; init; }
 
+    /// <summary>What Linux would do with the image; null if that wasn't asked for.</summary>
+    public LinuxVerdict? Linux { get; init; }
+
     /// <summary>What was found, in the order in which the image was read.</summary>
     public required IReadOnlyList<Finding> Findings { get; init; }
 }

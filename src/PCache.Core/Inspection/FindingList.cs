@@ -11,17 +11,22 @@ internal sealed class FindingList(int most) : IFindingSink
     private readonly List<Finding> _kept = [];
     private readonly long[] _counts = new long[3];
     private readonly long[] _dropped = new long[3];
+    private readonly Finding?[] _first = new Finding?[(int)LinuxCase.EndsEarly + 1];
 
-    /// <summary>Damage in what Linux reads too: in anything but the extension block.</summary>
+    /// <summary>Damage for which Linux refuses an image: in anything but the extension block, and not one that it is known to go on with.</summary>
     public bool HasDamageForLinux { get; private set; }
 
     public bool IsSound => _counts[(int)FindingSeverity.Damage] + _counts[(int)FindingSeverity.Lost] == 0;
 
     public bool KeepsMore => _kept.Count < most;
 
+    /// <summary>The first finding that is such a case to Linux, kept or not.</summary>
+    public Finding? First(LinuxCase linux) => _first[(int)linux];
+
     public void Add(Finding finding)
     {
-        HasDamageForLinux |= finding.Severity == FindingSeverity.Damage && finding.Structure != ExtensionBlocks.StructureName;
+        HasDamageForLinux |= finding is { Severity: FindingSeverity.Damage, Linux: LinuxCase.AsForUs } && finding.Structure != ExtensionBlocks.StructureName;
+        _first[(int)finding.Linux] ??= finding;
         _counts[(int)finding.Severity]++;
         if (KeepsMore)
         {

@@ -1,9 +1,7 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Inspection;
 
@@ -22,7 +20,6 @@ internal sealed class ImageChecker : IReplaySink
     private IProgress<InspectionProgress>? _progress;
     private long _doneBytes;
     private long _totalBytes;
-    private bool _linuxTakesIt = true;
     private bool _budgetReported;
     private long _deadBehindDirtyTail;
     private long _deadRefusedByLinux;
@@ -40,26 +37,34 @@ internal sealed class ImageChecker : IReplaySink
     {
         FindingList findings = new(options.MaxFindings);
         bool isCache = true;
-        bool linux = false;
+        MediaState? media = null;
+        ImageChecker? checker = null;
+        ReplayResult? replay = null;
         try
         {
-            MediaState? media = MediaLoader.Load(region, findings);
+            media = MediaLoader.Load(region, findings);
             if (media is not null)
             {
-                linux = new ImageChecker(region, media, findings, options.CheckLinux).CheckAll(region, options);
+                checker = new ImageChecker(region, media, findings, options.CheckLinux);
+                replay = checker.CheckAll(region, options);
             }
         }
         catch (PCacheNotFormattedException e)
         {
             isCache = false;
-            findings.Damage("not-a-cache", "superblock", MediaConstants.SuperblockOffset, e.Message);
+            findings.Add(new Finding(FindingSeverity.Damage, "superblock", MediaConstants.SuperblockOffset, e.Message) { Code = "not-a-cache", Linux = LinuxCase.FormatsOver });
         }
 
+        bool sound = findings.IsSound;
+        LinuxVerdict? linux = options.CheckLinux
+            ? new LinuxChecker(region, findings).Judge(media, replay, checker?._deadRefusedByLinux ?? 0, checker?._firstDeadRefused ?? default)
+            : null;
         return new CheckReport
         {
             IsCache = isCache,
-            IsSound = findings.IsSound,
-            IsAcceptedByLinux = options.CheckLinux ? linux && !findings.HasDamageForLinux : null,
+            IsSound = sound,
+            IsAcceptedByLinux = linux is null ? null : linux == LinuxVerdict.Takes,
+            Linux = linux,
             Findings = findings.ToList(),
         };
     }
@@ -84,7 +89,7 @@ internal sealed class ImageChecker : IReplaySink
         }
     }
 
-    private bool CheckAll(PmemRegion region, CheckOptions options)
+    private ReplayResult CheckAll(PmemRegion region, CheckOptions options)
     {
         _progress = options.Progress;
         _totalBytes = region.LengthBytes;
@@ -95,12 +100,7 @@ internal sealed class ImageChecker : IReplaySink
             _findings.Note("key-dead", "key", -1, Text($"{_deadBehindDirtyTail} keys behind the dirty tail are dead: their data is on the backing, and their segments hold other data now. Nothing to do; they are passed over."));
         }
 
-        if (_linux)
-        {
-            CheckLinux(region, replay);
-        }
-
-        return _linuxTakesIt;
+        return replay;
     }
 
     private void CheckBinding(long? backingLength)
@@ -156,65 +156,6 @@ internal sealed class ImageChecker : IReplaySink
     /// <summary>Linux checks a dead key like a live one: its payload has to lie in a data area, and to fit its checksum where those are on.</summary>
     private bool RefusedByLinux(in CacheKey key) =>
         _media.Flags.PayloadCrc || (ulong)key.SegmentOffset + key.Length > (ulong)_media.Geometry.DataSize;
-
-    private void CheckLinux(PmemRegion region, ReplayResult replay)
-    {
-        if (!_media.Geometry.IsLinux)
-        {
-            Refuse("linux-geometry", "superblock", MediaConstants.SuperblockOffset, "the image has the compact geometry, whose magic Linux doesn't know. Make a cache with the Linux geometry instead.");
-        }
-
-        if (region.LengthBytes < MediaConstants.LinuxMinDeviceSize)
-        {
-            Refuse("linux-size", "device", 0, Text($"the device has {region.LengthBytes} bytes, and Linux takes none below {MediaConstants.LinuxMinDeviceSize}. Copy the image to a larger device."));
-        }
-
-        if (_deadRefusedByLinux > 0)
-        {
-            Refuse("linux-dead-keys", "key", _media.DeviceOffset(_firstDeadRefused), Text($"it checks the payload of dead keys too, and {_deadRefusedByLinux} dead keys (first in the kset at {_firstDeadRefused}) fail that. Open the image here and write it back first."));
-        }
-
-        if (replay.End == LogEnd.Torn && LinuxRefusesTornEnd(region, replay.KeyHead))
-        {
-            Refuse("linux-log-end", "kset", _media.DeviceOffset(replay.KeyHead), Text($"the log ends at {replay.KeyHead} before a kset whose checksum fits but whose key count or size is impossible, which Linux calls an error. Open and close the image for writing here first."));
-        }
-
-        if (replay.End == LogEnd.Leftover)
-        {
-            Refuse("linux-log-end", "kset", _media.DeviceOffset(replay.KeyHead), "it ignores kset numbers and would replay the left-over ksets behind the log's end, which are older. Open and close the image for writing here first.");
-        }
-    }
-
-    /// <summary>We look at count and bounds before the checksum, so such a kset just ends the log; Linux looks at the checksum first and then refuses.</summary>
-    private bool LinuxRefusesTornEnd(PmemRegion region, LogPosition end)
-    {
-        long offset = _media.DeviceOffset(end);
-        Span<byte> head = stackalloc byte[MediaConstants.KsetHeaderSize];
-        try
-        {
-            region.ReadMetadata(offset, head);
-            KsetHeader header = MemoryMarshal.Read<KsetHeader>(head);
-            long size = MediaConstants.KsetHeaderSize + ((long)header.KeyCount * MediaConstants.KeySize);
-            if (header.Magic != MediaConstants.KsetMagic || header.IsLast || size > _media.Geometry.SegmentSize || size > region.LengthBytes - offset)
-            {
-                return false;
-            }
-
-            byte[] whole = new byte[size];
-            region.ReadMetadata(offset, whole);
-            return header.Crc == Crc32C.HashToUInt32(whole.AsSpan(sizeof(uint)));
-        }
-        catch (IOException)
-        {
-            return false;
-        }
-    }
-
-    private void Refuse(string code, string structure, long offset, string reason)
-    {
-        _linuxTakesIt = false;
-        _findings.Note(code, structure, offset, "Linux doesn't take this image: " + reason);
-    }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -132,7 +132,7 @@ internal sealed class LogReplay
 
         if (!_dirty && !RuleSwitch.IsBroken(BrokenRule.DirtyTailNotMetAccepted) && !RuleSwitch.IsBroken(BrokenRule.ValidationDirtyTailMet))
         {
-            _report.Damage("dirty tail", DirtyTailPlace, Text($"It is {_media.DirtyTail}, which is no kset boundary of the log from key tail {_media.KeyTail} to key head {position}. Without it nobody knows what is dirty; restore the image from a copy."));
+            _report.Damage("dirty tail", DirtyTailPlace, Text($"It is {_media.DirtyTail}, which is no kset boundary of the log from key tail {_media.KeyTail} to key head {position}. Without it nobody knows what is dirty; restore the image from a copy."), null, LinuxCase.NeverDrains);
         }
 
         return new ReplayResult
@@ -282,7 +282,7 @@ internal sealed class LogReplay
         LogPosition? found = new LogEndProbe(_region, _media, _validator).Find(end, outcome, sequence, _ksets, _use, out string text);
         if (found is not null)
         {
-            _report.Damage("kset", _media.DeviceOffset(end), text, "log-end");
+            _report.Damage("kset", _media.DeviceOffset(end), text, "log-end", LinuxCase.EndsEarly);
         }
         else if (outcome != KsetOutcome.Zeros)
         {

@@ -26,18 +26,19 @@ internal readonly struct FindingReporter(IFindingSink? sink)
     /// <param name="deviceOffset">Where it stands.</param>
     /// <param name="text">What is wrong.</param>
     /// <param name="code">The kind of finding; null: the one named like the structure.</param>
-    public void Damage(string structure, long deviceOffset, string text, string? code = null)
+    /// <param name="linux">What it is to Linux.</param>
+    public void Damage(string structure, long deviceOffset, string text, string? code = null, LinuxCase linux = LinuxCase.AsForUs)
     {
         if (sink is null)
         {
             throw new PCacheCorruptionException(structure, deviceOffset, text);
         }
 
-        sink.Add(new Finding(FindingSeverity.Damage, structure, deviceOffset, text) { Code = code ?? CodeOf(structure) });
+        sink.Add(new Finding(FindingSeverity.Damage, structure, deviceOffset, text) { Code = code ?? CodeOf(structure), Linux = linux });
     }
 
-    public void Note(string structure, long deviceOffset, string text, string code = "replica") =>
-        sink?.Add(new Finding(FindingSeverity.Note, structure, deviceOffset, text) { Code = code });
+    public void Note(string structure, long deviceOffset, string text, string code = "replica", LinuxCase linux = LinuxCase.AsForUs) =>
+        sink?.Add(new Finding(FindingSeverity.Note, structure, deviceOffset, text) { Code = code, Linux = linux });
 
     public void Lost(string structure, long deviceOffset, string text) =>
         sink?.Add(new Finding(FindingSeverity.Lost, structure, deviceOffset, text) { Code = "key-lost" });

@@ -32,7 +32,8 @@ internal sealed record FormatParameters
 
 /// <summary>
 /// Formats a region. Keeps true: until the very last store the superblock's magic is durably 0, so an interrupted format is never taken for a cache; each
-/// step of rule 9 of the format page is durable before the next begins; stores within a step have no order. What Linux writes is written byte for byte alike.
+/// step of rule 9 of the format page is durable before the next begins; stores within a step have no order. What Linux writes is written byte for byte alike; where that is
+/// one replica of two, the other is written too, with the sequence before, so that it says the same, yields to what Linux writes, and one destroyed replica is never all there was.
 /// </summary>
 internal static class Formatter
 {
@@ -72,11 +73,11 @@ internal static class Formatter
 
         WriteSegments(region, geometry);
         PositionRecord start = default;
-        Put(region, MediaConstants.KeyTailOffset, ref start, 1);
-        Put(region, MediaConstants.DirtyTailOffset, ref start, 1);
+        PutBoth(region, MediaConstants.KeyTailOffset, MediaConstants.PositionStride, ref start, first: 0);
+        PutBoth(region, MediaConstants.DirtyTailOffset, MediaConstants.PositionStride, ref start, first: 0);
         if (!RuleSwitch.IsBroken(BrokenRule.ExtensionAfterSuperblock))
         {
-            Put(region, MediaConstants.ExtensionOffset, ref extension, 1);
+            PutBoth(region, MediaConstants.ExtensionOffset, MediaConstants.ExtensionStride, ref extension, first: 0);
         }
 
         EndStep(region);
@@ -84,7 +85,7 @@ internal static class Formatter
         WriteSuperblock(region, geometry);
         if (RuleSwitch.IsBroken(BrokenRule.ExtensionAfterSuperblock))
         {
-            Put(region, MediaConstants.ExtensionOffset, ref extension, 1);
+            PutBoth(region, MediaConstants.ExtensionOffset, MediaConstants.ExtensionStride, ref extension, first: 0);
             EndStep(region);
         }
     }
@@ -106,7 +107,7 @@ internal static class Formatter
             SegmentCount = (uint)geometry.SegmentCount,
             Flags = CacheFlags.Create(p.PayloadCrc, p.GcPercent).Value,
         };
-        Put(region, MediaConstants.CacheInfoOffset + MediaConstants.CacheInfoStride, ref info, 1);
+        PutBoth(region, MediaConstants.CacheInfoOffset, MediaConstants.CacheInfoStride, ref info, first: 1);
         EndStep(region);
     }
 
@@ -183,15 +184,19 @@ internal static class Formatter
         {
             long offset = geometry.SegmentOffset(id);
             SegmentInfo unlinked = new() { Flags = SegmentInfo.TypeCacheData };
-            Put(region, offset + MediaConstants.SegmentInfoStride, ref unlinked, 1);
-            if (id < geometry.SegmentCount - 1)
+            if (id == geometry.SegmentCount - 1)
             {
+                PutBoth(region, offset, MediaConstants.SegmentInfoStride, ref unlinked, first: 1);
+            }
+            else
+            {
+                Put(region, offset + MediaConstants.SegmentInfoStride, ref unlinked, 1);
                 SegmentInfo linked = new() { Flags = SegmentInfo.TypeCacheData | SegmentInfo.HasNextFlag, Next = (uint)(id + 1) };
                 Put(region, offset, ref linked, 2);
             }
 
             GenerationRecord generation = default;
-            Put(region, offset + MediaConstants.SegmentControlOffset + MediaConstants.GenerationStride, ref generation, 1);
+            PutBoth(region, offset + MediaConstants.SegmentControlOffset, MediaConstants.GenerationStride, ref generation, first: 1);
         }
     }
 
@@ -199,6 +204,17 @@ internal static class Formatter
     {
         region.WriteZeros(offset, lengthBytes);
         region.FlushRange(offset, lengthBytes);
+    }
+
+    /// <summary>Writes replica <paramref name="first"/> as Linux does, with sequence 1, and the other one with the sequence before.</summary>
+    private static void PutBoth<T>(PmemRegion region, long offset, int stride, ref T value, int first)
+        where T : unmanaged
+    {
+        Put(region, offset + (first * (long)stride), ref value, 1);
+        if (!RuleSwitch.IsBroken(BrokenRule.OldReplicasLeft))
+        {
+            Put(region, offset + ((1 - first) * (long)stride), ref value, 0);
+        }
     }
 
     private static void Put<T>(PmemRegion region, long offset, ref T value, byte sequence)

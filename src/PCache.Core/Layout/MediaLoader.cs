@@ -33,12 +33,13 @@ internal static class MediaLoader
     private static MediaState? Load(PmemRegion region, FindingReporter report, Action<int, int>? progress)
     {
         Geometry? geometry = SuperblockReader.Read(region, report, out uint superblockFlags);
-        if (geometry is null || !LoadCacheInfo(region, report, geometry, out CacheInfo info, out ReplicaState infoReplicas))
+        if (geometry is null || !LoadCacheInfo(region, report, geometry, out CacheInfo info, out ReplicaState infoReplicas, out bool infoInOne))
         {
             return null;
         }
 
-        int[] chain = LoadChain(region, report, geometry, info, progress);
+        List<int> unlinked = [];
+        int[] chain = LoadChain(region, report, geometry, info, progress, unlinked);
         if (chain.Length == 0)
         {
             return null;
@@ -61,6 +62,8 @@ internal static class MediaLoader
             SuperblockFlags = superblockFlags,
             CacheInfo = info,
             CacheInfoReplicas = infoReplicas,
+            CacheInfoInOneReplica = infoInOne,
+            UnlinkedSegments = unlinked,
             Chain = chain,
             Generations = generations,
             GenerationReplicas = generationReplicas,
@@ -74,18 +77,19 @@ internal static class MediaLoader
         };
     }
 
-    private static bool LoadCacheInfo(PmemRegion region, FindingReporter report, Geometry geometry, out CacheInfo info, out ReplicaState state)
+    private static bool LoadCacheInfo(PmemRegion region, FindingReporter report, Geometry geometry, out CacheInfo info, out ReplicaState state, out bool inOne)
     {
         const long Offset = MediaConstants.CacheInfoOffset;
         ReplicaOutcome outcome = Replicas.Read(region, Offset, MediaConstants.CacheInfoStride, out info, out _, out state);
+        inOne = outcome == ReplicaOutcome.One;
         if (outcome == ReplicaOutcome.Blank || (outcome == ReplicaOutcome.None && RuleSwitch.IsBroken(BrokenRule.DamagedInfoTakenForNew)))
         {
-            throw new PCacheNotFormattedException("Both replicas of the cache info are zero: formatting was not finished. Nothing was changed; format the device anew.");
+            throw new PCacheNotFormattedException("Both replicas of the cache info are zero: formatting was not finished, or they were destroyed. Nothing was changed; format the device anew only if nothing on it is needed. Linux would format it over without a word.");
         }
 
         if (outcome == ReplicaOutcome.None)
         {
-            report.Damage(CacheInfoName, Offset, "Neither replica has a crc that fits. There may be dirty data in the cache: keep the image, don't format it.");
+            report.Damage(CacheInfoName, Offset, "Neither replica has a crc that fits. There may be dirty data in the cache: keep the image, don't format it, and don't give it to Linux, which would format it over.", null, LinuxCase.FormatsOver);
             return false;
         }
 
@@ -124,12 +128,12 @@ internal static class MediaLoader
         return usable;
     }
 
-    /// <summary>Follows the chain for exactly the stated number of segments, each at most once. Where findings are collected: as far as it goes.</summary>
     /// <summary>Whether this is the first write of formatting, and the second one, which names the next segment, is lost.</summary>
     private static bool IsFromBeforeLink(ReplicaOutcome outcome, ReplicaState state, in SegmentInfo segment) =>
         outcome == ReplicaOutcome.One && state is { Latest: 1, Sequence: 1 } && (segment.Flags & SegmentInfo.HasNextFlag) == 0;
 
-    private static int[] LoadChain(PmemRegion region, FindingReporter report, Geometry geometry, in CacheInfo info, Action<int, int>? progress)
+    /// <summary>Follows the chain for exactly the stated number of segments, each at most once. Where findings are collected: as far as it goes.</summary>
+    private static int[] LoadChain(PmemRegion region, FindingReporter report, Geometry geometry, in CacheInfo info, Action<int, int>? progress, List<int> unlinked)
     {
         int[] chain = new int[info.SegmentCount];
         bool[] seen = new bool[geometry.SegmentCount];
@@ -163,7 +167,8 @@ internal static class MediaLoader
             if (!isLast && IsFromBeforeLink(outcome, state, in segment))
             {
                 // One damaged replica is no error while the other is valid. Formatting links each segment to its neighbour.
-                report.Note(SegmentInfoName, offset, Text($"What is left of the info of segment {id} is from before it was linked to its successor; that is taken to be segment {id + 1}, as formatting links them."));
+                report.Note(SegmentInfoName, offset, Text($"What is left of the info of segment {id} is from before it was linked to its successor; that is taken to be segment {id + 1}, as formatting links them."), linux: LinuxCase.Unlinked);
+                unlinked.Add(position);
                 segment.Flags |= SegmentInfo.HasNextFlag;
                 segment.Next = id + 1;
             }
@@ -210,7 +215,7 @@ internal static class MediaLoader
             if (outcome is ReplicaOutcome.Blank or ReplicaOutcome.None && !RuleSwitch.IsBroken(BrokenRule.BadGenerationsTakenForZero))
             {
                 // Never taken for generation 0: then keys of an earlier use would come back to life, or live ones be refused.
-                report.Damage(GenerationName, offset, Text($"Neither replica of segment {chain[position]}'s generation is valid, so nobody can tell live keys from dead ones there. Restore the image from a copy."));
+                report.Damage(GenerationName, offset, Text($"Neither replica of segment {chain[position]}'s generation is valid, so nobody can tell live keys from dead ones there. Restore the image from a copy."), null, LinuxCase.Generation);
                 continue;
             }
 
@@ -246,9 +251,12 @@ internal static class MediaLoader
             return false;
         }
 
+        // Linux looks at the range only: what a dirty tail inside a data area names doesn't matter to it.
+        bool inside = offset == MediaConstants.DirtyTailOffset && record.Offset <= geometry.DataSize - MediaConstants.KsetHeaderSize;
+        LinuxCase linux = inside ? LinuxCase.NeverDrains : LinuxCase.AsForUs;
         if (!IsKsetOffset(geometry, record.Offset) && !RuleSwitch.IsBroken(BrokenRule.ValidationTailOffset))
         {
-            report.Damage(name, place, Text($"The offset is {record.Offset}, allowed are multiples of 8 from 0 to {geometry.DataSize - MediaConstants.KsetHeaderSize}."));
+            report.Damage(name, place, Text($"The offset is {record.Offset}, allowed are multiples of 8 from 0 to {geometry.DataSize - MediaConstants.KsetHeaderSize}."), null, linux);
             return false;
         }
 

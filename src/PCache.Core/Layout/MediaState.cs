@@ -15,6 +15,12 @@ internal sealed class MediaState
 
     public required ReplicaState CacheInfoReplicas { get; set; }
 
+    /// <summary>Whether only one replica of the cache info is valid. Without any, Linux takes the cache for a new one.</summary>
+    public required bool CacheInfoInOneReplica { get; set; }
+
+    /// <summary>Chain positions of segments whose info has lost the replica that links them to the next.</summary>
+    public required IReadOnlyList<int> UnlinkedSegments { get; set; }
+
     public CacheFlags Flags => new(CacheInfo.Flags);
 
     /// <summary>Chain position (cache segment id) to physical segment.</summary>

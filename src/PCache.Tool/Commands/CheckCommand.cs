@@ -38,7 +38,7 @@ internal static class CheckCommand
             backingLength = backing.Length;
         }
 
-        CheckReport report;
+        CheckReport? report = null;
         RescueImage? rescue = null;
         RescueFiles? files = null;
         try
@@ -46,8 +46,7 @@ internal static class CheckCommand
             report = Check(context, path, backingLength, linux);
             if (!report.IsCache)
             {
-                string reason = report.Findings.Count == 0 ? "There is no cache on it." : ErrorReport.OneLine(report.Findings[0].Text);
-                throw ToolException.Refused($"{path}: {reason} Make a cache with 'pcache format'.", new PCacheNotFormattedException());
+                throw NoCache(path, report);
             }
 
             if (!report.IsSound)
@@ -61,7 +60,15 @@ internal static class CheckCommand
         {
             files = RescueFiles.OpenInsteadOf(context, path, failure);
             rescue = files.Image;
-            report = new CheckReport { IsCache = true, IsSound = false, IsAcceptedByLinux = linux ? false : null, Findings = rescue.Findings };
+            LinuxVerdict? verdict = linux ? report?.Linux ?? LinuxVerdict.Refuses : null;
+            report = new CheckReport
+            {
+                IsCache = true,
+                IsSound = false,
+                IsAcceptedByLinux = verdict is null ? null : verdict == LinuxVerdict.Takes,
+                Linux = verdict,
+                Findings = [.. rescue.Findings, .. report?.Findings.Where(finding => finding.Code.StartsWith("linux-", StringComparison.Ordinal)) ?? []],
+            };
         }
 
         using (files)
@@ -70,6 +77,14 @@ internal static class CheckCommand
         }
 
         return report.IsSound && report.IsAcceptedByLinux != false ? ExitCode.Done : ExitCode.Damage;
+    }
+
+    private static ToolException NoCache(string path, CheckReport report)
+    {
+        string reason = report.Findings.Count == 0 ? "There is no cache on it." : ErrorReport.OneLine(report.Findings[0].Text);
+        string linux = report.Linux == LinuxVerdict.FormatsOver ? " Linux would format it over without a word." : string.Empty;
+        return ToolException.Refused(
+            $"'{path}' isn't a cache: {reason}{linux} Check the path, or make a cache with 'pcache format'.", new PCacheNotFormattedException());
     }
 
     /// <summary>Adds what stands behind the damage at which a check has to stop.</summary>
@@ -100,6 +115,7 @@ internal static class CheckCommand
                 if (report.IsAcceptedByLinux is bool accepted)
                 {
                     writer.WriteBoolean("linux", accepted);
+                    writer.WriteString("linuxVerdict", VerdictWord(report.Linux ?? LinuxVerdict.Refuses));
                 }
 
                 FindingsOutput.Write(writer, report.Findings);
@@ -118,9 +134,23 @@ internal static class CheckCommand
             context.Out.WriteLine($"What can be had: {RescueOutput.Sums(rescue)}.");
         }
 
-        if (report.IsAcceptedByLinux is bool taken)
+        if (report.Linux is LinuxVerdict verdict)
         {
-            context.Out.WriteLine(taken ? "Linux would accept it." : "Linux would NOT accept it: see the findings above.");
+            context.Out.WriteLine(verdict switch
+            {
+                LinuxVerdict.Takes => "Linux would accept it.",
+                LinuxVerdict.TakesWrongly => "Linux would accept it, but NOT use it rightly: see the findings above.",
+                LinuxVerdict.FormatsOver => "Linux would format it over: see the findings above.",
+                _ => "Linux would NOT accept it: see the findings above.",
+            });
         }
     }
+
+    private static string VerdictWord(LinuxVerdict verdict) => verdict switch
+    {
+        LinuxVerdict.Takes => "takes",
+        LinuxVerdict.TakesWrongly => "takes-wrongly",
+        LinuxVerdict.FormatsOver => "formats-over",
+        _ => "refuses",
+    };
 }

@@ -8,12 +8,31 @@ public class FormatterTests
     private const int Compact = 64 << 10;
 
     [Fact]
-    public void Fresh_linux_image_equals_linux_own_byte_for_byte()
+    public void Fresh_linux_image_equals_linux_own_byte_for_byte_where_linux_writes()
     {
         GoldenSet golden = GoldenSet.Load("fresh");
         using TestRegion expected = golden.OpenPmem();
         using TestRegion actual = TestRegion.Create(golden.PmemBytes);
         Formatter.Format(actual, new FormatParameters { PayloadCrc = true, GcPercent = 70, Label = "x" });
+
+        // What Linux leaves as zeros, we write with the sequence before, so that it says the same and yields.
+        (long First, long Other, int Size)[] pairs =
+        [
+            (MediaConstants.CacheInfoOffset + 4096, MediaConstants.CacheInfoOffset, 24),
+            (MediaConstants.KeyTailOffset, MediaConstants.KeyTailOffset + 16, 16),
+            (MediaConstants.DirtyTailOffset, MediaConstants.DirtyTailOffset + 16, 16),
+            (20480 + (30L << 24) + 4096, 20480 + (30L << 24), 16),
+            .. Enumerable.Range(0, 31).Select(id => (20480 + ((long)id << 24) + 8192 + 16, 20480 + ((long)id << 24) + 8192, 16)),
+        ];
+        foreach ((long first, long other, int size) in pairs)
+        {
+            Assert.False(expected.Bytes(other, size).ContainsAnyExcept((byte)0));
+            Assert.Equal((1, 0), (actual.Bytes(first, size)[4], actual.Bytes(other, size)[4]));
+            Assert.True(actual.Bytes(first, size)[5..].SequenceEqual(actual.Bytes(other, size)[5..]), $"{other}");
+            Assert.NotEqual(0u, BitConverter.ToUInt32(actual.Bytes(other, size)));
+            actual.Bytes(other, size).Clear();
+        }
+
         Same(4096, (int)MediaConstants.SegmentsOffset - 4096 + MediaConstants.LinuxSegmentSize);
         for (long segment = 1; segment < 31; segment++)
         {
@@ -22,6 +41,30 @@ public class FormatterTests
         }
 
         void Same(long offset, int length) => Assert.True(expected.Bytes(offset, length).SequenceEqual(actual.Bytes(offset, length)), $"{length} bytes at {offset}");
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void One_destroyed_replica_of_anything_in_a_new_cache_is_no_damage(int replica)
+    {
+        (long Offset, int Stride)[] structures =
+        [
+            (MediaConstants.ExtensionOffset, MediaConstants.ExtensionStride),
+            (MediaConstants.CacheInfoOffset, MediaConstants.CacheInfoStride),
+            (MediaConstants.KeyTailOffset, MediaConstants.PositionStride),
+            (MediaConstants.DirtyTailOffset, MediaConstants.PositionStride),
+            .. Enumerable.Range(0, 6).Select(id => (MediaConstants.SegmentsOffset + ((long)id * Compact), MediaConstants.SegmentInfoStride)),
+            .. Enumerable.Range(0, 6).Select(id => (MediaConstants.SegmentsOffset + ((long)id * Compact) + MediaConstants.SegmentControlOffset, MediaConstants.GenerationStride)),
+        ];
+        foreach ((long offset, int stride) in structures)
+        {
+            using ImageBuilder image = new();
+            image.Region.Bytes(offset + (replica * (long)stride), 16).Fill(0xEE);
+            MediaState media = image.Load();
+            Assert.Equal((6, default), (media.ChainLength, media.DirtyTail));
+            Assert.Equal("test", ExtensionBlocks.GetLabel(media.Extension!.Value));
+        }
     }
 
     [Fact]

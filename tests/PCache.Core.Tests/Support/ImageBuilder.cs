@@ -12,11 +12,17 @@ internal sealed class ImageBuilder : IDisposable
 
     private readonly Dictionary<int, int> _payloadEnd = [];
 
-    public ImageBuilder(int segments = 6, bool payloadCrc = true, uint firstSequence = 1000)
+    /// <param name="segments">Number of segments.</param>
+    /// <param name="payloadCrc">Whether payload has checksums.</param>
+    /// <param name="firstSequence">Number of the first kset; 0: none.</param>
+    /// <param name="linux">The Linux geometry, on a device as large as Linux wants it, whatever the number of segments.</param>
+    public ImageBuilder(int segments = 6, bool payloadCrc = true, uint firstSequence = 1000, bool linux = false)
     {
-        Region = TestRegion.Create(MediaConstants.SegmentsOffset + ((long)segments * SegmentSize));
-        Formatter.Format(Region, new FormatParameters { SegmentSizeBytes = SegmentSize, PayloadCrc = payloadCrc, Label = "test", CacheId = new Guid("00112233-4455-6677-8899-aabbccddeeff") });
-        Geometry = new Geometry(SegmentSize, segments, isLinux: false);
+        int segmentSize = linux ? MediaConstants.LinuxSegmentSize : SegmentSize;
+        long length = linux ? MediaConstants.LinuxMinDeviceSize : MediaConstants.SegmentsOffset + ((long)segments * SegmentSize);
+        Region = TestRegion.Create(length);
+        Formatter.Format(Region, new FormatParameters { SegmentSizeBytes = linux ? null : segmentSize, PayloadCrc = payloadCrc, Label = "test", CacheId = new Guid("00112233-4455-6677-8899-aabbccddeeff") });
+        Geometry = new Geometry(segmentSize, Geometry.SegmentsThatFit(length, segmentSize), isLinux: linux);
         NextSequence = firstSequence;
     }
 
