@@ -152,7 +152,8 @@ public sealed class PCacheBackingMismatchException : PCacheException
     {
     }
 
-    internal PCacheBackingMismatchException(BackingMismatchReason reason, string message)
+    /// <summary>Makes an exception with a reason and a message.</summary>
+    public PCacheBackingMismatchException(BackingMismatchReason reason, string message)
         : base(message)
     {
         Reason = reason;

@@ -21,7 +21,7 @@ public static class PCacheVfs
     {
         options ??= new PCacheVfsOptions();
         options.Validate();
-        return Register(options, (library, defaultVfs) => new FileDatabaseSource(options, defaultVfs));
+        return Register(options, (library, defaultVfs) => new FileDatabaseSource(options, defaultVfs.LockFile));
     }
 
     internal static PCacheVfsRegistration Register(PCacheVfsOptions options, Func<SqliteLibrary, DefaultVfs, IDatabaseSource> makeSource)

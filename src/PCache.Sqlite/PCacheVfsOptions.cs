@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using PCache.Core;
 using PCache.Core.Pmem;
 
@@ -40,6 +41,11 @@ public sealed record PCacheVfsOptions
     /// Who owns region and backing, and whether it is read-only, is not for it to change.
     /// </summary>
     public Func<string, PCacheOptions, PCacheOptions>? ConfigureCache { get; init; }
+
+    /// <summary>
+    /// Where log messages go: those of this package (category "PCache.Sqlite") and of the caches, unless <see cref="ConfigureCache"/> gives them another one. Null (the default): nowhere.
+    /// </summary>
+    public ILoggerFactory? LoggerFactory { get; init; }
 
     /// <summary>Name or path of the native SQLite library that the application uses. Default "e_sqlite3", that of SQLitePCLRaw's bundle.</summary>
     public string NativeLibrary { get; init; } = "e_sqlite3";

@@ -28,6 +28,8 @@ public sealed class PCacheVfsRegistration : IDisposable
         remove => _vfs.Errors.Occurred -= value;
     }
 
+    internal DatabaseCatalog Catalog => _vfs.Catalog;
+
     /// <summary>Name of the VFS.</summary>
     public string Name => _vfs.Name;
 

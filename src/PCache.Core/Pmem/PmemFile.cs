@@ -15,7 +15,7 @@ namespace PCache.Core.Pmem;
 /// (flock): programs that don't ask for it aren't kept out. Nobody may shorten the file meanwhile: an access beyond its new end, like one to a page that the medium
 /// can't read, ends the process. Dispose the region: there is no finalizer that would unmap memory which somebody may still be reading.
 /// </remarks>
-public static class PmemFile
+public static partial class PmemFile
 {
     /// <summary>Shortest file that can be a region: 4096 bytes.</summary>
     public const long MinLengthBytes = 4096;

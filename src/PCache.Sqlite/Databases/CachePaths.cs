@@ -10,6 +10,9 @@ internal static class CachePaths
     /// <summary>While a new cache file isn't ready.</summary>
     public const string NewExtension = ".pcache-new";
 
+    /// <summary>Beside a database whose cache is in another folder: says where.</summary>
+    public const string MarkExtension = ".pcache-mark";
+
     /// <summary>The cache file of a database.</summary>
     /// <param name="databasePath">Full path.</param>
     /// <param name="folder">Folder for cache files; null: next to the database.</param>

@@ -1,5 +1,6 @@
 using System.Runtime.ExceptionServices;
 using PCache.Core;
+using PCache.Core.Files;
 using PCache.Sqlite.Files;
 using PCache.Sqlite.Locks;
 
@@ -8,6 +9,17 @@ namespace PCache.Sqlite.Databases;
 /// <summary>What has to be done around the close of a database's device, by the source that opened it.</summary>
 internal interface IDatabaseHolder
 {
+    /// <summary>Whether the database's name leads to another file now, or to none.</summary>
+    bool HasMoved => false;
+
+    /// <summary>Whether the database's file has no name left: once it is closed, nothing of it is there.</summary>
+    bool IsGone => false;
+
+    /// <summary>Takes the cache's name (and mark) away, where they still are this database's; the cache stays open.</summary>
+    void RemoveCache()
+    {
+    }
+
     /// <summary>Called once, before the device is closed with dirty data in the cache.</summary>
     void LeaveDirty()
     {
@@ -19,14 +31,18 @@ internal interface IDatabaseHolder
 }
 
 /// <summary>
-/// An open database: its files, its cache, and the locks of its connections. Keeps true: one for each path and registration, shared by all connections; at its close every
-/// write is durable, in the cache or, drained, in the plain files.
+/// An open database: its files, its cache, and the locks of its connections. Keeps true: one for each file and registration, shared by all connections; at its close every
+/// write is durable, in the cache or, drained, in the plain files. Once its name leads to another file, nothing new is written to it, what it has is in its own files, and its cache isn't
+/// in the way of the database that has the name now.
 /// </summary>
 internal sealed class Database(string path, IDatabaseFiles files, PCacheDevice? device, IDatabaseHolder holder, bool isReadOnly, bool drainOnClose)
 {
     public string Path { get; } = path;
 
     public IDatabaseFiles Files { get; } = files;
+
+    /// <summary>What is to be done around its close.</summary>
+    public IDatabaseHolder Holder { get; } = holder;
 
     /// <summary>Null without a cache.</summary>
     public PCacheDevice? Device { get; } = device;
@@ -36,6 +52,28 @@ internal sealed class Database(string path, IDatabaseFiles files, PCacheDevice? 
     public LockTable Locks { get; } = new();
 
     public SharedMemory SharedMemory { get; } = new();
+
+    /// <summary>Whether the database's name leads to another file now, or to none: it was deleted, renamed or replaced. Two system calls.</summary>
+    public bool HasMoved => Holder.HasMoved;
+
+    /// <summary>For a database that has moved, before another one is opened under its name: brings what it has to its own files, if they still have a name, and gives up its cache's name.</summary>
+    public void LeaveName()
+    {
+        if (!IsReadOnly && Device is not null)
+        {
+            if (!Holder.IsGone)
+            {
+                Drain();
+            }
+
+            Holder.RemoveCache();
+        }
+    }
+
+    /// <summary>What is said of a database that has moved.</summary>
+    public IOException MovedError() => new(
+        $"'{SafeText.Of(Path)}' was deleted, renamed or replaced while it was open. Connections that were opened before can read what it was, and not write any more; "
+        + "new ones get what is there now.");
 
     /// <summary>Brings everything to the plain files.</summary>
     public void Drain(CancellationToken cancellationToken = default)
@@ -61,9 +99,14 @@ internal sealed class Database(string path, IDatabaseFiles files, PCacheDevice? 
     {
         Exception? failure = null;
         bool drained = false;
+        bool hasMoved = HasMoved;
         if (!IsReadOnly)
         {
-            if (Device is null || !drainOnClose)
+            if (hasMoved && Holder.IsGone)
+            {
+                drained = true; // whoever deleted the file has deleted what is in its cache
+            }
+            else if (Device is null || !(drainOnClose || hasMoved))
             {
                 Try(() => Files.Sync(FileSlot.Main), ref failure);
             }
@@ -78,14 +121,14 @@ internal sealed class Database(string path, IDatabaseFiles files, PCacheDevice? 
         {
             if (!drained)
             {
-                holder.LeaveDirty();
+                Holder.LeaveDirty();
             }
 
             Try(Device.Dispose, ref failure);
         }
 
         drained &= failure is null;
-        Try(() => holder.Release(drained), ref failure);
+        Try(() => Holder.Release(drained), ref failure);
         if (failure is not null)
         {
             ExceptionDispatchInfo.Throw(failure);

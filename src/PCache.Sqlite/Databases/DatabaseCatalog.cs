@@ -2,13 +2,17 @@ namespace PCache.Sqlite.Databases;
 
 /// <summary>
 /// The open databases of a registration. Keeps true: a database is open exactly while it has leases; it is opened and closed under its own entry's lock, so opening one never
-/// waits for the close of another; what wants to open a database that is just closing waits, and opens it anew.
+/// waits for the close of another; what wants to open a database that is just closing waits, and opens it anew. A name that leads to another file now is another database: the open one
+/// leaves the catalog, and ends with its last lease.
 /// </summary>
 internal sealed class DatabaseCatalog(IDatabaseSource source)
 {
     private static readonly StringComparer PathComparer = OperatingSystem.IsWindows() ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal;
 
     private readonly Dictionary<string, Entry> _entries = new(PathComparer); // also its lock
+
+    /// <summary>Told of databases that were deleted, renamed or replaced while they were open.</summary>
+    public Action<string, Exception>? Moved { get; set; }
 
     /// <summary>A lease of the database, which is opened if need be.</summary>
     public DatabaseLease Lease(string path, DatabaseMode mode) => TryLease(path, mode)!;
@@ -49,6 +53,7 @@ internal sealed class DatabaseCatalog(IDatabaseSource source)
             }
 
             Database database = entry.Database!;
+            bool hasMoved = !entry.IsRetired && database.HasMoved; // a retired one was told of already
             try
             {
                 database.Close();
@@ -56,6 +61,10 @@ internal sealed class DatabaseCatalog(IDatabaseSource source)
             finally
             {
                 Retire(database.Path, entry);
+                if (hasMoved)
+                {
+                    Moved?.Invoke(database.Path, database.MovedError());
+                }
             }
         }
     }
@@ -85,6 +94,14 @@ internal sealed class DatabaseCatalog(IDatabaseSource source)
                     continue;
                 }
 
+                if (mode is not null && entry.Database is { HasMoved: true } moved)
+                {
+                    moved.LeaveName(); // if this fails, the open does: another cache can't be there meanwhile
+                    Forget(path, entry);
+                    Moved?.Invoke(path, moved.MovedError());
+                    continue;
+                }
+
                 if (entry.Database is null)
                 {
                     if (mode is null)
@@ -111,11 +128,19 @@ internal sealed class DatabaseCatalog(IDatabaseSource source)
 
     private void Retire(string path, Entry entry)
     {
+        Forget(path, entry);
+        entry.Database = null;
+    }
+
+    private void Forget(string path, Entry entry)
+    {
         lock (_entries)
         {
             entry.IsRetired = true;
-            entry.Database = null;
-            _ = _entries.Remove(path);
+            if (_entries.TryGetValue(path, out Entry? present) && present == entry)
+            {
+                _ = _entries.Remove(path);
+            }
         }
     }
 

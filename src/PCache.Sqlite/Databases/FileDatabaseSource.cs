@@ -1,8 +1,7 @@
 using PCache.Core;
-using PCache.Core.Inspection;
-using PCache.Core.Pmem;
+using PCache.Core.Files;
 using PCache.Sqlite.Files;
-using PCache.Sqlite.Native;
+using PCache.Sqlite.Recognition;
 
 namespace PCache.Sqlite.Databases;
 
@@ -12,48 +11,55 @@ namespace PCache.Sqlite.Databases;
 /// <remarks>
 /// Keeps true:
 /// <list type="bullet">
-/// <item>A database is used only under the exclusive lock of the default VFS on its plain file, taken before anything else is looked at: so neither a plain SQLite nor another
-/// process with this VFS is in between. It is given up last.</item>
-/// <item>A cache file appears under its name only when it is whole.</item>
+/// <item>A database is used only under SQLite's exclusive lock on its plain file, taken before anything else is looked at: so neither a plain SQLite nor another process with this VFS is
+/// in between. It is given up last. The file that is locked is the one that is used.</item>
+/// <item>A cache file appears under its name only when it is whole; the mark of one in another folder is durable before the cache has anything.</item>
 /// <item>A cache without dirty data is never used again: plain SQLite may have changed the database since. It is made anew.</item>
-/// <item>Who can't read the database can't read its cache.</item>
-/// <item>A cache whose database is gone isn't used for a new one of that name.</item>
+/// <item>Who can't read the database can't read its cache, at no moment; and who can't write the database can't have written the cache.</item>
+/// <item>A cache is used only for the plain files that it has left, as its record knows them; a cache whose database is gone isn't used for a new one of that name.</item>
 /// </list>
 /// </remarks>
-internal sealed class FileDatabaseSource(PCacheVfsOptions options, DefaultVfs defaultVfs) : IDatabaseSource
+internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, IFileGuard> lockFile) : IDatabaseSource
 {
     private const int DefaultSegmentBytes = 1 << 20;
     private const int SmallSegmentBytes = 64 << 10;
     private const long SmallCacheBytes = 32L << 20;
 
-    public bool HasCache(string path) => File.Exists(CachePaths.Of(path, options.CacheDirectory));
+    private readonly SlowCacheWarning _warning = new(options);
+
+    public bool HasCache(string path) => Search(path).FindName() is not null;
 
     public Database Open(string path, DatabaseMode mode)
     {
-        string cachePath = CachePaths.Of(path, options.CacheDirectory);
         bool exists = File.Exists(path);
-        if (!exists && File.Exists(cachePath))
+        if (!exists && Search(path).FindName() is { } name)
         {
-            throw new IOException($"'{cachePath}' is the cache of a database that is gone. Put '{path}' back, or delete the cache file and lose what is in it.");
+            throw new IOException(
+                $"'{SafeText.Of(name)}' is the cache of a database that is gone, or says where that is. Put '{SafeText.Of(path)}' back, or delete the cache file and lose what is in it.");
         }
 
         if (!exists && mode != DatabaseMode.Create)
         {
-            throw new FileNotFoundException($"There is no database '{path}'.", path);
+            throw new FileNotFoundException($"There is no database '{SafeText.Of(path)}'.", path);
         }
 
-        return mode == DatabaseMode.ReadOnly ? OpenReadOnly(path, cachePath) : OpenWritable(path, cachePath);
+        return mode == DatabaseMode.ReadOnly ? OpenReadOnly(path) : OpenWritable(path);
     }
 
-    private Database OpenWritable(string path, string cachePath)
+    private Database OpenWritable(string path)
     {
-        var holder = new Holder(cachePath);
+        var holder = new FileHolder(Search(path));
         try
         {
-            holder.Guard = defaultVfs.LockFile(path);
-            var backing = new CompositeBacking(new DirectoryFileStore(path, readOnly: false));
-            holder.Backing = backing;
-            PCacheDevice device = OpenCache(path, cachePath, holder, backing);
+            holder.Guard = lockFile(path);
+            DirectoryFileStore store = OpenFiles(path, holder, readOnly: false);
+            if (store.HasMoved || holder.Guard.HasMoved)
+            {
+                throw new IOException($"'{SafeText.Of(path)}' was replaced while it was being opened. Open it again.");
+            }
+
+            store.Claim();
+            PCacheDevice device = OpenCache(path, holder, store.Facts);
             try
             {
                 return new Database(path, new CachedFiles(device), device, holder, isReadOnly: false, options.DrainOnClose);
@@ -71,67 +77,138 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, DefaultVfs de
         }
     }
 
-    private PCacheDevice OpenCache(string path, string cachePath, Holder holder, CompositeBacking backing)
+    /// <summary>Opens the plain files, and refuses at once what couldn't be written back.</summary>
+    private static DirectoryFileStore OpenFiles(string path, FileHolder holder, bool readOnly)
     {
-        if (File.Exists(cachePath))
+        var store = new DirectoryFileStore(path, readOnly);
+        holder.Store = store;
+        holder.Backing = new CompositeBacking(store) { CanWrite = !readOnly };
+        for (int i = 0; i < FileSlots.Count; i++)
         {
-            holder.Region = PmemFile.Open(cachePath, options.Region);
-            if (!CacheImage.ReadStatus(holder.Region).IsClean)
-            {
-                return PCacheDevice.Open(holder.Region, backing, CacheOptions(path)); // refuses plain files that were changed meanwhile
-            }
-
-            holder.Region.Dispose();
-            holder.Region = null;
-            File.Delete(cachePath);
+            _ = store.Exists((FileSlot)i);
         }
 
-        CreateCache(path, cachePath, backing);
-        holder.Region = PmemFile.Open(cachePath, options.Region);
-        return PCacheDevice.Open(holder.Region, backing, CacheOptions(path));
+        return store;
     }
 
-    private void CreateCache(string path, string cachePath, CompositeBacking backing)
+    private PCacheDevice OpenCache(string path, FileHolder holder, FileFacts? database)
     {
-        string newPath = Path.ChangeExtension(cachePath, CachePaths.NewExtension);
-        File.Delete(newPath); // of a creation that was killed
-        try
+        PCacheOptions settings = CacheOptions(path);
+        CacheFile? cache = holder.Search.Find(database, options.Region);
+        if (cache is null)
         {
-            using (PmemRegion region = PmemFile.Create(newPath, options.CacheLengthBytes, options.Region))
+            cache = CreateCache(path, holder, database, settings);
+        }
+        else
+        {
+            holder.Cache = cache;
+            if (!settings.RebindBacking)
             {
-                FileModes.Copy(path, newPath);
-                PCacheDevice.Create(region, backing, CacheOptions(path)).Dispose();
+                RequireOwnFiles(path, holder, cache);
             }
 
-            File.Move(newPath, cachePath);
+            if (cache.HasRoom)
+            {
+                holder.Backing!.Keeper = new RecordKeeper(cache.Region, holder.Store!, cache.Status.CacheId, path, cache.Record?.Sequence ?? 0);
+            }
+        }
+
+        holder.Cache = cache;
+        if (cache.Path != holder.Search.Beside && holder.Search.TryReadMark(database) is null)
+        {
+            new CacheMark(cache.Path, cache.Status.CacheId, path).Write(holder.Search.MarkPath, database);
+        }
+
+        _warning.Look(path, cache.Path, database);
+        return PCacheDevice.Open(cache.Region, holder.Backing!, settings); // refuses plain files that don't fit what is clean in the cache
+    }
+
+    private static void RequireOwnFiles(string path, FileHolder holder, CacheFile cache)
+    {
+        if (cache.Record is { } record && record.CacheId == cache.Status.CacheId)
+        {
+            Comparison.Require(record, holder.Store!, path, cache.Path, mayBeCopied: cache.Path == holder.Search.Beside);
+        }
+        else if (cache.Status.BackingFingerprint is null)
+        {
+            throw new PCacheBackingMismatchException(
+                BackingMismatchReason.Unknown,
+                $"The cache '{SafeText.Of(cache.Path)}' doesn't know which plain files it belongs to (an older version made it, and it wasn't closed in good order), so it can't be told whether "
+                + $"'{SafeText.Of(path)}' was changed since. If it wasn't, go on with 'pcache sqlite drain --any-backing' or PCacheOptions.RebindBacking.");
+        }
+    }
+
+    private CacheFile CreateCache(string path, FileHolder holder, FileFacts? database, PCacheOptions settings)
+    {
+        CacheFile? cache = null;
+        string cachePath = holder.Search.Own;
+        try
+        {
+            long length = FilesRecord.LengthWithRoom(options.CacheLengthBytes, settings.SegmentSizeBytes ?? PCacheOptions.LinuxSegmentSizeBytes);
+            cache = CacheFile.Create(
+                cachePath, database, length, options.Region, region => PCacheDevice.Create(region, holder.Backing!, settings with { OpenProgress = null }).Dispose());
+            holder.Backing!.Keeper = new RecordKeeper(cache.Region, holder.Store!, cache.Status.CacheId, path, lastSequence: 0);
+            if (OperatingSystem.IsWindows())
+            {
+                cache.Dispose(); // an open file can't be renamed there
+                cache.MoveTo(cachePath);
+                cache = CacheFile.TryOpen(cachePath, database, options.Region)!;
+                holder.Backing.Keeper = new RecordKeeper(cache.Region, holder.Store!, cache.Status.CacheId, path, lastSequence: 1);
+            }
+            else
+            {
+                cache.MoveTo(cachePath);
+            }
         }
         catch (UnauthorizedAccessException e)
         {
             // Not the database's own trouble: without this it would be opened without a cache, and nobody would know.
-            throw new IOException($"The cache file '{newPath}' can't be made. Give PCacheVfsOptions.CacheDirectory a folder that can be written.", e);
+            Abandon();
+            throw new IOException($"The cache file '{SafeText.Of(cachePath)}' can't be made. Give PCacheVfsOptions.CacheDirectory a folder that can be written.", e);
         }
         catch
         {
-            File.Delete(newPath);
+            Abandon();
             throw;
         }
 
         UnixFolder.Sync(Path.GetDirectoryName(cachePath)!);
-        if (options.CacheDirectory is not null)
+        if (holder.Search.NeedsMark)
         {
             UnixFolder.Sync(Path.GetDirectoryName(path)!); // a new database: its cache is refused if a power cut takes its name away
         }
+
+        return cache;
+
+        void Abandon()
+        {
+            holder.Backing!.Keeper = null;
+            cache?.Delete();
+            cache?.Dispose();
+        }
     }
 
-    private Database OpenReadOnly(string path, string cachePath)
+    private Database OpenReadOnly(string path)
     {
-        var holder = new Holder(cachePath);
+        var holder = new FileHolder(Search(path));
         try
         {
-            var backing = new CompositeBacking(new DirectoryFileStore(path, readOnly: true)) { CanWrite = false };
-            holder.Backing = backing;
-            holder.Region = PmemFile.Open(cachePath, options.Region with { ReadOnly = true, PowerSafe = false });
-            PCacheDevice device = PCacheDevice.Open(holder.Region, backing, CacheOptions(path) with { ReadOnly = true });
+            DirectoryFileStore store = OpenFiles(path, holder, readOnly: true);
+            store.Claim();
+            holder.Cache = holder.Search.Find(store.Facts, options.Region with { ReadOnly = true, PowerSafe = false });
+            if (holder.Cache is not { } cache)
+            {
+                // A clean cache says nothing: plain SQLite may have been there since.
+                return new Database(path, new DirectFiles(store), null, holder, isReadOnly: true, drainOnClose: false);
+            }
+
+            PCacheOptions settings = CacheOptions(path) with { ReadOnly = true };
+            if (!settings.RebindBacking)
+            {
+                RequireOwnFiles(path, holder, cache);
+            }
+
+            PCacheDevice device = PCacheDevice.Open(cache.Region, holder.Backing!, settings);
             return new Database(path, new CachedFiles(device), device, holder, isReadOnly: true, drainOnClose: false);
         }
         catch
@@ -141,61 +218,17 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, DefaultVfs de
         }
     }
 
+    private CacheSearch Search(string path) => new(path, options.CacheDirectory);
+
     private PCacheOptions CacheOptions(string path)
     {
         var settings = new PCacheOptions
         {
             SegmentSizeBytes = options.CacheLengthBytes < SmallCacheBytes ? SmallSegmentBytes : DefaultSegmentBytes,
             Label = "sqlite",
+            LoggerFactory = options.LoggerFactory,
         };
         settings = options.ConfigureCache?.Invoke(path, settings) ?? settings;
         return settings with { ReadOnly = false, LeaveRegionOpen = true, LeaveBackingOpen = true, DrainOnDispose = false };
-    }
-
-    /// <summary>Region, plain files and lock of a database.</summary>
-    private sealed class Holder(string cachePath) : IDatabaseHolder
-    {
-        public PmemRegion? Region { get; set; }
-
-        public CompositeBacking? Backing { get; set; }
-
-        public IDisposable? Guard { get; set; }
-
-        public void LeaveDirty() => Backing!.KeepsExactLengths = true;
-
-        public void Release(bool drained)
-        {
-            try
-            {
-                try
-                {
-                    // On Unix while region and plain files still are open and locked: afterwards, another process may have a new cache under this name.
-                    if (drained && !OperatingSystem.IsWindows())
-                    {
-                        File.Delete(cachePath);
-                    }
-                }
-                finally
-                {
-                    Region?.Dispose();
-                }
-
-                if (drained && OperatingSystem.IsWindows())
-                {
-                    File.Delete(cachePath);
-                }
-            }
-            finally
-            {
-                try
-                {
-                    Backing?.Dispose();
-                }
-                finally
-                {
-                    Guard?.Dispose();
-                }
-            }
-        }
     }
 }

@@ -76,6 +76,7 @@ internal sealed partial class CompositeBacking
 
         FileSlot slot = VirtualLayout.SlotOf(offset);
         int length = (int)Math.Min(buffer.Length, EndOfRange(offset) - offset);
+        Keeper?.BeforeWrite(slot, offset - VirtualLayout.Base(slot), buffer[..length]);
         EnsureExists(slot);
         _shape.EnterReadLock();
         try
@@ -97,6 +98,7 @@ internal sealed partial class CompositeBacking
         _shape.EnterWriteLock();
         try
         {
+            Keeper?.BeforeTable(table);
             for (int i = 0; i < FileSlots.Count; i++)
             {
                 var slot = (FileSlot)i;

@@ -1,4 +1,5 @@
 using PCache.Core;
+using PCache.Sqlite.Recognition;
 
 namespace PCache.Sqlite.Files;
 
@@ -38,6 +39,9 @@ internal sealed partial class CompositeBacking(IFileStore store) : IBlockDevice
 
     /// <summary>Set before a close that leaves dirty data behind: from then on a flush makes lengths durable to the byte, since the fingerprint has them.</summary>
     public bool KeepsExactLengths { get; set; }
+
+    /// <summary>Told of each change of the files before it is made, and of each flush. Null: nobody is. Set before the first write.</summary>
+    public RecordKeeper? Keeper { get; set; }
 
     public int Read(long offset, Span<byte> buffer)
     {
@@ -109,6 +113,8 @@ internal sealed partial class CompositeBacking(IFileStore store) : IBlockDevice
                 store.SyncNames();
                 _namesUnsynced = false;
             }
+
+            Keeper?.Settle(_trimmed);
         }
         finally
         {

@@ -1,11 +1,23 @@
 using Microsoft.Win32.SafeHandles;
+using PCache.Core;
+using PCache.Core.Files;
 
 namespace PCache.Sqlite.Files;
 
 /// <summary>
-/// The files of a database in their folder. Keeps true: a handle is open for each file that exists, opened when first asked for; a file is deleted only after its handle is
-/// closed, so it works on Windows too; closing the database's own handle comes last, since on Unix it drops every lock of the process on that file.
+/// The files of a database in their folder.
 /// </summary>
+/// <remarks>
+/// Keeps true:
+/// <list type="bullet">
+/// <item>A handle is open for each file that exists, opened when first asked for; a file is deleted only after its handle is closed, so it works on Windows too; closing the database's own
+/// handle comes last, since on Unix it drops every lock of the process on that file.</item>
+/// <item>No file is found through a symbolic link, and only ordinary files are; a journal or WAL that has another name beside its own (a hard link) is somebody else's file.</item>
+/// <item>A new journal or WAL is made by this process, for its owner alone; then it gets the rights of the database.</item>
+/// <item>A name is given up or taken only while it is this database's: once the database's name leads to another file, the journals' names are that one's, and what has to be made here
+/// is made without a name.</item>
+/// </list>
+/// </remarks>
 internal sealed class DirectoryFileStore : IFileStore
 {
     private readonly Lock _opening = new();
@@ -19,6 +31,37 @@ internal sealed class DirectoryFileStore : IFileStore
     {
         _path = path;
         _readOnly = readOnly;
+    }
+
+    /// <summary>Facts of the database's file; null where it doesn't exist, or the platform can't tell.</summary>
+    public FileFacts? Facts => TryGet(FileSlot.Main) is { } handle ? FileFacts.Of(handle) : null;
+
+    /// <summary>Whether the database's name leads to another file now, or to none: it was deleted, renamed or replaced. False where the platform can't tell.</summary>
+    public bool HasMoved
+    {
+        get
+        {
+            try
+            {
+                return Volatile.Read(ref _handles[(int)FileSlot.Main]) is { } handle && FileFacts.IsNamed(handle, _path) == false;
+            }
+            catch (ObjectDisposedException)
+            {
+                return false; // closed at this moment
+            }
+        }
+    }
+
+    /// <summary>Claims the database's file against every other cache, of this and other processes.</summary>
+    /// <exception cref="PCacheInUseException">Another cache, or a program that claims what it uses, has it.</exception>
+    public void Claim()
+    {
+        // Where a file system has no such locks, SQLite's own lock, which is held already, has to do.
+        SafeFileHandle file = Get(FileSlot.Main);
+        if (FileLock.TryTake(file, exclusive: !_readOnly, out _) == FileLockState.HeldByOther)
+        {
+            throw new PCacheInUseException($"'{SafeText.Of(_path)}' is in use by {FileLock.DescribeHolder(file) ?? "another process"} as the backing of another cache.");
+        }
     }
 
     public bool Exists(FileSlot slot) => TryGet(slot) is not null;
@@ -55,14 +98,7 @@ internal sealed class DirectoryFileStore : IFileStore
         {
             if (_handles[(int)slot] is null)
             {
-                bool isNew = slot != FileSlot.Main && !File.Exists(PathOf(slot));
-                SafeFileHandle handle = Open(slot, FileMode.OpenOrCreate);
-                if (isNew && File.Exists(_path))
-                {
-                    FileModes.Copy(_path, PathOf(slot));
-                }
-
-                Volatile.Write(ref _handles[(int)slot], handle);
+                Volatile.Write(ref _handles[(int)slot], slot != FileSlot.Main && HasMoved ? MakeNameless() : OpenExisting(slot) ?? MakeNew(slot));
             }
         }
     }
@@ -71,9 +107,19 @@ internal sealed class DirectoryFileStore : IFileStore
     {
         lock (_opening)
         {
-            _handles[(int)slot]?.Dispose();
+            if (TryGet(slot) is not { } handle)
+            {
+                return;
+            }
+
+            FileFacts? open = FileFacts.Of(handle);
+            bool isOurs = open is null || FileFacts.TryOfPath(PathOf(slot), followLinks: false)?.Identity == open.Identity;
             _handles[(int)slot] = null;
-            File.Delete(PathOf(slot));
+            handle.Dispose();
+            if (isOurs)
+            {
+                File.Delete(PathOf(slot));
+            }
         }
     }
 
@@ -88,6 +134,11 @@ internal sealed class DirectoryFileStore : IFileStore
             UnixFolder.Sync(folder);
         }
     }
+
+    public FileStamp Stamp(FileSlot slot) =>
+        TryGet(slot) is { } handle && OperatingSystem.IsLinux() && FileFacts.Of(handle) is { } facts
+            ? new FileStamp(facts.Identity.Inode, facts.BornNanoseconds, facts.ModifiedNanoseconds)
+            : default; // Windows keeps times back until a file is closed
 
     public void Dispose()
     {
@@ -114,15 +165,80 @@ internal sealed class DirectoryFileStore : IFileStore
 
         lock (_opening)
         {
-            if (_handles[(int)slot] is null && File.Exists(PathOf(slot)))
+            // A journal's name is asked for only while the database has its own: afterwards it belongs to whatever is there now.
+            if (_handles[(int)slot] is null && IsThere(PathOf(slot)) && !(slot != FileSlot.Main && HasMoved))
             {
-                Volatile.Write(ref _handles[(int)slot], Open(slot, FileMode.Open));
+                Volatile.Write(ref _handles[(int)slot], OpenExisting(slot));
             }
 
             return _handles[(int)slot];
         }
     }
 
-    private SafeFileHandle Open(FileSlot slot, FileMode mode) =>
-        File.OpenHandle(PathOf(slot), mode, _readOnly ? FileAccess.Read : FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+    /// <summary>A link that leads nowhere is there too.</summary>
+    private static bool IsThere(string path) => OperatingSystem.IsLinux() ? FileFacts.TryOfPath(path, followLinks: false) is not null : File.Exists(path);
+
+    private SafeFileHandle? OpenExisting(FileSlot slot)
+    {
+        string path = PathOf(slot);
+        if (FileFacts.TryOfPath(path, followLinks: false) is { Kind: not (FileKind.Regular or FileKind.Link) })
+        {
+            throw Refused(path); // the open may say that it isn't permitted, which would be another matter
+        }
+
+        SafeFileHandle file;
+        try
+        {
+            file = PrivateFile.Open(path, _readOnly ? FileAccess.Read : FileAccess.ReadWrite, followLinks: false);
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
+
+        try
+        {
+            if (FileFacts.Of(file) is { } facts)
+            {
+                if (facts.Kind != FileKind.Regular)
+                {
+                    throw Refused(path);
+                }
+
+                if (slot != FileSlot.Main && facts.Links > 1)
+                {
+                    throw new IOException($"'{SafeText.Of(path)}' has another name too (a hard link), so it may be somebody else's file; SQLite's data isn't written into it.");
+                }
+            }
+
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    private static IOException Refused(string path) => new($"'{SafeText.Of(path)}' is no ordinary file, so it is no file of a database.");
+
+    private SafeFileHandle MakeNew(FileSlot slot)
+    {
+        SafeFileHandle file = PrivateFile.CreateNew(PathOf(slot), FileShare.ReadWrite | FileShare.Delete);
+        if (Facts is { } database)
+        {
+            FileRights.Apply(file, database);
+        }
+
+        return file;
+    }
+
+    /// <summary>A file that is gone when it is closed.</summary>
+    private static SafeFileHandle MakeNameless()
+    {
+        string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        SafeFileHandle file = PrivateFile.CreateNew(path, FileShare.ReadWrite | FileShare.Delete);
+        File.Delete(path);
+        return file;
+    }
 }

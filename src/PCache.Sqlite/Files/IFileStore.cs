@@ -32,4 +32,13 @@ internal interface IFileStore : IDisposable
 
     /// <summary>Makes creations and deletions durable.</summary>
     void SyncNames();
+
+    /// <summary>Which file it is, and when it last changed; zeros: not known. It exists.</summary>
+    FileStamp Stamp(FileSlot slot);
 }
+
+/// <summary>What tells a file from another one, and from itself after a change; 0: not known.</summary>
+/// <param name="Inode">Its number on its file system.</param>
+/// <param name="BornNanoseconds">When it was made, in nanoseconds since 1970: a number may be given anew.</param>
+/// <param name="ModifiedNanoseconds">When its content last changed, in nanoseconds since 1970.</param>
+internal readonly record struct FileStamp(ulong Inode, long BornNanoseconds, long ModifiedNanoseconds);

@@ -18,9 +18,11 @@ internal static unsafe class ControlCallbacks
                     *(int*)argument = (int)opened.Holder.Level;
                     return SqliteCode.Ok;
                 case SqliteCode.ControlLastErrno:
-                case SqliteCode.ControlHasMoved:
                 case SqliteCode.ControlExternalReader:
                     *(int*)argument = 0; // no other process can be there
+                    return SqliteCode.Ok;
+                case SqliteCode.ControlHasMoved:
+                    *(int*)argument = opened.Database.HasMoved ? 1 : 0;
                     return SqliteCode.Ok;
                 case SqliteCode.ControlSizeHint:
                 case SqliteCode.ControlChunkSize:

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using PCache.Core;
+using PCache.Sqlite.Databases;
 
 namespace PCache.Sqlite.Native;
 
@@ -15,7 +16,7 @@ internal sealed unsafe class DefaultVfs(NativeVfs* vfs)
     /// <exception cref="PCacheInUseException">A plain SQLite uses the file.</exception>
     /// <exception cref="UnauthorizedAccessException">The file can only be read.</exception>
     /// <exception cref="IOException">SQLite can't open it.</exception>
-    public IDisposable LockFile(string path)
+    public IFileGuard LockFile(string path)
     {
         var file = new LockedFile(vfs, path);
         try
@@ -51,7 +52,7 @@ internal sealed unsafe class DefaultVfs(NativeVfs* vfs)
 
     public int Open(byte* name, NativeFile* file, int flags, int* outFlags) => vfs->Open(vfs, name, file, flags, outFlags);
 
-    private sealed class LockedFile : IDisposable
+    private sealed class LockedFile : IFileGuard
     {
         private const int NamePadding = 4; // SQLite looks for parameters in front of a name and behind it
         private readonly string _path;
@@ -79,6 +80,15 @@ internal sealed unsafe class DefaultVfs(NativeVfs* vfs)
             {
                 Dispose();
                 throw new UnauthorizedAccessException($"'{path}' can't be written.");
+            }
+        }
+
+        public bool HasMoved
+        {
+            get
+            {
+                int moved = 0;
+                return _file->Methods->FileControl(_file, SqliteCode.ControlHasMoved, &moved) == SqliteCode.Ok && moved != 0;
             }
         }
 

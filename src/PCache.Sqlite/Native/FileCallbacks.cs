@@ -165,6 +165,11 @@ internal static unsafe class FileCallbacks
         OpenFile opened = Of(file);
         try
         {
+            if (level >= (int)LockLevel.Reserved && opened.Holder.Level < LockLevel.Reserved && opened.Database.HasMoved)
+            {
+                return opened.RefuseMoved(); // before a transaction begins to write: afterwards it couldn't be told any more
+            }
+
             return opened.Database.Locks.TryLock(opened.Holder, (LockLevel)level) ? SqliteCode.Ok : SqliteCode.Busy;
         }
         catch (Exception e)

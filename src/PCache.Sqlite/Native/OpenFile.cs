@@ -34,6 +34,13 @@ internal sealed class OpenFile(RegisteredVfs vfs, DatabaseLease lease, FileSlot 
         return ErrorCodes.Of(exception, otherwise);
     }
 
+    /// <summary>Notes that the database was deleted, renamed or replaced, and says what SQLite is told.</summary>
+    public int RefuseMoved()
+    {
+        Vfs.Errors.Add(Path, "moved", Database.MovedError());
+        return SqliteCode.ReadOnlyMoved;
+    }
+
     /// <summary>Gives back what the connection held; the database may be closed by that.</summary>
     public void Close()
     {

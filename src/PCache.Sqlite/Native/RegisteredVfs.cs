@@ -23,7 +23,7 @@ internal sealed unsafe class RegisteredVfs
         _library = library;
         Name = options.Name;
         Default = new DefaultVfs(defaultVfs);
-        Catalog = new DatabaseCatalog(makeSource(library, Default));
+        Catalog = new DatabaseCatalog(makeSource(library, Default)) { Moved = (path, error) => Errors.Add(path, "moved", error) };
         _vfs = (NativeVfs*)NativeMemory.AllocZeroed((nuint)sizeof(NativeVfs));
         *_vfs = *defaultVfs;
         _vfs->Version = Math.Min(2, defaultVfs->Version); // the third version only has hooks for tests of SQLite

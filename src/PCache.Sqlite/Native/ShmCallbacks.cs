@@ -34,6 +34,11 @@ internal static unsafe class ShmCallbacks
             }
 
             bool exclusive = (flags & SqliteCode.ShmExclusive) != 0;
+            if (exclusive && first == SqliteCode.WalWriteLock && opened.Database.HasMoved)
+            {
+                return opened.RefuseMoved(); // SQLite itself doesn't ask in WAL mode
+            }
+
             return opened.Database.SharedMemory.TryLock(opened.SharedMemory, first, count, exclusive) ? SqliteCode.Ok : SqliteCode.Busy;
         }
         catch (Exception e)

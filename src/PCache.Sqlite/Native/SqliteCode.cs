@@ -29,6 +29,8 @@ internal static class SqliteCode
     public const int IoErrorCorruptFs = IoError | (33 << 8);
     public const int IoErrorDeleteNoEntry = IoError | (23 << 8);
 
+    public const int ReadOnlyMoved = ReadOnly | (4 << 8);
+
     public const int OpenReadOnly = 0x1;
     public const int OpenReadWrite = 0x2;
     public const int OpenCreate = 0x4;
@@ -52,6 +54,9 @@ internal static class SqliteCode
     public const int ControlHasMoved = 20;
     public const int ControlSync = 21;
     public const int ControlExternalReader = 40;
+
+    /// <summary>The lock of a WAL's index that a writer takes.</summary>
+    public const int WalWriteLock = 0;
 
     public const int ShmUnlock = 1;
     public const int ShmLock = 2;

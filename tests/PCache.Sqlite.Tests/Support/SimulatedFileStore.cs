@@ -111,6 +111,8 @@ internal sealed class SimulatedFileStore : IFileStore
         }
     }
 
+    public FileStamp Stamp(FileSlot slot) => default;
+
     public void Dispose()
     {
     }

@@ -1,6 +1,7 @@
 using PCache.Core;
 using PCache.Sqlite.Databases;
 using PCache.Sqlite.Files;
+using PCache.Sqlite.Recognition;
 using PCache.Testing;
 
 namespace PCache.Sqlite.Tests.Support;
@@ -36,7 +37,15 @@ internal sealed class SimulatedSource : IDatabaseSource
             LeaveRegionOpen = true,
             LeaveBackingOpen = true,
         };
-        PCacheDevice device = PCacheDevice.OpenOrCreate(media.Region, new CompositeBacking(media.Store), options);
+        var backing = new CompositeBacking(media.Store);
+        if (FilesRecord.TryRead(media.Region) is { } record)
+        {
+            Comparison.Require(record, media.Store, path, "simulated", mayBeCopied: false); // whatever a power cut leaves is never taken for somebody else's work
+            backing.Keeper = new RecordKeeper(media.Region, media.Store, record.CacheId, path, record.Sequence);
+        }
+
+        PCacheDevice device = PCacheDevice.OpenOrCreate(media.Region, backing, options);
+        backing.Keeper ??= new RecordKeeper(media.Region, media.Store, device.GetStatus().CacheId, path, lastSequence: 0);
         return new Database(path, new CachedFiles(device, Defect), device, new NoHolder(), isReadOnly: false, drainOnClose: false);
     }
 
