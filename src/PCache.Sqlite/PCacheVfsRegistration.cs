@@ -63,7 +63,7 @@ public sealed class PCacheVfsRegistration : IDisposable
     public bool Drain(string path, CancellationToken cancellationToken = default)
     {
         using DatabaseLease? lease = _vfs.Catalog.TryLease(FullPath(path));
-        lease?.Database.Drain(cancellationToken);
+        lease?.Database.Drain(null, cancellationToken);
         return lease is not null;
     }
 

@@ -82,6 +82,7 @@ internal static class CacheFiles
         }
 
         RequireCache(cachePath);
+        SqliteCaches.Refuse(cachePath);
         IBlockDevice backing = OpenBacking(backingPath, options.ReadOnly);
         return OpenDevice(cachePath, backing, options);
     }

@@ -63,6 +63,7 @@ internal static class PCacheCommand
         root.Add(ApplyCommand.Build(context));
         root.Add(BindCommand.Build(context));
         root.Add(SetCommand.Build(context));
+        root.Add(SqliteCommand.Build(context));
         root.Add(BenchCommand.Build(context));
         root.Add(TortureCommand.Build(context));
         root.Add(DemoWriterCommand.Build(context));

@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using Dapper;
 using Microsoft.Data.Sqlite;
-using PCache.Core.Pmem;
 using PCache.Sqlite.Tests.Support;
 
 namespace PCache.Sqlite.Tests;

@@ -76,7 +76,7 @@ internal sealed class Database(string path, IDatabaseFiles files, PCacheDevice? 
         + "new ones get what is there now.");
 
     /// <summary>Brings everything to the plain files.</summary>
-    public void Drain(CancellationToken cancellationToken = default)
+    public void Drain(IProgress<DrainProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         if (Device is not null && !IsReadOnly)
         {
@@ -86,16 +86,31 @@ internal sealed class Database(string path, IDatabaseFiles files, PCacheDevice? 
             }
             catch (PCacheFullException)
             {
-                Device.Drain(null, cancellationToken); // makes room for the table
+                Device.Drain(progress, cancellationToken); // makes room for the table
                 Files.Sync(FileSlot.Main);
             }
 
-            Device.Drain(null, cancellationToken);
+            Device.Drain(progress, cancellationToken);
         }
     }
 
     /// <summary>Closes everything, whatever fails; throws the first error at the end.</summary>
-    public void Close()
+    public void Close() => Close(drainOnClose);
+
+    /// <summary>Closes everything, and leaves what is dirty in the cache.</summary>
+    public void CloseDirty()
+    {
+        try
+        {
+            Close(drains: false);
+        }
+        catch (IOException)
+        {
+            // Whoever closes so has an error to tell already.
+        }
+    }
+
+    private void Close(bool drains)
     {
         Exception? failure = null;
         bool drained = false;
@@ -106,7 +121,7 @@ internal sealed class Database(string path, IDatabaseFiles files, PCacheDevice? 
             {
                 drained = true; // whoever deleted the file has deleted what is in its cache
             }
-            else if (Device is null || !(drainOnClose || hasMoved))
+            else if (Device is null || !(drains || hasMoved))
             {
                 Try(() => Files.Sync(FileSlot.Main), ref failure);
             }

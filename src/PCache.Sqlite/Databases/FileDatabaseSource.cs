@@ -43,10 +43,13 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
             throw new FileNotFoundException($"There is no database '{SafeText.Of(path)}'.", path);
         }
 
-        return mode == DatabaseMode.ReadOnly ? OpenReadOnly(path) : OpenWritable(path);
+        return mode == DatabaseMode.ReadOnly ? OpenReadOnly(path) : OpenWritable(path, mayCreate: true)!;
     }
 
-    private Database OpenWritable(string path)
+    /// <summary>Opens a database that has a cache with something in it; null: there is none, or it was clean, and is removed.</summary>
+    public Database? OpenIfNeeded(string path) => OpenWritable(path, mayCreate: false);
+
+    private Database? OpenWritable(string path, bool mayCreate)
     {
         var holder = new FileHolder(Search(path));
         try
@@ -59,7 +62,15 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
             }
 
             store.Claim();
-            PCacheDevice device = OpenCache(path, holder, store.Facts);
+            PCacheOptions settings = CacheOptions(path);
+            holder.Cache = holder.Search.Find(store.Facts, options.Region);
+            if (holder.Cache is null && !mayCreate)
+            {
+                holder.Release(drained: false);
+                return null;
+            }
+
+            PCacheDevice device = OpenCache(path, holder, store.Facts, settings);
             try
             {
                 return new Database(path, new CachedFiles(device), device, holder, isReadOnly: false, options.DrainOnClose);
@@ -91,20 +102,18 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
         return store;
     }
 
-    private PCacheDevice OpenCache(string path, FileHolder holder, FileFacts? database)
+    private PCacheDevice OpenCache(string path, FileHolder holder, FileFacts? database, PCacheOptions settings)
     {
-        PCacheOptions settings = CacheOptions(path);
-        CacheFile? cache = holder.Search.Find(database, options.Region);
+        CacheFile? cache = holder.Cache;
         if (cache is null)
         {
-            cache = CreateCache(path, holder, database, settings);
+            holder.Cache = cache = CreateCache(path, holder, database, settings);
         }
         else
         {
-            holder.Cache = cache;
             if (!settings.RebindBacking)
             {
-                RequireOwnFiles(path, holder, cache);
+                RequireOwnFiles(path, holder.Store!, cache, holder.Search);
             }
 
             if (cache.HasRoom)
@@ -113,7 +122,6 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
             }
         }
 
-        holder.Cache = cache;
         if (cache.Path != holder.Search.Beside && holder.Search.TryReadMark(database) is null)
         {
             new CacheMark(cache.Path, cache.Status.CacheId, path).Write(holder.Search.MarkPath, database);
@@ -123,11 +131,12 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
         return PCacheDevice.Open(cache.Region, holder.Backing!, settings); // refuses plain files that don't fit what is clean in the cache
     }
 
-    private static void RequireOwnFiles(string path, FileHolder holder, CacheFile cache)
+    /// <summary>Throws where the plain files aren't those that the cache has left.</summary>
+    public static void RequireOwnFiles(string path, IFileStore store, CacheFile cache, CacheSearch search)
     {
         if (cache.Record is { } record && record.CacheId == cache.Status.CacheId)
         {
-            Comparison.Require(record, holder.Store!, path, cache.Path, mayBeCopied: cache.Path == holder.Search.Beside);
+            Comparison.Require(record, store, path, cache.Path, mayBeCopied: cache.Path == search.Beside);
         }
         else if (cache.Status.BackingFingerprint is null)
         {
@@ -205,7 +214,7 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
             PCacheOptions settings = CacheOptions(path) with { ReadOnly = true };
             if (!settings.RebindBacking)
             {
-                RequireOwnFiles(path, holder, cache);
+                RequireOwnFiles(path, holder.Store!, cache, holder.Search);
             }
 
             PCacheDevice device = PCacheDevice.Open(cache.Region, holder.Backing!, settings);

@@ -48,6 +48,7 @@ internal static class ExportCommand
 
     private static int Run(ToolContext context, string cachePath, string outputPath, string? listPath, bool all, int? segmentSize, bool force, bool json, CancellationToken cancellation)
     {
+        SqliteCaches.Refuse(cachePath);
         CheckTarget(cachePath, outputPath, "--output", force);
         if (listPath is not null)
         {
