@@ -4,7 +4,6 @@ using PCache.Core.Pmem;
 using PCache.Sqlite.Databases;
 using PCache.Sqlite.Files;
 using PCache.Sqlite.Locks;
-using PCache.Sqlite.Recognition;
 
 namespace PCache.Sqlite;
 
@@ -125,6 +124,6 @@ public static class PCacheDatabase
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         path = Path.GetFullPath(path);
-        return File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        return File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path;
     }
 }

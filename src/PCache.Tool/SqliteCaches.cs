@@ -1,5 +1,4 @@
 // Keeps true: a cache that is that of a SQLite database is told from all others by what it is bound to: the plain files seen as one device, longer than any file.
-using PCache.Core;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
 

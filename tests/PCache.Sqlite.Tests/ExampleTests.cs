@@ -18,7 +18,7 @@ public sealed class ExampleTests
         using PCacheVfsRegistration registration = PCacheVfs.Register(new PCacheVfsOptions
         {
             Name = "pcache",
-            Region = new PmemFileOptions { PowerSafe = false }, // commits survive the death of the process; see the table for more
+            Region = new PmemFileOptions { PowerSafe = false }, // a commit survives the death of the process, not a power cut: see the table
         });
 
         using (var connection = new SqliteConnection($"Data Source={path};Vfs=pcache"))

@@ -58,6 +58,11 @@ public sealed class ForeignChangesTests
         Assert.Throws<PCacheBackingMismatchException>(() => PCacheDatabase.Drain(database));
         Assert.Equal(before.Where(file => !file.Key.Contains(".pcache", StringComparison.Ordinal)), Contents(vfs.PathOf("after")).Where(file => !file.Key.Contains(".pcache", StringComparison.Ordinal)));
 
+        if (change == "cut")
+        {
+            return; // no database any more
+        }
+
         // First way out: without the cache.
         File.Move(database + ".pcache", database + ".pcache-away");
         using (SqliteConnection without = vfs.Open("after/a.db", "Mode=ReadOnly;"))
@@ -158,7 +163,7 @@ public sealed class ForeignChangesTests
         connection.Execute("INSERT INTO t VALUES ('one')");
         slow.Registration.Drain(vfs.PathOf(folder + "-live/a.db"));
         Run("cp", "-a", vfs.PathOf(folder + "-live"), vfs.PathOf(folder + "-backup"));
-        connection.Execute("INSERT INTO t VALUES ('two')");
+        connection.Execute("INSERT INTO t VALUES ('two'); PRAGMA wal_checkpoint(PASSIVE)");
         slow.Registration.Drain(vfs.PathOf(folder + "-live/a.db"));
         connection.Execute("INSERT INTO t VALUES ('three')");
         Run("cp", "-a", vfs.PathOf(folder + "-live"), vfs.PathOf(folder));
@@ -170,21 +175,14 @@ public sealed class ForeignChangesTests
         switch (change)
         {
             case "commit of plain SQLite":
-            {
-                using SqliteConnection plain = vfs.OpenPlain("after/a.db");
-                plain.Execute("INSERT INTO t VALUES ('plain')");
+                Commit(vfs, "INSERT INTO t VALUES ('plain')");
                 break;
-            }
 
             case "commit that changes no counter":
-            {
-                using SqliteConnection plain = vfs.OpenPlain("after/a.db");
-                plain.Execute("PRAGMA journal_mode=OFF; UPDATE wide SET b = randomblob(30000)");
                 byte[] head = File.ReadAllBytes(database)[..100];
-                byte[] old = File.ReadAllBytes(vfs.PathOf("after-live/a.db"))[..100];
-                Poke(database, 0, old.Length == head.Length ? old : head);
+                Commit(vfs, "PRAGMA journal_mode=OFF; UPDATE wide SET b = randomblob(30000)");
+                Poke(database, 0, head);
                 break;
-            }
 
             case "backup copied over":
                 Run("cp", backup, database);
@@ -201,11 +199,12 @@ public sealed class ForeignChangesTests
                 File.Move(backup, database, overwrite: true);
                 break;
             case "cut":
-            {
-                using var file = new FileStream(database, FileMode.Open);
-                file.SetLength(file.Length - 4096);
+                using (var file = new FileStream(database, FileMode.Open))
+                {
+                    file.SetLength(file.Length - 4096);
+                }
+
                 break;
-            }
 
             case "journal planted":
                 File.WriteAllBytes(database + (File.Exists(database + "-journal") ? "-wal" : "-journal"), new byte[512]);
@@ -220,6 +219,12 @@ public sealed class ForeignChangesTests
                 File.Delete(database + "-journal");
                 break;
         }
+    }
+
+    private static void Commit(TestVfs vfs, string sql)
+    {
+        using SqliteConnection plain = vfs.OpenPlain("after/a.db");
+        plain.Execute(sql);
     }
 
     private static void Poke(string path, long offset, byte[] bytes)

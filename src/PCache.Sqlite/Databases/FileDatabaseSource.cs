@@ -124,11 +124,24 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
 
         if (cache.Path != holder.Search.Beside && holder.Search.TryReadMark(database) is null)
         {
-            new CacheMark(cache.Path, cache.Status.CacheId, path).Write(holder.Search.MarkPath, database);
+            WriteMark(new CacheMark(cache.Path, cache.Status.CacheId, path), holder.Search.MarkPath, database);
         }
 
         _warning.Look(path, cache.Path, database);
         return PCacheDevice.Open(cache.Region, holder.Backing!, settings); // refuses plain files that don't fit what is clean in the cache
+    }
+
+    private static void WriteMark(CacheMark mark, string path, FileFacts? database)
+    {
+        try
+        {
+            mark.Write(path, database);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            // As with the cache itself: it would be opened without one.
+            throw new IOException($"'{SafeText.Of(path)}', which says where the cache is, can't be made: the database's folder has to be writable.", e);
+        }
     }
 
     /// <summary>Throws where the plain files aren't those that the cache has left.</summary>

@@ -25,12 +25,14 @@ internal sealed class FileRangeGuard : IFileGuard
         _file = new FileStream(handle, FileAccess.ReadWrite, bufferSize: 0);
         try
         {
-            if (!OperatingSystem.IsLinux() && !OperatingSystem.IsWindows())
+            if (OperatingSystem.IsLinux() || OperatingSystem.IsWindows())
+            {
+                _file.Lock(FirstByte, Bytes);
+            }
+            else
             {
                 throw new PlatformNotSupportedException("SQLite's locks can be taken without SQLite on Linux and Windows only: open the database with the application.");
             }
-
-            _file.Lock(FirstByte, Bytes);
         }
         catch (IOException e)
         {

@@ -103,7 +103,7 @@ internal sealed class FilesRecord
             Images[i].Encode(target[(ImagesOffset + (i * FileImage.EncodedBytes))..]);
         }
 
-        _ = Encoding.UTF8.GetEncoder().GetBytes(Path, target.Slice(PathOffset, MaxPathBytes), flush: true);
+        Encoding.UTF8.GetEncoder().Convert(Path, target.Slice(PathOffset, MaxPathBytes), flush: true, out _, out _, out _); // as much as fits
         _ = SHA256.HashData(target[..HashOffset], target[HashOffset..]);
     }
 

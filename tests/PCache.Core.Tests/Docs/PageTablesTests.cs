@@ -102,6 +102,11 @@ public sealed partial class PageTablesTests
             string[] expected = [.. command.Options.Where(option => option is not HelpOption && !option.Hidden).Select(option => option.Name).Order()];
             string[] usage = [.. OptionName().Matches(UsageLine().Match(section).Value).Select(match => match.Value).Distinct().Order()];
             Assert.Equal(expected, usage);
+            foreach (Command sub in command.Subcommands)
+            {
+                Assert.Contains($"`pcache {command.Name} {sub.Name} ", section, StringComparison.Ordinal);
+                Assert.All(sub.Options.Where(option => option is not HelpOption), option => Assert.Contains(option.Name, section, StringComparison.Ordinal));
+            }
         }
     }
 
