@@ -45,6 +45,8 @@ internal sealed class ThrottledFileStore(IFileStore inner, TimeSpan perCall, Tim
 
     public void SyncNames() => Wait(perSync);
 
+    public FileStamp Stamp(FileSlot slot) => inner.Stamp(slot);
+
     public void Dispose() => inner.Dispose();
 
     private static void Wait(TimeSpan time)

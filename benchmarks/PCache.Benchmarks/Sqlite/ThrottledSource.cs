@@ -3,6 +3,7 @@ using PCache.Core;
 using PCache.Core.Pmem;
 using PCache.Sqlite.Databases;
 using PCache.Sqlite.Files;
+using PCache.Sqlite.Recognition;
 
 namespace PCache.Benchmarks.Sqlite;
 
@@ -24,7 +25,9 @@ internal sealed class ThrottledSource(bool cached, TimeSpan perCall, TimeSpan pe
 
         PmemRegion region = PmemFile.Create(path + ".pcache", CacheBytes);
         var options = new PCacheOptions { SegmentSizeBytes = 1 << 20, LeaveRegionOpen = true, LeaveBackingOpen = true };
-        PCacheDevice device = PCacheDevice.Create(region, new CompositeBacking(store), options);
+        var backing = new CompositeBacking(store);
+        PCacheDevice device = PCacheDevice.Create(region, backing, options);
+        backing.Keeper = new RecordKeeper(region, store, device.GetStatus().CacheId, path, lastSequence: 0);
         return new Database(path, new CachedFiles(device), device, new Holder(store, region), isReadOnly: false, drainOnClose: false);
     }
 
