@@ -25,6 +25,9 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
     /// <summary>Whether the making of the cache is explored too.</summary>
     public bool ExploresCreation { get; init; } = true;
 
+    /// <summary>Told of each state; null: nobody is.</summary>
+    public TortureWatch? Watch { get; init; }
+
     public void BeforeEvent(World world, WorldEvent what)
     {
         _world = world;
@@ -84,6 +87,7 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
     private void Try(SimulatedPmem region, SimulatedDisk disk, int[]? versions, int level)
     {
         counters.States++;
+        Watch?.Progress();
         SimulatedPmem image = Scratch(level, region);
         if (versions is null)
         {
@@ -143,21 +147,19 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
             CheckReadOnly(image, disk, settings);
         }
 
-        if (nest)
+        image.BeforeEvent = e =>
         {
-            image.BeforeEvent = e =>
+            Watch?.Event();
+            if (nest && e == PmemEvent.Drain)
             {
-                if (e == PmemEvent.Drain)
-                {
-                    Explore(image, disk, options.NestedStatesPerDrain, 0, level + 1);
-                }
-            };
-        }
+                Explore(image, disk, options.NestedStatesPerDrain, 0, level + 1);
+            }
+        };
 
         counters.Recoveries++;
         int olderKeyTail = _damaged ? -1 : OwnImage.OlderKeyTail(image);
         PCacheDevice device = PCacheDevice.Open(image, disk, settings);
-        image.BeforeEvent = null;
+        image.BeforeEvent = Watch is { } watch ? _ => watch.Event() : null;
         if (!_damaged)
         {
             OwnImage.AfterOpen(device, image, world.Settings, head);

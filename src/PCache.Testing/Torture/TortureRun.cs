@@ -4,7 +4,8 @@ namespace PCache.Testing.Torture;
 
 /// <summary>
 /// Workloads by seed: random worlds whose every moment is a crash, random worlds that go on after crashes and faults, scripted ones. Keeps true: a seed is
-/// one workload, whatever ran before it; a failure is made smaller and told with its seed. Not thread-safe: one for each thread.
+/// one workload, whatever ran before it; a failure is made smaller and told with its seed; one that gets stuck is a failure too (see <see cref="TortureWatch"/>).
+/// Not thread-safe: one for each thread.
 /// </summary>
 internal sealed class TortureRun
 {
@@ -17,6 +18,12 @@ internal sealed class TortureRun
 
     /// <summary>Crash states at each persist point of random worlds.</summary>
     public ExplorerOptions Options { get; init; } = new();
+
+    /// <summary>Longest time without progress; more is a failure.</summary>
+    public TimeSpan HangLimit { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Called when an action begins, for tests that make a run get stuck; null: nothing.</summary>
+    public Action<World>? Sabotage { get; init; }
 
     /// <summary>Runs the workload of a seed; null: no promise was broken.</summary>
     /// <param name="seed">1 or more. Of eight seeds three explore a random world, one a world whose log rolls over, one goes on after crashes, one does both, two are scripted.</param>
@@ -61,6 +68,12 @@ internal sealed class TortureRun
             return null;
         }
 
+        if (error is TortureHang)
+        {
+            // Smaller ones would take as long to be found out.
+            return new TortureFailure(seed, kind, error.Message, settings.ToString(), [.. before.Concat(script).Select(action => action.ToString())], error);
+        }
+
         Exception last = error;
         List<WorldAction> smaller = Shrinker.Shrink(script, candidate =>
         {
@@ -71,12 +84,25 @@ internal sealed class TortureRun
         return new TortureFailure(seed, kind, last.Message, settings.ToString(), [.. before.Concat(smaller).Select(action => action.ToString())], last);
     }
 
-    private static Exception? Try(int seed, WorldSettings settings, WorldAction[] before, IReadOnlyList<WorldAction> script, ExplorerOptions? options, TortureCounters counters)
+    private Exception? Try(int seed, WorldSettings settings, WorldAction[] before, IReadOnlyList<WorldAction> script, ExplorerOptions? options, TortureCounters counters)
     {
         try
         {
-            var observer = options is null ? null : new CrashExplorer(options, seed, counters) { FirstAction = before.Length, ExploresCreation = script.Count > 2 };
-            var world = new World(settings, observer);
+            return TortureWatch.Run(HangLimit, watch => TryWatched(watch, seed, settings, before, script, options, counters));
+        }
+        catch (TortureHang e)
+        {
+            return e;
+        }
+    }
+
+    private Exception? TryWatched(
+        TortureWatch watch, int seed, WorldSettings settings, WorldAction[] before, IReadOnlyList<WorldAction> script, ExplorerOptions? options, TortureCounters counters)
+    {
+        try
+        {
+            var observer = options is null ? null : new CrashExplorer(options, seed, counters) { FirstAction = before.Length, ExploresCreation = script.Count > 2, Watch = watch };
+            var world = new World(settings, observer, watch) { ActionBegins = Sabotage };
             world.Run([.. before, .. script]);
             counters.Recoveries += world.Crashes;
             counters.States += world.Crashes;

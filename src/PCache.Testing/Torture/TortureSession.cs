@@ -4,7 +4,7 @@ namespace PCache.Testing.Torture;
 
 /// <summary>
 /// Workloads with consecutive seeds on several threads, for as long as one likes. Keeps true: each thread has machines of its own, so what a seed does depends on
-/// nothing but the seed; after the first violation nothing new is begun; a workload under way is finished.
+/// nothing but the seed; after the first violation nothing new is begun; a workload under way is finished, unless it gets stuck: then it is a violation, and left behind.
 /// </summary>
 internal sealed class TortureSession(int seed)
 {
@@ -15,6 +15,12 @@ internal sealed class TortureSession(int seed)
 
     /// <summary>The seed of the first workload.</summary>
     public int Seed => seed;
+
+    /// <summary>Longest time without progress of a workload.</summary>
+    public TimeSpan HangLimit { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>See <see cref="TortureRun.Sabotage"/>.</summary>
+    public Action<World>? Sabotage { get; init; }
 
     /// <summary>What was done; complete when <see cref="Run"/> has returned.</summary>
     public TortureCounters Counters => _counters;
@@ -43,7 +49,7 @@ internal sealed class TortureSession(int seed)
 
         void Work()
         {
-            var run = new TortureRun();
+            var run = new TortureRun { HangLimit = HangLimit, Sabotage = Sabotage };
             do
             {
                 TortureFailure? failure = run.Run(Interlocked.Increment(ref _next));

@@ -38,6 +38,7 @@ internal sealed partial class World
 
     private readonly WorldSettings _settings;
     private readonly IWorldObserver? _observer;
+    private readonly TortureWatch? _watch;
     private readonly Random _crashes;
     private readonly VirtualClock _clock = new();
     private bool _hooked;
@@ -45,10 +46,11 @@ internal sealed partial class World
     private TortureViolation? _found;
     private long _writeId;
 
-    public World(WorldSettings settings, IWorldObserver? observer = null)
+    public World(WorldSettings settings, IWorldObserver? observer = null, TortureWatch? watch = null)
     {
         _settings = settings;
         _observer = observer;
+        _watch = watch;
         _crashes = new Random(settings.Seed ^ 0x5CA1AB1E);
         Oracle = new SectorOracle(Universe, settings.Length);
         Options = settings.Options(_clock);
@@ -88,6 +90,9 @@ internal sealed partial class World
     /// <summary>Number of the action being done.</summary>
     public int ActionNumber { get; private set; }
 
+    /// <summary>Called when an action begins; null: nothing.</summary>
+    public Action<World>? ActionBegins { get; init; }
+
     /// <summary>Called when the faults end: an action has reported one, or the run is over.</summary>
     public Action? Healed { get; set; }
 
@@ -125,6 +130,8 @@ internal sealed partial class World
             }
 
             Now = script[i].ToString();
+            _watch?.Begin($"action {i} ({Now})");
+            ActionBegins?.Invoke(this);
             Do(script[i]);
             ThrowFound();
         }
@@ -137,6 +144,7 @@ internal sealed partial class World
     public void Finish()
     {
         Now = "the final check";
+        _watch?.Begin(Now);
         _within.Clear();
         Heal();
         _cutAt = _drainFailsAt = 0;
@@ -207,6 +215,7 @@ internal sealed partial class World
         _hooked = true;
         Region.BeforeEvent = e =>
         {
+            _watch?.Event();
             if (e != PmemEvent.Flush)
             {
                 Observe(e == PmemEvent.Drain ? WorldEvent.Drain : WorldEvent.Store);
@@ -220,6 +229,7 @@ internal sealed partial class World
         };
         Disk.BeforeCall = _ =>
         {
+            _watch?.Event();
             Observe(WorldEvent.Disk);
             RunWithin();
         };

@@ -1,4 +1,4 @@
-// Keeps true: exit code 0 only if no promise was broken; a violation is told with the seed that shows it again, on standard error or in the JSON document.
+// Keeps true: exit code 0 only if no promise was broken and no run got stuck; a violation is told with the seed that shows it again, on standard error or in the JSON document.
 using System.CommandLine;
 using System.Globalization;
 using PCache.Testing.Torture;
@@ -33,11 +33,22 @@ internal static class TortureCommand
     private static int Run(ToolContext context, int seed, int seconds, bool json, CancellationToken cancellation)
     {
         var session = new TortureSession(seed);
+        Run(context, session, seconds, cancellation);
+        return Report(context, session, json);
+    }
+
+    private static void Run(ToolContext context, TortureSession session, int seconds, CancellationToken cancellation)
+    {
         using (var bar = new ProgressBar(context, "torturing", total => string.Create(CultureInfo.InvariantCulture, $"{total} s")))
         {
             session.Run(TimeSpan.FromSeconds(seconds), Environment.ProcessorCount, passed => bar.Report((long)passed.TotalSeconds, seconds), cancellation);
         }
+    }
 
+    /// <summary>Tells what a session has found, and returns the exit code.</summary>
+    internal static int Report(ToolContext context, TortureSession session, bool json)
+    {
+        int seed = session.Seed;
         TortureCounters done = session.Counters;
         if (json)
         {

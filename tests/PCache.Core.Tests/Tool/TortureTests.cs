@@ -1,4 +1,7 @@
 using System.Text.Json;
+using PCache.Testing.Torture;
+using PCache.Tool;
+using PCache.Tool.Commands;
 
 namespace PCache.Core.Tests.Tool;
 
@@ -22,6 +25,38 @@ public sealed class TortureTests
         ToolRun run = ToolRun.Run("torture", "--seed", "11", "--seconds", "0").Expect(0);
         Assert.Contains("seed          11", run.Out, StringComparison.Ordinal);
         Assert.Contains("violations    0", run.Out, StringComparison.Ordinal);
+    }
+
+    /// <summary>A run that gets stuck ends with a report, as a violation does.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_run_that_is_stuck_is_told_with_its_seed_and_ends_with_1(bool json)
+    {
+        var session = new TortureSession(4)
+        {
+            HangLimit = TimeSpan.FromSeconds(2),
+            Sabotage = world => Thread.Sleep(world.ActionNumber == 1 ? Timeout.Infinite : 0),
+        };
+        session.Run(TimeSpan.Zero, threads: 1);
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        var context = new ToolContext { Out = output, Error = error, OpenInput = () => Stream.Null, OpenOutput = () => Stream.Null };
+        Assert.Equal(1, TortureCommand.Report(context, session, json));
+        if (json)
+        {
+            JsonElement failure = new ToolRun(1, output.ToString(), error.ToString(), []).Json().GetProperty("failures")[0];
+            Assert.Equal(4, failure.GetProperty("seed").GetInt32());
+            Assert.Contains("makes no progress: in action 1", failure.GetProperty("text").GetString(), StringComparison.Ordinal);
+            Assert.NotEmpty(failure.GetProperty("script").EnumerateArray());
+        }
+        else
+        {
+            Assert.Contains("violations    1", output.ToString(), StringComparison.Ordinal);
+            Assert.Contains("makes no progress: in action 1", error.ToString(), StringComparison.Ordinal);
+            Assert.Contains("Thread.Sleep", error.ToString(), StringComparison.Ordinal);
+            Assert.Contains("pcache torture --seed 4 --seconds 0", error.ToString(), StringComparison.Ordinal);
+        }
     }
 
     [Theory]
