@@ -1,0 +1,130 @@
+using PCache.Core.Ksets;
+using PCache.Core.Tests.Support;
+
+namespace PCache.Core.Tests.Engine;
+
+/// <summary>
+/// The log's room is conserved: whatever was written, refused, collected, cut or failed, what is free is what head and
+/// reserve have, less the pending keys. A leak of
+/// a few bytes for each kset or segment is a cache that stops after a month.
+/// </summary>
+public sealed class LogRoomTests
+{
+    [Theory]
+    [InlineData(6, 1)]
+    [InlineData(12, 2)]
+    [InlineData(40, 3)]
+    public void Room_is_conserved_over_many_turns_of_the_log(int segments, int reserve) => TestRuns.ForSeeds(1, seed =>
+    {
+        var random = new Random(seed);
+        using var cache = new SmallCache(segments, backingBytes: 1 << 20, canResize: true, canDiscard: true, with: o => o with { LogReserveSegments = reserve, WritebackDelay = TimeSpan.Zero, GcThresholdPercent = 30 });
+        int links = 0;
+        int segment = 0;
+        for (int i = 0; i < 5000; i++)
+        {
+            PCacheDevice device = cache.Device;
+            long at = random.Next(1500) * 512;
+            switch (random.Next(24))
+            {
+                case 0:
+                    device.WriteZeroes(at, random.Next(1, 20_000));
+                    break;
+                case 1:
+                    device.Discard(at, 5000);
+                    break;
+                case 2:
+                    device.Write(at + 5, new byte[random.Next(1, 600)]);
+                    break;
+                case 3:
+                    device.Read(at, new byte[6000]);
+                    break;
+                case 4:
+                    device.WriteBatch([new(at, new byte[512]), new(at + 8192, new byte[1024]), new(3, new byte[7])]);
+                    break;
+                case 5 when i % 10 == 0:
+                    device.SetLength((900 * 1024) + random.Next(4096));
+                    device.SetLength(1 << 20);
+                    break;
+                case 6:
+                    device.Write(at, Patterns.Make(at, 24 * 512, i));
+                    break;
+                case 7 when i % 10 == 0:
+                    Record.Exception(() => FailOnce(cache, at));
+                    break;
+                case < 12:
+                    cache.Settle();
+                    break;
+                default:
+                    device.Write(at, Patterns.Make(at, 512, i), WriteDurability.ForceUnitAccess);
+                    break;
+            }
+
+            links += cache.Status.KeyHead.Segment != segment ? 1 : 0;
+            segment = cache.Status.KeyHead.Segment;
+            if (i % 100 == 0)
+            {
+                IntegrityAudit.Check(device, cache.Region);
+            }
+        }
+
+        Assert.True(links > 2, $"the log has used {links} segments");
+        cache.Device.Drain();
+        cache.Settle();
+        IntegrityAudit.Check(cache.Device, cache.Region);
+        Rig.AssertSame(Rig.ReadAll(cache.Device), cache.Backing.Snapshot(), "all is written back");
+    });
+
+    /// <summary>Threads that ask for the last room at once: whoever gets none has taken none.</summary>
+    [Fact]
+    public async Task Room_that_was_refused_is_there_for_others()
+    {
+        using var cache = new SmallCache(8);
+        LogWriter log = cache.Device.Internals.Log;
+        while (log.TryReserve(64))
+        {
+        }
+
+        while (log.TryReserve(1))
+        {
+        }
+
+        long before = log.AvailableBytes;
+        log.Unreserve(3); // for three of them
+        Task[] tasks = [.. Enumerable.Range(0, 4).Select(_ => Eventually.Thread(() =>
+        {
+            for (int i = 0; i < 1_000_000; i++)
+            {
+                if (log.TryReserve(2))
+                {
+                    log.Unreserve(2);
+                }
+            }
+        }))];
+        await Eventually.Completes(Task.WhenAll(tasks), "taking and giving back");
+        Assert.Equal(before + (3 * LogWriter.WorstCaseKeyBytes), log.AvailableBytes);
+        Assert.True(log.TryReserve(3));
+    }
+
+    /// <summary>A write whose payload can't be stored.</summary>
+    private static void FailOnce(SmallCache cache, long at)
+    {
+        int left = at % 3 == 0 ? 0 : 2;
+        cache.Region.BeforeEvent = e =>
+        {
+            if (e == PmemEvent.Drain && left-- == 0)
+            {
+                cache.Region.BeforeEvent = null;
+                throw new IOException("planned");
+            }
+        };
+        try
+        {
+            cache.Device.Write(at, new byte[1024]);
+            cache.Device.Flush();
+        }
+        finally
+        {
+            cache.Region.BeforeEvent = null;
+        }
+    }
+}
