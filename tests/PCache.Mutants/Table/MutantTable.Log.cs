@@ -1,0 +1,163 @@
+namespace PCache.Mutants;
+
+// The log: appending, positions, segments.
+internal static partial class MutantTable
+{
+    private const string LogWriter = Core + "Ksets/LogWriter.cs";
+    private const string LogPositions = Core + "Ksets/LogPositions.cs";
+    private const string NextSegment = Core + "Ksets/NextLogSegment.cs";
+    private const string SegmentTable = Core + "Segments/SegmentTable.cs";
+    private const string DataHeads = Core + "Segments/DataHeads.cs";
+
+    private static Mutant[] Log =>
+    [
+        new(
+            "BarrierLostAtLink",
+            LogWriter,
+            "_positions.AdvanceHead(new LogPosition(next, 0), MediaConstants.KsetHeaderSize);",
+            "_barrierPending = false; _positions.AdvanceHead(new LogPosition(next, 0), MediaConstants.KsetHeaderSize);",
+            "LogBarrierTests"),
+        new("NothingCountsAsAppendedBehindABarrier", LogWriter, "_appendedSinceBarrier = true;", "", "LogBarrierTests"),
+        new(
+            "EveryKsetIsABarrier", LogWriter,
+            "«_barrierPending = false;»\n        _appendedSinceBarrier = true;",
+            "",
+            "LogBarrierTests"),
+        new(
+            "KsetRoomNotGivenBack", LogWriter,
+            "Interlocked.Add(ref _availableBytes, ((long)keys.Length * WorstCaseKeyBytes) - size);",
+            "",
+            "LogRoomTests"),
+        new(
+            "LinkForgetsTheRoomOfTheHead", LogWriter,
+            "(refilled * (long)SegmentRoom) - HeadRoom(at.Offset)",
+            "refilled * (long)SegmentRoom",
+            "LogRoomTests"),
+        new(
+            "LinkForgetsTheRefilledReserve", LogWriter,
+            "(refilled * (long)SegmentRoom) - HeadRoom(at.Offset)",
+            "0L - HeadRoom(at.Offset)",
+            "LogRoomTests"),
+        new(
+            "LinkHasNoLength", LogWriter,
+            "_positions.AdvanceHead(new LogPosition(next, 0), «MediaConstants.KsetHeaderSize»);",
+            "0",
+            "LogRoomTests", "LogBarrierTests"),
+        new(
+            "UnreserveGivesBackTooLittle", LogWriter,
+            "public void Unreserve(int keys) => Interlocked.Add(ref _availableBytes, «(long)keys * "
+            + "WorstCaseKeyBytes»);",
+            "(long)keys * 8",
+            "LogRoomTests"),
+        new("RefusedReservationKept", LogWriter, "Interlocked.Add(ref _availableBytes, wanted);", "", "LogRoomTests"),
+        new(
+            "FailedAppendIsNobodysBusiness", LogWriter,
+            "_takenCount > 0 ? TimeSpan.MaxValue : null",
+            "null",
+            "PendingKeysTests"),
+        new(
+            "OlderDirtyTailCountsAsLatestAfterOpen", LogPositions,
+            "_dirtyTailOlder = keyTail;",
+            "_dirtyTailOlder = dirtyTail;",
+            "TailReplicaTests"),
+        new(
+            "OlderDirtyTailMovesAlong", LogPositions,
+            "_dirtyTailOlder = _dirtyTail;",
+            "_dirtyTailOlder = point;",
+            "TailReplicaTests"),
+        new(
+            "OlderKeyTailMovesAlong", LogPositions,
+            "_keyTailOlder = both ? point : _keyTail;",
+            "_keyTailOlder = point;",
+            "TailReplicaTests"),
+        new(
+            "SecondKeyTailNotWritten", LogPositions,
+            "if («both && !RuleSwitch.IsBroken(BrokenRule.KeyTailNotWritten)»)",
+            "false",
+            "TailReplicaTests"),
+        new(
+            "LogSegmentNotRaisedWhenTaken", NextSegment,
+            "segments.RaiseIfNeeded(segment);",
+            "",
+            "SegmentReuseTests", "NextLogSegmentTests"),
+        new(
+            "NextSegmentReadyTooEarly", NextSegment,
+            "_zeroedBytes == segments.DataSize",
+            "_zeroedBytes >= segments.DataSize / 2",
+            "NextLogSegmentTests"),
+        new(
+            "TakenSegmentStaysReady", NextSegment,
+            "_segment = -1;\n            «_ready = -1;»",
+            "",
+            "NextLogSegmentTests"),
+        new(
+            "ZeroingGoesOnInAnotherSegment", NextSegment,
+            "_segment = segment;\n            «_zeroedBytes = 0;»",
+            "",
+            "NextLogSegmentTests"),
+        new("FreeSegmentsNotRaisedAfterOpen", SegmentTable, "_raiseBeforeUse[i] = true;", "", "SegmentReuseTests"),
+        new(
+            "DataSegmentNotRaisedWhenTaken", SegmentTable,
+            "«RaiseIfNeeded(segment);»\n        }\n        catch",
+            "",
+            "SegmentReuseTests"),
+        new(
+            "FailedSegmentLost", SegmentTable,
+            "_usedCount--;\n                «_free.Enqueue(segment);»",
+            "",
+            "SegmentCountTests"),
+        new(
+            "FailedSegmentCountsAsUsed", SegmentTable,
+            "«_usedCount--;»\n                _free.Enqueue(segment);",
+            "",
+            "SegmentCountTests"),
+        new(
+            "FailedReclaimForgotten", SegmentTable,
+            "«_unreferenced.Enqueue(segment);»\n            }\n\n            throw;",
+            "",
+            "SegmentCountTests"),
+        new(
+            "ReclaimedHeadNotCleared", SegmentTable,
+            "RaiseGeneration(segment);\n            «ClearHead(segment);»",
+            "",
+            "LeftoverKsetTests"),
+        new(
+            "LinkRefillsUncounted", SegmentTable,
+            "_reserve.Enqueue(more);\n                «refilled++;»",
+            "",
+            "LogRoomTests"),
+        new(
+            "LogSegmentNotCounted", SegmentTable,
+            "«_usedCount++;»\n            while (_reserve",
+            "",
+            "SegmentCountTests"),
+        new(
+            "LogSegmentNotCountedAtOpen", SegmentTable,
+            "_uses[segment] = SegmentUse.Log;\n            «_usedCount++;»\n        }\n    }",
+            "",
+            "SegmentCountTests"),
+        new(
+            "HeadTakesAKeyForNothing", DataHeads,
+            "room = new PayloadRoom(head.Segment, head.Next, wantedBytes);\n                «head.Keys--;»",
+            "",
+            "DataHeadsTests", "LogRoomTests"),
+        new(
+            "RefusedPieceKeepsItsKey", DataHeads,
+            "if (room.LengthBytes == 0)\n            {\n                «_keyRoom.Unreserve(1);»",
+            "",
+            "DataHeadsTests", "LogRoomTests"),
+        new(
+            "ReturnedPieceKeepsItsKey", DataHeads,
+            "_segments.DropReference(room.Segment);\n        «_keyRoom.Unreserve(1);»",
+            "",
+            "DataHeadsTests", "LogRoomTests"),
+        new(
+            "ReturnedPieceKeepsItsReference", DataHeads,
+            "«_segments.DropReference(room.Segment);»\n        _keyRoom.Unreserve(1);",
+            "",
+            "DataHeadsTests", "LogRoomTests"),
+        new("RetiredHeadKeepsAReference", DataHeads, "head.References + 1", "head.References", "LogRoomTests"),
+        new("ZeroPayloadNotFlushed", DataHeads, "_region.FlushRange(at, made.LengthBytes);", "", "ZeroPayloadTests"),
+        new("ZeroPayloadNotWritten", DataHeads, "_region.WriteZeros(at, made.LengthBytes);", "", "ZeroPayloadTests"),
+    ];
+}
