@@ -8,6 +8,12 @@ public enum WriteDurability
 
     /// <summary>Force unit access (FUA): the write itself is durable when it returns. It also is a barrier: no later write reaches the backing before it.</summary>
     ForceUnitAccess = 1,
+
+    /// <summary>
+    /// The write survives the death of the process when it returns; a power cut after the next flush, as <see cref="Normal"/>. No barrier. For a device that hands each write to
+    /// the system at once (a file) this is <see cref="Normal"/>.
+    /// </summary>
+    Persist = 2,
 }
 
 /// <summary>

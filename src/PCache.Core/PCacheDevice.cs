@@ -15,8 +15,8 @@ public readonly record struct DrainProgress(long WrittenBytes, long RemainingByt
 /// <remarks>
 /// <para>All members may be called from any number of threads. A read returns the latest write that returned before it began; concurrent overlapping
 /// reads and writes are atomic for each sector of 512 bytes.</para>
-/// <para>Durability: a write that returned may be lost in a crash until a flush (or an FUA write) has returned, but is never torn inside a sector; what was
-/// flushed survives the death of the process, and a power cut too where the region is power-safe (see docs/durability.md).</para>
+/// <para>Durability: a write that returned may be lost in a crash until a flush (or an FUA write) has returned, but is never torn inside a sector; with
+/// <see cref="PCacheOptions.PersistOn"/> set to write it survives the death of the process at once; what was flushed survives the death of the process, and a power cut too where the region is power-safe (see docs/durability.md).</para>
 /// <para>A backing may call back into the device, on whatever thread it is called: reads, writes and flushes work there. What would have to wait for the
 /// very call that it came from is refused: a write that needs room with <see cref="PCacheFullException"/>, a drain, a truncation or a maintenance step with
 /// <see cref="InvalidOperationException"/>.</para>
@@ -70,6 +70,12 @@ public sealed class PCacheDevice : IBlockDevice
     public bool CanDiscard { get; }
 
     internal IBlockDevice Backing { get; }
+
+    /// <summary>How long closing may take.</summary>
+    internal TimeSpan DisposeTimeout => _engine.DisposeTimeout;
+
+    /// <summary>The longest that it can become, as far as is known, in bytes.</summary>
+    internal long MaxLengthBytes => _engine.MaxLengthBytes;
 
     /// <summary>For audits.</summary>
     internal CacheEngine Internals => _engine;
@@ -151,6 +157,7 @@ public sealed class PCacheDevice : IBlockDevice
 
     /// <inheritdoc/>
     /// <exception cref="PCacheFullException">There was no room, and none could be made.</exception>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited for room; some of it may have been written.</exception>
     public void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal)
     {
         DeviceSetup.CheckDurability(durability);
@@ -176,6 +183,7 @@ public sealed class PCacheDevice : IBlockDevice
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     /// <exception cref="PCacheFullException">There was no room, and none could be made.</exception>
     /// <exception cref="IOException">The medium or the backing failed.</exception>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited for room; some of it may have been written.</exception>
     public void WriteBatch(ReadOnlySpan<BlockWrite> writes, WriteDurability durability = WriteDurability.Normal)
     {
         DeviceSetup.CheckDurability(durability);
@@ -211,6 +219,7 @@ public sealed class PCacheDevice : IBlockDevice
 
     /// <inheritdoc/>
     /// <exception cref="PCacheFullException">There was no room, and none could be made.</exception>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited for room; some of it may have been written.</exception>
     public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal)
     {
         DeviceSetup.CheckDurability(durability);
@@ -243,6 +252,7 @@ public sealed class PCacheDevice : IBlockDevice
     /// <summary>Sets the length. A shorter one first writes everything back and empties the log; nothing beyond it ever comes back.</summary>
     /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">Called from inside a call of the backing that it would have to wait for.</exception>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited; a truncation shows already, and the next change of length finishes it.</exception>
     public void SetLength(long length) => _engine.SetLength(length);
 
     /// <inheritdoc cref="SetLength"/>
@@ -273,6 +283,7 @@ public sealed class PCacheDevice : IBlockDevice
     /// <exception cref="InvalidOperationException">Called from inside a call of the backing that a maintenance step makes.</exception>
     /// <exception cref="PCacheDamagedDataException">All but damaged data was written back.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited; the write-back goes on.</exception>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public void Drain(IProgress<DrainProgress>? progress = null, CancellationToken cancellationToken = default) => _engine.Drain(progress, cancellationToken);
@@ -318,15 +329,31 @@ public sealed class PCacheDevice : IBlockDevice
         return new PCacheStream(this, bufferSize, leaveOpen: true);
     }
 
+    /// <summary>A new stream view that says from when on what it writes survives the death of the process; disposing it leaves the device open.</summary>
+    /// <param name="persistOn"><see cref="PersistOn.Write"/>: from the moment when the write returns, whatever the device is set to; <see cref="PersistOn.Flush"/>: as the device is set to.</param>
+    /// <param name="bufferSize">0: unbuffered and coherent with all other views; else a private buffer with FileStream's meaning: what has left it is persisted.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Negative buffer size, or no such value.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public PCacheStream OpenStream(PersistOn persistOn, int bufferSize = 0)
+    {
+        _engine.ThrowIfClosed();
+        return new PCacheStream(this, persistOn, bufferSize, leaveOpen: true);
+    }
+
     /// <summary>
     /// Logs every acknowledged write durably, then closes. Doesn't write back, unless <see cref="PCacheOptions.DrainOnDispose"/> asks for it. Operations in
-    /// flight end normally; one that hangs in the backing is waited for no longer than <see cref="PCacheOptions.DisposeTimeout"/>.
+    /// flight end normally; what hangs in the backing is waited for no longer than <see cref="PCacheOptions.DisposeTimeout"/>, which is for the whole of it. A thread that is interrupted
+    /// meanwhile closes to the end, and is interrupted afterwards. Disposing once more, or at the same time, does nothing.
     /// </summary>
-    /// <exception cref="IOException">The last flush, or the drain that was asked for, failed. The device is closed all the same.</exception>
+    /// <exception cref="IOException">
+    /// The last flush failed, or the drain that was asked for failed or didn't end in time, or region or backing failed at their end, with whatever error: it is the inner exception then. The
+    /// device is closed all the same; what isn't written back stays dirty in the cache, safely.
+    /// </exception>
     public void Dispose() => _engine.Close();
 
     /// <inheritdoc cref="Dispose"/>
-    public async ValueTask DisposeAsync() => await Task.Run(_engine.Close).ConfigureAwait(false);
+    public async ValueTask DisposeAsync() =>
+        await Task.Factory.StartNew(_engine.Close, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
 
     private static PCacheDevice Create(PmemRegion region, IBlockDevice backing, PCacheOptions? options, CancellationToken cancellationToken)
     {

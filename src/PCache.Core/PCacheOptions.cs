@@ -64,8 +64,14 @@ public sealed record PCacheOptions
     /// <summary>Whether read misses fill the cache. Default true.</summary>
     public bool CacheReads { get; init; } = true;
 
-    /// <summary>Longest time that a key stays unlogged without a flush. Default 1 s.</summary>
+    /// <summary>Longest time that a key stays unlogged without a flush: what a program that doesn't flush loses at most when it is killed (see <see cref="PersistOn"/>). Default 1 s.</summary>
     public TimeSpan KsetTimeout { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// From when on a write survives the death of the process: with <see cref="PersistOn.Write"/> each write, of whatever kind, is in the log when it returns; writers at once share that. Default
+    /// <see cref="PersistOn.Flush"/>. A single write asks for it by <see cref="WriteDurability.Persist"/>, a stream view by its own setting.
+    /// </summary>
+    public PersistOn PersistOn { get; init; }
 
     /// <summary>How long write-back waits after the first dirty key before it begins. Default 5 s; zero: at once. Waiting writers override it.</summary>
     public TimeSpan WritebackDelay { get; init; } = TimeSpan.FromSeconds(5);
@@ -85,12 +91,15 @@ public sealed record PCacheOptions
     /// <summary>Segments always kept free for the log, 1 to 64. Default 2.</summary>
     public int LogReserveSegments { get; init; } = 2;
 
-    /// <summary>Whether disposing writes everything back first. Default false: the data stays dirty in the cache, safely.</summary>
+    /// <summary>
+    /// Whether disposing writes everything back first, as far as it gets within <see cref="DisposeTimeout"/>; what is left then is told by an exception and stays dirty in the cache, safely. Default
+    /// false: all of it stays dirty in the cache.
+    /// </summary>
     public bool DrainOnDispose { get; init; }
 
     /// <summary>
-    /// How long disposing waits for operations in flight (a hanging backing, say) before it leaves them to end on their own; with <see cref="DrainOnDispose"/>
-    /// also how long it goes on waiting without anything having been written back. Default 30 s.
+    /// How long disposing takes at most, all of it together: the drain of <see cref="DrainOnDispose"/>, the last flush, waiting for operations in flight, letting go of cache and
+    /// backing. What hangs then is left to end on its own. Default 30 s; set it longer, or infinite, where a drain may take longer than that.
     /// </summary>
     public TimeSpan DisposeTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
@@ -119,6 +128,12 @@ public sealed record PCacheOptions
     /// What it throws ends the open. Null (the default): nobody is told.
     /// </summary>
     public IProgress<OpenProgress>? OpenProgress { get; init; }
+
+    /// <summary>
+    /// Told how far disposing has come: at the beginning of each stage, some ten times a second while it waits, and at the end; on the disposing thread. What it throws is logged, and it
+    /// isn't called again. Null (the default): nobody is told; the log has a line after a second in any case.
+    /// </summary>
+    public IProgress<CloseProgress>? CloseProgress { get; init; }
 
     /// <summary>
     /// Where the device's log messages go (category <see cref="PCacheDiagnostics.LogCategory"/>): opening and closing, state changes, failures of backing and medium, damage.

@@ -12,7 +12,9 @@ public sealed partial class PCacheStream
     /// <param name="buffer">The bytes.</param>
     /// <exception cref="NotSupportedException">The device is read-only, or of a fixed length that the write would exceed. Nothing has changed.</exception>
     /// <exception cref="ObjectDisposedException">The stream or the device is disposed.</exception>
-    /// <exception cref="IOException">The medium failed. The position hasn't moved; any part of the bytes may have reached the device.</exception>
+    /// <exception cref="IOException">
+    /// The write would end beyond what the device can ever have (nothing has changed), or the medium failed: then the position hasn't moved, and any part of the bytes may have reached the device.
+    /// </exception>
     public override void Write(ReadOnlySpan<byte> buffer)
     {
         if (Fits(buffer.Length, _writeRoom))
@@ -33,7 +35,7 @@ public sealed partial class PCacheStream
         }
         else
         {
-            _device.Write(_position, buffer);
+            _device.Write(_position, buffer, _durability);
             _position += buffer.Length;
         }
     }
@@ -73,7 +75,7 @@ public sealed partial class PCacheStream
             return WriteBufferedAsync(buffer, cancellationToken);
         }
 
-        ValueTask writing = _device.WriteAsync(_position, buffer, WriteDurability.Normal, cancellationToken);
+        ValueTask writing = _device.WriteAsync(_position, buffer, _durability, cancellationToken);
         if (!writing.IsCompletedSuccessfully)
         {
             return FinishWriteAsync(writing, buffer.Length);
@@ -122,7 +124,7 @@ public sealed partial class PCacheStream
     private void ThrowTooLong(int lengthBytes)
     {
         string message = $"{lengthBytes} bytes at position {_position} would end beyond {_limit} bytes, ";
-        throw _limit == long.MaxValue ? new IOException(message + "the longest possible.") : new NotSupportedException(message + "the device's fixed length.");
+        throw _canResize ? new IOException(message + "the longest that the device can be.") : new NotSupportedException(message + "the device's fixed length.");
     }
 
     private void AddPending(ReadOnlySpan<byte> bytes)
@@ -138,7 +140,7 @@ public sealed partial class PCacheStream
         int head = TopUp(buffer);
         if (head > 0)
         {
-            _device.Write(_bufferOffset, _buffer.AsSpan(0, _bufferSize));
+            _device.Write(_bufferOffset, _buffer.AsSpan(0, _bufferSize), _durability);
             TakenOver(head);
         }
         else
@@ -154,7 +156,7 @@ public sealed partial class PCacheStream
         }
         else
         {
-            _device.Write(_position, rest);
+            _device.Write(_position, rest, _durability);
             _position += rest.Length;
         }
     }
@@ -176,7 +178,7 @@ public sealed partial class PCacheStream
         int head = TopUp(buffer.Span);
         if (head > 0)
         {
-            await _device.WriteAsync(_bufferOffset, _buffer.AsMemory(0, _bufferSize), WriteDurability.Normal, cancellationToken).ConfigureAwait(false);
+            await _device.WriteAsync(_bufferOffset, _buffer.AsMemory(0, _bufferSize), _durability, cancellationToken).ConfigureAwait(false);
             TakenOver(head);
         }
         else
@@ -192,7 +194,7 @@ public sealed partial class PCacheStream
         }
         else
         {
-            await _device.WriteAsync(_position, rest, WriteDurability.Normal, cancellationToken).ConfigureAwait(false);
+            await _device.WriteAsync(_position, rest, _durability, cancellationToken).ConfigureAwait(false);
             _position += rest.Length;
         }
     }
@@ -236,7 +238,7 @@ public sealed partial class PCacheStream
     {
         if (_isPending)
         {
-            _device.Write(_bufferOffset, _buffer.AsSpan(0, _bufferCount));
+            _device.Write(_bufferOffset, _buffer.AsSpan(0, _bufferCount), _durability);
             NothingPending();
         }
     }
@@ -245,7 +247,7 @@ public sealed partial class PCacheStream
 
     private async ValueTask HandOverPendingAsync(CancellationToken cancellationToken)
     {
-        await _device.WriteAsync(_bufferOffset, _buffer.AsMemory(0, _bufferCount), WriteDurability.Normal, cancellationToken).ConfigureAwait(false);
+        await _device.WriteAsync(_bufferOffset, _buffer.AsMemory(0, _bufferCount), _durability, cancellationToken).ConfigureAwait(false);
         NothingPending();
     }
 

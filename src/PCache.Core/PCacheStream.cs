@@ -6,6 +6,8 @@
 //   pending, and says how many bytes may be added. So each is all that a small read or write has to look at, and Dispose needs only to set them to 0.
 
 using System.Diagnostics.CodeAnalysis;
+using PCache.Core.Backing;
+using PCache.Core.Primitives;
 
 namespace PCache.Core;
 
@@ -23,7 +25,7 @@ namespace PCache.Core;
 /// </para>
 /// <para>
 /// <b>Durability:</b> <see cref="Flush()"/> is the device's barrier: all that was written before is durable when it returns. Disposing the stream hands what is
-/// pending to the device, but is no such barrier.
+/// pending to the device, but is no such barrier. What was written and not flushed survives the death of the process only where <see cref="PersistOn.Write"/> is set, here or on the device.
 /// </para>
 /// <para>
 /// <b>Failure:</b> the position stays where it was when a read, write or seek throws or is cancelled. Of a failed write any part may have reached
@@ -36,9 +38,11 @@ public sealed partial class PCacheStream : Stream
     private readonly int _bufferSize;
     private readonly bool _leaveOpen;
     private readonly bool _canWrite;
+    private readonly WriteDurability _durability;
 
-    // No write may end beyond it.
+    // No write may end beyond it: told at the write, not when the buffer is handed over.
     private readonly long _limit;
+    private readonly bool _canResize;
 
     private long _position;
     private bool _disposed;
@@ -59,7 +63,29 @@ public sealed partial class PCacheStream : Stream
     /// <exception cref="ArgumentException">The device's block size is above 1.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public PCacheStream(IBlockDevice device, int bufferSize = 0, bool leaveOpen = false)
+        : this(device, PersistOn.Flush, bufferSize, leaveOpen)
     {
+    }
+
+    /// <summary>Makes a stream over a device, at position 0, and says from when on what it writes survives the death of the process.</summary>
+    /// <param name="device">The device. Its block size must be 1: a stream reads and writes single bytes.</param>
+    /// <param name="persistOn">
+    /// <see cref="PersistOn.Write"/>: each write to the device survives the process when it returns, whatever the device is set to; with a buffer, what has left it. <see cref="PersistOn.Flush"/>: as
+    /// the device is set to.
+    /// </param>
+    /// <param name="bufferSize">Size of this stream's own buffer in bytes; 0 or 1 for none. It is allocated when first needed.</param>
+    /// <param name="leaveOpen">Whether disposing the stream leaves the device open.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="device"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="bufferSize"/> is negative, or <paramref name="persistOn"/> isn't defined.</exception>
+    /// <exception cref="ArgumentException">The device's block size is above 1.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public PCacheStream(IBlockDevice device, PersistOn persistOn, int bufferSize = 0, bool leaveOpen = false)
+    {
+        if (persistOn is < PersistOn.Flush or > PersistOn.Write)
+        {
+            throw new ArgumentOutOfRangeException(nameof(persistOn), persistOn, "Not a defined value.");
+        }
+
         ArgumentNullException.ThrowIfNull(device);
         ArgumentOutOfRangeException.ThrowIfNegative(bufferSize);
         if (device.BlockSize != 1)
@@ -70,8 +96,15 @@ public sealed partial class PCacheStream : Stream
         _device = device;
         _bufferSize = bufferSize > 1 ? bufferSize : 0;
         _leaveOpen = leaveOpen;
+        _durability = persistOn == PersistOn.Write ? WriteDurability.Persist : WriteDurability.Normal;
         _canWrite = device.CanWrite;
-        _limit = device.CanResize ? long.MaxValue : device.Length;
+        _canResize = device.CanResize;
+        _limit = !_canResize ? device.Length : device switch
+        {
+            PCacheDevice cache => cache.MaxLengthBytes,
+            CheckedBlockDevice own => own.MaxLengthBytes,
+            _ => long.MaxValue,
+        };
     }
 
     /// <summary>The device under the stream. What is pending in the stream's own buffer isn't there yet.</summary>
@@ -194,7 +227,12 @@ public sealed partial class PCacheStream : Stream
         return _device.FlushAsync(cancellationToken).AsTask();
     }
 
-    /// <summary>Hands what is pending to the device, without a flush, and disposes the device unless it is to be left open.</summary>
+    /// <summary>
+    /// Hands what is pending to the device, without a flush, and disposes the device unless it is to be left open. A cache that has no room, or hangs, is waited for no longer than its
+    /// <see cref="PCacheOptions.DisposeTimeout"/>.
+    /// </summary>
+    /// <exception cref="IOException">What was pending couldn't be handed over (it is lost then), or the device failed at its end. The stream is disposed all the same.</exception>
+    /// <exception cref="ObjectDisposedException">Something was pending, and the device is disposed: it is lost.</exception>
     public override async ValueTask DisposeAsync()
     {
         if (_disposed)
@@ -204,6 +242,20 @@ public sealed partial class PCacheStream : Stream
 
         try
         {
+            if (_isPending && _device is PCacheDevice cache)
+            {
+                using var stop = new CancellationTokenSource();
+                Task handingOver = HandOverAtLastAsync(stop.Token);
+                if (await Task.WhenAny(handingOver, Task.Delay(cache.DisposeTimeout, stop.Token)).ConfigureAwait(false) != handingOver && !handingOver.IsCompleted)
+                {
+                    await stop.CancelAsync().ConfigureAwait(false);
+                    throw NotHandedOver(cache);
+                }
+
+                await stop.CancelAsync().ConfigureAwait(false); // it has ended: this ends the delay
+                await handingOver.ConfigureAwait(false);
+            }
+
             await HandOverAsync(CancellationToken.None).ConfigureAwait(false);
         }
         finally
@@ -218,7 +270,7 @@ public sealed partial class PCacheStream : Stream
         }
     }
 
-    /// <inheritdoc/>
+    /// <inheritdoc cref="DisposeAsync"/>
     protected override void Dispose(bool disposing)
     {
         try
@@ -227,7 +279,7 @@ public sealed partial class PCacheStream : Stream
             {
                 try
                 {
-                    HandOver();
+                    HandOverAtLast();
                 }
                 finally
                 {
@@ -250,6 +302,43 @@ public sealed partial class PCacheStream : Stream
         await HandOverAsync(cancellationToken).ConfigureAwait(false);
         await _device.FlushAsync(cancellationToken).ConfigureAwait(false);
     }
+
+    // Whatever hangs: the buffer is this stream's alone, and may go on to be used by a call that is left to end on its own.
+    private void HandOverAtLast()
+    {
+        if (_isPending && _device is PCacheDevice cache)
+        {
+            var stop = new CancellationTokenSource(); // not disposed: a call that hangs still has its token
+            Task handingOver = HandOverAtLastAsync(stop.Token);
+            if (!Uninterrupted.Wait(handingOver, cache.DisposeTimeout))
+            {
+                stop.Cancel();
+                throw NotHandedOver(cache);
+            }
+
+            handingOver.GetAwaiter().GetResult();
+        }
+
+        HandOver();
+    }
+
+    // On a thread of the pool: a stream under the cache may hang in what is called asynchronous.
+    private Task HandOverAtLastAsync(CancellationToken cancellationToken)
+    {
+        long offset = _bufferOffset;
+        Memory<byte> bytes = _buffer.AsMemory(0, _bufferCount);
+        return Task.Run(
+            async () =>
+            {
+                await _device.WriteAsync(offset, bytes, _durability, cancellationToken).ConfigureAwait(false);
+                NothingPending();
+            },
+            CancellationToken.None);
+    }
+
+    private PCacheException NotHandedOver(PCacheDevice cache) => new(
+        $"The last {_bufferCount} bytes written to this stream, at position {_bufferOffset}, were still in its buffer and couldn't be handed to the cache within PCacheOptions.DisposeTimeout "
+        + $"({cache.DisposeTimeout.TotalSeconds:0.###} s): they may be lost. Flush the stream before it is disposed to be able to try again.");
 
     private void MoveTo(long position)
     {

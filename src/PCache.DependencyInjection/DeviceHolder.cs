@@ -1,12 +1,13 @@
 using Microsoft.Extensions.Options;
 using PCache.Core;
+using PCache.Core.Primitives;
 
 namespace PCache.DependencyInjection;
 
 /// <summary>One cache of a container. Keeps true: it is opened at most once at a time, and once only when that works; nothing is opened after the close; what was opened is closed.</summary>
 internal sealed class DeviceHolder(string name, IServiceProvider services, IOptionsMonitor<PCacheSettings> settings) : IAsyncDisposable
 {
-    private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly AsyncGate _gate = new();
     private volatile PCacheDevice? _device;
     private bool _closed;
 
@@ -22,7 +23,7 @@ internal sealed class DeviceHolder(string name, IServiceProvider services, IOpti
             return device;
         }
 
-        _gate.Wait();
+        _gate.Enter();
         try
         {
             ObjectDisposedException.ThrowIf(_closed, this);
@@ -30,14 +31,14 @@ internal sealed class DeviceHolder(string name, IServiceProvider services, IOpti
         }
         finally
         {
-            _gate.Release();
+            _gate.Exit();
         }
     }
 
     /// <inheritdoc cref="Open"/>
     public async Task OpenAsync(CancellationToken cancellationToken)
     {
-        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _gate.EnterAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             ObjectDisposedException.ThrowIf(_closed, this);
@@ -45,14 +46,14 @@ internal sealed class DeviceHolder(string name, IServiceProvider services, IOpti
         }
         finally
         {
-            _gate.Release();
+            _gate.Exit();
         }
     }
 
     /// <summary>Closes, if the container hasn't done so already; an open in progress is waited for.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _gate.WaitAsync().ConfigureAwait(false);
+        await _gate.EnterAsync(CancellationToken.None).ConfigureAwait(false);
         try
         {
             _closed = true;
@@ -63,7 +64,7 @@ internal sealed class DeviceHolder(string name, IServiceProvider services, IOpti
         }
         finally
         {
-            _gate.Release();
+            _gate.Exit();
         }
     }
 }

@@ -102,6 +102,7 @@ internal static class DeviceOpening
             VerifyReads = s.VerifyReads,
             CacheReads = s.CacheReads,
             KsetTimeout = s.KsetTimeout,
+            PersistOn = s.PersistOn,
             WritebackDelay = s.WritebackDelay,
             StartWritebackPaused = s.StartWritebackPaused,
             WritebackConcurrency = s.WritebackConcurrency,

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using PCache.Core.Primitives;
 
 namespace PCache.DependencyInjection;
 
@@ -17,7 +18,12 @@ internal sealed class DeviceRegistry(IServiceProvider services, IOptionsMonitor<
 
     public DeviceHolder this[string name] => _holders[name];
 
-    public void Dispose() => CloseAllAsync().GetAwaiter().GetResult();
+    public void Dispose()
+    {
+        Task closing = CloseAllAsync();
+        Uninterrupted.Wait(closing, Timeout.InfiniteTimeSpan); // the devices say how long
+        closing.GetAwaiter().GetResult();
+    }
 
     public ValueTask DisposeAsync() => new(CloseAllAsync());
 

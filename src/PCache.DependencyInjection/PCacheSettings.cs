@@ -97,6 +97,9 @@ public sealed class PCacheSettings
     /// <summary>Longest time that a key stays unlogged without a flush: above zero, at most a day. Default 1 s.</summary>
     public TimeSpan KsetTimeout { get; set; } = TimeSpan.FromSeconds(1);
 
+    /// <inheritdoc cref="PCacheOptions.PersistOn"/>
+    public PersistOn PersistOn { get; set; }
+
     /// <summary>How long write-back waits after the first dirty key before it begins: zero to 30 days. Default 5 s.</summary>
     public TimeSpan WritebackDelay { get; set; } = TimeSpan.FromSeconds(5);
 
@@ -122,7 +125,7 @@ public sealed class PCacheSettings
     public bool DrainOnDispose { get; set; }
 
     /// <summary>
-    /// How long closing waits for operations in flight, and with <see cref="DrainOnDispose"/> without anything having been written back: zero to 30 days, or
+    /// How long closing takes at most, all of it together, with the drain of <see cref="DrainOnDispose"/>: zero to 30 days, or
     /// <see cref="Timeout.InfiniteTimeSpan"/> (<c>infinite</c>). Default 30 s. The host's own shutdown timeout doesn't cut it short.
     /// </summary>
     public TimeSpan DisposeTimeout { get; set; } = TimeSpan.FromSeconds(30);

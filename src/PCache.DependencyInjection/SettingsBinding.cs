@@ -33,6 +33,7 @@ internal static class SettingsBinding
         [nameof(PCacheSettings.VerifyReads)] = Flag((s, v) => s.VerifyReads = v),
         [nameof(PCacheSettings.CacheReads)] = Flag((s, v) => s.CacheReads = v),
         [nameof(PCacheSettings.KsetTimeout)] = Span((s, v) => s.KsetTimeout = v),
+        [nameof(PCacheSettings.PersistOn)] = new("Flush or Write", SetPersistOn),
         [nameof(PCacheSettings.WritebackDelay)] = Span((s, v) => s.WritebackDelay = v),
         [nameof(PCacheSettings.StartWritebackPaused)] = Flag((s, v) => s.StartWritebackPaused = v),
         [nameof(PCacheSettings.WritebackConcurrency)] = Whole((s, v) => s.WritebackConcurrency = v),
@@ -66,13 +67,14 @@ internal static class SettingsBinding
         }
     }
 
-    private static bool SetPersistence(PCacheSettings settings, string text)
-    {
-        // Enum.TryParse takes numbers and lists too.
-        bool known = Enum.TryParse(text, ignoreCase: true, out Persistence value) && string.Equals(value.ToString(), text, StringComparison.OrdinalIgnoreCase);
-        settings.Persistence = known ? value : settings.Persistence;
-        return known;
-    }
+    private static bool SetPersistence(PCacheSettings settings, string text) => SetName<Persistence>(settings, text, static (s, v) => s.Persistence = v);
+
+    private static bool SetPersistOn(PCacheSettings settings, string text) => SetName<PersistOn>(settings, text, static (s, v) => s.PersistOn = v);
+
+    // Enum.TryParse takes numbers and lists too.
+    private static bool SetName<T>(PCacheSettings settings, string text, Action<PCacheSettings, T> set)
+        where T : struct, Enum =>
+        Set(Enum.TryParse(text, ignoreCase: true, out T value) && string.Equals(value.ToString(), text, StringComparison.OrdinalIgnoreCase), settings, value, set);
 
     private static bool SetBackingIdentity(PCacheSettings settings, string text)
     {

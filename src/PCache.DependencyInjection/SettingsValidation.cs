@@ -34,6 +34,7 @@ internal sealed class SettingsValidation : IValidateOptions<PCacheSettings>
         Require(!s.LeaveRegionOpen || s.RegionFactory is not null, "LeaveRegionOpen must be false where there is no RegionFactory: nobody else would close the file.");
         Require(!s.LeaveBackingOpen || s.BackingFactory is not null, "LeaveBackingOpen must be false where there is no BackingFactory: nobody else would close the file.");
         Require(s.Persistence is Persistence.PageCache or Persistence.Dax or Persistence.Assumed, "Persistence must be PageCache, Dax or Assumed.");
+        Require(s.PersistOn is PersistOn.Flush or PersistOn.Write, "PersistOn must be Flush or Write.");
         Require(!s.PowerSafe || s.Persistence == Persistence.PageCache, "PowerSafe is a choice for Persistence PageCache only; the others need none.");
         if (!s.CreateIfMissing || s.ReadOnly || s.RegionFactory is not null || !IsSegmentSize(s.SegmentSizeBytes) || s.LogReserveSegments is < 1 or > 64)
         {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using PCache.Core.Primitives;
 
 namespace PCache.Testing;
 
@@ -45,7 +46,7 @@ public sealed record CrashTestEntry(CrashTestEntryKind Kind, string Name, string
 /// </remarks>
 public sealed class CrashTestLog
 {
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private readonly List<CrashTestEntry> _entries = [];
     private readonly Dictionary<string, List<CrashTestEntry>> _changes = []; // by name
     private readonly List<string> _names = [];
@@ -66,7 +67,7 @@ public sealed class CrashTestLog
     {
         get
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 return [.. _entries];
             }
@@ -78,7 +79,7 @@ public sealed class CrashTestLog
     {
         get
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 return [.. _names];
             }
@@ -98,7 +99,7 @@ public sealed class CrashTestLog
     /// <summary>Says that all changes that were begun are acknowledged: from here on the last one of each name must be found after a crash, or a later one.</summary>
     public void Promise()
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             foreach (string name in _names)
             {
@@ -132,7 +133,7 @@ public sealed class CrashTestLog
     /// <param name="name">What was changed.</param>
     public IReadOnlyList<string?> Allowed(string name)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             List<CrashTestEntry> entries = _changes.GetValueOrDefault(name, []);
             int from = -1;
@@ -185,7 +186,7 @@ public sealed class CrashTestLog
 
     private void Add(CrashTestEntry entry)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             Keep(entry);
         }

@@ -1,3 +1,5 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Testing;
 
 /// <summary>The last lines of what happened. Keeps true: stores and drains of the region in a row share one line. Thread-safe.</summary>
@@ -5,7 +7,7 @@ internal sealed class CrashTrace
 {
     private const int MostLines = 40;
 
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private readonly Queue<string> _lines = new();
     private int _stores;
     private int _drains;
@@ -14,7 +16,7 @@ internal sealed class CrashTrace
     {
         get
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 EndStores();
                 return [.. _lines];
@@ -24,7 +26,7 @@ internal sealed class CrashTrace
 
     public void Add(string line)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             EndStores();
             Keep(line);
@@ -33,7 +35,7 @@ internal sealed class CrashTrace
 
     public void AddStore()
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             _stores++;
         }
@@ -41,7 +43,7 @@ internal sealed class CrashTrace
 
     public void AddDrain()
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             _drains++;
         }

@@ -1,3 +1,5 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Testing;
 
 /// <summary>
@@ -6,7 +8,7 @@ namespace PCache.Testing;
 /// </summary>
 internal sealed class DiskFaults(HangingCalls hanging)
 {
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private readonly List<Plan> _plans = [];
 
     /// <summary>Calls struck so far.</summary>
@@ -20,7 +22,7 @@ internal sealed class DiskFaults(HangingCalls hanging)
         ArgumentOutOfRangeException.ThrowIfNegative(fault.Offset, nameof(fault));
         ArgumentOutOfRangeException.ThrowIfNegative(fault.LengthBytes, nameof(fault));
         ArgumentOutOfRangeException.ThrowIfLessThan(fault.Delay, TimeSpan.Zero, nameof(fault));
-        lock (_lock)
+        using (_lock.Hold())
         {
             _plans.Add(new Plan(fault));
         }
@@ -28,7 +30,7 @@ internal sealed class DiskFaults(HangingCalls hanging)
 
     public void Clear()
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             _plans.Clear();
         }
@@ -37,7 +39,7 @@ internal sealed class DiskFaults(HangingCalls hanging)
     /// <summary>Drops the plans to hang, and releases what hangs because of them.</summary>
     public void Release()
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             _ = _plans.RemoveAll(plan => IsHang(plan.Fault));
         }
@@ -51,7 +53,7 @@ internal sealed class DiskFaults(HangingCalls hanging)
     public DiskFault? Strike(DiskCall call, out TaskCompletionSource? hang)
     {
         hang = null;
-        lock (_lock)
+        using (_lock.Hold())
         {
             DiskFault? struck = null;
             foreach (Plan plan in _plans)
@@ -76,7 +78,7 @@ internal sealed class DiskFaults(HangingCalls hanging)
     /// <summary>For a call that has had its effect and was struck by <see cref="DiskFaultKind.HangAfterEffect"/>: its place; null if that was released meanwhile.</summary>
     public TaskCompletionSource? HangNow(DiskFault fault)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             return _plans.Exists(plan => ReferenceEquals(plan.Fault, fault)) ? hanging.Add() : null;
         }

@@ -1,9 +1,11 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Testing;
 
 /// <summary>Calls that hang until they are released. Keeps true: a waiter for a number of hanging calls is told of every change. Thread-safe.</summary>
 internal sealed class HangingCalls
 {
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private readonly List<TaskCompletionSource> _calls = [];
     private TaskCompletionSource _changed = NewSource();
 
@@ -11,7 +13,7 @@ internal sealed class HangingCalls
     {
         get
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 return _calls.Count;
             }
@@ -23,7 +25,7 @@ internal sealed class HangingCalls
     {
         TaskCompletionSource changed;
         TaskCompletionSource call = NewSource();
-        lock (_lock)
+        using (_lock.Hold())
         {
             _calls.Add(call);
             changed = _changed;
@@ -43,7 +45,7 @@ internal sealed class HangingCalls
         }
         finally
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 _ = _calls.Remove(call);
             }
@@ -54,7 +56,7 @@ internal sealed class HangingCalls
     public void Release()
     {
         TaskCompletionSource[] calls;
-        lock (_lock)
+        using (_lock.Hold())
         {
             calls = [.. _calls];
             _calls.Clear();
@@ -72,7 +74,7 @@ internal sealed class HangingCalls
         while (true)
         {
             Task changed;
-            lock (_lock)
+            using (_lock.Hold())
             {
                 if (_calls.Count >= count)
                 {

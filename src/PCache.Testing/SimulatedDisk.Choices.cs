@@ -8,7 +8,7 @@ public sealed partial class SimulatedDisk
     {
         get
         {
-            lock (_gate)
+            using (_gate.Hold())
             {
                 return [.. _state.OpenSectorVersions];
             }
@@ -20,7 +20,7 @@ public sealed partial class SimulatedDisk
     {
         get
         {
-            lock (_gate)
+            using (_gate.Hold())
             {
                 return _state.OpenLengths;
             }
@@ -30,7 +30,7 @@ public sealed partial class SimulatedDisk
     /// <summary>Another disk, as the power cut leaves this one that decides so (see <see cref="DiskState"/>).</summary>
     internal SimulatedDisk AfterPowerCut(ReadOnlySpan<int> versions, int lengths)
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             return new SimulatedDisk(_state.AfterPowerCut(versions, lengths), Options);
         }

@@ -8,7 +8,7 @@ public sealed partial class SimulatedDisk
 {
     private int ReadNow(DiskCall call, Span<byte> buffer, DiskFault? fault)
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             CheckAligned(call);
             int asked = fault?.Kind == DiskFaultKind.ShortRead ? buffer.Length / 2 : buffer.Length;
@@ -25,7 +25,7 @@ public sealed partial class SimulatedDisk
             case DiskOperation.Flush:
                 if (fault?.Kind != DiskFaultKind.Lost)
                 {
-                    lock (_gate)
+                    using (_gate.Hold())
                     {
                         _state.Flush(changes);
                     }
@@ -48,7 +48,7 @@ public sealed partial class SimulatedDisk
     private void WriteNow(DiskCall call, ReadOnlySpan<byte> bytes, DiskFault? fault)
     {
         CheckWritable();
-        lock (_gate)
+        using (_gate.Hold())
         {
             CheckAligned(call);
             long length = call.LengthBytes;
@@ -123,7 +123,7 @@ public sealed partial class SimulatedDisk
     private void DiscardNow(DiskCall call)
     {
         CheckWritable();
-        lock (_gate)
+        using (_gate.Hold())
         {
             CheckAligned(call);
             if (CanDiscard)
@@ -141,7 +141,7 @@ public sealed partial class SimulatedDisk
             throw new NotSupportedException("The disk has a fixed length.");
         }
 
-        lock (_gate)
+        using (_gate.Hold())
         {
             _state.SetLength(length);
         }

@@ -1,3 +1,4 @@
+using PCache.Core.Primitives;
 using PCache.Core;
 
 namespace PCache.Testing;
@@ -19,7 +20,7 @@ namespace PCache.Testing;
 /// </remarks>
 public sealed partial class SimulatedDisk : IBlockDevice
 {
-    private readonly Lock _gate = new();
+    private readonly SteadyLock _gate = new();
     private readonly List<string> _violations = [];
     private readonly long[] _calls = new long[Enum.GetValues<DiskOperation>().Length];
     private readonly HangingCalls _hanging = new();
@@ -77,7 +78,7 @@ public sealed partial class SimulatedDisk : IBlockDevice
         get
         {
             ObjectDisposedException.ThrowIf(IsDisposed, this);
-            lock (_gate)
+            using (_gate.Hold())
             {
                 return _state.Length;
             }
@@ -104,7 +105,7 @@ public sealed partial class SimulatedDisk : IBlockDevice
     {
         get
         {
-            lock (_gate)
+            using (_gate.Hold())
             {
                 return [.. _violations];
             }
@@ -116,7 +117,7 @@ public sealed partial class SimulatedDisk : IBlockDevice
     {
         get
         {
-            lock (_gate)
+            using (_gate.Hold())
             {
                 return _state.IsOpen;
             }
@@ -151,7 +152,7 @@ public sealed partial class SimulatedDisk : IBlockDevice
     /// <exception cref="OverflowException">The disk is longer than an array can be.</exception>
     public byte[] Snapshot()
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             return Peek(0, checked((int)_state.Length));
         }
@@ -165,7 +166,7 @@ public sealed partial class SimulatedDisk : IBlockDevice
     {
         CheckRange(offset, lengthBytes);
         var bytes = new byte[lengthBytes];
-        lock (_gate)
+        using (_gate.Hold())
         {
             _state.Read(offset, bytes.AsSpan(0, (int)Math.Clamp(_state.Length - offset, 0, lengthBytes)));
         }
@@ -176,7 +177,7 @@ public sealed partial class SimulatedDisk : IBlockDevice
     /// <summary>Reads without being a call.</summary>
     internal void Peek(long offset, Span<byte> buffer)
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             _state.Read(offset, buffer);
         }
@@ -185,7 +186,7 @@ public sealed partial class SimulatedDisk : IBlockDevice
     /// <summary>Another disk, as a kill of the process leaves this one: nothing is lost, what isn't flushed is still open. Without faults and hooks.</summary>
     public SimulatedDisk AfterKill()
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             return new SimulatedDisk(_state.AfterKill(), Options);
         }
@@ -195,7 +196,7 @@ public sealed partial class SimulatedDisk : IBlockDevice
     /// <param name="random">Decides what of the unflushed is left; null: nothing of it.</param>
     public SimulatedDisk AfterPowerCut(Random? random)
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             return new SimulatedDisk(_state.AfterPowerCut(random), Options);
         }
@@ -321,7 +322,7 @@ public sealed partial class SimulatedDisk : IBlockDevice
     {
         CheckRange(offset, length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, long.MaxValue - offset);
-        if (durability is not (WriteDurability.Normal or WriteDurability.ForceUnitAccess))
+        if (durability is < WriteDurability.Normal or > WriteDurability.Persist)
         {
             throw new ArgumentOutOfRangeException(nameof(durability), durability, "There is no such durability.");
         }
@@ -347,7 +348,7 @@ public sealed partial class SimulatedDisk : IBlockDevice
 
     private long Changes()
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             return _state.Changes;
         }

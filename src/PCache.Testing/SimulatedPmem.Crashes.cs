@@ -9,7 +9,7 @@ public sealed unsafe partial class SimulatedPmem
     /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public byte[] KillImage()
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             Check(0, 0);
             byte[] image = Bytes(0, (int)LengthBytes).ToArray();
@@ -23,7 +23,7 @@ public sealed unsafe partial class SimulatedPmem
     public SimulatedPmem AfterKill()
     {
         SimulatedPmem left = Allocate(LengthBytes, DrainIsCheap);
-        lock (_gate)
+        using (_gate.Hold())
         {
             Check(0, 0);
             Buffer.MemoryCopy(_memory, left._memory, LengthBytes, LengthBytes);
@@ -40,7 +40,7 @@ public sealed unsafe partial class SimulatedPmem
     /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public SimulatedPmem AfterPowerCut(Random random)
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             SimulatedPmem left = FromImage(PowerCutImage(random), DrainIsCheap);
             left._poisoned.UnionWith(_poisoned);
@@ -58,7 +58,7 @@ public sealed unsafe partial class SimulatedPmem
     public byte[] PowerCutImage(Random random)
     {
         ArgumentNullException.ThrowIfNull(random);
-        lock (_gate)
+        using (_gate.Hold())
         {
             Check(0, 0);
             byte[] image = new ReadOnlySpan<byte>(_durable, (int)LengthBytes).ToArray();

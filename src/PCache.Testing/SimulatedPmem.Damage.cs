@@ -13,7 +13,7 @@ public sealed unsafe partial class SimulatedPmem
     /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public void Poison(long offset, long lengthBytes)
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             Check(offset, lengthBytes);
             if (lengthBytes == 0)
@@ -36,7 +36,7 @@ public sealed unsafe partial class SimulatedPmem
     /// <summary>Ends all media errors; what the lines held stays lost.</summary>
     public void Heal()
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             _poisoned.Clear();
         }
@@ -51,7 +51,7 @@ public sealed unsafe partial class SimulatedPmem
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bit);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(bit, 7);
-        lock (_gate)
+        using (_gate.Hold())
         {
             Check(offset, 1);
             _memory[offset] ^= (byte)(1 << bit);

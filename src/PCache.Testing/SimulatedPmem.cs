@@ -31,7 +31,7 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
 
     private static readonly byte[] Zeros = new byte[PageBytes];
 
-    private readonly Lock _gate = new();
+    private readonly SteadyLock _gate = new();
     private readonly OpenWords _open;
     private readonly Action<int, ulong> _makeDurable;
     private readonly long[] _changed; // by page: when it was last changed, by the clock below
@@ -76,7 +76,7 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
     {
         get
         {
-            lock (_gate)
+            using (_gate.Hold())
             {
                 return _open.Count;
             }
@@ -115,7 +115,7 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
     public override void Write(long offset, ReadOnlySpan<byte> source)
     {
         BeforeEvent?.Invoke(PmemEvent.Store);
-        lock (_gate)
+        using (_gate.Hold())
         {
             Check(offset, source.Length);
             Store(offset, source);
@@ -126,7 +126,7 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
     public override uint WriteWithCrc(long offset, ReadOnlySpan<byte> source, uint crc)
     {
         BeforeEvent?.Invoke(PmemEvent.Store);
-        lock (_gate)
+        using (_gate.Hold())
         {
             Check(offset, source.Length);
             Store(offset, source);
@@ -140,7 +140,7 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
     public override void WriteZeros(long offset, long lengthBytes)
     {
         BeforeEvent?.Invoke(PmemEvent.Store);
-        lock (_gate)
+        using (_gate.Hold())
         {
             Check(offset, lengthBytes);
             for (long done = 0; done < lengthBytes;)
@@ -156,7 +156,7 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
     public override void FlushRange(long offset, long lengthBytes)
     {
         BeforeEvent?.Invoke(PmemEvent.Flush);
-        lock (_gate)
+        using (_gate.Hold())
         {
             Check(offset, lengthBytes);
             if (lengthBytes > 0)
@@ -170,7 +170,7 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
     public override void Drain()
     {
         BeforeEvent?.Invoke(PmemEvent.Drain);
-        lock (_gate)
+        using (_gate.Hold())
         {
             Check(0, 0);
             if (DrainError is not null)
@@ -186,7 +186,7 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
     public override void ReadMetadata(long offset, Span<byte> destination)
     {
         BeforeMetadataRead?.Invoke(offset, destination.Length);
-        lock (_gate)
+        using (_gate.Hold())
         {
             Check(offset, destination.Length);
             if (_poisoned.Count > 0 && destination.Length > 0)

@@ -1,12 +1,14 @@
 // A clock that stands still until the test moves it. Keeps true: timers fire only inside Advance, on the caller's thread, in the order in which they are
 // due (equal times: in the order in which they were set), and see the clock at exactly their due time. No lock is held while a callback runs.
 
+using PCache.Core.Primitives;
+
 namespace PCache.Testing;
 
 /// <summary>A virtual clock with timers. Thread-safe.</summary>
 public sealed class VirtualClock : TimeProvider
 {
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private readonly List<ManualTimer> _timers = [];
     private readonly DateTimeOffset _start;
     private long _elapsedTicks;
@@ -30,7 +32,7 @@ public sealed class VirtualClock : TimeProvider
     {
         get
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 return _timers.Count;
             }
@@ -42,7 +44,7 @@ public sealed class VirtualClock : TimeProvider
     {
         get
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 return FindNext() is ManualTimer next ? TimeSpan.FromTicks(Math.Max(0, next.DueTicks - _elapsedTicks)) : null;
             }
@@ -77,7 +79,7 @@ public sealed class VirtualClock : TimeProvider
         while (true)
         {
             ManualTimer? due;
-            lock (_lock)
+            using (_lock.Hold())
             {
                 due = FindNext();
                 if (due is null || due.DueTicks > target)
@@ -137,7 +139,7 @@ public sealed class VirtualClock : TimeProvider
         {
             ArgumentOutOfRangeException.ThrowIfLessThan(dueTime, Timeout.InfiniteTimeSpan);
             ArgumentOutOfRangeException.ThrowIfLessThan(period, Timeout.InfiniteTimeSpan);
-            lock (owner._lock)
+            using (owner._lock.Hold())
             {
                 if (_disposed)
                 {
@@ -157,7 +159,7 @@ public sealed class VirtualClock : TimeProvider
 
         public void Dispose()
         {
-            lock (owner._lock)
+            using (owner._lock.Hold())
             {
                 _disposed = true;
                 _ = owner._timers.Remove(this);

@@ -29,6 +29,21 @@ public sealed class RandomWorldTests(ITestOutputHelper output)
         Report.Counters(output, counters, atLeast: 50);
     }
 
+    /// <summary>Of writes that survive the process each that has returned is there after a kill at any moment; after a power cut everything is as without.</summary>
+    [Fact]
+    public void No_kill_of_a_world_whose_writes_persist_takes_one_back()
+    {
+        var counters = new TortureCounters();
+        for (int seed = 1; seed <= 10; seed++)
+        {
+            WorldSettings settings = WorldSettings.FromSeed(seed) with { PersistWrites = true, SegmentBytes = 64 << 10, Segments = 6, KsetTimeoutMs = 60_000 };
+            var explorer = new CrashExplorer(new ExplorerOptions { StatesPerDrain = 4, KillOneStoreIn = 1, PointOneIn = 2 }, seed, counters);
+            new World(settings, explorer).Run(Workloads.Random(settings, seed, 40, crashes: seed % 2 == 0));
+        }
+
+        Report.Counters(output, counters, atLeast: 2000);
+    }
+
     [Fact]
     public void The_same_seed_is_the_same_run()
     {

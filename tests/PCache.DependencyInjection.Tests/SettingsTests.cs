@@ -31,6 +31,7 @@ public sealed class SettingsTests : IDisposable
         [nameof(PCacheSettings.BackingPath)] = ("b.img", "b.img"),
         [nameof(PCacheSettings.OpenOnStart)] = ("False", false),
         [nameof(PCacheSettings.Persistence)] = ("assumed", Persistence.Assumed),
+        [nameof(PCacheSettings.PersistOn)] = ("write", PersistOn.Write),
         [nameof(PCacheSettings.PowerSafe)] = ("true", true),
         [nameof(PCacheSettings.Prefault)] = ("true", true),
         [nameof(PCacheSettings.ReadOnly)] = ("true", true),

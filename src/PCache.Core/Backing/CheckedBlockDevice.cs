@@ -28,6 +28,9 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
 
     public virtual bool CanDiscard => false;
 
+    /// <summary>The longest that it can become, as far as it knows, in bytes.</summary>
+    internal virtual long MaxLengthBytes => long.MaxValue;
+
     /// <summary>Whether a synchronous write costs less than an asynchronous one and calls back into nobody: writes may come from any thread at once.</summary>
     internal virtual bool PrefersSynchronousWrites => false;
 
@@ -58,9 +61,9 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
             WriteAt(offset, buffer);
         }
 
-        if (durability == WriteDurability.ForceUnitAccess)
+        if (durability != WriteDurability.Normal)
         {
-            FlushAll();
+            Harden(durability);
         }
     }
 
@@ -74,7 +77,7 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
         }
 
         ValueTask write = buffer.IsEmpty ? default : WriteAtAsync(offset, buffer, cancellationToken);
-        return durability == WriteDurability.ForceUnitAccess ? ThenFlushAsync(write, cancellationToken) : write;
+        return durability != WriteDurability.Normal ? ThenHardenAsync(write, durability, cancellationToken) : write;
     }
 
     public void Flush()
@@ -97,9 +100,9 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
             WriteZeroesAt(offset, length);
         }
 
-        if (durability == WriteDurability.ForceUnitAccess)
+        if (durability != WriteDurability.Normal)
         {
-            FlushAll();
+            Harden(durability);
         }
     }
 
@@ -113,7 +116,7 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
         }
 
         ValueTask write = length == 0 ? default : WriteZeroesAtAsync(offset, length, cancellationToken);
-        return durability == WriteDurability.ForceUnitAccess ? ThenFlushAsync(write, cancellationToken) : write;
+        return durability != WriteDurability.Normal ? ThenHardenAsync(write, durability, cancellationToken) : write;
     }
 
     public void Discard(long offset, long length)
@@ -173,6 +176,17 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
 
     protected abstract ValueTask FlushAllAsync(CancellationToken cancellationToken);
 
+    // What was written survives the process afterwards. Nothing to do for a device that keeps nothing back.
+    protected virtual void HandOverAll()
+    {
+    }
+
+    protected virtual ValueTask HandOverAllAsync(CancellationToken cancellationToken)
+    {
+        HandOverAll();
+        return ValueTask.CompletedTask;
+    }
+
     protected abstract void ResizeTo(long lengthBytes);
 
     protected abstract ValueTask ResizeToAsync(long lengthBytes, CancellationToken cancellationToken);
@@ -219,10 +233,29 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
 
     protected void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 
-    private async ValueTask ThenFlushAsync(ValueTask write, CancellationToken cancellationToken)
+    private void Harden(WriteDurability durability)
+    {
+        if (durability == WriteDurability.ForceUnitAccess)
+        {
+            FlushAll();
+        }
+        else
+        {
+            HandOverAll();
+        }
+    }
+
+    private async ValueTask ThenHardenAsync(ValueTask write, WriteDurability durability, CancellationToken cancellationToken)
     {
         await write.ConfigureAwait(false);
-        await FlushAllAsync(cancellationToken).ConfigureAwait(false);
+        if (durability == WriteDurability.ForceUnitAccess)
+        {
+            await FlushAllAsync(cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            await HandOverAllAsync(cancellationToken).ConfigureAwait(false);
+        }
     }
 
     // How much of a read can be asked for without offset + length leaving the range of a long.
@@ -242,7 +275,7 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(lengthBytes, "length");
-        if (durability is not (WriteDurability.Normal or WriteDurability.ForceUnitAccess))
+        if (durability is < WriteDurability.Normal or > WriteDurability.Persist)
         {
             throw new ArgumentOutOfRangeException(nameof(durability), durability, "Not a durability.");
         }

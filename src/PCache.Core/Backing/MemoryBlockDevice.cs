@@ -3,6 +3,7 @@
 // and one that comes to it after Close throws, rather than seeing the pages gone.
 
 using System.Runtime.InteropServices;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Backing;
 
@@ -10,7 +11,7 @@ internal sealed class MemoryBlockDevice(long lengthBytes, int blockSize, bool ca
 {
     private const int PageBytes = 64 * 1024;
 
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private readonly Dictionary<long, byte[]> _pages = [];
     private long _lengthBytes = lengthBytes;
 
@@ -29,7 +30,7 @@ internal sealed class MemoryBlockDevice(long lengthBytes, int blockSize, bool ca
 
     protected override int ReadAt(long offset, Span<byte> buffer)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             ThrowIfDisposed();
             int readBytes = (int)Math.Min(buffer.Length, Math.Max(0, _lengthBytes - offset));
@@ -57,7 +58,7 @@ internal sealed class MemoryBlockDevice(long lengthBytes, int blockSize, bool ca
 
     protected override void WriteAt(long offset, ReadOnlySpan<byte> buffer)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             ThrowIfDisposed();
             for (int done = 0; done < buffer.Length;)
@@ -87,7 +88,7 @@ internal sealed class MemoryBlockDevice(long lengthBytes, int blockSize, bool ca
 
     protected override void WriteZeroesAt(long offset, long lengthBytes)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             ThrowIfDisposed();
             Clear(offset, lengthBytes);
@@ -103,7 +104,7 @@ internal sealed class MemoryBlockDevice(long lengthBytes, int blockSize, bool ca
 
     protected override void DiscardAt(long offset, long lengthBytes)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             Clear(offset, lengthBytes);
         }
@@ -111,7 +112,7 @@ internal sealed class MemoryBlockDevice(long lengthBytes, int blockSize, bool ca
 
     protected override void ResizeTo(long lengthBytes)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             ThrowIfDisposed();
             if (lengthBytes < _lengthBytes)
@@ -131,7 +132,7 @@ internal sealed class MemoryBlockDevice(long lengthBytes, int blockSize, bool ca
 
     protected override void Close()
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             _pages.Clear();
         }

@@ -1,6 +1,8 @@
 // Any seekable stream, behind one gate. Keeps true: only the holder of the gate touches the stream; the known length is the stream's after every operation that
 // succeeded, and never more than it; space that the device gained reads as zeros, although Stream itself promises nothing about it; Dispose never waits for a
-// stream that hangs: whoever leaves the gate last closes the stream.
+// stream that hangs: whoever leaves the gate last closes the stream. A thread that is interrupted while it waits for the gate has not entered, and one inside always leaves.
+
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Backing;
 
@@ -9,7 +11,7 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice
     private readonly Stream _stream;
     private readonly bool _leaveOpen;
     private readonly bool _growsWithZeros;
-    private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly AsyncGate _gate = new();
     private long _lengthBytes;
     private bool _closed;
 
@@ -30,6 +32,8 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice
             return Volatile.Read(ref _lengthBytes);
         }
     }
+
+    internal override long MaxLengthBytes => _stream is MemoryStream ? int.MaxValue : long.MaxValue;
 
     protected override int ReadAt(long offset, Span<byte> buffer)
     {
@@ -145,6 +149,33 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice
         }
     }
 
+    // A stream may have a buffer of its own.
+    protected override void HandOverAll()
+    {
+        Enter();
+        try
+        {
+            _stream.Flush();
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    protected override async ValueTask HandOverAllAsync(CancellationToken cancellationToken)
+    {
+        await EnterAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await _stream.FlushAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            await LeaveAsync().ConfigureAwait(false);
+        }
+    }
+
     protected override void ResizeTo(long lengthBytes)
     {
         Enter();
@@ -216,13 +247,13 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice
 
     private void Enter()
     {
-        _gate.Wait();
+        _gate.Enter();
         ThrowIfTooLate();
     }
 
     private async ValueTask EnterAsync(CancellationToken cancellationToken)
     {
-        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _gate.EnterAsync(cancellationToken).ConfigureAwait(false);
         ThrowIfTooLate();
     }
 
@@ -237,7 +268,7 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice
 
     private void Leave()
     {
-        _ = _gate.Release();
+        _gate.Exit();
         if (IsDisposed)
         {
             Close();
@@ -246,21 +277,21 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice
 
     private ValueTask LeaveAsync()
     {
-        _ = _gate.Release();
+        _gate.Exit();
         return IsDisposed ? CloseAsync() : ValueTask.CompletedTask;
     }
 
     // True once, and only when nobody is using the stream. Nobody will after that: the device is disposed, and whoever enters looks.
     private bool TryTakeStream()
     {
-        if (_leaveOpen || !_gate.Wait(0))
+        if (_leaveOpen || !_gate.TryEnter())
         {
             return false;
         }
 
         bool taken = !_closed;
         _closed = true;
-        _ = _gate.Release();
+        _gate.Exit();
         return taken;
     }
 

@@ -58,4 +58,10 @@ internal static partial class Messages
 
     [LoggerMessage(21, LogLevel.Debug, "Cache {CacheId}: drained in {Milliseconds} ms.")]
     public static partial void Drained(ILogger logger, Guid cacheId, long milliseconds);
+
+    [LoggerMessage(22, LogLevel.Information, "Cache {CacheId} is still closing after {Milliseconds} ms ({Stage}); {DirtyBytes} dirty bytes are in it.")]
+    public static partial void StillClosing(ILogger logger, Guid cacheId, long milliseconds, CloseStage stage, long dirtyBytes);
+
+    [LoggerMessage(23, LogLevel.Error, "Cache {CacheId}: the CloseProgress callback threw; it isn't called again.")]
+    public static partial void CloseProgressFailed(ILogger logger, Exception error, Guid cacheId);
 }

@@ -1,3 +1,5 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Diagnostics;
 
 /// <summary>
@@ -6,14 +8,14 @@ namespace PCache.Core.Diagnostics;
 /// </summary>
 internal sealed class OccurrenceLimit(TimeProvider clock, TimeSpan interval)
 {
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private long? _last;
     private long _suppressed;
 
     /// <summary>Whether this occurrence is to be told; <paramref name="suppressed"/>: how many weren't since the last one that was.</summary>
     public bool Allow(out long suppressed)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             long now = clock.GetTimestamp();
             if (_last is long last && clock.GetElapsedTime(last, now) < interval)

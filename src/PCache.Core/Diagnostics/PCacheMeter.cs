@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Diagnostics;
 
@@ -12,7 +13,7 @@ namespace PCache.Core.Diagnostics;
 internal static class PCacheMeter
 {
     private static readonly Meter Meter = new(PCacheDiagnostics.MeterName, typeof(PCacheMeter).Assembly.GetName().Version?.ToString(3));
-    private static readonly Lock DevicesLock = new();
+    private static readonly SteadyLock DevicesLock = new();
     private static readonly List<WeakReference<DeviceDiagnostics>> Devices = [];
 
     /// <summary>Time of an open, by outcome.</summary>
@@ -67,7 +68,7 @@ internal static class PCacheMeter
     /// <summary>Tells of a device from now on.</summary>
     public static void Add(DeviceDiagnostics device)
     {
-        lock (DevicesLock)
+        using (DevicesLock.Hold())
         {
             Devices.RemoveAll(static reference => !reference.TryGetTarget(out _));
             Devices.Add(new WeakReference<DeviceDiagnostics>(device));
@@ -77,7 +78,7 @@ internal static class PCacheMeter
     /// <summary>Tells of it no longer.</summary>
     public static void Remove(DeviceDiagnostics device)
     {
-        lock (DevicesLock)
+        using (DevicesLock.Hold())
         {
             Devices.RemoveAll(reference => !reference.TryGetTarget(out DeviceDiagnostics? target) || ReferenceEquals(target, device));
         }
@@ -146,7 +147,7 @@ internal static class PCacheMeter
     private static List<DeviceDiagnostics> Living()
     {
         var living = new List<DeviceDiagnostics>();
-        lock (DevicesLock)
+        using (DevicesLock.Hold())
         {
             foreach (WeakReference<DeviceDiagnostics> reference in Devices)
             {

@@ -1,3 +1,5 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Diagnostics;
 
 /// <summary>
@@ -14,7 +16,7 @@ namespace PCache.Core.Diagnostics;
 /// <param name="tell">Tells of a change.</param>
 internal sealed class StateMonitor(Func<PCacheState?, PCacheState?> read, Func<bool> isWanted, Action<PCacheState, PCacheState> tell)
 {
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private PCacheState? _latest;
     private PCacheState? _told;
     private bool _telling;
@@ -23,7 +25,7 @@ internal sealed class StateMonitor(Func<PCacheState?, PCacheState?> read, Func<b
     /// <summary>Takes a look; returns the state, null if the device is closed.</summary>
     public PCacheState? Look()
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             PCacheState? now = read(_latest);
             if (now is null)
@@ -74,7 +76,7 @@ internal sealed class StateMonitor(Func<PCacheState?, PCacheState?> read, Func<b
         {
             PCacheState before;
             PCacheState now;
-            lock (_lock)
+            using (_lock.Hold())
             {
                 if (!_latest!.DiffersFrom(_told))
                 {

@@ -49,17 +49,16 @@ internal sealed partial class CacheEngine
                 ReturnGroup(group);
             }
 
-            if (IsForced(durability))
+            if (NeedsLog(durability))
             {
-                FlushLog();
+                LogNow(durability);
             }
         }
         finally
         {
             _gate.Exit(token);
+            _maintenance.NoteWork();
         }
-
-        _maintenance.NoteWork();
     }
 
     /// <inheritdoc cref="WriteBatch"/>
@@ -94,9 +93,9 @@ internal sealed partial class CacheEngine
                 ReturnGroup(group);
             }
 
-            if (IsForced(durability))
+            if (NeedsLog(durability))
             {
-                await FlushLogAsync(cancellationToken).ConfigureAwait(false);
+                await LogNowAsync(durability, cancellationToken).ConfigureAwait(false);
             }
         }
         finally

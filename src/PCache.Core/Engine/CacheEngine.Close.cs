@@ -7,23 +7,27 @@ namespace PCache.Core.Engine;
 /// <summary>
 /// Closing. Keeps true: every acknowledged write is in the log before the region is let go; nothing new begins after the close has begun; whoever waits
 /// for room or a drain is told; region and backing are disposed after the last operation in flight, on whatever thread that is, even when a call of the
-/// backing hangs: the close itself waits no longer than it was told to. The fingerprint of the backing comes last, when nothing changes the backing or the log
-/// any more; what goes wrong with it is no failure of the close.
+/// backing hangs: the close as a whole takes no longer than it was told to, whatever hangs, and no interrupt shortens it. What it throws is an
+/// <see cref="IOException"/>, whatever region or backing threw. What isn't drained by then stays dirty in the cache, and is told. The fingerprint of the backing comes
+/// last, when nothing changes the backing or the log any more; what goes wrong with it is no failure of the close.
 /// </summary>
 internal sealed partial class CacheEngine
 {
-    private readonly Lock _closeLock = new();
+    private readonly SteadyLock _closeLock = new();
     private bool _closing;
     private Exception? _releaseFailure;
-    private long _releaseUntil; // milliseconds of the machine's clock; long.MaxValue: without end
-    private volatile bool _releasing;
+    private volatile CloseMonitor? _close;
+    private volatile bool _releasing; // the region, which takes the time of a few calls of the system
 
-    /// <summary><see cref="PCacheOptions.DisposeTimeout"/>, as far as a wait of the system's can count: 24 days.</summary>
-    private TimeSpan DisposeWait => _options.DisposeTimeout.TotalMilliseconds > int.MaxValue ? TimeSpan.FromMilliseconds(int.MaxValue) : _options.DisposeTimeout;
+    /// <summary>How long the close waits beyond its end for a region that is being let go: whoever opens it next shall find it free.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a close may take, or <see cref="Timeout.InfiniteTimeSpan"/>.</summary>
+    public TimeSpan DisposeTimeout => _options.DisposeTimeout;
 
     public void Close()
     {
-        lock (_closeLock)
+        using (_closeLock.Hold())
         {
             if (_closing)
             {
@@ -35,48 +39,74 @@ internal sealed partial class CacheEngine
 
         Activity? activity = PCacheActivities.StartClose();
         activity?.SetTag("pcache.cache.id", _diagnostics.CacheId.ToString());
+        var close = new CloseMonitor(_options, _diagnostics, _dirty);
+        _close = close;
         Exception? failure = null;
         if (!_options.ReadOnly)
         {
             if (_options.DrainOnDispose)
             {
-                Try(DrainUnlessStuck, ref failure);
+                close.Begin(CloseStage.Draining);
+                Try(() => DrainWithin(close), ref failure);
             }
 
+            close.Begin(CloseStage.Flushing);
             if (GrowthUnflushed)
             {
-                Try(() => WaitFor(Task.Run(Flush)), ref failure);
+                Try(() => RunWithin(close, Flush, "The backing hangs in a flush. Nothing is lost: what is dirty stays in the cache."), ref failure);
             }
 
             // Acknowledged writes, whatever the backing does; room for their keys is reserved.
-            Try(FlushAtClose, ref failure);
-            _maintenance.CollectDeadKeys(DisposeWait);
+            Try(() => RunWithin(_drainIsCheap ? null : close, FlushAtClose, "The cache's file hangs in a synchronisation. What was flushed before is safe."), ref failure);
+            _maintenance.CollectDeadKeys(close.Left);
         }
 
+        close.Begin(CloseStage.Releasing);
+        Release(close);
+        failure ??= Volatile.Read(ref _releaseFailure);
+        TellClosed(activity, failure);
+        close.Begin(CloseStage.Done);
+        if (failure is not null && !RuleSwitch.IsBroken(BrokenRule.CloseErrorIgnored))
+        {
+            if (failure is IOException)
+            {
+                System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+            }
+
+            throw new PCacheException($"The cache was closed, and something failed: {failure.Message} What was acknowledged is in the cache.", failure);
+        }
+    }
+
+    /// <summary>Lets nothing new begin, and waits for what is in flight, which lets go of region and backing at its end.</summary>
+    private void Release(CloseMonitor close)
+    {
         _diagnostics.Stop();
-        Volatile.Write(ref _releaseUntil, _options.DisposeTimeout == Timeout.InfiniteTimeSpan ? long.MaxValue : Environment.TickCount64 + (long)_options.DisposeTimeout.TotalMilliseconds);
+
+        // Without a thread of the device's own nobody but this thread may be left, and a backing may hang when it is disposed: somebody else goes last.
+        bool alone = _maintenance is null && _options.Maintenance != MaintenanceMode.Manual;
+        int last = alone ? _gate.EnterShared() : 0;
         _gate.Close(ReleaseAll);
         _space.FailAll(OperationGate.Disposed());
         _maintenance?.Stop();
-        if (_maintenance is not { IsInsideStep: true }) // else it is this very thread that is in flight
+        if (alone)
         {
-            bool released = _gate.Drained.Wait(RuleSwitch.IsBroken(BrokenRule.CloseHangsWithBacking) ? Timeout.InfiniteTimeSpan : DisposeWait);
-            if (!released && _releasing)
-            {
-                released = _gate.Drained.Wait(DisposeWait); // nothing is in flight: the time went into the fingerprint, which has been given up
-            }
-
-            if (!released)
-            {
-                Messages.CloseGaveUp(_diagnostics.Logger, _diagnostics.CacheId, (long)_options.DisposeTimeout.TotalMilliseconds);
-            }
+            new Thread(() => _gate.Exit(last)) { IsBackground = true, Name = "PCache close" }.UnsafeStart();
         }
 
-        failure ??= Volatile.Read(ref _releaseFailure);
-        TellClosed(activity, failure);
-        if (failure is not null && !RuleSwitch.IsBroken(BrokenRule.CloseErrorIgnored))
+        if (_maintenance is { IsInsideStep: true })
         {
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+            return; // it is this very thread that is in flight
+        }
+
+        bool released = RuleSwitch.IsBroken(BrokenRule.CloseHangsWithBacking) ? Uninterrupted.Wait(_gate.Drained, Timeout.InfiniteTimeSpan) : close.Wait(_gate.Drained);
+        if (!released && _releasing)
+        {
+            released = Uninterrupted.Wait(_gate.Drained, Grace);
+        }
+
+        if (!released)
+        {
+            Messages.CloseGaveUp(_diagnostics.Logger, _diagnostics.CacheId, (long)_options.DisposeTimeout.TotalMilliseconds);
         }
     }
 
@@ -103,36 +133,73 @@ internal sealed partial class CacheEngine
         }
     }
 
-    /// <summary>Drains for as long as that gets on: within the time that the close may wait for an operation, each time.</summary>
-    private void DrainUnlessStuck()
+    /// <summary>Drains for as long as there is time.</summary>
+    /// <exception cref="PCacheException">The time was over, or the backing keeps failing.</exception>
+    private void DrainWithin(CloseMonitor close)
     {
+        if (_maintenance.IsInsideStep)
+        {
+            throw new PCacheException($"The device was disposed from inside a call of the backing, where it can't be drained. {Kept()}");
+        }
+
+        TimeSpan left = close.Left;
         if (_maintenance.IsManual)
         {
-            Drain(null, CancellationToken.None);
+            DrainByHand(left);
             return;
         }
 
-        using var stop = new CancellationTokenSource();
+        var stop = new CancellationTokenSource(); // not disposed: a drain that hangs still has its token
         Task drain = Task.Factory.StartNew(() => Drain(null, stop.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        long before;
-        do
+        if (!close.Wait(drain, close.Reserve))
         {
-            before = _positions.DirtyTail.Distance;
+            stop.Cancel();
+            if (!Uninterrupted.Wait(drain, TimeSpan.FromTicks(close.Reserve.Ticks / 2)) || !drain.IsCompletedSuccessfully)
+            {
+                throw NotDrained();
+            }
         }
-        while (Task.WaitAny([drain], DisposeWait) < 0 && _positions.DirtyTail.Distance != before);
-        stop.Cancel();
-        WaitFor(drain);
+
+        drain.GetAwaiter().GetResult();
     }
 
-    /// <summary>Waits for a call that may hang in the backing, no longer than the close may; it goes on as an operation in flight.</summary>
-    private void WaitFor(Task call)
+    private void DrainByHand(TimeSpan left)
     {
-        if (Task.WaitAny([call], DisposeWait) < 0)
+        using var stop = left == Timeout.InfiniteTimeSpan ? new CancellationTokenSource() : new CancellationTokenSource(left, _clock);
+        try
         {
-            throw new IOException("The backing hangs. Nothing is lost: what is dirty stays in the cache.");
+            Drain(null, stop.Token);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            throw NotDrained();
+        }
+    }
+
+    private PCacheException NotDrained()
+    {
+        string how = _writeback.IsCallingBacking ? ": a call of the backing hasn't returned." : ".";
+        return new PCacheException($"Not everything was written back within PCacheOptions.DisposeTimeout ({_options.DisposeTimeout.TotalSeconds:0.###} s){how} {Kept()}");
+    }
+
+    private string Kept() => $"Nothing is lost: {_dirty.Bytes} bytes stay dirty in the cache, safely, and go to the backing when it is opened again.";
+
+    /// <summary>Makes a call that may hang in the backing or the medium, and waits no longer for it than the close may; then it goes on as an operation in flight.</summary>
+    private void RunWithin(CloseMonitor? close, Action call, string whatHangs)
+    {
+        if (close is null || _maintenance.IsManual)
+        {
+            call();
+            return;
         }
 
-        call.GetAwaiter().GetResult();
+        Task running = Task.Factory.StartNew(call, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        if (!close.Wait(running))
+        {
+            throw new PCacheException(whatHangs);
+        }
+
+        running.GetAwaiter().GetResult();
     }
 
     /// <summary>Whatever goes wrong, the close goes on, and tells the first error at its end.</summary>
@@ -168,6 +235,9 @@ internal sealed partial class CacheEngine
         {
             Try(_region.Dispose, ref failure);
         }
+
+        _releasing = false;
+        Volatile.Write(ref _releaseFailure, failure);
 
         if (!_options.LeaveBackingOpen && fingerprint.IsCompleted)
         {

@@ -35,9 +35,8 @@ internal sealed partial class CacheEngine
         finally
         {
             _gate.Exit(token);
+            _maintenance.NoteWork();
         }
-
-        _maintenance.NoteWork();
     }
 
     /// <summary>Forwards one discard that the dirty tail has passed. Returns whether there was one.</summary>

@@ -20,9 +20,8 @@ internal sealed partial class CacheEngine
             return Task.CompletedTask;
         }
 
-        long until = Volatile.Read(ref _releaseUntil);
-        long left = until == long.MaxValue ? Timeout.Infinite : Math.Clamp(until - Environment.TickCount64, 0, int.MaxValue);
-        if (left == 0)
+        TimeSpan left = _close!.Left;
+        if (left == TimeSpan.Zero)
         {
             return Task.CompletedTask;
         }
@@ -37,7 +36,7 @@ internal sealed partial class CacheEngine
         else
         {
             making = Task.Factory.StartNew(() => MakeFingerprint(block.CacheId.ToGuid(), stopped), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-            if (Task.WaitAny([making], (int)left) < 0)
+            if (!Uninterrupted.Wait(making, left))
             {
                 stop.Cancel(); // between two blocks; a call that hangs goes on as long as it wants to
                 return making;
@@ -49,7 +48,7 @@ internal sealed partial class CacheEngine
             record.State = ExtensionBlocks.StateOf(KeyHead, DirtyTail, _segments.Generations);
             try
             {
-                lock (_settingsLock)
+                using (_settingsLock.Hold())
                 {
                     ExtensionBlocks.SetFingerprint(_region, _media, record);
                 }

@@ -23,9 +23,8 @@ internal sealed partial class CacheEngine
         finally
         {
             _gate.Exit(token);
+            _maintenance?.NoteWork();
         }
-
-        _maintenance?.NoteWork();
     }
 
     /// <summary>Completes synchronously where draining the region is cheap; else on a thread of the pool, since msync has no asynchronous form.</summary>
@@ -80,6 +79,21 @@ internal sealed partial class CacheEngine
         try
         {
             _log.Flush();
+        }
+        catch (Exception e) when (NoteFlushFailure(e))
+        {
+            throw;
+        }
+
+        NoteFlushed();
+    }
+
+    /// <summary>Brings what is accepted into the log, without a barrier; a failure shows in the state.</summary>
+    private void PersistMedium()
+    {
+        try
+        {
+            _log.Persist();
         }
         catch (Exception e) when (NoteFlushFailure(e))
         {

@@ -54,7 +54,7 @@ internal sealed partial class CacheEngine
         int token = EnterResizable();
         try
         {
-            await _lengthGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+            await _lengthGate.EnterAsync(cancellationToken).ConfigureAwait(false);
             try
             {
                 if (length < Length || _truncationPending)
@@ -69,7 +69,7 @@ internal sealed partial class CacheEngine
             }
             finally
             {
-                _lengthGate.Release();
+                _lengthGate.Exit();
             }
         }
         finally
@@ -146,7 +146,7 @@ internal sealed partial class CacheEngine
         }
 
         ThrowIfFixed(end);
-        await _lengthGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _lengthGate.EnterAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             if (end > Length)
@@ -161,7 +161,7 @@ internal sealed partial class CacheEngine
         }
         finally
         {
-            _lengthGate.Release();
+            _lengthGate.Exit();
         }
     }
 
@@ -275,7 +275,7 @@ internal sealed partial class CacheEngine
     /// <summary>Binds the cache to the shorter length, durably, before the backing has it: a crash in between must not look like a wrong backing.</summary>
     private void BindShorter(long length)
     {
-        lock (_settingsLock)
+        using (_settingsLock.Hold())
         {
             if (_media.Extension is { BackingLength: > 0 } block && block.BackingLength > (ulong)length)
             {
@@ -291,7 +291,15 @@ internal sealed partial class CacheEngine
             _maintenance.StepInline(task);
         }
 
-        task.GetAwaiter().GetResult();
+        try
+        {
+            task.GetAwaiter().GetResult();
+        }
+        catch
+        {
+            _maintenance.Withdraw(task); // interrupted: nobody waits any more
+            throw;
+        }
     }
 
     private async Task AwaitAsync(Task task, CancellationToken cancellationToken)

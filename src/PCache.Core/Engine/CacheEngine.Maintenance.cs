@@ -1,4 +1,5 @@
 using PCache.Core.Diagnostics;
+using PCache.Core.Primitives;
 using PCache.Core.Writeback;
 
 namespace PCache.Core.Engine;
@@ -24,7 +25,7 @@ internal sealed partial class CacheEngine
 
         private readonly CacheEngine _engine;
         private readonly MaintenanceThread? _thread;
-        private readonly Lock _stepLock = new();
+        private readonly SteadyLock _stepLock = new();
         private readonly MaintenanceRequests _requests = new();
         private readonly RetryDelay _retry;
         private readonly CancellationTokenSource _stop = new();
@@ -135,7 +136,7 @@ internal sealed partial class CacheEngine
             }
 
             TimeSpan delay;
-            lock (_stepLock)
+            using (_stepLock.Hold())
             {
                 try
                 {
@@ -164,7 +165,7 @@ internal sealed partial class CacheEngine
         {
             TimeSpan delay;
             bool failed;
-            lock (_stepLock)
+            using (_stepLock.Hold())
             {
                 // One hold of the lock: a step by hand on another thread that fails in between would put this one off again.
                 _retry.TryNow(forgetFailures: false);

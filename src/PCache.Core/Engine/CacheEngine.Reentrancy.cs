@@ -35,7 +35,11 @@ internal sealed partial class CacheEngine
     private void EnterLengthGate()
     {
         bool mayWait = !_maintenance.IsInsideStep && Volatile.Read(ref _lengthOwner) != Environment.CurrentManagedThreadId;
-        if (!_lengthGate.Wait(mayWait ? Timeout.Infinite : 0))
+        if (mayWait)
+        {
+            _lengthGate.Enter();
+        }
+        else if (!_lengthGate.TryEnter())
         {
             throw new InvalidOperationException("The length is being changed, and this call came from inside a call of the backing that the change may have to wait for.");
         }
@@ -48,8 +52,8 @@ internal sealed partial class CacheEngine
     {
         if (!_maintenance.IsInsideStep && Volatile.Read(ref _lengthOwner) != Environment.CurrentManagedThreadId)
         {
-            _lengthGate.Wait();
-            _lengthGate.Release();
+            _lengthGate.Enter();
+            _lengthGate.Exit();
         }
     }
 
@@ -58,14 +62,14 @@ internal sealed partial class CacheEngine
     {
         if (!_maintenance.IsInsideStep)
         {
-            await _lengthGate.WaitAsync(cancellationToken).ConfigureAwait(false);
-            _lengthGate.Release();
+            await _lengthGate.EnterAsync(cancellationToken).ConfigureAwait(false);
+            _lengthGate.Exit();
         }
     }
 
     private void ExitLengthGate()
     {
         Volatile.Write(ref _lengthOwner, 0);
-        _lengthGate.Release();
+        _lengthGate.Exit();
     }
 }

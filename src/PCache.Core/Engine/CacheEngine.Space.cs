@@ -6,7 +6,7 @@ namespace PCache.Core.Engine;
 
 /// <summary>
 /// Waiting for room. Keeps true: synchronous and asynchronous writers stand in one queue, served in order of arrival; a waiting writer holds nothing;
-/// it ends when there is room, when write-back can't get on, after the configured time-out, when cancelled, or when the device is closed; a write from
+/// it ends when there is room, when write-back can't get on, after the configured time-out, when cancelled or interrupted, or when the device is closed; a write from
 /// inside a maintenance step, which would wait for itself, fails at once.
 /// </summary>
 internal sealed partial class CacheEngine
@@ -14,7 +14,7 @@ internal sealed partial class CacheEngine
     private SpaceWaiter EnterQueue(long wantedBytes, out ITimer? timer)
     {
         _counters.Add(ThreadIndex.Current, DeviceCounter.SpaceWaits, 1);
-        SpaceWaiter waiter = _space.Enter(wantedBytes, _diagnostics.Begin(PCacheMeter.SpaceWaitDuration));
+        var waiter = new SpaceWaiter(wantedBytes, _diagnostics.Begin(PCacheMeter.SpaceWaitDuration));
         timer = null;
         if (_options.SpaceTimeout != Timeout.InfiniteTimeSpan)
         {
@@ -25,6 +25,8 @@ internal sealed partial class CacheEngine
                 Timeout.InfiniteTimeSpan);
         }
 
+        // Last: what may throw comes before, and nobody but the caller can take the waiter out again.
+        _space.Enter(waiter);
         if (_gate.IsClosed)
         {
             waiter.Fail(OperationGate.Disposed());
@@ -47,10 +49,10 @@ internal sealed partial class CacheEngine
 
     private void LeaveQueue(SpaceWaiter? waiter, ITimer? timer)
     {
-        timer?.Dispose();
         if (waiter is not null)
         {
             _space.Leave(waiter);
+            Uninterrupted.Dispose(timer);
             _diagnostics.End(PCacheMeter.SpaceWaitDuration, waiter.Begun);
         }
     }
@@ -66,7 +68,7 @@ internal sealed partial class CacheEngine
         else
         {
             _maintenance.NoteUrgentWork(); // what this writer itself has just written may be all there is to write back
-            waiter.Wait(CancellationToken.None);
+            waiter.Wait();
         }
     }
 

@@ -8,7 +8,7 @@ namespace PCache.Core.Engine;
 /// <summary>State, settings, drain.</summary>
 internal sealed partial class CacheEngine
 {
-    private readonly Lock _settingsLock = new();
+    private readonly SteadyLock _settingsLock = new();
 
     public PCacheStatus GetStatus()
     {
@@ -62,9 +62,15 @@ internal sealed partial class CacheEngine
     public void SetPaused(bool paused)
     {
         int token = EnterWritable();
-        _maintenance.Paused = paused;
-        _monitor.Look();
-        _gate.Exit(token);
+        try
+        {
+            _maintenance.Paused = paused;
+            _monitor.Look();
+        }
+        finally
+        {
+            _gate.Exit(token);
+        }
     }
 
     /// <summary>Changes the GC threshold, durably, also across opens.</summary>
@@ -76,7 +82,7 @@ internal sealed partial class CacheEngine
         int token = EnterWritable();
         try
         {
-            lock (_settingsLock)
+            using (_settingsLock.Hold())
             {
                 CacheInfoWriter.SetGcPercent(_region, _media, percent);
                 Volatile.Write(ref _gcPercent, percent);
@@ -96,7 +102,7 @@ internal sealed partial class CacheEngine
         int token = EnterWritable();
         try
         {
-            lock (_settingsLock)
+            using (_settingsLock.Hold())
             {
                 ExtensionBlocks.SetLabel(_region, _media, label);
             }

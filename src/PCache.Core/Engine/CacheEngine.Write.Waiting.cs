@@ -143,8 +143,14 @@ internal sealed partial class CacheEngine
 
     private void End(SlowWrite write)
     {
-        DropMerge(write);
-        LeaveQueue(write.Turn, write.Timer);
+        try
+        {
+            DropMerge(write);
+        }
+        finally
+        {
+            LeaveQueue(write.Turn, write.Timer);
+        }
     }
 
     private void DropMerge(SlowWrite write)

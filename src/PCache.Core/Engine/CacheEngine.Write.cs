@@ -5,7 +5,7 @@ namespace PCache.Core.Engine;
 
 /// <summary>
 /// Writing: the ways in. Keeps true: a write that needs nobody to wait completes synchronously and allocates nothing; arguments are checked, and the device
-/// is long enough, before anything is written; a write that a truncation cuts off returns after the truncation, so that a crash finds the one or the other. Pieces and
+/// is long enough, before anything is written; what is to survive the process is in the log before the write returns, with no barrier of its own; a write that a truncation cuts off returns after the truncation, so that a crash finds the one or the other. Pieces and
 /// waiting have files of their own.
 /// </summary>
 internal sealed partial class CacheEngine
@@ -32,17 +32,16 @@ internal sealed partial class CacheEngine
                 WriteAll(offset + done, data[done..], zeros: false);
             }
 
-            if (IsForced(durability))
+            if (NeedsLog(durability))
             {
-                FlushLog();
+                LogNow(durability);
             }
         }
         finally
         {
             _gate.Exit(token);
+            _maintenance.NoteWork();
         }
-
-        _maintenance.NoteWork();
     }
 
     /// <summary>Makes a range zero; whole sectors cost a key each, no payload.</summary>
@@ -66,17 +65,16 @@ internal sealed partial class CacheEngine
                 done += n;
             }
 
-            if (IsForced(durability))
+            if (NeedsLog(durability))
             {
-                FlushLog();
+                LogNow(durability);
             }
         }
         finally
         {
             _gate.Exit(token);
+            _maintenance.NoteWork();
         }
-
-        _maintenance.NoteWork();
     }
 
     /// <inheritdoc cref="WriteZeroes"/>
@@ -101,9 +99,9 @@ internal sealed partial class CacheEngine
                 done += n;
             }
 
-            if (IsForced(durability))
+            if (NeedsLog(durability))
             {
-                await FlushLogAsync(cancellationToken).ConfigureAwait(false);
+                await LogNowAsync(durability, cancellationToken).ConfigureAwait(false);
             }
         }
         finally
@@ -172,7 +170,7 @@ internal sealed partial class CacheEngine
         {
             int done = 0;
             _counters.Add(OperationGate.IndexOf(token), DeviceCounter.Writes, data.IsEmpty ? 0 : 1);
-            if (offset + data.Length <= Length && (durability == WriteDurability.Normal || _drainIsCheap))
+            if (offset + data.Length <= Length && (_drainIsCheap || !NeedsLog(durability)))
             {
                 int index = OperationGate.IndexOf(token);
                 done = data.IsEmpty ? 0 : WriteDirectly(index, offset, data.Span);
@@ -192,7 +190,11 @@ internal sealed partial class CacheEngine
                     _counters.Add(index, DeviceCounter.WrittenBytes, data.Length);
                     if (IsForced(durability))
                     {
-                        FlushMedium();
+                        FlushMedium(); // no call of the backing
+                    }
+                    else if (NeedsLog(durability))
+                    {
+                        LogNow(durability);
                     }
 
                     return ValueTask.CompletedTask;
@@ -224,15 +226,48 @@ internal sealed partial class CacheEngine
 
             await EnsureLengthAsync(offset + data.Length, cancellationToken).ConfigureAwait(false);
             await WriteAllAsync(offset, data, done, zeros: false, cancellationToken).ConfigureAwait(false);
-            if (IsForced(durability))
+            if (NeedsLog(durability))
             {
-                await FlushLogAsync(cancellationToken).ConfigureAwait(false);
+                await LogNowAsync(durability, cancellationToken).ConfigureAwait(false);
             }
         }
         finally
         {
             _gate.Exit(token);
             _maintenance.NoteWork();
+        }
+    }
+
+    /// <summary>Whether a write has to be in the log before it returns.</summary>
+    private bool NeedsLog(WriteDurability durability) => durability != WriteDurability.Normal || _persistWrites;
+
+    /// <summary>Logs what was written: with a barrier behind it, durably, where that is asked for; else so that it survives the process.</summary>
+    private void LogNow(WriteDurability durability)
+    {
+        if (IsForced(durability))
+        {
+            FlushLog();
+        }
+        else if (durability == WriteDurability.Persist || _persistWrites)
+        {
+            PersistMedium();
+        }
+    }
+
+    /// <inheritdoc cref="LogNow"/>
+    private async ValueTask LogNowAsync(WriteDurability durability, CancellationToken cancellationToken)
+    {
+        if (IsForced(durability))
+        {
+            await FlushLogAsync(cancellationToken).ConfigureAwait(false);
+        }
+        else if (_drainIsCheap)
+        {
+            LogNow(durability);
+        }
+        else
+        {
+            await Task.Run(() => LogNow(durability), cancellationToken).ConfigureAwait(false);
         }
     }
 

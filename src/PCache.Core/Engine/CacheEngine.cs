@@ -45,6 +45,7 @@ internal sealed partial class CacheEngine
     private readonly bool _verifyReads;
     private readonly bool _readOnly;
     private readonly bool _drainIsCheap;
+    private readonly bool _persistWrites;
 
     // What only a writable device has.
     private readonly DataHeads _heads = null!;
@@ -58,7 +59,7 @@ internal sealed partial class CacheEngine
 
     private readonly OperationGate _gate = new();
     private readonly SpaceQueue _space = new();
-    private readonly SemaphoreSlim _lengthGate = new(1, 1);
+    private readonly AsyncGate _lengthGate = new();
     private readonly ObjectPool<MissOperation> _misses = new DefaultObjectPool<MissOperation>(new MissOperation.Policy(), 64);
 
     private readonly CounterSet _counters = new();
@@ -94,6 +95,7 @@ internal sealed partial class CacheEngine
         _verifyReads = _payloadCrc && options.VerifyReads;
         _readOnly = options.ReadOnly;
         _drainIsCheap = region.DrainIsCheap;
+        _persistWrites = options.PersistOn == PersistOn.Write;
         _gcPercent = recovered.Media.Flags.GcPercent;
         _length = backing.Length;
         _damage = new DamageRegistry(_index) { Found = _monitor.LookSoon };
@@ -134,6 +136,9 @@ internal sealed partial class CacheEngine
 
     /// <summary>Whether the device can change its length.</summary>
     public bool CanResize => !_options.ReadOnly && _backing.CanResize;
+
+    /// <summary>The longest that the device can become, as far as is known, in bytes.</summary>
+    public long MaxLengthBytes => Math.Min(MaxLength, _backing is Backing.CheckedBlockDevice own ? own.MaxLengthBytes : long.MaxValue);
 
     /// <summary>Starts the background thread, where the device has one, and lets the meter look.</summary>
     public void Start()

@@ -31,6 +31,7 @@ internal static class DeviceSetup
         Require(o.LogReserveSegments is >= 1 and <= 64, nameof(o.LogReserveSegments), o.LogReserveSegments, "1 to 64");
         Require(o.BackingFingerprintBlocks is >= 0 and <= ExtensionBlocks.MaxSamples, nameof(o.BackingFingerprintBlocks), o.BackingFingerprintBlocks, "0 to 4096");
         Require(o.MaxIndexMemoryBytes is null or >= IndexMemory.FixedBytes, nameof(o.MaxIndexMemoryBytes), o.MaxIndexMemoryBytes, "at least 262144, or null");
+        Require(Enum.IsDefined(o.PersistOn), nameof(o.PersistOn), o.PersistOn, "a defined value");
         Require(Enum.IsDefined(o.Maintenance), nameof(o.Maintenance), o.Maintenance, "a defined value");
         Require(o.TimeProvider is not null, nameof(o.TimeProvider), o.TimeProvider, "not null");
         Require(
@@ -63,7 +64,7 @@ internal static class DeviceSetup
     /// <summary>Throws for a value that isn't defined.</summary>
     public static void CheckDurability(WriteDurability durability)
     {
-        if (durability is not (WriteDurability.Normal or WriteDurability.ForceUnitAccess))
+        if (durability is < WriteDurability.Normal or > WriteDurability.Persist)
         {
             throw new ArgumentOutOfRangeException(nameof(durability), durability, "Not a defined value.");
         }

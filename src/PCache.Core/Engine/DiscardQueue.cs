@@ -1,4 +1,5 @@
 using PCache.Core.Layout;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Engine;
 
@@ -9,7 +10,7 @@ namespace PCache.Core.Engine;
 internal sealed class DiscardQueue
 {
     private const int MaxRanges = 4096;
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private readonly List<(long First, long End, long Distance)> _ranges = [];
     private volatile int _count;
 
@@ -19,7 +20,7 @@ internal sealed class DiscardQueue
     /// <summary>Adds a discard of everything logged before <paramref name="distance"/>.</summary>
     public void Add(long first, long end, long distance)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             if (_ranges.Count >= MaxRanges)
             {
@@ -37,7 +38,7 @@ internal sealed class DiscardQueue
         if (_count > 0)
         {
             long basis = stripe * (MediaConstants.StripeSize / MediaConstants.SectorSize);
-            lock (_lock)
+            using (_lock.Hold())
             {
                 Subtract(basis + start, basis + end);
             }
@@ -47,7 +48,7 @@ internal sealed class DiscardQueue
     /// <summary>Forgets everything from a sector on: the device was truncated.</summary>
     public void TruncateTo(long firstSector)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             Subtract(firstSector, long.MaxValue);
         }
@@ -62,7 +63,7 @@ internal sealed class DiscardQueue
             return false;
         }
 
-        lock (_lock)
+        using (_lock.Hold())
         {
             foreach ((long rangeFirst, long rangeEnd, long distance) in _ranges)
             {
@@ -81,7 +82,7 @@ internal sealed class DiscardQueue
     public bool TryTake(long first, long limit, out long end)
     {
         end = first;
-        lock (_lock)
+        using (_lock.Hold())
         {
             for (int i = 0; i < _ranges.Count; i++)
             {

@@ -1,3 +1,5 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Engine;
 
 /// <summary>
@@ -6,7 +8,7 @@ namespace PCache.Core.Engine;
 /// </summary>
 internal sealed class MaintenanceRequests
 {
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private readonly List<Request> _requests = [];
 
     /// <summary>
@@ -16,7 +18,7 @@ internal sealed class MaintenanceRequests
     public Task Add(long distance, bool collect, Action? onProgress, Action? onReached)
     {
         var request = new Request(distance, collect, onProgress, onReached);
-        lock (_lock)
+        using (_lock.Hold())
         {
             _requests.Add(request);
         }
@@ -27,7 +29,7 @@ internal sealed class MaintenanceRequests
     /// <summary>Whether somebody waits for write-back, or for GC.</summary>
     public bool AnyPending(bool collect)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             return _requests.Exists(collect ? static request => request.Collect : static request => !request.Collect);
         }
@@ -36,7 +38,7 @@ internal sealed class MaintenanceRequests
     /// <summary>The caller no longer waits.</summary>
     public void Withdraw(Task task)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             _requests.RemoveAll(request => request.Done.Task == task);
         }
@@ -45,7 +47,7 @@ internal sealed class MaintenanceRequests
     /// <summary>Completes what has been reached; all that wait for write-back, if <paramref name="nothingLeft"/>.</summary>
     public void Complete(long writtenBack, long collected, bool nothingLeft)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             for (int i = _requests.Count - 1; i >= 0; i--)
             {
@@ -64,7 +66,7 @@ internal sealed class MaintenanceRequests
     public void ReportProgress()
     {
         Request[] listeners;
-        lock (_lock)
+        using (_lock.Hold())
         {
             if (!_requests.Exists(static request => request.OnProgress is not null))
             {
@@ -91,7 +93,7 @@ internal sealed class MaintenanceRequests
     /// <summary>Fails everything.</summary>
     public void FailAll(Exception error)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             foreach (Request request in _requests)
             {

@@ -1,3 +1,5 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Engine;
 
 /// <summary>
@@ -6,7 +8,7 @@ namespace PCache.Core.Engine;
 /// <remarks>
 /// Keeps true: no urgent wake-up is lost (one that comes before or during a step makes another step follow). Ordinary ones only end a sleep without end:
 /// a sleep with an end is no longer than <c>longestSleep</c>, and the next step sees what came meanwhile; so a busy writer doesn't wake
-/// the thread for every write. It sleeps on the device's clock, so a virtual clock drives it too.
+/// the thread for every write. No interrupt ends the thread, or keeps a wake-up from it. It sleeps on the device's clock, so a virtual clock drives it too.
 /// </remarks>
 internal sealed class MaintenanceThread(Func<TimeSpan> step, Action onExit, TimeProvider clock, TimeSpan longestSleep)
 {
@@ -14,7 +16,7 @@ internal sealed class MaintenanceThread(Func<TimeSpan> step, Action onExit, Time
     private const int Listening = 1; // in a step, or asleep without end
     private const int Dozing = 2; // asleep until the timer
 
-    private readonly SemaphoreSlim _wake = new(0);
+    private readonly AutoResetEvent _wake = new(false); // there is at most one wake-up that isn't taken yet
     private int _state;
     private volatile bool _stop;
     private bool _started;
@@ -32,7 +34,7 @@ internal sealed class MaintenanceThread(Func<TimeSpan> step, Action onExit, Time
     {
         if (Volatile.Read(ref _state) == Listening && Interlocked.CompareExchange(ref _state, Awake, Listening) == Listening)
         {
-            _wake.Release();
+            _wake.Set();
         }
     }
 
@@ -41,7 +43,7 @@ internal sealed class MaintenanceThread(Func<TimeSpan> step, Action onExit, Time
     {
         if (Interlocked.Exchange(ref _state, Awake) != Awake)
         {
-            _wake.Release();
+            _wake.Set();
         }
     }
 
@@ -69,17 +71,17 @@ internal sealed class MaintenanceThread(Func<TimeSpan> step, Action onExit, Time
                 TimeSpan delay = _stop ? TimeSpan.Zero : step();
                 if (delay == Timeout.InfiniteTimeSpan)
                 {
-                    _wake.Wait();
+                    Uninterrupted.WaitOne(_wake);
                 }
                 else if (delay > TimeSpan.Zero && !_stop && Interlocked.CompareExchange(ref _state, Dozing, Listening) == Listening)
                 {
                     timer.Change(delay < longestSleep ? delay : longestSleep, Timeout.InfiniteTimeSpan);
-                    _wake.Wait();
+                    Uninterrupted.WaitOne(_wake);
                     timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
                 }
                 else if (Interlocked.Exchange(ref _state, Awake) == Awake)
                 {
-                    _wake.Wait(); // takes the wake-up that came during the step
+                    Uninterrupted.WaitOne(_wake); // takes the wake-up that came during the step
                 }
             }
         }

@@ -113,8 +113,9 @@ internal sealed class MissOperation
     {
         if (_buffer.Length > 0)
         {
-            ArrayPool<byte>.Shared.Return(_buffer);
+            byte[] buffer = _buffer;
             _buffer = [];
+            Uninterrupted.Do(buffer, static one => ArrayPool<byte>.Shared.Return(one));
         }
     }
 

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
+using PCache.Core.Primitives;
 using PCache.Core.Writeback;
 
 namespace PCache.Core.Engine;
@@ -31,6 +32,7 @@ internal enum ReplayAction : uint
 /// <item>Memory is bounded: without a free buffer the caller applies a batch itself, or waits for one.</item>
 /// <item>After <see cref="Complete"/> or <see cref="Dispose"/> no helper runs any more. A helper's exception comes out of the next <see cref="Add"/> that hands over a
 /// batch, or of <see cref="Complete"/>.</item>
+/// <item>No interrupt ends a wait; one that came stands against its thread again when that thread is done here.</item>
 /// </list>
 /// Why batches: keys of one stripe after the other find its index in the processor's caches, and are looked up in the directory once.
 /// <see cref="Add"/>, <see cref="Complete"/> and <see cref="Dispose"/> belong to one thread.
@@ -57,6 +59,9 @@ internal sealed class ReplayIndexer : IDisposable
     private int _unapplied;
     private bool _stopping;
     private ExceptionDispatchInfo? _failure;
+
+    /// <summary>Whether the caller's thread was interrupted while it waited for helpers.</summary>
+    private bool _interrupted;
 
     /// <param name="index">The index. Nobody else uses it meanwhile.</param>
     /// <param name="helpers">Number of threads to help, 0 or more; they are started when the first batch is full.</param>
@@ -104,7 +109,7 @@ internal sealed class ReplayIndexer : IDisposable
             }
         }
 
-        lock (_ready)
+        using (Hold())
         {
             while (_unapplied > 0 && _failure is null)
             {
@@ -119,7 +124,7 @@ internal sealed class ReplayIndexer : IDisposable
     /// <summary>Ends the helpers; what isn't applied yet is forgotten.</summary>
     public void Dispose()
     {
-        lock (_ready)
+        using (Hold())
         {
             _stopping = true;
             Monitor.PulseAll(_ready);
@@ -127,7 +132,13 @@ internal sealed class ReplayIndexer : IDisposable
 
         foreach (Thread helper in _helpers)
         {
-            helper.Join();
+            Uninterrupted.Join(helper);
+        }
+
+        if (_interrupted)
+        {
+            _interrupted = false;
+            Thread.CurrentThread.Interrupt();
         }
     }
 
@@ -153,7 +164,7 @@ internal sealed class ReplayIndexer : IDisposable
             return;
         }
 
-        lock (_ready)
+        using (Hold())
         {
             if (_helpers.Count == 0 && lane.Count == _batchKeys)
             {
@@ -186,7 +197,7 @@ internal sealed class ReplayIndexer : IDisposable
 
     private CacheKey[] TakeBuffer()
     {
-        lock (_ready)
+        using (Hold())
         {
             while (true)
             {
@@ -209,7 +220,7 @@ internal sealed class ReplayIndexer : IDisposable
     private void Help()
     {
         ReplayBatch batch = new();
-        lock (_ready)
+        using (Hold())
         {
             while (!_stopping)
             {
@@ -219,7 +230,7 @@ internal sealed class ReplayIndexer : IDisposable
                 }
                 else
                 {
-                    Monitor.Wait(_ready);
+                    WaitForNews();
                 }
             }
         }
@@ -233,8 +244,28 @@ internal sealed class ReplayIndexer : IDisposable
         }
         else
         {
+            WaitForNews();
+        }
+    }
+
+    /// <summary>Leaves the monitor until something has changed, or may have.</summary>
+    private void WaitForNews()
+    {
+        try
+        {
             Monitor.Wait(_ready);
         }
+        catch (ThreadInterruptedException)
+        {
+            _interrupted = true; // the monitor is held again; whoever waits looks anew
+            Monitor.PulseAll(_ready); // the news may have been for this thread alone
+        }
+    }
+
+    private Held Hold()
+    {
+        Uninterrupted.Enter(_ready);
+        return new Held(_ready);
     }
 
     /// <summary>Applies the lane's first batch. Holds the monitor when called and on return, not in between.</summary>
@@ -253,7 +284,7 @@ internal sealed class ReplayIndexer : IDisposable
         }
         finally
         {
-            Monitor.Enter(_ready);
+            Uninterrupted.Enter(_ready);
         }
 
         _failure ??= failure;
@@ -271,6 +302,12 @@ internal sealed class ReplayIndexer : IDisposable
         }
 
         Monitor.PulseAll(_ready);
+    }
+
+    /// <summary>Leaves the monitor when disposed.</summary>
+    private readonly ref struct Held(object monitor)
+    {
+        public void Dispose() => Monitor.Exit(monitor);
     }
 
     /// <summary>One shard's keys.</summary>

@@ -8,7 +8,7 @@ internal sealed class RetryDelay(TimeProvider clock)
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
 
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private TimeSpan _next = First;
     private long? _until;
     private volatile int _failures;
@@ -19,7 +19,7 @@ internal sealed class RetryDelay(TimeProvider clock)
     /// <summary>Notes a failure; returns how long to wait.</summary>
     public TimeSpan NoteFailure()
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             TimeSpan delay = RuleSwitch.IsBroken(BrokenRule.RetryWithoutDelay) ? TimeSpan.Zero : _next;
             _next = _next * 2 < Longest || RuleSwitch.IsBroken(BrokenRule.RetryDelayWithoutLimit) ? _next * 2 : Longest;
@@ -32,7 +32,7 @@ internal sealed class RetryDelay(TimeProvider clock)
     /// <summary>Notes a success.</summary>
     public void NoteSuccess()
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             _next = First;
             _until = null;
@@ -43,7 +43,7 @@ internal sealed class RetryDelay(TimeProvider clock)
     /// <summary>Lets the next try come at once.</summary>
     public void TryNow(bool forgetFailures)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             _until = null;
             _failures = forgetFailures ? 0 : _failures;
@@ -53,7 +53,7 @@ internal sealed class RetryDelay(TimeProvider clock)
     /// <summary>How long the next try still has to wait; zero: it may come now.</summary>
     public TimeSpan Remaining(long now)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             return _until is long until && until > now ? clock.GetElapsedTime(now, until) : TimeSpan.Zero;
         }

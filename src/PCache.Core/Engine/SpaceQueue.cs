@@ -21,19 +21,20 @@ internal sealed class SpaceWaiter(long wantedBytes, long begun = DeviceDiagnosti
     internal SpaceWaiter? Next;
 
     /// <summary>Wakes the waiter: it is its turn, or there may be room.</summary>
-    public void Signal() => _signal.Release();
+    public void Signal() => Uninterrupted.Release(_signal);
 
     /// <summary>Wakes the waiter with an error.</summary>
     public void Fail(Exception failure)
     {
         _failure = failure;
-        _signal.Release();
+        Signal();
     }
 
     /// <summary>Blocks until signalled.</summary>
-    public void Wait(CancellationToken cancellationToken)
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted; whoever waits leaves the queue then.</exception>
+    public void Wait()
     {
-        _signal.Wait(cancellationToken);
+        _signal.Wait();
         ThrowIfFailed();
     }
 
@@ -58,7 +59,7 @@ internal sealed class SpaceWaiter(long wantedBytes, long begun = DeviceDiagnosti
 /// Operations that wait for room, in order of arrival.
 /// </summary>
 /// <remarks>
-/// Keeps true: of those who wait only the head may take room, so they are served in order; whoever leaves wakes the next one; a signal that comes between a
+/// Keeps true: whoever entered leaves, whatever ends its wait (no lock here can be interrupted); of those who wait only the head may take room, so they are served in order; whoever leaves wakes the next one; a signal that comes between a
 /// failed try and the wait isn't lost.
 /// Whoever comes while others wait stands behind them, but for this: the free room that was announced, less what all who wait want and a sixteenth, is to spare;
 /// each waiter that leaves releases a small share of it, which a newcomer may take at once. So a writer that was served goes on for a while, and doesn't have to queue again
@@ -73,7 +74,7 @@ internal sealed class SpaceQueue
 
     private const int MostShareBytes = 256 << 10;
 
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private SpaceWaiter? _head;
     private SpaceWaiter? _tail;
     private volatile int _count;
@@ -94,7 +95,15 @@ internal sealed class SpaceQueue
     public SpaceWaiter Enter(long wantedBytes, long begun = DeviceDiagnostics.NotMeasured)
     {
         var waiter = new SpaceWaiter(wantedBytes, begun);
-        lock (_lock)
+        Enter(waiter);
+        return waiter;
+    }
+
+    /// <inheritdoc cref="Enter(long, long)"/>
+    public void Enter(SpaceWaiter waiter)
+    {
+        long wantedBytes = waiter.WantedBytes;
+        using (_lock.Hold())
         {
             _wantedBytes += wantedBytes;
             _spareBytes -= wantedBytes;
@@ -110,7 +119,7 @@ internal sealed class SpaceQueue
                 Volatile.Write(ref _head, waiter);
                 _tail ??= waiter;
                 _count++;
-                return waiter;
+                return;
             }
 
             if (_tail is null)
@@ -125,14 +134,12 @@ internal sealed class SpaceQueue
             _tail = waiter;
             _count++;
         }
-
-        return waiter;
     }
 
     /// <summary>Leaves the queue, served or not; the next one gets its turn.</summary>
     public void Leave(SpaceWaiter waiter)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             SpaceWaiter? before = null;
             for (SpaceWaiter? at = _head; at is not null; before = at, at = at.Next)
@@ -180,7 +187,7 @@ internal sealed class SpaceQueue
     {
         if (_count > 0 && !RuleSwitch.IsBroken(BrokenRule.FreedWithoutWaking))
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 // What was to spare before still is: it was left over when all who wait now had theirs put aside.
                 _spareBytes = Math.Max(_spareBytes, freeBytes - (freeBytes / 16) - _wantedBytes - Math.Max(0, Volatile.Read(ref _releasedBytes)));
@@ -192,7 +199,7 @@ internal sealed class SpaceQueue
     /// <summary>Nobody here will get room: everybody fails.</summary>
     public void FailAll(Exception failure)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             for (SpaceWaiter? at = _head; at is not null; at = at.Next)
             {

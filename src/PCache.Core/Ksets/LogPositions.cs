@@ -18,7 +18,7 @@ internal readonly record struct LogPoint(LogPosition Position, long Distance);
 internal sealed class LogPositions
 {
     private readonly PmemRegion _region;
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private ReplicaState _keyTailReplicas;
     private ReplicaState _dirtyTailReplicas;
     private LogPoint _keyHead;
@@ -53,7 +53,7 @@ internal sealed class LogPositions
     {
         get
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 return _keyHead;
             }
@@ -65,7 +65,7 @@ internal sealed class LogPositions
     {
         get
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 return _dirtyTail;
             }
@@ -77,7 +77,7 @@ internal sealed class LogPositions
     {
         get
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 return RuleSwitch.IsBroken(BrokenRule.CollectBeyondOlderDirtyTail) ? _dirtyTail
                     : RuleSwitch.IsBroken(BrokenRule.CollectDirtyKeys) ? _keyHead
@@ -91,7 +91,7 @@ internal sealed class LogPositions
     {
         get
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 return _keyTail;
             }
@@ -103,7 +103,7 @@ internal sealed class LogPositions
     {
         get
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 return _keyTailOlder;
             }
@@ -113,7 +113,7 @@ internal sealed class LogPositions
     /// <summary>Publishes the head: the kset before it is durable.</summary>
     public void AdvanceHead(LogPosition position, int bytes)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             _keyHead = new LogPoint(position, _keyHead.Distance + bytes);
         }
@@ -123,7 +123,7 @@ internal sealed class LogPositions
     public void WriteDirtyTail(LogPoint point)
     {
         Write(MediaConstants.DirtyTailOffset, point.Position, ref _dirtyTailReplicas);
-        lock (_lock)
+        using (_lock.Hold())
         {
             _dirtyTailOlder = _dirtyTail;
             _dirtyTail = point;
@@ -143,7 +143,7 @@ internal sealed class LogPositions
             Write(MediaConstants.KeyTailOffset, point.Position, ref _keyTailReplicas);
         }
 
-        lock (_lock)
+        using (_lock.Hold())
         {
             _keyTailOlder = both ? point : _keyTail;
             _keyTail = point;

@@ -44,7 +44,7 @@ internal sealed class LogWriter : IKeyRoom
     private readonly TimeProvider _clock;
     private readonly Latch[] _shardLocks;
     private readonly PendingKeys[] _pending;
-    private readonly Lock _appendLock = new();
+    private readonly SteadyLock _appendLock = new();
     private readonly byte[] _kset = new byte[MediaConstants.KsetHeaderSize + (MediaConstants.MaxKeysPerKset * MediaConstants.KeySize)];
     private CacheKey[] _taken = new CacheKey[MediaConstants.MaxKeysPerKset * 8];
     private int _takenStart;
@@ -56,6 +56,8 @@ internal sealed class LogWriter : IKeyRoom
     private long _availableBytes;
     private long _flushesRequested;
     private long _flushesCompleted;
+    private long _persistsRequested;
+    private long _persistsCompleted;
 
     public LogWriter(PmemRegion region, SegmentTable segments, LogPositions positions, Latch[] shardLocks, uint lastSequence, int reservedSegments, TimeProvider clock)
     {
@@ -211,7 +213,7 @@ internal sealed class LogWriter : IKeyRoom
     public void Flush()
     {
         long request = Interlocked.Increment(ref _flushesRequested);
-        lock (_appendLock)
+        using (_appendLock.Hold())
         {
             if (_flushesCompleted >= request)
             {
@@ -219,7 +221,7 @@ internal sealed class LogWriter : IKeyRoom
             }
 
             long covers = Volatile.Read(ref _flushesRequested);
-            AppendAllLocked();
+            AppendAllForPersists();
             covers = RuleSwitch.IsBroken(BrokenRule.FlushJoinedTooEarly) ? Volatile.Read(ref _flushesRequested) : covers;
             if (_appendedSinceBarrier && !RuleSwitch.IsBroken(BrokenRule.BarrierNotLogged))
             {
@@ -234,9 +236,25 @@ internal sealed class LogWriter : IKeyRoom
     /// <summary>Logs every key that was added before this call; no barrier.</summary>
     public void AppendAll()
     {
-        lock (_appendLock)
+        using (_appendLock.Hold())
         {
-            AppendAllLocked();
+            AppendAllForPersists();
+        }
+    }
+
+    /// <summary>
+    /// Logs every key that was added before this call, so that it survives the death of the process; no barrier. Concurrent calls join one another, and flushes.
+    /// </summary>
+    /// <exception cref="IOException">The medium failed; the keys stay pending.</exception>
+    public void Persist()
+    {
+        long request = Interlocked.Increment(ref _persistsRequested);
+        using (_appendLock.Hold())
+        {
+            if (_persistsCompleted < request)
+            {
+                AppendAllForPersists();
+            }
         }
     }
 
@@ -264,7 +282,7 @@ internal sealed class LogWriter : IKeyRoom
             }
         }
 
-        lock (_appendLock)
+        using (_appendLock.Hold())
         {
             return oldest ?? (_takenCount > 0 ? TimeSpan.MaxValue : null);
         }
@@ -300,7 +318,7 @@ internal sealed class LogWriter : IKeyRoom
     /// <summary>The keys that aren't logged yet, for audits of a device at rest.</summary>
     internal List<CacheKey> CopyPending()
     {
-        lock (_appendLock)
+        using (_appendLock.Hold())
         {
             var keys = new List<CacheKey>(_taken.AsSpan(_takenStart, _takenCount).ToArray());
             for (int i = 0; i < _pending.Length; i++)
@@ -313,6 +331,14 @@ internal sealed class LogWriter : IKeyRoom
 
             return keys;
         }
+    }
+
+    /// <summary>Appends all, and takes note of whose keys are in the log now. Holds this writer's lock.</summary>
+    private void AppendAllForPersists()
+    {
+        long covers = Volatile.Read(ref _persistsRequested); // before: who asks later may have added a key that isn't taken
+        AppendAllLocked();
+        _persistsCompleted = covers;
     }
 
     private int HeadRoom(int offset) => SegmentRoom - offset;

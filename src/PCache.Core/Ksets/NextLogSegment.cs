@@ -25,7 +25,7 @@ internal sealed class NextLogSegment(PmemRegion region, SegmentTable segments)
     /// <summary>The same where each drain is a system call that waits for a disk.</summary>
     private const int DearPieceBytes = 1 << 20;
 
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private readonly int _pieceBytes = region.DrainIsCheap ? CheapPieceBytes : DearPieceBytes;
     private int _segment = -1;
     private int _zeroedBytes;
@@ -37,7 +37,7 @@ internal sealed class NextLogSegment(PmemRegion region, SegmentTable segments)
     /// <summary>Zeroes one piece of the segment that <paramref name="first"/> names, the reserve's first. Returns true once there is nothing more to zero.</summary>
     public bool Advance(Func<int> first)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             // Asked for under the lock: it leaves the reserve only under it.
             int segment = first();
@@ -54,7 +54,7 @@ internal sealed class NextLogSegment(PmemRegion region, SegmentTable segments)
     /// <summary>Zeroes whatever is left to zero.</summary>
     public void Finish(int segment)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             while (_ready != segment)
             {
@@ -66,7 +66,7 @@ internal sealed class NextLogSegment(PmemRegion region, SegmentTable segments)
     /// <summary>Takes the segment out of the reserve, for the log. Returns how many segments the reserve gained.</summary>
     public int Take()
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             segments.TakeForLog(out int refilled);
             _segment = -1;

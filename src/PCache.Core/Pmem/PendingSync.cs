@@ -4,14 +4,16 @@
 //   although they never reached the disk: only reopening the file, and recovering from what it holds, shows what is true.
 // * Bounded memory: all ranges merge into the one that encloses them. One sync of it costs less than many small ones (each a journal commit and a disk flush of
 //   its own), and only dirty pages inside it are written.
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Pmem;
 
 /// <summary>The ranges that a drain has to bring to the disk. Thread-safe; adding doesn't wait for a sync.</summary>
 internal sealed class PendingSync
 {
     private readonly Action<long, long> _sync;
-    private readonly Lock _recording = new();
-    private readonly Lock _syncing = new();
+    private readonly SteadyLock _recording = new();
+    private readonly SteadyLock _syncing = new();
     private long _start = long.MaxValue;
     private long _end;
     private Exception? _failure;
@@ -28,7 +30,7 @@ internal sealed class PendingSync
             return;
         }
 
-        lock (_recording)
+        using (_recording.Hold())
         {
             _start = Math.Min(_start, offset);
             _end = Math.Max(_end, offset + lengthBytes);
@@ -40,7 +42,7 @@ internal sealed class PendingSync
     public void Drain()
     {
         // Held during the sync: whoever's range the running sync has taken must not return before it ends.
-        lock (_syncing)
+        using (_syncing.Hold())
         {
             if (_failure is not null)
             {
@@ -49,7 +51,7 @@ internal sealed class PendingSync
 
             long start;
             long end;
-            lock (_recording)
+            using (_recording.Hold())
             {
                 (start, end) = (_start, _end);
                 (_start, _end) = (long.MaxValue, 0);

@@ -6,8 +6,8 @@ namespace PCache.Core.Primitives;
 /// A lock for short holds that also tells readers who don't take it whether anything has changed.
 /// </summary>
 /// <remarks>
-/// <para>Keeps true: one holder at a time; the version is even while nobody holds it, and differs after every hold; nobody sleeps while it is free. Not
-/// reentrant. Entering costs one interlocked instruction, leaving none.</para>
+/// <para>Keeps true: one holder at a time; the version is even while nobody holds it, and differs after every hold; nobody sleeps while it is free; no interrupt
+/// ends a sleep (it stands against the thread again afterwards). Not reentrant. Entering costs one interlocked instruction, leaving none.</para>
 /// <para>Leaving is a plain store, and then a look whether anybody sleeps. A processor may look before its store is visible, so that alone could miss
 /// somebody who announced himself, saw the latch held, and went to sleep. But whoever goes to sleep first announces himself, then makes every processor
 /// that runs this process execute a full barrier (<see cref="Interlocked.MemoryBarrierProcessWide"/>), and looks once more: a leaver whose store comes
@@ -109,7 +109,7 @@ internal sealed class Latch : CacheLinePadded
         Interlocked.MemoryBarrierProcessWide();
         while (!TryEnter())
         {
-            _wake.WaitOne();
+            Uninterrupted.WaitOne(_wake);
         }
 
         Interlocked.Decrement(ref _sleepers);

@@ -10,7 +10,7 @@ namespace PCache.Core.Primitives;
 /// </remarks>
 internal static class ThreadIndex
 {
-    private static readonly Lock PoolLock = new();
+    private static readonly SteadyLock PoolLock = new();
     private static readonly Stack<int> Pool = MakePool();
 
     [ThreadStatic]
@@ -48,7 +48,7 @@ internal static class ThreadIndex
 
     private static int Take()
     {
-        lock (PoolLock)
+        using (PoolLock.Hold())
         {
             if (Pool.TryPop(out int index))
             {
@@ -69,7 +69,7 @@ internal static class ThreadIndex
     {
         ~Lease()
         {
-            lock (PoolLock)
+            using (PoolLock.Hold())
             {
                 Pool.Push(index);
             }

@@ -45,7 +45,7 @@ internal sealed class SegmentTable
     private readonly int[] _references;
     private readonly SegmentUse[] _uses;
     private readonly bool[] _raiseBeforeUse;
-    private readonly Lock _poolLock = new();
+    private readonly SteadyLock _poolLock = new();
     private readonly Queue<int> _free = new();
     private readonly Queue<int> _reserve = new();
     private readonly Queue<int> _unreferenced = new();
@@ -94,7 +94,7 @@ internal sealed class SegmentTable
     {
         get
         {
-            lock (_poolLock)
+            using (_poolLock.Hold())
             {
                 return _free.Count;
             }
@@ -106,7 +106,7 @@ internal sealed class SegmentTable
     {
         get
         {
-            lock (_poolLock)
+            using (_poolLock.Hold())
             {
                 return _reserve.Count;
             }
@@ -116,7 +116,7 @@ internal sealed class SegmentTable
     /// <summary>Counts all segments by use; retired ones have had their last generation. The sum is <see cref="Count"/>.</summary>
     public void CountUses(out int free, out int reserved, out int log, out int data, out int retired)
     {
-        lock (_poolLock)
+        using (_poolLock.Hold())
         {
             free = _free.Count;
             reserved = _reserve.Count;
@@ -138,7 +138,7 @@ internal sealed class SegmentTable
         int left = Interlocked.Add(ref _references[segment], -count);
         if (left == 0)
         {
-            lock (_poolLock)
+            using (_poolLock.Hold())
             {
                 _unreferenced.Enqueue(segment);
             }
@@ -206,7 +206,7 @@ internal sealed class SegmentTable
     public int TakeForData()
     {
         int segment;
-        lock (_poolLock)
+        using (_poolLock.Hold())
         {
             if (!_free.TryDequeue(out segment) && !(RuleSwitch.IsBroken(BrokenRule.DataTakesLogReserve) && _reserve.TryDequeue(out segment)))
             {
@@ -224,7 +224,7 @@ internal sealed class SegmentTable
         }
         catch
         {
-            lock (_poolLock)
+            using (_poolLock.Hold())
             {
                 _uses[segment] = SegmentUse.Free;
                 _references[segment] = 0;
@@ -241,7 +241,7 @@ internal sealed class SegmentTable
     /// <summary>The segment that <see cref="TakeForLog"/> will yield; -1 if the reserve is empty.</summary>
     public int PeekReserve()
     {
-        lock (_poolLock)
+        using (_poolLock.Hold())
         {
             return _reserve.TryPeek(out int segment) ? segment : -1;
         }
@@ -254,7 +254,7 @@ internal sealed class SegmentTable
     public int TakeForLog(out int refilled)
     {
         refilled = 0;
-        lock (_poolLock)
+        using (_poolLock.Hold())
         {
             if (!_reserve.TryDequeue(out int segment))
             {
@@ -276,7 +276,7 @@ internal sealed class SegmentTable
     /// <summary>A segment whose last reference went, to be given to <see cref="Reclaim"/>.</summary>
     public bool TakeUnreferenced(out int segment)
     {
-        lock (_poolLock)
+        using (_poolLock.Hold())
         {
             if (!_unreferenced.TryDequeue(out segment))
             {
@@ -305,7 +305,7 @@ internal sealed class SegmentTable
         }
         catch
         {
-            lock (_poolLock)
+            using (_poolLock.Hold())
             {
                 _unreferenced.Enqueue(segment);
             }
@@ -357,7 +357,7 @@ internal sealed class SegmentTable
 
     private bool GiveBack(int segment)
     {
-        lock (_poolLock)
+        using (_poolLock.Hold())
         {
             _uses[segment] = SegmentUse.Free;
             _usedCount -= RuleSwitch.IsBroken(BrokenRule.UsedCountNeverFalls) ? 0 : 1;

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using PCache.Core.Backing;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Writeback;
 
@@ -33,10 +34,11 @@ internal sealed class BackingWriter
     private readonly int _concurrency;
     private readonly bool _synchronous;
     private readonly Stack<byte[]> _buffers = new();
+    private readonly SteadyLock _buffering = new();
     private readonly List<(Task Task, byte[] Buffer)> _inFlight = [];
 
     // What the writers of a group share.
-    private readonly Lock _claiming = new();
+    private readonly SteadyLock _claiming = new();
     private readonly List<Task> _helpers = [];
     private int _nextRun;
     private bool _refused;
@@ -102,7 +104,7 @@ internal sealed class BackingWriter
         {
             foreach (Task helper in _helpers)
             {
-                ((IAsyncResult)helper).AsyncWaitHandle.WaitOne(); // never fails: see Help
+                Uninterrupted.WaitOne(((IAsyncResult)helper).AsyncWaitHandle); // never fails: see Help
             }
 
             _helpers.Clear();
@@ -132,7 +134,7 @@ internal sealed class BackingWriter
     /// <summary>The next run to write, if there is one.</summary>
     private bool Claim(WritebackPlan plan, Func<WritebackRun, bool> admit, CancellationToken stop, out WritebackRun run)
     {
-        lock (_claiming)
+        using (_claiming.Hold())
         {
             run = default;
             if (_failure is not null || _refused || _nextRun == plan.Runs.Length)
@@ -230,7 +232,7 @@ internal sealed class BackingWriter
             tasks[i] = _inFlight[i].Task;
         }
 
-        int done = Task.WaitAny(tasks);
+        int done = Uninterrupted.WaitAny(tasks);
         (Task task, byte[] buffer) = _inFlight[done];
         _inFlight.RemoveAt(done);
         PutBuffer(buffer);
@@ -241,7 +243,7 @@ internal sealed class BackingWriter
     {
         foreach ((Task task, byte[] buffer) in _inFlight)
         {
-            ((IAsyncResult)task).AsyncWaitHandle.WaitOne();
+            Uninterrupted.WaitOne(((IAsyncResult)task).AsyncWaitHandle);
             _ = task.Exception; // the first error is the one reported
             PutBuffer(buffer);
         }
@@ -251,7 +253,7 @@ internal sealed class BackingWriter
 
     private byte[] GetBuffer(int lengthBytes)
     {
-        lock (_buffers)
+        using (_buffering.Hold())
         {
             if (_buffers.TryPop(out byte[]? buffer) && buffer.Length >= lengthBytes)
             {
@@ -264,7 +266,7 @@ internal sealed class BackingWriter
 
     private void PutBuffer(byte[] buffer)
     {
-        lock (_buffers)
+        using (_buffering.Hold())
         {
             _buffers.Push(buffer);
         }

@@ -1,5 +1,6 @@
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Writeback;
 
@@ -9,7 +10,7 @@ namespace PCache.Core.Writeback;
 /// </summary>
 internal sealed class DamageRegistry(ShardedIndex index)
 {
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private readonly HashSet<(long Stripe, ExtentIdentity Identity)> _entries = [];
     private volatile int _count;
 
@@ -20,7 +21,7 @@ internal sealed class DamageRegistry(ShardedIndex index)
     public void Add(long stripe, ExtentIdentity identity)
     {
         bool added;
-        lock (_lock)
+        using (_lock.Hold())
         {
             added = _entries.Add((stripe, identity));
             _count = _entries.Count;
@@ -100,7 +101,7 @@ internal sealed class DamageRegistry(ShardedIndex index)
         {
             if (CollectRanges(entry.Stripe, entry.Identity, ranges) == 0)
             {
-                lock (_lock)
+                using (_lock.Hold())
                 {
                     _entries.Remove(entry);
                     _count = _entries.Count;
@@ -139,7 +140,7 @@ internal sealed class DamageRegistry(ShardedIndex index)
 
     private (long Stripe, ExtentIdentity Identity)[] Entries()
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             return [.. _entries];
         }

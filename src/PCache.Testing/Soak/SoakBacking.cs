@@ -1,3 +1,4 @@
+using PCache.Core.Primitives;
 using PCache.Core;
 
 namespace PCache.Testing.Soak;
@@ -8,7 +9,7 @@ namespace PCache.Testing.Soak;
 /// </summary>
 internal sealed class SoakBacking : IBlockDevice
 {
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private readonly WorldGate _gate;
     private readonly SparseBytes _content;
     private int _calls;
@@ -39,7 +40,7 @@ internal sealed class SoakBacking : IBlockDevice
     {
         get
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 return _content.Length;
             }
@@ -57,7 +58,7 @@ internal sealed class SoakBacking : IBlockDevice
     /// <summary>A backing of its own with this one's content; nobody may hold the gate's other side.</summary>
     public SoakBacking Copy(WorldGate gate)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             return new SoakBacking(gate, _content.Clone(), BlockSize, CanDiscard);
         }
@@ -66,7 +67,7 @@ internal sealed class SoakBacking : IBlockDevice
     /// <summary>The content of a range, whatever fails.</summary>
     public void Peek(long offset, Span<byte> buffer)
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             _content.Read(offset, buffer);
         }
@@ -76,7 +77,7 @@ internal sealed class SoakBacking : IBlockDevice
     {
         bool failsLate = Begin();
         int count;
-        lock (_lock)
+        using (_lock.Hold())
         {
             Check("read", offset, buffer.Length, mayPassEnd: true);
             count = (int)Math.Clamp(_content.Length - offset, 0, buffer.Length);
@@ -98,7 +99,7 @@ internal sealed class SoakBacking : IBlockDevice
         _gate.Enter();
         try
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 Check("write", offset, buffer.Length, mayPassEnd: false);
                 _content.Write(offset, buffer);
@@ -160,7 +161,7 @@ internal sealed class SoakBacking : IBlockDevice
         _gate.Enter();
         try
         {
-            lock (_lock)
+            using (_lock.Hold())
             {
                 _content.SetLength(length);
             }

@@ -104,7 +104,7 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
         _damaged |= damaged;
         try
         {
-            Check(image, left, level);
+            Check(image, left, level, killed: versions is null && level == 0);
         }
         catch (Exception e) when (e is not TortureViolation { InnerException: TortureViolation })
         {
@@ -123,7 +123,7 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
     private static string Describe(int[] versions) =>
         versions.Length <= 32 ? string.Concat(versions.Select(v => v < 10 ? (char)('0' + v) : '+')) : $"{versions.Count(v => v > 0)} new words";
 
-    private void Check(SimulatedPmem image, SimulatedDisk disk, int level)
+    private void Check(SimulatedPmem image, SimulatedDisk disk, int level, bool killed)
     {
         World world = _world;
         PCacheOptions settings = world.Options with { TimeProvider = new VirtualClock(), Chance = Chance.FromSeed(_random.Next(), world.Settings.Cores) };
@@ -144,7 +144,7 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
         StateChecks.Sound(image);
         if (options.ReadOnlyOneIn > 0 && _random.Next(options.ReadOnlyOneIn) == 0)
         {
-            CheckReadOnly(image, disk, settings);
+            CheckReadOnly(image, disk, settings, killed);
         }
 
         image.BeforeEvent = e =>
@@ -167,7 +167,7 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
         }
 
         byte[]? found = options.SecondLifeOneIn > 0 && _random.Next(options.SecondLifeOneIn) == 0 ? new byte[World.Universe.Slots * 512] : null;
-        world.Oracle.CheckLegal(device, found);
+        world.Oracle.CheckLegal(device, found, killed);
         if (found is not null)
         {
             counters.SecondLives++;
@@ -205,11 +205,11 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
         StateChecks.Sound(image);
     }
 
-    private void CheckReadOnly(SimulatedPmem image, SimulatedDisk disk, PCacheOptions settings)
+    private void CheckReadOnly(SimulatedPmem image, SimulatedDisk disk, PCacheOptions settings, bool killed)
     {
         byte[] before = image.KillImage();
         PCacheDevice device = PCacheDevice.Open(image, disk, settings with { ReadOnly = true });
-        _world.Oracle.CheckLegal(device);
+        _world.Oracle.CheckLegal(device, killed: killed);
         device.Dispose();
         if (!before.AsSpan().SequenceEqual(image.KillImage()) || disk.Calls(DiskOperation.Write) + disk.Calls(DiskOperation.SetLength) + disk.Calls(DiskOperation.WriteZeroes) > 0)
         {

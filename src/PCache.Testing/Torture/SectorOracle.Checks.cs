@@ -39,8 +39,14 @@ internal sealed partial class SectorOracle
     /// <summary>The device holds what a crash may have left.</summary>
     /// <param name="device">The device.</param>
     /// <param name="keep">Receives what it holds, slot by slot, for <see cref="CheckSame"/>; or empty.</param>
-    public void CheckLegal(IBlockDevice device, Span<byte> keep = default)
+    /// <param name="killed">Whether the crash was a kill of the process and nothing more: then what survives the process has to be there.</param>
+    public void CheckLegal(IBlockDevice device, Span<byte> keep = default, bool killed = false)
     {
+        if (killed && device.Length < _killLength)
+        {
+            throw new TortureViolation($"After a kill the device has {device.Length} bytes; a write that returned had made it {_killLength} long.");
+        }
+
         if (!LegalLengths.Contains(device.Length))
         {
             throw new TortureViolation($"The device has {device.Length} bytes; legal: {string.Join(", ", LegalLengths)}.");
@@ -54,7 +60,8 @@ internal sealed partial class SectorOracle
                 found.CopyTo(kept.AsSpan(slot * SectorBytes));
             }
 
-            foreach (byte[]? version in _versions[slot])
+            IEnumerable<byte[]?> legal = killed ? _versions[slot].Skip(_floors[slot]) : _versions[slot];
+            foreach (byte[]? version in legal)
             {
                 if (Fits(version, found))
                 {
@@ -62,7 +69,7 @@ internal sealed partial class SectorOracle
                 }
             }
 
-            throw Wrong("the device", slot, found, _versions[slot]);
+            throw Wrong("the device", slot, found, legal);
         });
         kept?.CopyTo(keep);
     }

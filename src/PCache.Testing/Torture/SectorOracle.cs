@@ -13,7 +13,9 @@ internal sealed partial class SectorOracle
 
     private readonly Universe _universe;
     private readonly List<byte[]?>[] _versions;
+    private readonly int[] _floors; // the first of a slot's versions that a kill may leave
     private readonly HashSet<int> _open = [];
+    private long _killLength; // the least length that a kill may leave
     private readonly HashSet<long> _failedLengths = [];
     private readonly Stack<byte[]> _buffers = new(); // a check may run in the middle of another one's read
 
@@ -24,6 +26,7 @@ internal sealed partial class SectorOracle
         LegalLengths = [length];
         History = new BarrierHistory(universe);
         _versions = new List<byte[]?>[universe.Slots];
+        _floors = new int[universe.Slots];
         for (int i = 0; i < _versions.Length; i++)
         {
             _versions[i] = [Zeros];
@@ -130,6 +133,7 @@ internal sealed partial class SectorOracle
         }
 
         Length = length;
+        _killLength = Math.Min(_killLength, length);
         _ = LegalLengths.Add(length);
     }
 
@@ -186,10 +190,31 @@ internal sealed partial class SectorOracle
         History.Barrier(slot => IsInProgress(slot) ? _versions[slot][^1] : BarrierHistory.Nothing);
     }
 
-    /// <summary>Goes on from what a crash has left on the device.</summary>
-    public void Adopt(IBlockDevice device)
+    /// <summary>A write has returned on a device whose writes survive the process: a kill leaves it, or what was written over it since. A power cut may leave as much as before.</summary>
+    public void Persisted(long offset, long lengthBytes)
     {
-        CheckLegal(device);
+        if (offset + lengthBytes == Length)
+        {
+            _killLength = Length;
+        }
+
+        for (long sector = offset / SectorBytes; sector * SectorBytes < offset + lengthBytes; sector++)
+        {
+            if (_universe.SlotOf(sector) is >= 0 and int slot && !IsInProgress(slot))
+            {
+                _floors[slot] = _versions[slot].Count - 1;
+            }
+        }
+    }
+
+    /// <summary>Goes on from what a crash has left on the device.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="killed">Whether it was a kill.</param>
+    public void Adopt(IBlockDevice device, bool killed)
+    {
+        CheckLegal(device, killed: killed);
+        _killLength = 0;
+        Array.Clear(_floors);
         Length = device.Length;
         LegalLengths = [Length];
         _failedLengths.Clear();
@@ -233,6 +258,7 @@ internal sealed partial class SectorOracle
     /// <summary>A write has failed: each of its sectors has either version. Asks the device which.</summary>
     public void Settle(IBlockDevice device)
     {
+        _killLength = Math.Min(_killLength, device.Length);
         if (device.Length != Length)
         {
             _ = _failedLengths.Add(Length); // the growth may have reached the backing for all that: then a reopen shows it
@@ -290,6 +316,7 @@ internal sealed partial class SectorOracle
     {
         List<byte[]?> versions = _versions[slot];
         int keep = IsInProgress(slot) ? Math.Min(2, versions.Count) : 1;
+        _floors[slot] = Math.Max(0, _floors[slot] - (versions.Count - keep));
         versions.RemoveRange(0, versions.Count - keep);
     }
 }

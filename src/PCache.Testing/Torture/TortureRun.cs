@@ -44,7 +44,7 @@ internal sealed class TortureRun
 
         bool goesOn = kind >= 4;
         bool explores = kind != 4;
-        WorldSettings settings = WorldSettings.FromSeed(seed);
+        WorldSettings settings = WorldSettings.FromSeed(seed) with { PersistWrites = seed >= 256 && seed / 8 % 4 == 3 };
         List<WorldAction> script = Workloads.Random(settings, seed, explores ? ExploredActions : GoingOnActions, goesOn);
         string name = !explores ? "a world that goes on after crashes" : goesOn ? "a world that goes on after crashes, explored" : "an explored world";
         return Run(seed, name, settings, [], script, explores ? Options with { PointOneIn = settings.SegmentBytes > 64 << 10 ? 16 : Options.PointOneIn } : null);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using PCache.Core.Primitives;
 
 namespace PCache.Testing.Torture;
 
@@ -8,7 +9,7 @@ namespace PCache.Testing.Torture;
 /// </summary>
 internal sealed class TortureSession(int seed)
 {
-    private readonly Lock _lock = new();
+    private readonly SteadyLock _lock = new();
     private readonly TortureCounters _counters = new();
     private readonly List<TortureFailure> _failures = [];
     private int _next = seed - 1;
@@ -55,7 +56,7 @@ internal sealed class TortureSession(int seed)
                 TortureFailure? failure = run.Run(Interlocked.Increment(ref _next));
                 if (failure is not null)
                 {
-                    lock (_lock)
+                    using (_lock.Hold())
                     {
                         _failures.Add(failure);
                     }
@@ -65,7 +66,7 @@ internal sealed class TortureSession(int seed)
             }
             while (Stopwatch.GetElapsedTime(started) < time && !stop.IsCancellationRequested && !HasFailed());
 
-            lock (_lock)
+            using (_lock.Hold())
             {
                 _counters.Add(run.Counters);
             }
@@ -74,7 +75,7 @@ internal sealed class TortureSession(int seed)
 
     private bool HasFailed()
     {
-        lock (_lock)
+        using (_lock.Hold())
         {
             return _failures.Count > 0;
         }

@@ -88,6 +88,7 @@ internal sealed partial class World
                 Entering(offset, length, () => Oracle.Write(offset, new byte[length]));
                 Device.WriteZeroes(offset, length);
                 Entered();
+                Persisted(offset, length);
                 break;
             case ActionKind.Discard:
                 offset -= offset % 512;
@@ -181,6 +182,17 @@ internal sealed partial class World
         if (force)
         {
             IfAlive(() => Oracle.Forced(action.Offset, length));
+        }
+
+        Persisted(action.Offset, length);
+    }
+
+    /// <summary>A write has returned. Not of one in whose middle another one came over the same sectors, nor of that one.</summary>
+    private void Persisted(long offset, int length)
+    {
+        if (_settings is { PersistWrites: true, NestsOverlaps: false } && length > 0)
+        {
+            IfAlive(() => Oracle.Persisted(offset, length));
         }
     }
 

@@ -41,7 +41,7 @@ internal sealed partial class World
         Hook();
         Open();
         bool truncating = Oracle.History.Limit != long.MaxValue;
-        Quietly(Oracle.Adopt);
+        Quietly(device => Oracle.Adopt(device, _cutIsKill));
         if (truncating)
         {
             Device.Drain();

@@ -48,6 +48,9 @@ internal sealed record WorldSettings
     /// <summary>Blocks of the fingerprint that a close leaves; 0: none.</summary>
     public int FingerprintBlocks { get; init; } = 4;
 
+    /// <summary>Whether each write that has returned survives a kill.</summary>
+    public bool PersistWrites { get; init; }
+
     /// <summary>Whether a write of whole sectors may come in the middle of a write over the same ones: then either may win.</summary>
     public bool NestsOverlaps { get; init; }
 
@@ -105,6 +108,7 @@ internal sealed record WorldSettings
         LogReserveSegments = LogReserveSegments,
         GcThresholdPercent = GcPercent,
         CacheReads = CacheReads,
+        PersistOn = PersistWrites ? PersistOn.Write : PersistOn.Flush,
         BackingIdentity = Aged ? new Guid(2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) : Guid.Empty,
         OverwriteExisting = Aged,
         BackingFingerprintBlocks = FingerprintBlocks,

@@ -15,6 +15,9 @@ internal enum BenchKind
     /// <summary>A write that is durable when it returns.</summary>
     WriteFua,
 
+    /// <summary>A write that survives the death of the process when it returns.</summary>
+    WritePersist,
+
     /// <summary>A write and a flush.</summary>
     WriteFlush,
 
@@ -65,6 +68,7 @@ internal sealed record BenchPattern(string Operation, int BlockBytes)
         ["randread"] = (BenchKind.Read, BenchOrder.Random),
         ["write"] = (BenchKind.Write, BenchOrder.Sequential),
         ["read"] = (BenchKind.Read, BenchOrder.Sequential),
+        ["randpersist"] = (BenchKind.WritePersist, BenchOrder.Random),
         ["randfua"] = (BenchKind.WriteFua, BenchOrder.Random),
         ["flush"] = (BenchKind.WriteFlush, BenchOrder.Random),
         ["partialhit"] = (BenchKind.PartialHit, BenchOrder.Random),

@@ -127,6 +127,9 @@ internal sealed class DeviceTarget : BenchTarget
                 case BenchKind.Write:
                     _device.Write(offsets.Next(), Block(_blockBytes));
                     break;
+                case BenchKind.WritePersist:
+                    _device.Write(offsets.Next(), Block(_blockBytes), WriteDurability.Persist);
+                    break;
                 case BenchKind.WriteFua:
                     _device.Write(offsets.Next(), Block(_blockBytes), WriteDurability.ForceUnitAccess);
                     break;

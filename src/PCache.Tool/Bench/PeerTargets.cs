@@ -18,6 +18,7 @@ internal static class PeerTargets
         return pattern.Kind switch
         {
             BenchKind.SmallWrite or BenchKind.SmallWriteBuffered => [stream, unbuffered, buffered],
+            BenchKind.WritePersist => [new RandomAccessTarget(path, pattern), unbuffered, new ViewAccessorTarget(Open(path, 0), pattern)],
             BenchKind.Write or BenchKind.Read =>
                 [new RandomAccessTarget(path, pattern), stream, unbuffered, buffered, new ViewAccessorTarget(Open(path, 0), pattern)],
             BenchKind.WriteFua or BenchKind.WriteFlush =>

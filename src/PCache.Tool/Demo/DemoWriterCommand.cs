@@ -20,12 +20,13 @@ internal static class DemoWriterCommand
         Option<int?> flushEvery = Required(CommonOptions.Number("--flush-every", "Writes per flush on average.", 1, int.MaxValue));
         Option<int?> firstId = Required(CommonOptions.Number("--first-id", "First write id.", 1, (int)SectorPattern.MaxWriteId));
         var powerSafe = new Option<bool>("--power-safe") { Description = "Open the cache file power-safe." };
+        var persistWrites = new Option<bool>("--persist-writes") { Description = "Never flush: each write is to survive the kill once it has returned. Only with --first-ids." };
         var firstIds = new Option<string?>("--first-ids") { Description = "First write ids of many images: writes all of them at once, see KillWriters." };
         var throttled = new Option<bool>("--throttled") { Description = "Throttle the backing." };
         var command = new ToolCommand(Name, "Writes until it is killed; started by the demo.", "pcache demo") { Hidden = true };
         command.Add(cache);
         command.Add(backing);
-        Option[] options = [seed, sectors, writers, flushEvery, firstId, powerSafe, throttled, firstIds];
+        Option[] options = [seed, sectors, writers, flushEvery, firstId, powerSafe, persistWrites, throttled, firstIds];
         foreach (Option option in options)
         {
             command.Add(option);
@@ -42,6 +43,7 @@ internal static class DemoWriterCommand
                 Writers = (uint)parse.GetRequiredValue(writers)!.Value,
                 FlushEvery = (uint)parse.GetRequiredValue(flushEvery)!.Value,
                 PowerSafe = parse.GetValue(powerSafe),
+                PersistWrites = parse.GetValue(persistWrites),
                 Throttled = parse.GetValue(throttled),
             },
             (uint)parse.GetRequiredValue(firstId)!.Value,
@@ -113,8 +115,8 @@ internal static class DemoWriterCommand
         };
     }
 
-    /// <summary>Writes until all ids are used up, or told to stop; returns the next id.</summary>
-    internal static uint WriteLoop(PCacheDevice device, WritePlan plan, AckWriter log, uint id, Func<bool>? stop = null)
+    /// <summary>Writes until all ids are used up, or told to stop; returns the next id. If it persists, each write that returns counts as acknowledged, and none is flushed.</summary>
+    internal static uint WriteLoop(PCacheDevice device, WritePlan plan, AckWriter log, uint id, Func<bool>? stop = null, bool persists = false)
     {
         byte[] buffer = new byte[WritePlan.MaxSectorsPerWrite * SectorPattern.SectorSize];
         uint sinceFlush = 0;
@@ -123,6 +125,13 @@ internal static class DemoWriterCommand
             PlannedWrite write = plan.Get(id);
             Span<byte> content = buffer.AsSpan(0, (int)write.SectorCount * SectorPattern.SectorSize);
             SectorPattern.Fill(content, write.FirstSector, id);
+            if (persists)
+            {
+                device.Write((long)write.FirstSector * SectorPattern.SectorSize, content);
+                log.Flushed(id); // as if it had been: this writer's writes up to this one are there
+                continue;
+            }
+
             WriteDurability durability = write.ForceUnitAccess ? WriteDurability.ForceUnitAccess : WriteDurability.Normal;
             device.Write((long)write.FirstSector * SectorPattern.SectorSize, content, durability);
             if (write.ForceUnitAccess)

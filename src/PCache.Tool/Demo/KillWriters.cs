@@ -74,7 +74,8 @@ internal static class KillWriters
         {
             ReadOnly = readOnly,
             WritebackDelay = TimeSpan.FromMilliseconds(image.Seed % 5),
-            KsetTimeout = TimeSpan.FromMilliseconds(5),
+            KsetTimeout = image.PersistWrites ? TimeSpan.FromHours(1) : TimeSpan.FromMilliseconds(5), // no timer shall help
+            PersistOn = image.PersistWrites ? PersistOn.Write : PersistOn.Flush,
             WritebackGroupBytes = 64 << 10,
         });
     }
@@ -140,7 +141,7 @@ internal static class KillWriters
 
             int atLeast = 20;
             long end = Environment.TickCount64 + (long)ShortestOpen.TotalMilliseconds + random.Next(30);
-            next = DemoWriterCommand.WriteLoop(device, plan, log, next, kind == KillWriterKind.Reopens ? () => --atLeast < 0 && Environment.TickCount64 >= end : null);
+            next = DemoWriterCommand.WriteLoop(device, plan, log, next, kind == KillWriterKind.Reopens ? () => --atLeast < 0 && Environment.TickCount64 >= end : null, settings.PersistWrites);
         }
     }
 

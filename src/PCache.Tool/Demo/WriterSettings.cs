@@ -21,6 +21,9 @@ internal sealed record WriterSettings
     /// <summary>Whether the region is opened power-safe (msync).</summary>
     public bool PowerSafe { get; init; }
 
+    /// <summary>Whether it never flushes, and each write is to survive the kill once it has returned.</summary>
+    public bool PersistWrites { get; init; }
+
     /// <summary>Whether the backing is throttled as in the demo.</summary>
     public bool Throttled { get; init; }
 
@@ -43,6 +46,11 @@ internal sealed record WriterSettings
         if (PowerSafe)
         {
             arguments.Add("--power-safe");
+        }
+
+        if (PersistWrites)
+        {
+            arguments.Add("--persist-writes");
         }
 
         if (Throttled)

@@ -17,6 +17,14 @@ public sealed partial class TestingDependencyTests
         ["SimulatedPmem"] = ["Pmem", "Primitives"], // PmemRegion; Crc32C, as WriteWithCrc has to return it
         ["CrashMachine"] = ["Primitives"],          // Chance, as a key has to replay
 
+        // SteadyLock: a caller that is interrupted leaves nothing half done in what stands for its hardware.
+        ["SimulatedDisk"] = ["Primitives"],
+        ["DiskFaults"] = ["Primitives"],
+        ["HangingCalls"] = ["Primitives"],
+        ["VirtualClock"] = ["Primitives"],
+        ["CrashTestLog"] = ["Primitives"],
+        ["CrashTrace"] = ["Primitives"],
+
         // Internal, no part of the package's surface: the recount of a device's structures, which the folders share.
         ["IntegrityAudit"] = ["Engine", "Indexing", "Ksets", "Layout", "Pmem", "Segments"],
     };

@@ -310,6 +310,21 @@ public sealed partial class ReadmeExamplesTests : IDisposable
         Assert.False(device.GetStatus().IsDegraded);
     }
 
+    [Fact]
+    public void Persist_on_write()
+    {
+        MakeSmallCache();
+        using PCacheDevice device = OpenSmallCache();
+        byte[] line = [1, 2, 3];
+
+        // example: persist-on-write
+        using PCacheStream log = device.OpenStream(PersistOn.Write); // what Write has taken is there after a kill, as with a FileStream
+        log.Write(line);
+
+        // end of example
+        Assert.Equal(0, device.GetStatus().PendingKeys);
+    }
+
     private static int ReadByte(PCacheDevice device, long offset)
     {
         var one = new byte[1];

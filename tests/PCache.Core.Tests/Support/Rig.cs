@@ -114,6 +114,9 @@ internal sealed class Rig : IDisposable
         Assert.True(at == expected.Length, at == expected.Length ? "" : $"{what}: first difference at {at}: 0x{actual[at]:x2}, expected 0x{expected[at]:x2}");
     }
 
+    /// <summary>The region under the device.</summary>
+    public PmemRegion CurrentRegion => _region!;
+
     public byte[] RegionImage() => Copy(_region!);
 
     public byte[] BackingImage()

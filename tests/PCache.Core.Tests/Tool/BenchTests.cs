@@ -54,6 +54,7 @@ public sealed class BenchTests : IDisposable
     }
 
     [Theory]
+    [InlineData("randpersist", "RandomAccess", "FileStreamUnbuffered", "ViewAccessor")]
     [InlineData("randfua", "RandomAccess", "FileStreamUnbuffered", "ViewAccessor")]
     [InlineData("flush", "RandomAccess", "FileStreamUnbuffered", "ViewAccessor")]
     [InlineData("partialhit", "RandomAccess", "ViewAccessor")]

@@ -10,7 +10,7 @@ namespace PCache.Core.Tests.Tool;
 /// <summary>
 /// A writer process is killed with SIGKILL at a random moment, again and again, always on the same small images, which it writes at once, each in its own way
 /// (see <see cref="KillWriters"/>): each kill of the process is a kill for each of them. After each kill every image is sound and every acknowledged write is
-/// there. The long run: <c>PCACHE_KILLS=200 dotnet test -c Release --filter KillLoop</c>; <c>PCACHE_KILL_SEED</c> repeats a plan.
+/// there. With <c>persistWrites</c> nobody ever flushes, and each write that has returned counts as acknowledged. The long run: <c>PCACHE_KILLS=200 dotnet test -c Release --filter KillLoop</c>; <c>PCACHE_KILL_SEED</c> repeats a plan.
 /// </summary>
 public sealed class KillLoopTests : IDisposable
 {
@@ -24,16 +24,18 @@ public sealed class KillLoopTests : IDisposable
     public void Dispose() => _directory.Dispose();
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void KillLoop(bool powerSafe)
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public void KillLoop(bool powerSafe, bool persistWrites)
     {
         // In memory there are many turns of log and segments between two kills; on a disk, flushes and msync take their real time.
         using var directory = new ToolDirectory(inMemory: !powerSafe);
-        int rounds = (Number("PCACHE_KILLS", DefaultKills) + (2 * Images) - 1) / (2 * Images);
-        int seed = Number("PCACHE_KILL_SEED", 20_000) + (powerSafe ? 1000 : 0);
+        int rounds = (Number("PCACHE_KILLS", DefaultKills) + (4 * Images) - 1) / (4 * Images);
+        int seed = Number("PCACHE_KILL_SEED", 20_000) + (powerSafe ? 1000 : 0) + (persistWrites ? 2000 : 0);
         var random = new Random(seed);
-        var all = new WriterSettings { CachePath = directory["c"], BackingPath = directory["b"], Seed = seed, Sectors = Sectors, Writers = 1, PowerSafe = powerSafe };
+        var all = new WriterSettings { CachePath = directory["c"], BackingPath = directory["b"], Seed = seed, Sectors = Sectors, Writers = 1, PowerSafe = powerSafe, PersistWrites = persistWrites };
         var images = new (WriterSettings Settings, KillVerifier Verifier)[Images];
         for (int i = 0; i < Images; i++)
         {

@@ -1,0 +1,182 @@
+namespace PCache.Core.Primitives;
+
+/// <summary>
+/// One holder at a time, entered by threads that block and by asynchronous operations that don't; the holder may leave on another thread than it entered on.
+/// </summary>
+/// <remarks>
+/// Keeps true: whoever entered holds it until <see cref="Exit"/>, which no interrupt ends; while it is free and somebody waits, the first one has been woken or is running;
+/// a waiter that is interrupted or cancelled holds nothing, stands nowhere, and passes on the wake-up that may have been meant for it. Not reentrant.
+/// (A <see cref="SemaphoreSlim"/> won't do: an interrupted waiter that was about to be woken spoils its count of the waiters that it has woken, for good.)
+/// A thread that comes while it is free enters, whoever waits; asynchronous waiters are handed the gate.
+/// </remarks>
+internal sealed class AsyncGate
+{
+    private const int Looks = 20;
+
+    private readonly SteadyLock _lock = new();
+    private readonly LinkedList<Waiter> _waiters = new();
+    private volatile bool _held;
+
+    [ThreadStatic]
+    private static AutoResetEvent? _threadWake;
+
+    /// <summary>Enters if nobody is inside.</summary>
+    public bool TryEnter()
+    {
+        using (_lock.Hold())
+        {
+            bool entered = !_held;
+            _held = true;
+            return entered;
+        }
+    }
+
+    /// <summary>Enters; waits if need be.</summary>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited. It hasn't entered.</exception>
+    public void Enter()
+    {
+        for (int i = 0; i < Looks; i++)
+        {
+            if (!_held && TryEnter())
+            {
+                return;
+            }
+
+            Thread.SpinWait(10);
+        }
+
+        // A wake-up that comes when the waiter has left already may end this thread's next wait for nothing: each looks anew.
+        AutoResetEvent wake = _threadWake ??= new AutoResetEvent(false);
+        LinkedListNode<Waiter> place = new(new Waiter(wake, null));
+        using (_lock.Hold())
+        {
+            if (!_held)
+            {
+                _held = true;
+                return;
+            }
+
+            _waiters.AddLast(place);
+        }
+
+        while (true)
+        {
+            try
+            {
+                wake.WaitOne();
+            }
+            catch (ThreadInterruptedException)
+            {
+                Leave(place);
+                throw;
+            }
+
+            using (_lock.Hold())
+            {
+                if (!_held)
+                {
+                    _held = true;
+                    _waiters.Remove(place);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// <summary>Enters without blocking a thread.</summary>
+    /// <exception cref="OperationCanceledException">Cancelled. It hasn't entered.</exception>
+    public Task EnterAsync(CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return Task.FromCanceled(cancellationToken);
+        }
+
+        LinkedListNode<Waiter> place;
+        using (_lock.Hold())
+        {
+            if (!_held)
+            {
+                _held = true;
+                return Task.CompletedTask;
+            }
+
+            place = new(new Waiter(null, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)));
+            _waiters.AddLast(place);
+        }
+
+        return cancellationToken.CanBeCanceled ? EnteringAsync(place, cancellationToken) : place.Value.Entered!.Task;
+    }
+
+    /// <summary>Leaves. The caller is inside.</summary>
+    public void Exit()
+    {
+        TaskCompletionSource? next;
+        using (_lock.Hold())
+        {
+            _held = false;
+            next = WakeFirst();
+        }
+
+        next?.TrySetResult();
+    }
+
+    private async Task EnteringAsync(LinkedListNode<Waiter> place, CancellationToken cancellationToken)
+    {
+        using CancellationTokenRegistration ending = cancellationToken.UnsafeRegister(
+            static (state, token) =>
+            {
+                (AsyncGate gate, LinkedListNode<Waiter> place) = ((AsyncGate, LinkedListNode<Waiter>))state!;
+                if (gate.Leave(place))
+                {
+                    place.Value.Entered!.TrySetCanceled(token);
+                }
+            },
+            (this, place));
+        await place.Value.Entered!.Task.ConfigureAwait(false);
+    }
+
+    /// <summary>Gives up waiting. False: too late, it has been handed the gate.</summary>
+    private bool Leave(LinkedListNode<Waiter> place)
+    {
+        TaskCompletionSource? next = null;
+        using (_lock.Hold())
+        {
+            if (place.List is null)
+            {
+                return false;
+            }
+
+            _waiters.Remove(place);
+            if (!_held)
+            {
+                next = WakeFirst(); // the wake-up may have been meant for the one that leaves
+            }
+        }
+
+        next?.TrySetResult();
+        return true;
+    }
+
+    /// <summary>The gate is free: the first waiter looks anew, or has it. Holds the lock.</summary>
+    private TaskCompletionSource? WakeFirst()
+    {
+        if (_waiters.First is not { } first)
+        {
+            return null;
+        }
+
+        first.Value.Wake?.Set();
+        if (first.Value.Entered is { } entered)
+        {
+            _held = true;
+            _waiters.Remove(first);
+            return entered;
+        }
+
+        return null;
+    }
+
+    /// <summary>A thread that sleeps until <paramref name="Wake"/>, or an operation that is told by <paramref name="Entered"/>.</summary>
+    private sealed record Waiter(AutoResetEvent? Wake, TaskCompletionSource? Entered);
+}

@@ -1,0 +1,76 @@
+using System.Text.RegularExpressions;
+using PCache.Core.Tests.Support;
+
+namespace PCache.Core.Tests.Architecture;
+
+/// <summary>
+/// Every wait that <see cref="Thread.Interrupt"/> can end stands here, with the reason why that is safe; all others are those of <c>SteadyLock</c>, <c>Latch</c> and <c>Uninterrupted</c>. So
+/// nobody adds a lock or a wait that loses something when its thread is interrupted without having thought of it.
+/// </summary>
+public sealed partial class WaitTests
+{
+    private static readonly Dictionary<string, (int Waits, string Why)> Known = new()
+    {
+        ["PCache.Core/Primitives/SteadyLock.cs"] = (1, "is what makes it safe"),
+        ["PCache.Core/Primitives/Uninterrupted.cs"] = (5, "is what makes it safe"),
+        ["PCache.Core/Primitives/AsyncGate.cs"] = (1, "the wait for the gate: whoever is interrupted leaves the queue and passes the wake-up on"),
+        ["PCache.Core/Engine/SpaceQueue.cs"] = (2, "the wait for room: whoever is interrupted leaves the queue, as does everybody else"),
+        ["PCache.Core/Engine/CacheEngine.Space.cs"] = (1, "the same"),
+        ["PCache.Core/Engine/ReplayIndexer.cs"] = (1, "whoever is interrupted looks anew, and remembers it"),
+        ["PCache.Core/Engine/Recovery.Backing.cs"] = (1, "nothing has been changed yet"),
+        ["PCache.Core/Engine/CacheEngine.Length.cs"] = (1, "a truncation waits for write-back: its request is withdrawn, and the next change of length finishes it"),
+        ["PCache.Core/Engine/CacheEngine.Status.cs"] = (1, "a drain: its request is withdrawn"),
+        ["PCache.Core/Engine/CacheEngine.Close.cs"] = (2, "of tasks that have completed"),
+        ["PCache.Core/Writeback/BackingWriter.cs"] = (1, "of a task that has completed"),
+        ["PCache.Core/PCacheStream.cs"] = (1, "of a task that has completed"),
+        ["PCache.Core/PCacheStream.Writing.cs"] = (1, "of a task that has completed"),
+        ["PCache.DependencyInjection/DeviceRegistry.cs"] = (1, "of a task that has completed"),
+    };
+
+    [Fact]
+    public void Every_wait_that_can_be_interrupted_is_known()
+    {
+        var found = new SortedDictionary<string, List<string>>(StringComparer.Ordinal);
+        foreach (string project in (string[])["PCache.Core", "PCache.DependencyInjection"])
+        {
+            string root = Path.Combine(RepositoryPaths.Root, "src", project);
+            foreach (string file in Directory.EnumerateFiles(root, "*.cs", SearchOption.AllDirectories))
+            {
+                string relative = project + "/" + Path.GetRelativePath(root, file).Replace(Path.DirectorySeparatorChar, '/');
+                if (relative.Contains("/obj/", StringComparison.Ordinal) || relative.Contains("/bin/", StringComparison.Ordinal))
+                {
+                    continue;
+                }
+
+                foreach (string line in File.ReadLines(file))
+                {
+                    if (Wait().IsMatch(Comment().Replace(line, "")))
+                    {
+                        if (!found.TryGetValue(relative, out List<string>? lines))
+                        {
+                            found[relative] = lines = [];
+                        }
+
+                        lines.Add(line.Trim());
+                    }
+                }
+            }
+        }
+
+        string[] wrong =
+        [
+            .. found.Where(f => !Known.TryGetValue(f.Key, out (int Waits, string Why) known) || known.Waits != f.Value.Count)
+                .Select(f => $"{f.Key}: {f.Value.Count}, known {Known.GetValueOrDefault(f.Key).Waits}: {string.Join(" | ", f.Value)}"),
+            .. Known.Keys.Where(known => !found.ContainsKey(known)).Select(known => $"{known} has none any more"),
+        ];
+        Assert.True(wrong.Length == 0, "Take SteadyLock or Uninterrupted, or say here why an interrupt is safe:\n" + string.Join("\n", wrong));
+    }
+
+    [GeneratedRegex(
+        @"\block\s*\(|\bnew Lock\b|\bLock _?\w+ = |\bMonitor\.(Enter|TryEnter|Wait)\b|\bnew SemaphoreSlim|\bSemaphoreSlim _?\w+ = |ManualResetEventSlim|CountdownEvent|ReaderWriterLock|\bBarrier\b"
+        + @"|\bThread\.Sleep|SpinUntil|\bTask\.Wait(All|Any)\b|(?<!Uninterrupted)(?<!Async)(?<!close)\.Wait(One)?\(|(?<!string)(?<!Uninterrupted)\.Join\(|\.GetAwaiter\(\)\.GetResult\(\)")]
+    private static partial Regex Wait();
+
+    [GeneratedRegex(@"//.*$")]
+    private static partial Regex Comment();
+}
