@@ -32,7 +32,7 @@ public sealed class KillLoopTests : IDisposable
     {
         // In memory there are many turns of log and segments between two kills; on a disk, flushes and msync take their real time.
         using var directory = new ToolDirectory(inMemory: !powerSafe);
-        int rounds = (Number("PCACHE_KILLS", DefaultKills) + (4 * Images) - 1) / (4 * Images);
+        int rounds = (Number("PCACHE_KILLS", DefaultKills) + (2 * Images) - 1) / (2 * Images);
         int seed = Number("PCACHE_KILL_SEED", 20_000) + (powerSafe ? 1000 : 0) + (persistWrites ? 2000 : 0);
         var random = new Random(seed);
         var all = new WriterSettings { CachePath = directory["c"], BackingPath = directory["b"], Seed = seed, Sectors = Sectors, Writers = 1, PowerSafe = powerSafe, PersistWrites = persistWrites };
@@ -45,7 +45,8 @@ public sealed class KillLoopTests : IDisposable
             images[i] = (settings, new KillVerifier(settings.CreatePlan()));
         }
 
-        for (int round = 0; round < rounds; round++)
+        // On a busy machine a writer may be killed before it has done anything.
+        for (int round = 0; round < rounds || (round < 10 * rounds && images.Sum(image => image.Verifier.AcknowledgedWrites) == 0); round++)
         {
             KillRound(all, images, random, $"round {round} of seed {seed}");
         }
