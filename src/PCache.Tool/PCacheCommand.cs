@@ -2,6 +2,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using PCache.Tool.Bench;
 using PCache.Tool.Commands;
 using PCache.Tool.Demo;
@@ -78,8 +79,14 @@ internal static class PCacheCommand
         string message = parse.CommandResult.Command is RootCommand && parse.UnmatchedTokens.Count > 0
             ? $"'{parse.UnmatchedTokens[0]}' is neither a command nor an option."
             : parse.Errors[0].Message;
-        string path = parse.CommandResult.Command is RootCommand ? "pcache" : "pcache " + parse.CommandResult.Command.Name;
-        context.Error.WriteLine("error: " + ErrorReport.OneLine(message) + $" Run '{path} --help' for usage and examples.");
+        var path = new Stack<string>();
+        for (SymbolResult? result = parse.CommandResult; result is CommandResult { Command: not RootCommand } command; result = command.Parent)
+        {
+            path.Push(command.Command.Name);
+        }
+
+        path.Push("pcache");
+        context.Error.WriteLine("error: " + ErrorReport.OneLine(message) + $" Run '{string.Join(' ', path)} --help' for usage and examples.");
     }
 
     /// <summary>The usual help, and the command's examples after it.</summary>
