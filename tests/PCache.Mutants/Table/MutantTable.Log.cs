@@ -49,7 +49,6 @@ internal static partial class MutantTable
             + "WorstCaseKeyBytes»);",
             "(long)keys * 8",
             "LogRoomTests"),
-        new("RefusedReservationKept", LogWriter, "Interlocked.Add(ref _availableBytes, wanted);", "", "LogRoomTests"),
         new(
             "FailedAppendIsNobodysBusiness", LogWriter,
             "_takenCount > 0 ? TimeSpan.MaxValue : null",

@@ -88,13 +88,18 @@ internal static partial class MutantTable
             "AwkwardStreamDeviceContractTests"),
         new(
             "StreamFlushedToNowhere", StreamDevice,
-            "_stream.Flush();",
+            "else\n            {\n                «_stream.Flush();»",
             "",
             "BlockDeviceFactoryTests", "StreamFlushTests"),
         new(
             "StreamFlushedToNowhereAsync", StreamDevice,
-            "_stream.FlushAsync(cancellationToken)",
+            ": «_stream.FlushAsync(cancellationToken)»).ConfigureAwait(false);",
             "Task.CompletedTask",
+            "StreamFlushTests"),
+        new(
+            "ForcedCallNotFlushed", CheckedDevice,
+            "Harden(WriteDurability durability)\n    {\n        if («durability == WriteDurability.ForceUnitAccess»)",
+            "false",
             "StreamFlushTests"),
         new(
             "FileFlushedToTheSystemOnly", StreamDevice,
@@ -102,17 +107,6 @@ internal static partial class MutantTable
             + "file.Flush(flushToDisk: «true»);",
             "false",
             "BlockDeviceFactoryTests", "StreamFlushTests"),
-        new(
-            "ForcedWriteNotFlushed", CheckedDevice,
-            "WriteAt(offset, buffer);\n        }\n\n        if («durability == WriteDurability.ForceUnitAccess»)",
-            "false",
-            "StreamFlushTests"),
-        new(
-            "ForcedZeroesNotFlushed", CheckedDevice,
-            "WriteZeroesAt(offset, length);\n        }\n\n        if («durability == "
-            + "WriteDurability.ForceUnitAccess»)",
-            "false",
-            "StreamFlushTests"),
         new(
             "ForcedWriteNotFlushedAsync", CheckedDevice,
             "await FlushAllAsync(cancellationToken).ConfigureAwait(false);",
