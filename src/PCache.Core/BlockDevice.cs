@@ -45,6 +45,15 @@ public static class BlockDevice
             : new StreamBlockDevice(stream, leaveOpen);
     }
 
+    /// <summary>As <see cref="FromStream"/>, for callers whose own parameter is named backing.</summary>
+    internal static IBlockDevice FromBacking(Stream backing, bool leaveOpen)
+    {
+        ArgumentNullException.ThrowIfNull(backing);
+        return !backing.CanSeek || !backing.CanRead
+            ? throw new ArgumentException("The backing can't seek or can't be read (or is disposed): it has to be readable at any offset.", nameof(backing))
+            : FromStream(backing, leaveOpen);
+    }
+
     /// <summary>Opens an existing file, or on Linux a block device, which keeps its length and has its logical sector size as block size.</summary>
     /// <param name="path">The file.</param>
     /// <param name="access">Read for a read-only device, or ReadWrite. Others may read the file meanwhile, as with a <see cref="FileStream"/>.</param>

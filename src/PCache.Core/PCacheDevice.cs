@@ -23,7 +23,7 @@ public readonly record struct DrainProgress(long WrittenBytes, long RemainingByt
 /// <para>The device owns region and backing from a successful create or open on, and disposes them with itself, unless the options say otherwise; when
 /// creating or opening fails they stay the caller's.</para>
 /// </remarks>
-public sealed class PCacheDevice : IBlockDevice
+public sealed partial class PCacheDevice : IBlockDevice
 {
     private readonly CacheEngine _engine;
 
@@ -383,7 +383,7 @@ public sealed class PCacheDevice : IBlockDevice
 
     private static PCacheDevice OverStream(Stream backing, PCacheOptions? options, Func<IBlockDevice, PCacheDevice> open)
     {
-        IBlockDevice device = BlockDevice.FromStream(backing, options is { LeaveBackingOpen: true });
+        IBlockDevice device = BlockDevice.FromBacking(backing, options is { LeaveBackingOpen: true });
         return open(device);
     }
 }

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace PCache.Core;
 
 /// <summary>A place in the log: chain position of the segment, and byte offset in its data area.</summary>
@@ -6,7 +8,7 @@ namespace PCache.Core;
 public readonly record struct LogPosition(int Segment, int Offset)
 {
     /// <summary>The form that the command and Linux print: "segment:offset".</summary>
-    public override string ToString() => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Segment}:{Offset}");
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Segment}:{Offset}");
 }
 
 /// <summary>What the stores of a region are worth (see docs/durability.md).</summary>
@@ -32,6 +34,9 @@ public readonly record struct DeviceRange(long Offset, long LengthBytes)
 {
     /// <summary>First byte behind the range.</summary>
     public long End => Offset + LengthBytes;
+
+    /// <summary>The form that the command prints: "offset+length", in bytes.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Offset}+{LengthBytes}");
 }
 
 /// <summary>How the log ended when it was replayed.</summary>
@@ -198,4 +203,59 @@ public sealed record PCacheStatus
 
     /// <summary>What the open found out about the backing's content.</summary>
     public required BackingCheck BackingCheck { get; init; }
+
+    /// <summary>All properties by name, on one line: ranges as "offset+length" (of many, the first), of an error its type and message.</summary>
+    public override string ToString()
+    {
+        const int MostRanges = 16;
+        string ranges = string.Join(", ", DamagedRanges.Take(MostRanges));
+        ranges += DamagedRanges.Count > MostRanges ? string.Create(CultureInfo.InvariantCulture, $", and {DamagedRanges.Count - MostRanges} more") : "";
+        string error = WritebackError is null ? "none" : $"{WritebackError.GetType().Name}: {OneLine(WritebackError.Message)}";
+        string[] parts =
+        [
+            Text($"{nameof(IsLinuxGeometry)} = {IsLinuxGeometry}"),
+            Text($"{nameof(SegmentSizeBytes)} = {SegmentSizeBytes}"),
+            Text($"{nameof(SegmentCount)} = {SegmentCount}"),
+            Text($"{nameof(SegmentsUsed)} = {SegmentsUsed}"),
+            Text($"{nameof(GcThresholdPercent)} = {GcThresholdPercent}"),
+            Text($"{nameof(PayloadCrc)} = {PayloadCrc}"),
+            Text($"{nameof(KeyHead)} = {KeyHead}"),
+            Text($"{nameof(DirtyTail)} = {DirtyTail}"),
+            Text($"{nameof(KeyTail)} = {KeyTail}"),
+            Text($"{nameof(Length)} = {Length}"),
+            Text($"{nameof(DirtyBytes)} = {DirtyBytes}"),
+            Text($"{nameof(DirtyKeys)} = {DirtyKeys}"),
+            Text($"{nameof(PendingKeys)} = {PendingKeys}"),
+            Text($"{nameof(IsClean)} = {IsClean}"),
+            Text($"{nameof(State)} = {OneLine(State.ToString())}"),
+            Text($"{nameof(IsReadOnly)} = {IsReadOnly}"),
+            Text($"{nameof(Persistence)} = {Persistence}"),
+            Text($"{nameof(IsPowerSafe)} = {IsPowerSafe}"),
+            Text($"{nameof(WritebackPaused)} = {WritebackPaused}"),
+            Text($"{nameof(WritebackError)} = {error}"),
+            Text($"{nameof(WritebackFailures)} = {WritebackFailures}"),
+            Text($"{nameof(IsDegraded)} = {IsDegraded}"),
+            Text($"{nameof(DamagedRanges)} = [{ranges}]"),
+            Text($"{nameof(HitBytes)} = {HitBytes}"),
+            Text($"{nameof(MissBytes)} = {MissBytes}"),
+            Text($"{nameof(WrittenBytes)} = {WrittenBytes}"),
+            Text($"{nameof(WritebackBytes)} = {WritebackBytes}"),
+            Text($"{nameof(SpaceWaits)} = {SpaceWaits}"),
+            Text($"{nameof(SegmentsReclaimed)} = {SegmentsReclaimed}"),
+            Text($"{nameof(Label)} = \"{OneLine(Label)}\""),
+            Text($"{nameof(CacheId)} = {CacheId}"),
+            Text($"{nameof(BackingLength)} = {BackingLength?.ToString(CultureInfo.InvariantCulture) ?? "none"}"),
+            Text($"{nameof(BackingIdentity)} = {BackingIdentity}"),
+            Text($"{nameof(BackingCheck)} = {BackingCheck}"),
+        ];
+        return $"{nameof(PCacheStatus)} {{ {string.Join(", ", parts)} }}";
+
+        static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    }
+
+    // A label is whatever somebody has written into the image: it forges no lines.
+    private static string OneLine(string text) =>
+        string.Concat(text.Select(c => char.IsControl(c) || char.GetUnicodeCategory(c) is UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+            ? string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}")
+            : c.ToString()));
 }

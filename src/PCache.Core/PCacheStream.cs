@@ -209,6 +209,18 @@ public sealed partial class PCacheStream : Stream
         _device.Flush();
     }
 
+    /// <summary>As <see cref="Flush()"/>, with the parameter that <see cref="FileStream.Flush(bool)"/> has, so that code written for a FileStream compiles and keeps its promise.</summary>
+    /// <param name="flushToDisk">
+    /// Changes nothing. A FileStream's flush without it gets the data out of the process; that is what every flush here does at the least, by making it durable. With
+    /// it, the data is to survive a power cut: it does where the device's flush does (<see cref="PCacheStatus.IsPowerSafe"/>), and there is nothing stronger to ask for.
+    /// </param>
+    /// <inheritdoc cref="Flush()"/>
+    public void Flush(bool flushToDisk)
+    {
+        _ = flushToDisk;
+        Flush();
+    }
+
     /// <inheritdoc cref="Flush()"/>
     public override Task FlushAsync(CancellationToken cancellationToken)
     {

@@ -27,7 +27,7 @@ internal sealed class DeviceHolder(string name, IServiceProvider services, IOpti
         try
         {
             ObjectDisposedException.ThrowIf(_closed, this);
-            return _device ??= DeviceOpening.Open(services, settings.Get(name));
+            return _device ??= DeviceOpening.Open(services, settings.Get(name), name);
         }
         finally
         {
@@ -42,7 +42,7 @@ internal sealed class DeviceHolder(string name, IServiceProvider services, IOpti
         try
         {
             ObjectDisposedException.ThrowIf(_closed, this);
-            _device ??= await DeviceOpening.OpenAsync(services, settings.Get(name), cancellationToken).ConfigureAwait(false);
+            _device ??= await DeviceOpening.OpenAsync(services, settings.Get(name), name, cancellationToken).ConfigureAwait(false);
         }
         finally
         {

@@ -8,53 +8,98 @@ namespace PCache.DependencyInjection;
 /// <summary>
 /// From settings to a device. Keeps true: what an open that fails had opened is closed again (unless it is to be left open); the library's exceptions come out as they are.
 /// </summary>
-internal static class DeviceOpening
+internal static partial class DeviceOpening
 {
     /// <summary>Opens on this thread.</summary>
-    public static PCacheDevice Open(IServiceProvider services, PCacheSettings settings)
+    public static PCacheDevice Open(IServiceProvider services, PCacheSettings settings, string name)
     {
-        Parts parts = OpenParts(services, settings);
         try
         {
-            return parts.Create
-                ? PCacheDevice.OpenOrCreate(parts.Region, parts.Backing, parts.Options)
-                : PCacheDevice.Open(parts.Region, parts.Backing, parts.Options);
+            Parts parts = OpenParts(services, settings, name);
+            try
+            {
+                return !parts.Create ? PCacheDevice.Open(parts.Region!, parts.Backing, parts.Options)
+                    : parts.Region is { } region ? PCacheDevice.OpenOrCreate(region, parts.Backing, parts.Options)
+                    : PCacheDevice.OpenOrCreate(settings.CachePath!, settings.CacheLengthBytes!.Value, parts.Backing, parts.Options, parts.FileOptions);
+            }
+            catch
+            {
+                parts.Close();
+                throw;
+            }
         }
-        catch
+        catch (Exception e)
         {
-            parts.Close();
+            Tell(services, settings, name, e);
             throw;
         }
     }
 
-    /// <summary>Opens on threads of the pool; cancelled, it has changed nothing but maybe made an empty file or cache.</summary>
-    public static async Task<PCacheDevice> OpenAsync(IServiceProvider services, PCacheSettings settings, CancellationToken cancellationToken)
+    /// <summary>Opens on threads of the pool; cancelled, it has changed nothing but maybe made an empty cache.</summary>
+    public static async Task<PCacheDevice> OpenAsync(IServiceProvider services, PCacheSettings settings, string name, CancellationToken cancellationToken)
     {
-        Parts parts = await Task.Run(() => OpenParts(services, settings), cancellationToken).ConfigureAwait(false);
         try
         {
-            return await (parts.Create
-                ? PCacheDevice.OpenOrCreateAsync(parts.Region, parts.Backing, parts.Options, cancellationToken)
-                : PCacheDevice.OpenAsync(parts.Region, parts.Backing, parts.Options, cancellationToken)).ConfigureAwait(false);
+            Parts parts = await Task.Run(() => OpenParts(services, settings, name), cancellationToken).ConfigureAwait(false);
+            try
+            {
+                return await (!parts.Create ? PCacheDevice.OpenAsync(parts.Region!, parts.Backing, parts.Options, cancellationToken)
+                    : parts.Region is { } region ? PCacheDevice.OpenOrCreateAsync(region, parts.Backing, parts.Options, cancellationToken)
+                    : PCacheDevice.OpenOrCreateAsync(
+                        settings.CachePath!, settings.CacheLengthBytes!.Value, parts.Backing, parts.Options, parts.FileOptions, cancellationToken)).ConfigureAwait(false);
+            }
+            catch
+            {
+                parts.Close();
+                throw;
+            }
         }
-        catch
+        catch (Exception e)
         {
-            parts.Close();
+            Tell(services, settings, name, e);
             throw;
         }
     }
 
-    /// <summary>The backing first: no cache file is made for a backing that isn't there.</summary>
-    private static Parts OpenParts(IServiceProvider services, PCacheSettings settings)
+    /// <summary>How a cache is called in messages.</summary>
+    internal static string NameOf(string name) => name.Length == 0 ? "The cache" : $"Cache '{name}'";
+
+    /// <summary>One line for people, before the exception with all its frames comes out of a host or a container.</summary>
+    private static void Tell(IServiceProvider services, PCacheSettings settings, string name, Exception error)
+    {
+        if (error is not OperationCanceledException && services.GetService<ILoggerFactory>() is { } loggers)
+        {
+            NotOpened(
+                loggers.CreateLogger("PCache.DependencyInjection"),
+                NameOf(name),
+                error.Message,
+                settings.CachePath ?? "set by RegionFactory",
+                settings.BackingPath ?? "set by BackingFactory");
+        }
+    }
+
+    [LoggerMessage(1, LogLevel.Error, "{Cache} can't be opened: {Message} (CachePath: {CachePath}; BackingPath: {BackingPath})")]
+    private static partial void NotOpened(ILogger logger, string cache, string message, string cachePath, string backingPath);
+
+    /// <summary>The backing first: no cache file is made for a backing that isn't there. A cache file that may have to be made isn't opened here.</summary>
+    private static Parts OpenParts(IServiceProvider services, PCacheSettings settings, string name)
     {
         PCacheOptions options = MakeOptions(services, settings);
         bool create = settings.CreateIfMissing && !settings.ReadOnly;
         IBlockDevice backing = settings.BackingFactory is { } make
             ? make(services) ?? throw new InvalidOperationException("PCacheSettings.BackingFactory returned null.")
-            : BlockDevice.OpenFile(settings.BackingPath!, settings.ReadOnly ? FileAccess.Read : FileAccess.ReadWrite);
+            : OpenBacking(settings, name);
         try
         {
-            return new Parts(OpenRegion(services, settings, create), backing, options, create);
+            var fileOptions = new PmemFileOptions
+            {
+                Persistence = settings.Persistence,
+                PowerSafe = settings.PowerSafe,
+                Prefault = settings.Prefault,
+                ReadOnly = settings.ReadOnly,
+                ModelPath = create && settings.BackingPath is { } path ? Path.GetFullPath(path) : null,
+            };
+            return new Parts(OpenRegion(services, settings, fileOptions, create, name), backing, options, fileOptions, create);
         }
         catch
         {
@@ -67,23 +112,45 @@ internal static class DeviceOpening
         }
     }
 
-    private static PmemRegion OpenRegion(IServiceProvider services, PCacheSettings settings, bool create)
+    private static IBlockDevice OpenBacking(PCacheSettings settings, string name)
+    {
+        string path = settings.BackingPath!;
+        try
+        {
+            return BlockDevice.OpenFile(path, settings.ReadOnly ? FileAccess.Read : FileAccess.ReadWrite);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new FileNotFoundException($"{NameOf(name)}: there is no backing '{Path.GetFullPath(path)}' (setting BackingPath). A backing has to exist; it is never made.", path, e);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new UnauthorizedAccessException($"{NameOf(name)}: the backing '{Path.GetFullPath(path)}' (setting BackingPath) can't be opened: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Null: a file that is opened, or made, with the device.</summary>
+    private static PmemRegion? OpenRegion(IServiceProvider services, PCacheSettings settings, PmemFileOptions fileOptions, bool create, string name)
     {
         if (settings.RegionFactory is { } make)
         {
             return make(services) ?? throw new InvalidOperationException("PCacheSettings.RegionFactory returned null.");
         }
 
-        var options = new PmemFileOptions
+        if (create)
         {
-            Persistence = settings.Persistence,
-            PowerSafe = settings.PowerSafe,
-            Prefault = settings.Prefault,
-            ReadOnly = settings.ReadOnly,
-        };
-        return create
-            ? PmemFile.OpenOrCreate(settings.CachePath!, settings.CacheLengthBytes!.Value, options)
-            : PmemFile.Open(settings.CachePath!, options);
+            return null;
+        }
+
+        try
+        {
+            return PmemFile.Open(settings.CachePath!, fileOptions);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new FileNotFoundException(
+                $"{NameOf(name)}: there is no cache file '{Path.GetFullPath(settings.CachePath!)}' (setting CachePath), and none is to be made (CreateIfMissing, ReadOnly).", settings.CachePath, e);
+        }
     }
 
     private static PCacheOptions MakeOptions(IServiceProvider services, PCacheSettings s)
@@ -122,13 +189,13 @@ internal static class DeviceOpening
             : configure(services, options) ?? throw new InvalidOperationException("PCacheSettings.ConfigureOptions returned null.");
     }
 
-    private sealed record Parts(PmemRegion Region, IBlockDevice Backing, PCacheOptions Options, bool Create)
+    private sealed record Parts(PmemRegion? Region, IBlockDevice Backing, PCacheOptions Options, PmemFileOptions FileOptions, bool Create)
     {
         public void Close()
         {
             if (!Options.LeaveRegionOpen)
             {
-                Region.Dispose();
+                Region?.Dispose();
             }
 
             if (!Options.LeaveBackingOpen)

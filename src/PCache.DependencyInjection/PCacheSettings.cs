@@ -141,4 +141,7 @@ public sealed class PCacheSettings
 
     /// <summary>What was wrong in the configuration; told by the validation, together with everything else.</summary>
     internal List<string> Problems { get; } = [];
+
+    /// <summary>Whether there was no configuration at all: then what is missing besides is only what follows from it.</summary>
+    internal bool SectionIsMissing { get; set; }
 }

@@ -50,6 +50,13 @@ internal static class SettingsBinding
     /// <summary>Takes over what the section says. A setting without a value, or with an empty one, keeps what it has.</summary>
     public static void Bind(IConfiguration section, PCacheSettings settings)
     {
+        if (section is IConfigurationSection named && Missing(named) is { } missing)
+        {
+            settings.Problems.Add(missing);
+            settings.SectionIsMissing = true;
+            return;
+        }
+
         foreach (IConfigurationSection child in section.GetChildren())
         {
             if (!Entries.TryGetValue(child.Key, out Entry entry))
@@ -65,6 +72,19 @@ internal static class SettingsBinding
                 settings.Problems.Add($"{child.Path} must be {entry.Allowed}, not '{child.Value}'.");
             }
         }
+    }
+
+    /// <summary>What is to be said of a section that isn't there, or isn't one; null: it is there.</summary>
+    private static string? Missing(IConfigurationSection section)
+    {
+        if (section.GetChildren().Any())
+        {
+            return null;
+        }
+
+        return section.Value is { Length: > 0 } value
+            ? $"the configuration's '{section.Path}' must be a section with settings (CachePath, BackingPath, ...), not the text '{value}'."
+            : $"the configuration has no section '{section.Path}', or nothing is in it. Is the name right, and is the file that has it read (appsettings.json, say, is looked for in the content root)?";
     }
 
     private static bool SetPersistence(PCacheSettings settings, string text) => SetName<Persistence>(settings, text, static (s, v) => s.Persistence = v);

@@ -19,7 +19,12 @@ internal sealed class SettingsValidation : IValidateOptions<PCacheSettings>
     public ValidateOptionsResult Validate(string? name, PCacheSettings options)
     {
         var wrong = new List<string>(options.Problems);
-        CheckPlaces(options, wrong);
+        bool hasPlaces = options.CachePath is not null || options.RegionFactory is not null || options.BackingPath is not null || options.BackingFactory is not null;
+        if (!options.SectionIsMissing || hasPlaces)
+        {
+            CheckPlaces(options, wrong);
+        }
+
         CheckRanges(options, wrong);
         string whose = string.IsNullOrEmpty(name) ? "The cache's settings" : $"Settings of cache '{name}'";
         return wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong.Select(text => $"{whose}: {text}"));

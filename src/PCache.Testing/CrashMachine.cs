@@ -167,13 +167,22 @@ internal sealed class CrashMachine
     /// <summary>The machine that a crash at this moment leaves.</summary>
     /// <param name="choice">What is left.</param>
     /// <param name="pmem">A region that the new machine may use; its content is lost.</param>
-    public CrashMachine After(CrashChoice choice, SimulatedPmem? pmem)
+    /// <param name="settled">After a kill: whether all that it left is durable, as if it had been flushed before anybody looked at it.</param>
+    public CrashMachine After(CrashChoice choice, SimulatedPmem? pmem, bool settled = false)
     {
         int seed = unchecked((_seed * 31) + Points); // another one for each life
         if (choice.IsKill)
         {
             pmem?.LoadKill(_pmem!);
-            return new CrashMachine(_test, _disk.AfterKill(), pmem, seed);
+            SimulatedDisk left = _disk.AfterKill();
+            if (settled)
+            {
+                left.Flush();
+                pmem?.FlushRange(0, pmem.LengthBytes);
+                pmem?.Drain();
+            }
+
+            return new CrashMachine(_test, left, pmem, seed);
         }
 
         int words = _pmem?.OpenWordCount ?? 0;

@@ -18,6 +18,7 @@ internal sealed partial class CrashTestExplorer
     {
         Kind = kind,
         Key = new CrashKey(test.Target, fault, []).ToString(),
+        Explanation = Explain(kind, fault),
         Exception = error,
         Seed = test.Seed,
         Trace = machine.Trace.Lines,
@@ -32,6 +33,7 @@ internal sealed partial class CrashTestExplorer
         {
             Kind = choice.IsKill ? CrashTestFailureKind.Kill : CrashTestFailureKind.PowerCut,
             Key = new CrashKey(test.Target, moment.Fault, [.. path.Zip(choices, (step, left) => new CrashStep(step.Point, left.ToString()))]).ToString(),
+            Explanation = Explain(moment, choice),
             Exception = error,
             Seed = test.Seed,
             CrashPoint = path[0].Point,

@@ -171,10 +171,10 @@ internal sealed partial class CrashTestExplorer(CrashTest test) : IDisposable
     }
 
     /// <summary>Verifies what a crash leaves. Every moment of that is told to <paramref name="atMoment"/>.</summary>
-    private (Exception? Error, int Points) VerifyAfter(CrashMoment moment, CrashChoice choice, Action<CrashMoment>? atMoment)
+    private (Exception? Error, int Points) VerifyAfter(CrashMoment moment, CrashChoice choice, Action<CrashMoment>? atMoment, bool settled = false)
     {
         _verifications++;
-        CrashMachine machine = moment.Machine.After(choice, Region(moment.Crashes));
+        CrashMachine machine = moment.Machine.After(choice, Region(moment.Crashes), settled);
         var log = new CrashTestLog(moment.Log.Entries, machine.Trace.Add);
         machine.AtPoint = (point, what) => atMoment?.Invoke(new CrashMoment(machine, point, what, log, moment, choice, moment.Fault));
         Exception? error = Caught(() => test.Verify(new CrashDevice(machine.Start(), machine, null), log));

@@ -28,6 +28,9 @@ public sealed record CrashTestFailure
     /// <summary>Names exactly this state; see <see cref="CrashTest.Replay"/>. Holds for the same workload and the same settings.</summary>
     public required string Key { get; init; }
 
+    /// <summary>The kind of mistake in words, and what helps against it: what was found out by trying states beside the failing one, for people.</summary>
+    public string Explanation { get; init; } = "";
+
     /// <summary>What the verification (or the workload) threw.</summary>
     public required Exception Exception { get; init; }
 
@@ -66,6 +69,7 @@ public sealed record CrashTestFailure
             CrashTestFailureKind.Kill => "The verification failed after a kill of the process",
             _ => "The verification failed after a power cut",
         }).Append(": ").Append(Exception.Message).Append('\n');
+        _ = Explanation.Length == 0 ? text : text.Append("In words: ").Append(Explanation).Append('\n');
         _ = text.Append(CultureInfo.InvariantCulture, $"Key: {Key} (seed {Seed}, crash point {CrashPoint}, state {StateNumber}); run only this state with CrashTest.Replay(key).\n");
         AppendList(text, "Crashed", Where);
         AppendList(text, "What the crash left", State);

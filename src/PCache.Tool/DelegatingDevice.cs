@@ -5,7 +5,7 @@ namespace PCache.Tool;
 /// <summary>Passes everything on to another device; derived classes change what they are about.</summary>
 internal abstract class DelegatingDevice(IBlockDevice inner) : IBlockDevice
 {
-    public long Length => inner.Length;
+    public virtual long Length => inner.Length;
 
     public int BlockSize => inner.BlockSize;
 

@@ -36,8 +36,8 @@ internal sealed class RescueFiles : IDisposable
         }
     }
 
-    /// <summary>Opens a cache file that failed to open in the ordinary way; what failed is thrown again where it isn't damage that a rescue can go around.</summary>
-    public static RescueFiles OpenInsteadOf(ToolContext context, string path, ToolException failure, int? segmentSize = null)
+    /// <summary>Opens a cache file that failed to open in the ordinary way; what failed is thrown again where it isn't damage that a rescue can go around, or that the caller goes around even if the cache is sound (on a full disk, say).</summary>
+    public static RescueFiles OpenInsteadOf(ToolContext context, string path, ToolException failure, int? segmentSize = null, bool evenIfSound = false)
     {
         RescueFiles files;
         try
@@ -49,7 +49,7 @@ internal sealed class RescueFiles : IDisposable
             throw failure;
         }
 
-        if (files.Image.IsSound)
+        if (files.Image.IsSound && !evenIfSound)
         {
             files.Dispose();
             throw failure;

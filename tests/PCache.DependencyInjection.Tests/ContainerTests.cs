@@ -164,13 +164,15 @@ public sealed class ContainerTests : IDisposable
             _places.Apply(settings);
             settings.BackingPath = _places["missing.img"];
         }).BuildServiceProvider();
-        Assert.Throws<FileNotFoundException>(() => withoutBacking.GetRequiredService<PCacheDevice>());
+        FileNotFoundException noBacking = Assert.Throws<FileNotFoundException>(() => withoutBacking.GetRequiredService<PCacheDevice>());
+        Assert.StartsWith($"The cache: there is no backing '{_places["missing.img"]}' (setting BackingPath).", noBacking.Message, StringComparison.Ordinal);
         using ServiceProvider withoutConsent = new ServiceCollection().AddPCache(settings =>
         {
             _places.Apply(settings);
             settings.CreateIfMissing = false;
         }).BuildServiceProvider();
-        Assert.Throws<FileNotFoundException>(() => withoutConsent.GetRequiredService<PCacheDevice>());
+        FileNotFoundException noCache = Assert.Throws<FileNotFoundException>(() => withoutConsent.GetRequiredService<PCacheDevice>());
+        Assert.Contains("(setting CachePath)", noCache.Message, StringComparison.Ordinal);
         Assert.False(File.Exists(_places.CachePath));
         _places.AssertClosed();
     }

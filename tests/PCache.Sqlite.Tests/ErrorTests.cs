@@ -39,6 +39,28 @@ public sealed class ErrorTests
         Assert.Equal("ok", connection.ExecuteScalar<string>("PRAGMA integrity_check"));
     }
 
+    [Theory]
+    [InlineData("ReadWrite")]
+    [InlineData("ReadOnly")]
+    public void Asking_whether_there_is_a_database_is_no_error(string mode)
+    {
+        SQLitePCL.Batteries_V2.Init();
+        using var folder = new TempFolder();
+        using PCacheVfsRegistration vfs = PCacheVfs.Register(new PCacheVfsOptions { Name = "probed" });
+        var told = new List<PCacheVfsError>();
+        vfs.ErrorOccurred += (_, error) => told.Add(error);
+        using var connection = new SqliteConnection($"Data Source={folder.File("none.db")};Mode={mode};Vfs=probed;Pooling=False");
+        Assert.Equal(SqliteCode.CantOpen, Assert.Throws<SqliteException>(connection.Open).SqliteErrorCode);
+        Assert.Empty(told);
+        Assert.Null(vfs.LastError);
+        Assert.Empty(Directory.GetFileSystemEntries(Path.GetDirectoryName(folder.File("none.db"))!));
+
+        // A path that can't have a database is an error where one was to be made.
+        using var wanted = new SqliteConnection($"Data Source={folder.File("no/such/folder.db")};Vfs=probed;Pooling=False");
+        Assert.Throws<SqliteException>(wanted.Open);
+        Assert.NotEmpty(told);
+    }
+
     [Fact]
     public void Each_exception_has_its_code()
     {

@@ -2,6 +2,7 @@
 // order among concurrent calls, and Length is what the file system says, never a copy of it that a racing resize could make wrong.
 
 using Microsoft.Win32.SafeHandles;
+using PCache.Core.Files;
 
 namespace PCache.Core.Backing;
 
@@ -27,6 +28,9 @@ internal sealed class FileBlockDevice : CheckedBlockDevice
             return _fixedLengthBytes >= 0 ? _fixedLengthBytes : RandomAccess.GetLength(_handle);
         }
     }
+
+    /// <summary>What the system knows of the file that is open; null where it can't tell.</summary>
+    internal FileFacts? Facts => FileFacts.Of(_handle);
 
     // The runtime's asynchronous file I/O is a synchronous call on another thread.
     internal override bool PrefersSynchronousWrites => !OperatingSystem.IsWindows();

@@ -15,6 +15,19 @@ internal static class DeviceSetup
     {
         ArgumentNullException.ThrowIfNull(region);
         ArgumentNullException.ThrowIfNull(backing);
+        PCacheOptions o = ValidateOptions(options, creating);
+        CheckBacking(backing, o);
+        if (!o.ReadOnly && region.IsReadOnly)
+        {
+            throw new ArgumentException("The region is read-only; set PCacheOptions.ReadOnly to open the cache for reading.", nameof(region));
+        }
+
+        return o;
+    }
+
+    /// <summary>Validates the settings as a whole, before there are parts. <see langword="null"/>: the defaults.</summary>
+    public static PCacheOptions ValidateOptions(PCacheOptions? options, bool creating)
+    {
         PCacheOptions o = options ?? new PCacheOptions();
         if (o.SegmentSizeBytes is int size && (size < MediaConstants.MinSegmentSize || size > MediaConstants.LinuxSegmentSize || !int.IsPow2(size)))
         {
@@ -38,6 +51,12 @@ internal static class DeviceSetup
             o.Label is null || (!o.Label.Contains('\0', StringComparison.Ordinal) && Encoding.UTF8.GetByteCount(o.Label) <= ExtensionBlocks.MaxLabelBytes),
             nameof(o.Label), o.Label, "at most 64 bytes of UTF-8 without NUL");
         Require(!(creating && o.ReadOnly), nameof(o.ReadOnly), o.ReadOnly, "false when creating");
+        return o;
+    }
+
+    /// <summary>Checks what the cache is to stand in front of, against valid settings.</summary>
+    public static void CheckBacking(IBlockDevice backing, PCacheOptions o)
+    {
         if (!int.IsPow2(backing.BlockSize) || backing.BlockSize > 65536)
         {
             throw new ArgumentException($"The backing's block size is {backing.BlockSize}; it must be a power of two from 1 to 65536.", nameof(backing));
@@ -48,17 +67,10 @@ internal static class DeviceSetup
             throw new ArgumentException($"The backing has {backing.Length} bytes; a cache can be in front of at most {CacheEngine.MaxLength}.", nameof(backing));
         }
 
-        if (!o.ReadOnly && region.IsReadOnly)
-        {
-            throw new ArgumentException("The region is read-only; set PCacheOptions.ReadOnly to open the cache for reading.", nameof(region));
-        }
-
         if (!o.ReadOnly && !backing.CanWrite)
         {
             throw new ArgumentException("The backing can't be written; set PCacheOptions.ReadOnly to open the cache for reading.", nameof(backing));
         }
-
-        return o;
     }
 
     /// <summary>Throws for a value that isn't defined.</summary>
@@ -79,11 +91,9 @@ internal static class DeviceSetup
         }
 
         int segmentSize = options.SegmentSizeBytes ?? MediaConstants.LinuxSegmentSize;
-        int needed = options.LogReserveSegments + 2;
-        if (Geometry.SegmentsThatFit(region.LengthBytes, segmentSize) < needed)
+        if (WhyTooSmall("The region", region.LengthBytes, options) is { } why)
         {
-            long least = MediaConstants.SegmentsOffset + ((long)needed * segmentSize);
-            throw new ArgumentException($"The region has {region.LengthBytes} bytes; {needed} segments of {segmentSize} bytes (log, reserve, payload) need {least}.", nameof(region));
+            throw new ArgumentException(why, nameof(region));
         }
 
         IndexMemory.CheckCapacity(options.MaxIndexMemoryBytes, Geometry.SegmentsThatFit(region.LengthBytes, segmentSize), segmentSize - MediaConstants.SegmentDataOffset);
@@ -98,6 +108,33 @@ internal static class DeviceSetup
             BackingIdentity = options.BackingIdentity,
             BackingResizable = backing.CanResize,
         });
+    }
+
+    /// <summary>Why so many bytes are too few for a new cache with these (valid) settings, and what would do; null: they are enough.</summary>
+    public static string? WhyTooSmall(string what, long lengthBytes, PCacheOptions options)
+    {
+        int segmentSize = options.SegmentSizeBytes ?? MediaConstants.LinuxSegmentSize;
+        int needed = options.LogReserveSegments + 2;
+        if (Geometry.SegmentsThatFit(lengthBytes, segmentSize) >= needed)
+        {
+            return null;
+        }
+
+        int fits = segmentSize;
+        while (fits >= MediaConstants.MinSegmentSize && Geometry.SegmentsThatFit(lengthBytes, fits) < needed)
+        {
+            fits /= 2;
+        }
+
+        string text = $"{what} has {ByteText.Of(lengthBytes)}; {needed} segments of {ByteText.Of(segmentSize)} (log, reserve, payload) need at least {ByteText.AtLeast(Least(segmentSize))}.";
+        string hint = fits >= MediaConstants.MinSegmentSize
+            ? $"For a small cache set SegmentSizeBytes to {fits} or less"
+            : segmentSize > MediaConstants.MinSegmentSize
+            ? $"With SegmentSizeBytes = {MediaConstants.MinSegmentSize}, the least, {ByteText.AtLeast(Least(MediaConstants.MinSegmentSize))} would do"
+            : "There are no smaller segments";
+        return $"{text} {hint}{(fits < MediaConstants.LinuxSegmentSize && segmentSize > MediaConstants.MinSegmentSize ? " (the compact geometry, which Linux doesn't open)" : "")}.";
+
+        long Least(int size) => MediaConstants.SegmentsOffset + ((long)needed * size);
     }
 
     /// <summary>What an open must never do. For <see cref="BrokenRule.ZeroedSuperblockFormatted"/> only.</summary>

@@ -17,11 +17,19 @@ internal static class PrivateFile
     /// <summary>Makes a new file, open for reading and writing.</summary>
     /// <param name="path">A name that nothing has, not even a link that leads nowhere.</param>
     /// <param name="share">What others may do with it meanwhile; on Unix the runtime's advisory lock.</param>
+    /// <param name="preallocationBytes">Room that the file is given at once, where the system can.</param>
     /// <exception cref="IOException">Something has the name already, or the system refused.</exception>
     /// <exception cref="UnauthorizedAccessException">Not permitted.</exception>
-    public static SafeFileHandle CreateNew(string path, FileShare share = FileShare.None)
+    public static SafeFileHandle CreateNew(string path, FileShare share = FileShare.None, long preallocationBytes = 0)
     {
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = share, BufferSize = 0 };
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.ReadWrite,
+            Share = share,
+            BufferSize = 0,
+            PreallocationSize = preallocationBytes,
+        };
         if (!OperatingSystem.IsWindows())
         {
             options.UnixCreateMode = OwnerOnly;

@@ -21,7 +21,7 @@ internal abstract unsafe class DirectRegion : PmemRegion
         _mayStayInCaches = persistence is Persistence.PageCache or Persistence.Volatile;
     }
 
-    public sealed override void Write(long offset, ReadOnlySpan<byte> source)
+    public override void Write(long offset, ReadOnlySpan<byte> source)
     {
         byte* destination = Writable(offset, source.Length);
         fixed (byte* bytes = source)
@@ -37,7 +37,7 @@ internal abstract unsafe class DirectRegion : PmemRegion
         }
     }
 
-    public sealed override uint WriteWithCrc(long offset, ReadOnlySpan<byte> source, uint crc)
+    public override uint WriteWithCrc(long offset, ReadOnlySpan<byte> source, uint crc)
     {
         byte* destination = Writable(offset, source.Length);
         fixed (byte* bytes = source)
@@ -46,7 +46,7 @@ internal abstract unsafe class DirectRegion : PmemRegion
         }
     }
 
-    public sealed override void WriteZeros(long offset, long lengthBytes)
+    public override void WriteZeros(long offset, long lengthBytes)
         => NonTemporalCopy.Zero(Writable(offset, lengthBytes), (nuint)lengthBytes);
 
     /// <summary>The address of a range, or the exception that its offset, its length or the region's state deserves.</summary>
@@ -77,7 +77,7 @@ internal abstract unsafe class DirectRegion : PmemRegion
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private byte* Writable(long offset, long lengthBytes)
+    private protected byte* Writable(long offset, long lengthBytes)
     {
         byte* address = Checked(offset, lengthBytes);
         if (IsReadOnly)

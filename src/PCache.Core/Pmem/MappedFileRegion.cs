@@ -1,30 +1,41 @@
 // Keeps true:
 // * Dax and Assumed: stores are non-temporal, so a store fence is all that Drain needs. MAP_SYNC has made the file's block map durable before the first store.
 // * PageCache: what the fence has made visible is in the page cache, which outlives the process. Power-safe: Drain returns after the recorded ranges are on the disk.
-// * The lock on the file is held exactly as long as it is mapped.
+// * The lock on the file is held as long as it is mapped, and until what the opening did is undone where it is.
 // * Metadata is read through the descriptor: a media error there is an exception; through the mapping it would be a signal that ends the process.
 using Microsoft.Win32.SafeHandles;
 
 namespace PCache.Core.Pmem;
 
 /// <summary>A region over a mapped, locked file.</summary>
-internal sealed class MappedFileRegion : DirectRegion
+internal class MappedFileRegion : DirectRegion
 {
     private readonly SafeFileHandle _file;
     private readonly FileMapping _mapping;
     private readonly PendingSync? _pending;
+    private readonly string _path;
+    private readonly FileMaking _made;
+    private bool _abandoned;
 
     // Only there .NET has stores that go past the caches; elsewhere whoever vouches for the memory gets what survives the process.
     private static bool StoresReachTheMedium => System.Runtime.Intrinsics.X86.Sse2.IsSupported;
 
     /// <summary>Takes over both file and mapping.</summary>
-    public MappedFileRegion(SafeFileHandle file, FileMapping mapping, long lengthBytes, PmemFileOptions options)
+    public MappedFileRegion(SafeFileHandle file, FileMapping mapping, long lengthBytes, PmemFileOptions options, string path = "", FileMaking made = FileMaking.None)
         : base(mapping.Address, lengthBytes, options.Persistence, options.PowerSafe || (options.Persistence != Persistence.PageCache && StoresReachTheMedium), options.ReadOnly)
     {
         _file = file;
         _mapping = mapping;
+        _path = path;
+        _made = made;
         _pending = options.PowerSafe && !options.ReadOnly ? new PendingSync(mapping.Sync) : null;
     }
+
+    /// <summary>Open and locked until the region is disposed.</summary>
+    private protected SafeFileHandle File => _file;
+
+    /// <summary>For messages.</summary>
+    private protected string FilePath => _path;
 
     public override bool DrainIsCheap => _pending is null;
 
@@ -62,9 +73,21 @@ internal sealed class MappedFileRegion : DirectRegion
         }
     }
 
+    /// <summary>Disposes the region and, still under the file's lock, takes back what opening it has done to the file: for openings that fail later on.</summary>
+    internal override void Abandon()
+    {
+        _abandoned = true;
+        Dispose();
+    }
+
     private protected override void Release()
     {
         _mapping.Dispose();
+        if (_abandoned)
+        {
+            FileOpening.Undo(_file, _path, _made);
+        }
+
         _file.Dispose();
     }
 

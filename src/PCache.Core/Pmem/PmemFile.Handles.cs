@@ -39,22 +39,6 @@ public static partial class PmemFile
                 throw new PCacheException($"'{SafeText.Of(path)}' can't be locked ({reason}), so nothing would keep another process from writing it too.");
         }
 
-        long lengthBytes = FileSpace.Length(file, path);
-        if (lengthBytes == 0 && lengthIfEmptyBytes != 0 && !options.ReadOnly)
-        {
-            return OpenEmpty(file, path, lengthIfEmptyBytes, options);
-        }
-
-        if (lengthBytes < MinLengthBytes)
-        {
-            throw new PCacheException($"'{SafeText.Of(path)}' is {(lengthBytes == 0 ? "empty" : $"{lengthBytes} bytes long")}; a region has at least {MinLengthBytes} bytes.");
-        }
-
-        if (!options.ReadOnly)
-        {
-            FileSpace.FillHoles(file, path, lengthBytes);
-        }
-
-        return Map(file, path, lengthBytes, options);
+        return FileOpening.Open(file, path, lengthIfEmptyBytes, options);
     }
 }

@@ -1,11 +1,5 @@
-// Keeps true:
-// * A refused call has changed nothing and left nothing: no file that wasn't there before, no changed length, no lock, no descriptor, no mapping.
-// * A file is mapped only under its lock: exclusive for writers, shared for readers.
-// * A file mapped for writing has all its blocks, where the file system can promise them: a store never meets a full disk, which would end the process.
-// * Dax is given or refused, never replaced by something weaker.
+// Keeps true: arguments are checked before a file is touched; Dax is given or refused, never replaced by something weaker. What else is kept: FileOpening.
 using System.Runtime.Intrinsics.X86;
-using Microsoft.Win32.SafeHandles;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Pmem;
 
@@ -20,7 +14,9 @@ public static partial class PmemFile
     /// <summary>Shortest file that can be a region: 4096 bytes.</summary>
     public const long MinLengthBytes = 4096;
 
-    /// <summary>Creates a file of zeros with all its blocks allocated, and opens it. Where anything fails, the file is deleted again.</summary>
+    /// <summary>
+    /// Creates a file of zeros with all its blocks allocated, and opens it. Where anything fails, the file is deleted again. On Unix it is its owner's alone, unless the options say otherwise.
+    /// </summary>
     /// <param name="path">Path of a file that doesn't exist.</param>
     /// <param name="lengthBytes">Length in bytes, at least <see cref="MinLengthBytes"/>.</param>
     /// <param name="options">How to map it; null: the defaults. <see cref="PmemFileOptions.ReadOnly"/> is refused.</param>
@@ -32,23 +28,7 @@ public static partial class PmemFile
     public static PmemRegion Create(string path, long lengthBytes, PmemFileOptions? options = null)
     {
         (path, options) = Validate(path, lengthBytes, options);
-        long preallocationBytes = OperatingSystem.IsLinux() ? 0 : lengthBytes;
-        SafeFileHandle file = OpenLocked(path, FileMode.CreateNew, options, preallocationBytes);
-        try
-        {
-            FileSpace.Allocate(file, path, lengthBytes);
-            if (!OperatingSystem.IsWindows() && Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder)
-            {
-                UnixNative.SyncFolder(folder);
-            }
-
-            return Map(file, path, lengthBytes, options);
-        }
-        catch
-        {
-            Delete(file, path);
-            throw;
-        }
+        return FileOpening.Open(path, CacheFileUse.Create, lengthBytes, options, beforeMaking: null);
     }
 
     /// <summary>Opens an existing file, all of it. A writable open of a sparse file allocates its missing blocks; content and length never change.</summary>
@@ -64,7 +44,7 @@ public static partial class PmemFile
     public static PmemRegion Open(string path, PmemFileOptions? options = null)
     {
         (path, options) = Validate(path, options);
-        return Open(path, lengthIfEmptyBytes: 0, options);
+        return FileOpening.Open(path, CacheFileUse.Open, 0, options, beforeMaking: null);
     }
 
     /// <summary>Opens a file as <see cref="Open(string, PmemFileOptions?)"/> does, or creates it as <see cref="Create"/> does where it is missing or empty.</summary>
@@ -80,146 +60,14 @@ public static partial class PmemFile
     public static PmemRegion OpenOrCreate(string path, long lengthBytes, PmemFileOptions? options = null)
     {
         (path, options) = Validate(path, lengthBytes, options);
-
-        // Each may lose a race against another process that creates or deletes the file; a few rounds are enough for any that isn't a duel.
-        for (int round = 0; ; round++)
-        {
-            try
-            {
-                return Open(path, lengthBytes, options);
-            }
-            catch (FileNotFoundException)
-            {
-            }
-
-            try
-            {
-                return Create(path, lengthBytes, options);
-            }
-            catch (IOException) when (round < 3 && File.Exists(path))
-            {
-            }
-        }
+        return FileOpening.Open(path, CacheFileUse.OpenOrCreate, lengthBytes, options, beforeMaking: null);
     }
 
-    private static MappedFileRegion Open(string path, long lengthIfEmptyBytes, PmemFileOptions options)
+    /// <summary>As the public ones, with arguments that are checked but for what this platform can't do.</summary>
+    internal static MappedFileRegion Open(string path, CacheFileUse use, long lengthBytes, PmemFileOptions options, Action? beforeMaking)
     {
-        SafeFileHandle file = OpenLocked(path, FileMode.Open, options, preallocationBytes: 0);
-        try
-        {
-            long lengthBytes = FileSpace.Length(file, path);
-            if (lengthBytes == 0 && lengthIfEmptyBytes != 0)
-            {
-                return OpenEmpty(file, path, lengthIfEmptyBytes, options);
-            }
-
-            if (lengthBytes < MinLengthBytes)
-            {
-                throw new PCacheException($"'{path}' is {(lengthBytes == 0 ? "empty" : $"{lengthBytes} bytes long")}; a region has at least {MinLengthBytes} bytes.");
-            }
-
-            if (!options.ReadOnly)
-            {
-                FileSpace.FillHoles(file, path, lengthBytes);
-            }
-
-            return Map(file, path, lengthBytes, options);
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
-    }
-
-    /// <summary>An empty file is what a creation that was killed leaves.</summary>
-    private static MappedFileRegion OpenEmpty(SafeFileHandle file, string path, long lengthBytes, PmemFileOptions options)
-    {
-        try
-        {
-            FileSpace.Allocate(file, path, lengthBytes);
-            return Map(file, path, lengthBytes, options);
-        }
-        catch
-        {
-            RandomAccess.SetLength(file, 0);
-            throw;
-        }
-    }
-
-    private static SafeFileHandle OpenLocked(string path, FileMode mode, PmemFileOptions options, long preallocationBytes)
-    {
-        if (Directory.Exists(path))
-        {
-            throw new PCacheException($"'{path}' is a directory.");
-        }
-
-        try
-        {
-            return File.OpenHandle(
-                path,
-                mode,
-                options.ReadOnly ? FileAccess.Read : FileAccess.ReadWrite,
-                RuleSwitch.IsBroken(BrokenRule.FileNotLocked) ? FileShare.ReadWrite : options.ReadOnly ? FileShare.Read : FileShare.None,
-                FileOptions.None,
-                preallocationBytes);
-        }
-        catch (IOException e) when (IsSharingViolation(e))
-        {
-            throw new PCacheInUseException($"'{path}' is in use by another process, or by another region of this one.", e);
-        }
-    }
-
-    private static bool IsSharingViolation(IOException e)
-    {
-        const int WindowsSharingViolation = unchecked((int)0x80070020);
-        const int WindowsLockViolation = unchecked((int)0x80070021);
-        return OperatingSystem.IsWindows() ? e.HResult is WindowsSharingViolation or WindowsLockViolation
-            : OperatingSystem.IsLinux() ? e.HResult == UnixNative.LinuxErrorTryAgain
-            : e.HResult == UnixNative.MacErrorTryAgain;
-    }
-
-    private static MappedFileRegion Map(SafeFileHandle file, string path, long lengthBytes, PmemFileOptions options)
-    {
-        FileMapping mapping;
-        try
-        {
-            mapping = FileMapping.Map(file, lengthBytes, options.ReadOnly, options.Persistence == Persistence.Dax);
-        }
-        catch (PCacheException e)
-        {
-            throw new PCacheException($"'{path}': {e.Message}", e);
-        }
-
-        try
-        {
-            if (options.Prefault)
-            {
-                // Made present for writing, a page counts as dirty; where drains bring pages to the disk, the first one would write the whole file.
-                mapping.Prefault(forWriting: !options.ReadOnly && !options.PowerSafe);
-            }
-
-            return new MappedFileRegion(file, mapping, lengthBytes, options);
-        }
-        catch
-        {
-            mapping.Dispose();
-            throw;
-        }
-    }
-
-    private static void Delete(SafeFileHandle file, string path)
-    {
-        if (OperatingSystem.IsWindows())
-        {
-            file.Dispose();
-            File.Delete(path);
-            return;
-        }
-
-        // Still locked, so nobody else can have begun to use it.
-        File.Delete(path);
-        file.Dispose();
+        (path, options) = Validate(path, options);
+        return FileOpening.Open(path, use, lengthBytes, options, beforeMaking);
     }
 
     private static (string Path, PmemFileOptions Options) Validate(string path, long lengthBytes, PmemFileOptions? options)

@@ -8,10 +8,11 @@ public static class PmemMemory
     /// <param name="lengthBytes">Length in bytes, at least 1.</param>
     /// <returns>A region with <see cref="Persistence.Volatile"/>. Dispose it: there is no finalizer.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="lengthBytes"/> is zero or less.</exception>
-    /// <exception cref="OutOfMemoryException">There isn't that much memory.</exception>
+    /// <exception cref="OutOfMemoryException">There isn't that much memory; <see cref="InsufficientMemoryException"/> where the container's limit leaves less than that (the message has both figures).</exception>
     public static PmemRegion Allocate(long lengthBytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(lengthBytes);
+        MemoryRoom.CheckPlain(lengthBytes);
         return VolatileRegion.Allocate(lengthBytes);
     }
 }

@@ -160,6 +160,9 @@ public abstract unsafe class PmemRegion : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    /// <summary>Disposes the region and takes back what opening it has done (a file that was made is deleted), safely: for whoever has opened it and then fails.</summary>
+    internal virtual void Abandon() => Dispose();
+
     /// <summary>Releases the memory. Called once or more.</summary>
     protected abstract void Dispose(bool disposing);
 }

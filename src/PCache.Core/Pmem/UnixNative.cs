@@ -29,8 +29,13 @@ internal static partial class UnixNative
     internal const int MacErrorTryAgain = 35;
     internal const int ErrorNoSuchDevice = 19;
     internal const int ErrorInvalid = 22;
+    internal const int LinuxErrorNoSpace = 28;
     internal const int LinuxErrorNoSuchCall = 38;
     internal const int LinuxErrorNotSupported = 95;
+    internal const int LinuxErrorQuota = 122;
+
+    internal const nuint LinuxGetFlags = 0x80086601;
+    internal const nuint LinuxSetFlags = 0x40086602;
 
     [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
     internal static partial nint Map(nint address, nuint lengthBytes, int protection, int flags, SafeFileHandle file, long offset);
@@ -47,6 +52,10 @@ internal static partial class UnixNative
     /// <summary>Linux only.</summary>
     [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
     internal static partial int Allocate(SafeFileHandle file, int mode, long offset, long lengthBytes);
+
+    /// <summary>Linux only.</summary>
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    internal static partial int Control(SafeFileHandle file, nuint request, ref int argument);
 
     [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
     internal static partial long Seek(SafeFileHandle file, long offset, int origin);

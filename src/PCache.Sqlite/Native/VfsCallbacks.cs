@@ -52,7 +52,11 @@ internal static unsafe class VfsCallbacks
         }
         catch (Exception e)
         {
-            vfs?.Errors.Add(path, "open", e);
+            if (!IsProbe(e, path, flags))
+            {
+                vfs?.Errors.Add(path, "open", e);
+            }
+
             return ErrorCodes.Of(e, SqliteCode.CantOpen);
         }
     }
@@ -123,6 +127,10 @@ internal static unsafe class VfsCallbacks
             return ErrorCodes.Of(e, SqliteCode.IoErrorAccess);
         }
     }
+
+    /// <summary>Whether an open failed only because there is no such database, and none was to be made: that is how programs ask whether there is one, and no error.</summary>
+    private static bool IsProbe(Exception e, string path, int flags) =>
+        e is FileNotFoundException or DirectoryNotFoundException && (flags & (SqliteCode.OpenMainDb | SqliteCode.OpenCreate)) == SqliteCode.OpenMainDb && !File.Exists(path);
 
     private static string PathOf(byte* name) => Marshal.PtrToStringUTF8((nint)name) ?? "";
 

@@ -103,16 +103,15 @@ internal static class FormatCommand
         PmemRegion region = CacheFiles.Naming(path, () => PmemFile.Create(path, size));
         try
         {
-            using (region)
-            {
-                CacheFiles.Naming(path, () => Format(region, parameters));
-            }
+            CacheFiles.Naming(path, () => Format(region, parameters));
         }
         catch
         {
-            File.Delete(path);
+            region.Abandon(); // under its lock, and only the file that we have made
             throw;
         }
+
+        region.Dispose();
     }
 
     private static void FormatExisting(string path, long size, FormatParameters parameters, bool force)

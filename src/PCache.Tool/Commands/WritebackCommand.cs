@@ -14,7 +14,7 @@ internal static class WritebackCommand
         Argument<string> backing = CommonOptions.Backing();
         var acceptLost = new Option<bool>("--accept-lost") { Description = "Go on although whoever wrote the image has lost acknowledged writes." };
         var anyBacking = new Option<bool>("--any-backing") { Description = "Write to this backing although it isn't the one that the cache is bound to, and bind it." };
-        var rescue = new Option<bool>("--rescue") { Description = "If the cache is too damaged to open: write what is sound, and leave the cache as it is." };
+        var rescue = new Option<bool>("--rescue") { Description = "If the cache can't be opened for writing (damaged, or on a full disk): write what is sound, and leave the cache as it is." };
         var includeStale = new Option<bool>("--include-stale") { Description = "With --rescue: write also what is possibly stale or can't be verified." };
         Option<long?> segmentSize = CommonOptions.SegmentSize();
         Option<bool> json = CommonOptions.Json();
@@ -120,7 +120,7 @@ internal static class WritebackCommand
     /// <summary>A damaged cache is written back only with consent, and stays as it is.</summary>
     private static int RunRescued(ToolContext context, Request request, ToolException failure, CancellationToken cancellation)
     {
-        using RescueFiles files = RescueFiles.OpenInsteadOf(context, request.Cache, failure, request.SegmentSize);
+        using RescueFiles files = RescueFiles.OpenInsteadOf(context, request.Cache, failure, request.SegmentSize, evenIfSound: request.Rescue);
         RescueImage image = files.Image;
         if (!request.Rescue)
         {
@@ -168,7 +168,7 @@ internal static class WritebackCommand
         RescueOutput.PrintRanges(context.Error, image.Extents.Where(extent => extent.IsDirty && extent.State != RescueState.Sound && !(request.IncludeStale && extent.State != RescueState.Damaged)), ": not written");
         RescueOutput.PrintRanges(context.Error, image.Extents.Where(extent => extent.IsDirty && extent.State is RescueState.PossiblyStale or RescueState.Unverifiable && extent.IsDirty && request.IncludeStale), ": written all the same");
         RescueOutput.PrintLost(context.Error, image);
-        return ExitCode.Damage;
+        return image.IsSound && done.SkippedBytes == 0 ? ExitCode.Done : ExitCode.Damage;
     }
 
     private static PCacheDevice Open(string cachePath, string backingPath, PCacheOptions options)

@@ -98,13 +98,12 @@ public sealed partial class ReadmeExamplesTests : IDisposable
     {
         string cachePath = _cachePath;
         string backingPath = _backingPath;
-        using (var backing = new FileStream(backingPath, FileMode.Open, FileAccess.ReadWrite))
+        byte[] data = [1, 2, 3];
+        void Write()
         {
-            byte[] data = [1, 2, 3];
-
             // example: one-line
-            // 128 MiB of cache in a file, in front of any readable, writable, seekable Stream.
-            using PCacheStream stream = PCacheStream.OpenOrCreate(cachePath, 128L << 20, backing);
+            // 128 MiB of cache in a file, in front of another file; or of any readable, writable, seekable Stream.
+            using PCacheStream stream = PCacheStream.OpenOrCreate(cachePath, 128L << 20, backingPath);
 
             stream.Position = 4096;
             stream.Write(data);
@@ -114,6 +113,8 @@ public sealed partial class ReadmeExamplesTests : IDisposable
             stream.Position = 4096;
             Assert.Equal(1, stream.ReadByte());
         }
+
+        Write();
 
         // Nothing was written back: opening again finds it in the cache.
         using PCacheStream again = PCacheStream.OpenOrCreate(cachePath, 128L << 20, new FileStream(backingPath, FileMode.Open, FileAccess.ReadWrite));

@@ -41,6 +41,7 @@ public sealed class CrashTestTests
         Assert.Equal(1 + 3 + 1, good.States);
         CrashTestFailure? failure = MakeTest(flush: false).Run().Failure;
         Assert.Equal("disk/1:none", failure?.Key);
+        Assert.StartsWith("Counted as done before it was durable", failure?.Explanation, StringComparison.Ordinal);
 
         static CrashTest MakeTest(bool flush) => new(
             async (device, log) =>
@@ -118,6 +119,8 @@ public sealed class CrashTestTests
     {
         CrashTestFailure? failure = MakeTest(flush: false).Run().Failure;
         Assert.Contains(":kill/", failure?.Key, StringComparison.Ordinal);
+        Assert.StartsWith("Acted on data that was readable but not durable: flush at open first.", failure?.Explanation, StringComparison.Ordinal);
+        Assert.Contains("In words: Acted on data", failure?.ToString(), StringComparison.Ordinal);
         Assert.Null(MakeTest(flush: true).Run().Failure);
 
         static CrashTest MakeTest(bool flush) => new(
@@ -284,6 +287,56 @@ public sealed class CrashTestTests
         Assert.InRange(result.States, 12, 12 * 5);
         Assert.True(result.States >= 9 * 5, $"{result.States}"); // nine flushes, each with ten sectors open before it
         Assert.StartsWith("passed: 12 of 100 crash points", result.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("order", "Relied on an order")]
+    [InlineData("halves", "Stopped between two calls")]
+    [InlineData("never", "No crash is needed: the verification")]
+    [InlineData("throws", "No crash is needed: the workload")]
+    [InlineData("ignores", "Went on after a call of the device had failed (call ")]
+    public void The_kind_of_mistake_is_said_in_words(string mistake, string words)
+    {
+        var test = new CrashTest(
+            (device, log) =>
+            {
+                if (mistake == "throws")
+                {
+                    throw new InvalidOperationException();
+                }
+
+                log.Begin("bit", "1");
+                device.Write(0, new byte[] { 1 });
+                if (mistake == "halves")
+                {
+                    device.Flush(); // the other half follows
+                }
+
+                device.Write(4096, new byte[] { 1 });
+                try
+                {
+                    device.Flush();
+                }
+                catch (IOException) when (mistake == "ignores")
+                {
+                }
+
+                log.Promise();
+            },
+            (device, log) =>
+            {
+                (byte first, byte second) = (ReadByte(device, 0), ReadByte(device, 4096));
+                Assert.True(mistake != "never");
+                Assert.True(mistake is not ("order" or "halves") || first >= second);
+                Assert.True(mistake != "halves" || first == second);
+                log.Check("bit", second == 0 ? null : "1");
+            })
+        {
+            FailCalls = mistake == "ignores",
+        };
+        CrashTestFailure failure = test.Run().Failure!;
+        Assert.StartsWith(words, failure.Explanation, StringComparison.Ordinal);
+        Assert.Equal(failure.Explanation, test.Replay(failure.Key).Failure?.Explanation);
     }
 
     [Fact]
