@@ -58,7 +58,7 @@ internal sealed class DirectoryFileStore : IFileStore
     {
         // Where a file system has no such locks, SQLite's own lock, which is held already, has to do.
         SafeFileHandle file = Get(FileSlot.Main);
-        if (FileLock.TryTake(file, exclusive: !_readOnly, out _) == FileLockState.HeldByOther)
+        if (FileLock.TryTake(file, exclusive: !_readOnly, out _) == FileLockState.HeldByOther && !LocksAreOfOneKind())
         {
             throw new PCacheInUseException($"'{SafeText.Of(_path)}' is in use by {FileLock.DescribeHolder(file) ?? "another process"} as the backing of another cache.");
         }
@@ -149,6 +149,19 @@ internal sealed class DirectoryFileStore : IFileStore
                 _handles[i]?.Dispose();
                 _handles[i] = null;
             }
+        }
+    }
+
+    /// <summary>Whether the file system is one of those that know one kind of locks only, so that SQLite's own, held already, is in the way of ours.</summary>
+    private bool LocksAreOfOneKind()
+    {
+        try
+        {
+            return new DriveInfo(Path.GetDirectoryName(_path)!).DriveFormat is "nfs" or "nfs4" or "cifs" or "smb" or "smb2" or "smb3";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return false;
         }
     }
 
