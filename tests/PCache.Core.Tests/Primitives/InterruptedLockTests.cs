@@ -28,6 +28,7 @@ public sealed class InterruptedLockTests
         long entered = 0;
         bool stop = false;
         bool twice = false;
+        int cameOut = 0;
 
         void Inside()
         {
@@ -95,9 +96,13 @@ public sealed class InterruptedLockTests
                 }
                 catch (ThreadInterruptedException)
                 {
+                    Interlocked.Increment(ref cameOut);
                 }
             }
-        }) { IsBackground = true })];
+        })
+        {
+            IsBackground = true,
+        })];
         Array.ForEach(threads, thread => thread.Start());
         var random = new Random(5);
         for (long until = Environment.TickCount64 + 500; Environment.TickCount64 < until;)
@@ -114,6 +119,7 @@ public sealed class InterruptedLockTests
             Assert.True(thread.Join(TestRuns.HangLimit), "a thread never came out");
         }
 
+        Assert.Equal(kind is Kind.Gate or Kind.GateAsync, cameOut > 0); // only the gate's waits may be interrupted
         Assert.False(twice, "two were inside at once");
         Assert.True(gate.TryEnter(), "the gate was left held");
     }
