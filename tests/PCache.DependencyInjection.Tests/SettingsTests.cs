@@ -20,6 +20,7 @@ public sealed class SettingsTests : IDisposable
         [nameof(PCacheOptions.TimeProvider)] = "the container's",
         [nameof(PCacheOptions.LoggerFactory)] = "the container's",
         [nameof(PCacheOptions.OpenProgress)] = "code; ConfigureOptions can",
+        [nameof(PCacheOptions.CloseProgress)] = "code; ConfigureOptions can",
         [nameof(PCache.Core.Pmem.PmemFileOptions.UnixMode)] = "a new cache file gets the backing's rights; RegionFactory can",
         [nameof(PCache.Core.Pmem.PmemFileOptions.ModelPath)] = "the backing",
     };
