@@ -1,6 +1,8 @@
 // Keeps true: what is wrong with a path is found out before anything is opened for writing; what was opened is closed again when the rest fails.
+using System.Globalization;
 using System.Runtime.InteropServices;
 using PCache.Core;
+using PCache.Core.Files;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
 
@@ -29,9 +31,22 @@ internal static class CacheFiles
     public static void RequireCache(string path)
     {
         RequireFile(path, "cache");
-        if (!IsDevice(path) && new FileInfo(path).Length == 0)
+        FileFacts? facts = InputFiles.TryFacts(path);
+        if (facts is { Kind: not (FileKind.Regular or FileKind.Block) })
         {
-            throw ToolException.Refused($"'{path}' is empty, so it isn't a cache. Make one with 'pcache format'.");
+            throw ToolException.Refused($"'{path}' isn't a cache: it is neither a file nor a block device. Check the path.", new PCacheNotFormattedException());
+        }
+
+        long length = facts?.LengthBytes ?? new FileInfo(path).Length;
+        if (facts?.Kind != FileKind.Block && !IsDevice(path) && length < MediaConstants.SegmentsOffset)
+        {
+            string holds = length switch
+            {
+                0 => "is empty, so it isn't a cache",
+                1 => "isn't a cache: it has 1 byte",
+                _ => string.Create(CultureInfo.InvariantCulture, $"isn't a cache: it has {length} bytes, fewer than any cache"),
+            };
+            throw ToolException.Refused($"'{path}' {holds}. Check the path, or make a cache with 'pcache format'.", new PCacheNotFormattedException());
         }
     }
 
@@ -67,14 +82,17 @@ internal static class CacheFiles
     }
 
     /// <summary>Opens a backing.</summary>
-    public static IBlockDevice OpenBacking(string path, bool readOnly)
+    public static FixedLengthDevice OpenBacking(string path, bool readOnly)
     {
         RequireFile(path, "backing");
         return Naming(path, () => new FixedLengthDevice(BlockDevice.OpenFile(path, readOnly ? FileAccess.Read : FileAccess.ReadWrite)));
     }
 
     /// <summary>Opens a cache with its backing; the device owns both.</summary>
-    public static PCacheDevice OpenDevice(string cachePath, string backingPath, PCacheOptions options)
+    public static PCacheDevice OpenDevice(string cachePath, string backingPath, PCacheOptions options) => OpenDevice(cachePath, backingPath, options, out _);
+
+    /// <summary>Opens a cache with its backing; the device owns both.</summary>
+    public static PCacheDevice OpenDevice(string cachePath, string backingPath, PCacheOptions options, out FixedLengthDevice backing)
     {
         if (SameFile(cachePath, backingPath))
         {
@@ -83,7 +101,7 @@ internal static class CacheFiles
 
         RequireCache(cachePath);
         SqliteCaches.Refuse(cachePath);
-        IBlockDevice backing = OpenBacking(backingPath, options.ReadOnly);
+        backing = OpenBacking(backingPath, options.ReadOnly);
         return OpenDevice(cachePath, backing, options);
     }
 
@@ -104,9 +122,8 @@ internal static class CacheFiles
         }
     }
 
-    /// <summary>Whether two paths lead to one file, as far as names and symbolic links tell.</summary>
-    public static bool SameFile(string first, string second) =>
-        string.Equals(RealPath(first), RealPath(second), OperatingSystem.IsWindows() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal);
+    /// <summary>Whether two paths lead to one file.</summary>
+    public static bool SameFile(string first, string second) => InputFiles.IsSame(first, second);
 
     /// <summary>Runs <paramref name="open"/>; its errors then name the file.</summary>
     public static T Naming<T>(string path, Func<T> open)
@@ -117,7 +134,8 @@ internal static class CacheFiles
         }
         catch (Exception exception) when (exception is not ToolException && ErrorReport.TryDescribe(exception, out int exitCode, out string message))
         {
-            bool named = message.Contains($"'{path}'", StringComparison.Ordinal) || message.Contains($"\"{path}\"", StringComparison.Ordinal);
+            string shown = SafeText.Of(path);
+            bool named = message.Contains($"'{shown}'", StringComparison.Ordinal) || message.Contains($"\"{shown}\"", StringComparison.Ordinal);
             throw new ToolException(exitCode, named ? message : $"{path}: {message}", exception);
         }
     }
@@ -141,11 +159,6 @@ internal static class CacheFiles
     /// <summary>Whether there is something else than a cache: an unknown magic, and no cache info that would make it a cache with a destroyed superblock.</summary>
     private static bool IsForeign(PmemRegion region)
     {
-        if (region.LengthBytes < MediaConstants.ControlOffset)
-        {
-            return true;
-        }
-
         Superblock superblock = default;
         region.ReadMetadata(MediaConstants.SuperblockOffset, MemoryMarshal.AsBytes(new Span<Superblock>(ref superblock)));
         if (superblock.Magic is 0 or MediaConstants.SuperblockMagicLinux or MediaConstants.SuperblockMagicCompact)
@@ -155,18 +168,5 @@ internal static class CacheFiles
 
         return Replicas.Read(region, MediaConstants.CacheInfoOffset, MediaConstants.CacheInfoStride, out CacheInfo _, out _, out _)
             is ReplicaOutcome.Blank or ReplicaOutcome.None;
-    }
-
-    private static string RealPath(string path)
-    {
-        string full = Path.GetFullPath(path);
-        try
-        {
-            return File.ResolveLinkTarget(full, returnFinalTarget: true)?.FullName ?? full;
-        }
-        catch (IOException)
-        {
-            return full;
-        }
     }
 }

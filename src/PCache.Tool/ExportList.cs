@@ -1,6 +1,8 @@
-// Keeps true: what is written here is read back here, exactly; a list with anything else in it is refused before anything is applied.
+// Keeps true: what is written here is read back here, exactly; a list with anything else in it is refused before anything is applied. A file name stands in a comment only, escaped, so that
+// it can't make a line; in a list from before that was so, a line that came out of a name stands before the line that names the columns, or that line is there twice: refused.
 using System.Globalization;
 using System.Text.Json;
+using PCache.Core.Files;
 using PCache.Core.Inspection;
 
 namespace PCache.Tool;
@@ -15,11 +17,13 @@ internal readonly record struct ExportedRange(long Offset, long LengthBytes, Res
 /// <summary>The list that goes with an export, as text and as JSON.</summary>
 internal static class ExportList
 {
+    private const int Columns = 7;
+    private const string FirstLine = "# pcache export of ";
     private const string Header = "# offset length state kind place cache-offset checksum";
 
     public static void WriteText(TextWriter output, string cachePath, RescueImage image, RescueExtent[] extents)
     {
-        output.WriteLine($"# pcache export of {cachePath}");
+        output.WriteLine(FirstLine + SafeText.Of(cachePath));
         output.WriteLine(Header);
         foreach (RescueExtent extent in extents)
         {
@@ -123,30 +127,61 @@ internal static class ExportList
 
     private static List<ExportedRange> ReadText(string text)
     {
-        string[] lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        if (!lines.Contains(Header))
+        string[] lines = text.Split('\n');
+        if (lines.Length < 2 || !lines[0].StartsWith(FirstLine, StringComparison.Ordinal) || Line(lines[1]) != Header)
         {
-            throw new FormatException("the line that names the columns is missing");
+            throw new FormatException("it doesn't begin with the lines that say what it is and name the columns");
         }
 
         List<ExportedRange> ranges = [];
-        foreach (string line in lines.Where(line => line[0] != '#'))
+        for (int i = 2; i < lines.Length; i++)
         {
-            string[] words = line.Split(' ');
-            ranges.Add(new ExportedRange(
-                long.Parse(words[0], NumberStyles.None, CultureInfo.InvariantCulture),
-                long.Parse(words[1], NumberStyles.None, CultureInfo.InvariantCulture),
+            string line = Line(lines[i]);
+            if (line == Header)
+            {
+                throw new FormatException($"line {i + 1} names the columns again");
+            }
+
+            if (line.Length > 0 && line[0] != '#')
+            {
+                ranges.Add(RangeOf(line, i + 1));
+            }
+        }
+
+        return ranges;
+    }
+
+    /// <summary>A line without the line end of another system.</summary>
+    private static string Line(string line) => line.EndsWith('\r') ? line[..^1] : line;
+
+    private static ExportedRange RangeOf(string line, int number)
+    {
+        string[] words = line.Split(' ');
+        if (words.Length != Columns)
+        {
+            throw new FormatException($"line {number} has {words.Length} columns, not {Columns}");
+        }
+
+        // All columns are held against what they may say, also those of which nothing is needed here.
+        string[] place = words[4].Split(':');
+        bool fits = place.Length == 2 && IsNumber(place[0]) && IsNumber(place[1]) && IsNumber(words[5]) && words[6] is ("fits" or "differs" or "none");
+        return fits
+            ? new ExportedRange(
+                Number(words[0]),
+                Number(words[1]),
                 StateOf(words[2]),
                 words[3] switch
                 {
                     "dirty" => true,
                     "clean" => false,
                     _ => throw new FormatException($"'{words[3]}' is neither dirty nor clean"),
-                }));
-        }
-
-        return ranges;
+                })
+            : throw new FormatException($"line {number} has a place, a cache offset or a checksum as no export writes them");
     }
+
+    private static long Number(string word) => long.Parse(word, NumberStyles.None, CultureInfo.InvariantCulture);
+
+    private static bool IsNumber(string word) => long.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _);
 
     private static RescueState StateOf(string word) =>
         Enum.GetValues<RescueState>().Cast<RescueState?>().FirstOrDefault(state => RescueOutput.Name(state!.Value) == word) ?? throw new FormatException($"'{word}' is no state");

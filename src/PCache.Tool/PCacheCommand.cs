@@ -15,6 +15,7 @@ internal static class PCacheCommand
     /// <summary>Runs one command line.</summary>
     public static int Invoke(IReadOnlyList<string> args, ToolContext context)
     {
+        context = context.WithSafeLines();
         try
         {
             // A path may begin with '@': no response files.

@@ -49,6 +49,19 @@ internal static class SizeText
         return (bytes >> shift).ToString(CultureInfo.InvariantCulture) + unit;
     }
 
+    /// <summary>Writes a least size for people, rounded up, so that what they read is enough: "16.1 MiB" for 16 MiB and one byte.</summary>
+    public static string RoundedUp(long bytes)
+    {
+        int unit = 0;
+        while (unit < 4 && bytes >> (10 * (unit + 1)) > 0)
+        {
+            unit++;
+        }
+
+        double tenths = Math.Ceiling(bytes * 10 / Math.Pow(1024, unit));
+        return Rounded(tenths / 10 * Math.Pow(1024, unit));
+    }
+
     /// <summary>Writes a size for people, rounded: "1.5 MiB".</summary>
     public static string Rounded(double bytes)
     {

@@ -1,5 +1,6 @@
 // Keeps true: commands reach the console through this object only, so that tests run them in-process with captured output.
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace PCache.Tool;
 
@@ -18,6 +19,9 @@ internal sealed class ToolContext
     /// <summary>Standard output as bytes.</summary>
     public required Func<Stream> OpenOutput { get; init; }
 
+    /// <summary>What standard output is, where the system tells; null: nothing that could be a file of the command.</summary>
+    public SafeFileHandle? OutputHandle { get; init; }
+
     /// <summary>Whether a progress bar may be drawn on standard error: a terminal.</summary>
     public bool ShowProgress { get; init; }
 
@@ -30,9 +34,21 @@ internal sealed class ToolContext
             Error = new StreamWriter(Console.OpenStandardError(), utf8) { AutoFlush = true },
             OpenInput = Console.OpenStandardInput,
             OpenOutput = Console.OpenStandardOutput,
+            OutputHandle = OperatingSystem.IsWindows() ? null : new SafeFileHandle(1, ownsHandle: false),
             ShowProgress = !Console.IsErrorRedirected,
         };
     }
+
+    /// <summary>The same, with lines that show what they are, whatever a label or a file name holds.</summary>
+    public ToolContext WithSafeLines() => new()
+    {
+        Out = new SafeWriter(Out),
+        Error = new SafeWriter(Error),
+        OpenInput = OpenInput,
+        OpenOutput = OpenOutput,
+        OutputHandle = OutputHandle,
+        ShowProgress = ShowProgress,
+    };
 
     /// <summary>Writes one line and lets it be seen at once.</summary>
     public void WriteLine(string text)

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using PCache.Core.Files;
 
 namespace PCache.Core.Diagnostics;
 
@@ -47,7 +48,7 @@ internal sealed class DeviceDiagnostics
         CacheId = cacheId;
         Attributes = label.Length == 0
             ? [new("pcache.cache.id", cacheId.ToString())]
-            : [new("pcache.cache.id", cacheId.ToString()), new("pcache.cache.label", label)];
+            : [new("pcache.cache.id", cacheId.ToString()), new("pcache.cache.label", SafeText.Of(label))];
         Volatile.Write(ref _probe, probe);
         PCacheMeter.Add(this);
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using PCache.Core.Files;
 using PCache.Core.Layout;
 using PCache.Core.Primitives;
 
@@ -131,7 +132,7 @@ internal sealed partial class Recovery
         string label = ExtensionBlocks.GetLabel(in block);
         Guid cacheId = block.CacheId.ToGuid();
         Guid identity = block.BackingIdentity.ToGuid();
-        string name = label.Length == 0 ? $"{cacheId}" : $"{cacheId} ('{label}')";
+        string name = label.Length == 0 ? $"{cacheId}" : $"{cacheId} ('{SafeText.Of(label)}')";
         return new PCacheBackingMismatchException(
             reason,
             $"The cache {name} {what.ToString(CultureInfo.InvariantCulture)}. Open it with the right backing, or set PCacheOptions.RebindBacking to bind it to this one as it is.")

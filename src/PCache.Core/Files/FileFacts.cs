@@ -33,6 +33,9 @@ internal sealed record FileFacts
     /// <summary>Length in bytes; of a device 0.</summary>
     public long LengthBytes { get; init; }
 
+    /// <summary>Of a device node: which device it stands for, its major number in the upper 32 bits. Else 0.</summary>
+    public ulong DeviceNumber { get; init; }
+
     /// <summary>Number of names; 0: it has been deleted and is only open still.</summary>
     public long Links { get; init; }
 
@@ -124,6 +127,7 @@ internal sealed record FileFacts
             GroupId = stat.GroupId,
             Mode = (UnixFileMode)(stat.Mode & modeMask),
             LengthBytes = (long)stat.SizeBytes,
+            DeviceNumber = ((ulong)stat.SpecialMajor << 32) | stat.SpecialMinor,
             Links = stat.Links,
             BornNanoseconds = stat.Born.Nanoseconds,
             ModifiedNanoseconds = stat.Modified.Nanoseconds,

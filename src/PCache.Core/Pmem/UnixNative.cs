@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using PCache.Core.Files;
 
 namespace PCache.Core.Pmem;
 
@@ -84,7 +85,7 @@ internal static partial class UnixNative
         {
             if (SyncFile(descriptor) != 0 && Marshal.GetLastPInvokeError() != ErrorInvalid)
             {
-                throw LastError($"The folder '{folder}' can't be synchronised");
+                throw LastError($"The folder '{SafeText.Of(folder)}' can't be synchronised");
             }
         }
         finally

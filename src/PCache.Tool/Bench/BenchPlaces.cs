@@ -1,6 +1,7 @@
 // Keeps true: files that the bench makes are new, lie together, and are gone at the end. The cache, the bound and the peers' files are on the same kind of memory:
 // "memory" is a file in the system's memory file system where it has one with room, mapped and taken for persistent memory, so that every store goes past the caches.
 using PCache.Core;
+using PCache.Core.Files;
 using PCache.Core.Pmem;
 
 namespace PCache.Tool.Bench;
@@ -13,6 +14,8 @@ internal sealed class BenchPlaces : IDisposable
     private readonly PmemFileOptions _options;
     private readonly DirectoryInfo _directory;
     private readonly bool _inMemoryFiles;
+    private bool _madeCache;
+    private FileFacts? _cacheFacts;
     private int _count;
 
     public BenchPlaces(BenchSettings settings)
@@ -53,8 +56,18 @@ internal sealed class BenchPlaces : IDisposable
         : _inMemoryFiles ? $"files in {MemoryFileSystem}, {Persistence}" : "process memory";
 
     /// <summary>Makes the cache's region.</summary>
-    public PmemRegion CreateCacheRegion(long lengthBytes) =>
-        _cachePath is null || File.Exists(_cachePath) ? CreateRegion(lengthBytes) : CacheFiles.Naming(_cachePath, () => PmemFile.Create(_cachePath, lengthBytes, _options));
+    public PmemRegion CreateCacheRegion(long lengthBytes)
+    {
+        if (_cachePath is null || _madeCache)
+        {
+            return CreateRegion(lengthBytes);
+        }
+
+        PmemRegion region = CacheFiles.Naming(_cachePath, () => PmemFile.Create(_cachePath, lengthBytes, _options));
+        _madeCache = true;
+        _cacheFacts = InputFiles.TryFacts(_cachePath);
+        return region;
+    }
 
     /// <summary>Makes a region of the same kind.</summary>
     public PmemRegion CreateRegion(long lengthBytes)
@@ -91,9 +104,10 @@ internal sealed class BenchPlaces : IDisposable
 
     public void Dispose()
     {
-        if (_cachePath is not null)
+        // Only the file that was made here, whatever has its name by now.
+        if (_madeCache && (!FileFacts.IsSupported || (_cacheFacts is not null && InputFiles.TryFacts(_cachePath!)?.Identity == _cacheFacts.Identity)))
         {
-            File.Delete(_cachePath);
+            File.Delete(_cachePath!);
         }
 
         _directory.Delete(recursive: true);

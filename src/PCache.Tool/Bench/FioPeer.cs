@@ -88,9 +88,9 @@ internal static class FioPeer
         arguments.AddRange(engine switch
         {
             // A pool of blocks has tables of its own: a bit more than the size.
-            "pmemblk" => [string.Create(CultureInfo.InvariantCulture, $"--filename={path},4096,{megaBytes + 64}"), "--direct=1"],
-            "libpmem" => [$"--filename={path}", "--direct=1", "--sync=1"],
-            _ => [$"--filename={path}"],
+            "pmemblk" => [string.Create(CultureInfo.InvariantCulture, $"--filename={Escaped(path)},4096,{megaBytes + 64}"), "--direct=1"],
+            "libpmem" => [$"--filename={Escaped(path)}", "--direct=1", "--sync=1"],
+            _ => [$"--filename={Escaped(path)}"],
         });
 
         // All of it is written first: blocks never written cost next to nothing to read.
@@ -133,4 +133,7 @@ internal static class FioPeer
             return null;
         }
     }
+
+    /// <summary>A colon separates names in fio.</summary>
+    private static string Escaped(string path) => path.Replace(":", "\\:", StringComparison.Ordinal);
 }

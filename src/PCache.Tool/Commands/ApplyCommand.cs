@@ -1,7 +1,7 @@
 // Keeps true: list, export and backing are found to fit each other before anything is written; only dirty ranges that are sound are written, unless there is consent to more;
 // doing it again changes nothing.
 using System.CommandLine;
-using PCache.Core;
+using System.Globalization;
 using PCache.Core.Inspection;
 
 namespace PCache.Tool.Commands;
@@ -33,15 +33,16 @@ internal static class ApplyCommand
     {
         CacheFiles.RequireFile(exportPath, "export");
         CacheFiles.RequireFile(listPath, "list");
-        if (CacheFiles.SameFile(exportPath, backingPath))
-        {
-            throw ToolException.Refused($"'{exportPath}' can't be its own backing. Give two different files.");
-        }
-
+        var inputs = new InputFiles();
+        inputs.Add(exportPath, "the export");
+        inputs.Add(listPath, "the list");
+        RefuseInput(inputs, backingPath);
         ExportedRange[] dirty = [.. ExportList.Read(listPath).Where(range => range.IsDirty)];
         ExportedRange[] ranges = [.. dirty.Where(range => range.State == RescueState.Sound || (includeStale && range.State != RescueState.Damaged))];
         using FileStream export = new(exportPath, FileMode.Open, FileAccess.Read, FileShare.Read, 0);
-        using IBlockDevice backing = CacheFiles.OpenBacking(backingPath, readOnly: false);
+        inputs.Add(export.SafeFileHandle, "the export");
+        using FixedLengthDevice backing = CacheFiles.OpenBacking(backingPath, readOnly: false);
+        RefuseInput(inputs, backingPath);
         long end = ranges.Length == 0 ? 0 : ranges[^1].Offset + ranges[^1].LengthBytes;
         if (end > export.Length)
         {
@@ -54,27 +55,20 @@ internal static class ApplyCommand
             throw ToolException.Refused($"{backingPath}: It has {backing.Length} bytes, but the export goes to byte {end}. Give the backing that the cache belongs to.");
         }
 
-        long written = 0;
         long total = ranges.Sum(range => range.LengthBytes);
-        using (var bar = new ProgressBar(context, "writing"))
+        long written = 0;
+        try
         {
-            byte[] buffer = new byte[ChunkBytes];
-            foreach (ExportedRange range in ranges)
-            {
-                long stop = Math.Min(range.Offset + range.LengthBytes, backing.Length);
-                for (long at = range.Offset; at < stop; at += buffer.Length)
-                {
-                    cancellation.ThrowIfCancellationRequested();
-                    Span<byte> part = buffer.AsSpan(0, (int)Math.Min(buffer.Length, stop - at));
-                    export.Position = at;
-                    export.ReadExactly(part);
-                    backing.Write(at, part);
-                    written += part.Length;
-                    bar.Report(written, total);
-                }
-            }
-
+            Copy(context, export, backing, ranges, total, ref written, cancellation);
             backing.Flush();
+        }
+        catch (Exception e) when (ErrorReport.IsFailedMedium(e))
+        {
+            throw ErrorReport.Unfinished(
+                e,
+                written,
+                string.Create(CultureInfo.InvariantCulture, $"{written} of {total} bytes were written to the backing, and may not all be durable."),
+                "The export is as it was: make room or mend the backing, then run the command again.");
         }
 
         long left = dirty.Sum(range => range.LengthBytes) - total;
@@ -93,5 +87,34 @@ internal static class ApplyCommand
         }
 
         return left > 0 ? ExitCode.Damage : ExitCode.Done;
+    }
+
+    private static void RefuseInput(InputFiles inputs, string backingPath)
+    {
+        if (inputs.Find(backingPath) is string role)
+        {
+            throw ToolException.Refused($"'{backingPath}' is {role} itself, and can't be the backing. Give different files.");
+        }
+    }
+
+    private static void Copy(
+        ToolContext context, FileStream export, FixedLengthDevice backing, ExportedRange[] ranges, long total, ref long written, CancellationToken cancellation)
+    {
+        using var bar = new ProgressBar(context, "writing");
+        byte[] buffer = new byte[ChunkBytes];
+        foreach (ExportedRange range in ranges)
+        {
+            long stop = Math.Min(range.Offset + range.LengthBytes, backing.Length);
+            for (long at = range.Offset; at < stop; at += buffer.Length)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                Span<byte> part = buffer.AsSpan(0, (int)Math.Min(buffer.Length, stop - at));
+                export.Position = at;
+                export.ReadExactly(part);
+                backing.Write(at, part);
+                written += part.Length;
+                bar.Report(written, total);
+            }
+        }
     }
 }

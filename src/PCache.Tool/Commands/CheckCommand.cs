@@ -34,7 +34,7 @@ internal static class CheckCommand
         long? backingLength = null;
         if (backingPath is not null)
         {
-            using IBlockDevice backing = CacheFiles.OpenBacking(backingPath, readOnly: true);
+            using FixedLengthDevice backing = CacheFiles.OpenBacking(backingPath, readOnly: true);
             backingLength = backing.Length;
         }
 

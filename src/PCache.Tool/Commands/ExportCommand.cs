@@ -1,6 +1,7 @@
-// Keeps true: the cache is opened read-only; nothing that exists is overwritten without --force; an interrupted export leaves no file that looks like a whole one; what
-// isn't in the output is in the list.
+// Keeps true: the cache is opened read-only; nothing that exists is overwritten without --force, and the cache never, whatever it is called; an interrupted or failed export leaves neither
+// a file that looks like a whole one nor its list; what isn't in the output is in the list.
 using System.CommandLine;
+using PCache.Core.Files;
 using PCache.Core.Inspection;
 
 namespace PCache.Tool.Commands;
@@ -49,31 +50,46 @@ internal static class ExportCommand
     private static int Run(ToolContext context, string cachePath, string outputPath, string? listPath, bool all, int? segmentSize, bool force, bool json, CancellationToken cancellation)
     {
         SqliteCaches.Refuse(cachePath);
-        CheckTarget(cachePath, outputPath, "--output", force);
+        var inputs = new InputFiles();
+        inputs.Add(cachePath, "the cache");
+        OutputFile.Check(outputPath, "--output", force, inputs);
         if (listPath is not null)
         {
-            CheckTarget(cachePath, listPath, "--list", force);
-            if (CacheFiles.SameFile(outputPath, listPath))
-            {
-                throw ToolException.Usage("--output and --list are the same file. Give two.");
-            }
+            OutputFile.Check(listPath, "--list", force, inputs);
         }
 
         using RescueFiles files = RescueFiles.Open(context, cachePath, segmentSize);
         RescueImage image = files.Image;
         RescueExtent[] extents = [.. image.Extents.Where(extent => all || extent.IsDirty)];
-        if (listPath is not null && !CacheFiles.IsDevice(listPath))
+        inputs.Add(cachePath, "the cache"); // what has the name by now
+        FileFacts? model = InputFiles.TryFacts(cachePath);
+
+        // Whether both can be written is found out before either is changed; then an older list doesn't stay beside a newer export.
+        using OutputFile output = OutputFile.Open(outputPath, "--output", force, inputs, model);
+        if (!output.IsRegular)
         {
-            // Whether it can be written is found out now, and an older list doesn't stay beside a newer export.
-            File.WriteAllBytes(listPath, []);
+            throw ToolException.Refused($"'{outputPath}' is a device or a pipe, and an export has holes. Give a file for --output.");
         }
 
-        long written = WriteOutput(context, image, extents, outputPath, cancellation);
-        if (listPath is not null)
+        using OutputFile? list = listPath is null ? null : OpenList(listPath, force, inputs, model);
+        output.Begin();
+        list?.Begin();
+        long written;
+        try
         {
-            WriteList(cachePath, listPath, image, extents);
+            written = WriteOutput(context, image, extents, output.Stream, cancellation);
+            if (list is not null)
+            {
+                WriteList(cachePath, listPath!, list.Stream, image, extents);
+            }
+        }
+        catch (Exception e) when (ErrorReport.IsFailedMedium(e))
+        {
+            throw ErrorReport.Unfinished(e, 0, string.Empty, "Neither export nor list is left; the cache is as it was. Make room, or give another place.");
         }
 
+        output.Keep();
+        list?.Keep();
         if (json)
         {
             JsonOutput.WriteObject(context.Out, writer => ExportList.WriteJson(writer, cachePath, image, extents));
@@ -92,69 +108,49 @@ internal static class ExportCommand
         return image.IsSound ? ExitCode.Done : ExitCode.Damage;
     }
 
-    private static void CheckTarget(string cachePath, string path, string option, bool force)
+    private static OutputFile OpenList(string path, bool force, InputFiles inputs, FileFacts? model)
     {
-        if (Directory.Exists(path))
+        try
         {
-            throw ToolException.Refused($"'{path}' is a directory. Give the path of a file for {option}.");
+            return OutputFile.Open(path, "--list", force, inputs, model);
         }
-
-        if (CacheFiles.SameFile(path, cachePath))
+        catch (ToolException e) when (inputs.Find(path) == "the file of --output")
         {
-            throw ToolException.Refused($"'{path}' is the cache itself. Give another file for {option}.");
-        }
-
-        if (!force && File.Exists(path) && (CacheFiles.IsDevice(path) || new FileInfo(path).Length > 0))
-        {
-            throw ToolException.Refused($"'{path}' exists already. Give another file for {option}, or --force to overwrite it.");
+            throw new ToolException(ExitCode.Usage, "--output and --list are the same file. Give two.", e);
         }
     }
 
-    private static long WriteOutput(ToolContext context, RescueImage image, RescueExtent[] extents, string path, CancellationToken cancellation)
+    private static long WriteOutput(ToolContext context, RescueImage image, RescueExtent[] extents, FileStream file, CancellationToken cancellation)
     {
-        // A file that can't be opened isn't ours: it stays.
-        using var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None, 0);
-        bool done = false;
-        try
+        long total = extents.Sum(extent => extent.LengthBytes);
+        long end = extents.Length == 0 ? 0 : extents[^1].End;
+        file.SetLength(Math.Max(end, image.BackingLength ?? 0));
+        using var bar = new ProgressBar(context, "exporting");
+        byte[] buffer = new byte[ChunkBytes];
+        long written = 0;
+        long seen = 0;
+        foreach (RescueExtent extent in extents)
         {
-            long total = extents.Sum(extent => extent.LengthBytes);
-            long end = extents.Length == 0 ? 0 : extents[^1].End;
-            file.SetLength(Math.Max(end, image.BackingLength ?? 0));
-            using var bar = new ProgressBar(context, "exporting");
-            byte[] buffer = new byte[ChunkBytes];
-            long written = 0;
-            long seen = 0;
-            foreach (RescueExtent extent in extents)
+            bool whole = extent.State != RescueState.Damaged;
+            for (long at = 0; whole && at < extent.LengthBytes; at += buffer.Length)
             {
-                bool whole = extent.State != RescueState.Damaged;
-                for (long at = 0; whole && at < extent.LengthBytes; at += buffer.Length)
+                cancellation.ThrowIfCancellationRequested();
+                Span<byte> part = buffer.AsSpan(0, (int)Math.Min(buffer.Length, extent.LengthBytes - at));
+                if (!image.TryReadPayload(in extent, at, part))
                 {
-                    cancellation.ThrowIfCancellationRequested();
-                    Span<byte> part = buffer.AsSpan(0, (int)Math.Min(buffer.Length, extent.LengthBytes - at));
-                    if (!image.TryReadPayload(in extent, at, part))
-                    {
-                        throw new IOException($"The cache's medium failed at byte {extent.CacheOffset + at}.");
-                    }
-
-                    WriteSparsely(file, extent.Offset + at, part);
-                    written += part.Length;
+                    throw new IOException($"The cache's medium failed at byte {extent.CacheOffset + at}.");
                 }
 
-                seen += extent.LengthBytes;
-                bar.Report(seen, total);
+                WriteSparsely(file, extent.Offset + at, part);
+                written += part.Length;
             }
 
-            file.Flush(flushToDisk: true);
-            done = true;
-            return written;
+            seen += extent.LengthBytes;
+            bar.Report(seen, total);
         }
-        finally
-        {
-            if (!done && File.Exists(path) && !CacheFiles.IsDevice(path))
-            {
-                File.Delete(path);
-            }
-        }
+
+        file.Flush(flushToDisk: true);
+        return written;
     }
 
     /// <summary>Leaves out blocks of zeros: they are holes already.</summary>
@@ -176,17 +172,24 @@ internal static class ExportCommand
         RandomAccess.Write(file.SafeFileHandle, bytes[from..], offset + from);
     }
 
-    private static void WriteList(string cachePath, string listPath, RescueImage image, RescueExtent[] extents)
+    private static void WriteList(string cachePath, string listPath, FileStream file, RescueImage image, RescueExtent[] extents)
     {
-        using var writer = new StreamWriter(listPath, append: false);
-        writer.NewLine = "\n";
-        if (listPath.EndsWith(".json", StringComparison.OrdinalIgnoreCase))
+        using (var writer = new StreamWriter(file, leaveOpen: true))
         {
-            JsonOutput.WriteObject(writer, json => ExportList.WriteJson(json, cachePath, image, extents));
+            writer.NewLine = "\n";
+            if (listPath.EndsWith(".json", StringComparison.OrdinalIgnoreCase))
+            {
+                JsonOutput.WriteObject(writer, json => ExportList.WriteJson(json, cachePath, image, extents));
+            }
+            else
+            {
+                ExportList.WriteText(writer, cachePath, image, extents);
+            }
         }
-        else
+
+        if (file.CanSeek)
         {
-            ExportList.WriteText(writer, cachePath, image, extents);
+            file.Flush(flushToDisk: true);
         }
     }
 }

@@ -1,6 +1,9 @@
-// Keeps true: every argument is checked before a file is touched; content that isn't all zeros is overwritten only with --force, and never while somebody
-// else uses the file; a file that this call made is removed again when formatting it fails.
+// Keeps true: every argument is checked before a file is touched; content that isn't all zeros is overwritten only with --force, dirty data (or what may be some) only with --discard-dirty
+// too, and never while somebody else uses the file; a file that this call made is removed again when formatting it fails, still under its lock.
 using System.CommandLine;
+using System.Numerics;
+using Microsoft.Win32.SafeHandles;
+using PCache.Core.Files;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
 
@@ -29,7 +32,8 @@ internal static class FormatCommand
             }
         });
         Option<string?> label = CommonOptions.Label();
-        var force = new Option<bool>("--force") { Description = "Overwrite what an existing file holds." };
+        var force = new Option<bool>("--force") { Description = "Overwrite what an existing file holds, unless that is a cache with dirty data." };
+        var discardDirty = new Option<bool>("--discard-dirty") { Description = "With --force: destroy also dirty data, which no backing has." };
         var command = new ToolCommand(
             "format",
             "Makes a cache file.",
@@ -42,6 +46,7 @@ internal static class FormatCommand
         command.Add(segmentSize);
         command.Add(label);
         command.Add(force);
+        command.Add(discardDirty);
         command.SetAction(parse => Run(
             context,
             parse.GetRequiredValue(cache),
@@ -53,18 +58,18 @@ internal static class FormatCommand
                 GcPercent = parse.GetValue(gcPercent) ?? CacheFlags.DefaultGcPercent,
                 Label = parse.GetValue(label),
             },
-            parse.GetValue(force)));
+            new Consent(parse.GetValue(force), parse.GetValue(discardDirty))));
         return command;
     }
 
-    private static int Run(ToolContext context, string path, long size, FormatParameters parameters, bool force)
+    private static int Run(ToolContext context, string path, long size, FormatParameters parameters, Consent consent)
     {
         bool isLinux = parameters.SegmentSizeBytes is null;
         int segmentSize = parameters.SegmentSizeBytes ?? MediaConstants.LinuxSegmentSize;
         long leastSize = MediaConstants.SegmentsOffset + (long)MediaConstants.MinCompactSegments * segmentSize;
         if (size < leastSize)
         {
-            throw ToolException.Usage($"{SizeText.Exact(size)} is too small: {MediaConstants.MinCompactSegments} segments of {SizeText.Exact(segmentSize)} need at least {SizeText.Exact(leastSize)}. Give a larger --size or a smaller --segment-size.");
+            throw TooSmall(size, segmentSize, leastSize, isLinux);
         }
 
         if (Directory.Exists(path))
@@ -74,7 +79,7 @@ internal static class FormatCommand
 
         if (Path.Exists(path))
         {
-            FormatExisting(path, size, parameters, force);
+            FormatExisting(context, path, size, parameters, consent);
         }
         else
         {
@@ -114,11 +119,18 @@ internal static class FormatCommand
         region.Dispose();
     }
 
-    private static void FormatExisting(string path, long size, FormatParameters parameters, bool force)
+    private static void FormatExisting(ToolContext context, string path, long size, FormatParameters parameters, Consent consent)
     {
-        if (!CacheFiles.IsDevice(path))
+        FileFacts? facts = InputFiles.TryFacts(path);
+        if (facts is { Kind: not (FileKind.Regular or FileKind.Block) })
         {
-            Resize(path, size, force);
+            throw ToolException.Refused($"'{path}' is neither a file nor a block device. Give another path.");
+        }
+
+        bool seen = false;
+        if (facts?.Kind != FileKind.Block && !CacheFiles.IsDevice(path))
+        {
+            seen = Resize(context, path, size, consent);
         }
 
         using PmemRegion region = CacheFiles.Naming(path, () => PmemFile.Open(path));
@@ -127,36 +139,90 @@ internal static class FormatCommand
             throw ToolException.Refused($"'{path}' has {region.LengthBytes} bytes, which can't be changed. Give --size {SizeText.Exact(region.LengthBytes)}.");
         }
 
-        if (!force && !IsZero(region))
+        if (!seen && !IsZero(region))
         {
-            throw HasContent(path);
+            RequireConsent(context, path, region, consent);
         }
 
         CacheFiles.Naming(path, () => Format(region, parameters));
     }
 
-    /// <summary>Brings an ordinary file to its size, under its lock, once nothing in it is lost by that.</summary>
-    private static void Resize(string path, long size, bool force)
+    /// <summary>
+    /// Brings an ordinary file to its size, under its lock, once there is consent to lose what is in it. Returns whether that has been looked at: not where the length fits, since
+    /// whoever opens the file next under its lock can look itself.
+    /// </summary>
+    private static bool Resize(ToolContext context, string path, long size, Consent consent) => CacheFiles.Naming(path, () =>
     {
-        CacheFiles.Naming(path, () =>
+        using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None, 0);
+        if (file.Length == size)
         {
-            using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None, 0);
-            if (!force && !IsZero(file))
+            return false;
+        }
+
+        if (!IsZero(file))
+        {
+            if (file.Length < PmemFile.MinLengthBytes)
             {
-                throw HasContent(path);
+                RequireForce(path, consent);
+            }
+            else
+            {
+                // The handle stays the stream's, and so does the lock.
+                var handle = new SafeFileHandle(file.SafeFileHandle.DangerousGetHandle(), ownsHandle: false);
+                FileMapping mapping = FileMapping.Map(handle, file.Length, readOnly: true, synchronous: false);
+                using var region = new MappedFileRegion(handle, mapping, file.Length, new PmemFileOptions { ReadOnly = true });
+                RequireConsent(context, path, region, consent);
             }
 
-            if (file.Length != size)
-            {
-                file.SetLength(size);
-            }
+            // Nobody takes it for a cache any more, should somebody open it before it is locked again.
+            RandomAccess.Write(file.SafeFileHandle, new byte[MediaConstants.SegmentsOffset], 0);
+        }
 
-            return true;
-        });
+        file.SetLength(size);
+        return true;
+    });
+
+    private static void RequireForce(string path, Consent consent)
+    {
+        if (!consent.Force)
+        {
+            throw ToolException.Refused($"'{path}' exists and isn't empty. Give another path, or --force to overwrite what it holds.");
+        }
     }
 
-    private static ToolException HasContent(string path) =>
-        ToolException.Refused($"'{path}' exists and isn't empty. Give another path, or --force to overwrite what it holds.");
+    /// <summary>Consent to destroy what isn't all zeros; of a cache with data that no backing has, or that may have such data, to destroy that too.</summary>
+    private static void RequireConsent(ToolContext context, string path, PmemRegion region, Consent consent)
+    {
+        string? dirty = DirtyContent.Describe(context, region);
+        if (!consent.Force)
+        {
+            RequireForce(path, consent);
+        }
+
+        if (dirty is null)
+        {
+            return;
+        }
+
+        if (!consent.DiscardDirty)
+        {
+            throw ToolException.Refused($"'{path}' {dirty}. Write that back with 'pcache writeback' or save it with 'pcache export'; or destroy it with --discard-dirty.");
+        }
+
+        context.Out.WriteLine($"Destroying what was in it: '{path}' {dirty}.");
+    }
+
+    private static ToolException TooSmall(long size, int segmentSize, long leastSize, bool isLinux)
+    {
+        const int segments = MediaConstants.MinCompactSegments;
+        long leastOfAll = MediaConstants.SegmentsOffset + ((long)segments * MediaConstants.MinSegmentSize);
+        long segmentThatFits = Math.Min((size - MediaConstants.SegmentsOffset) / segments, segmentSize / 2);
+        string other = segmentThatFits < MediaConstants.MinSegmentSize
+            ? $"the smallest cache, with --segment-size {SizeText.Exact(MediaConstants.MinSegmentSize)}, has {SizeText.RoundedUp(leastOfAll)} (--size {SizeText.Exact(leastOfAll)})"
+            : $"{(isLinux ? "for the compact geometry, which is for caches as small as this, give" : "or give")} --segment-size {SizeText.Exact((long)BitOperations.RoundUpToPowerOf2((ulong)segmentThatFits + 1) / 2)} or less";
+        return ToolException.Usage(
+            $"{SizeText.Exact(size)} is too small: {segments} segments of {SizeText.Exact(segmentSize)}{(isLinux ? " (the Linux geometry)" : string.Empty)} need at least {SizeText.RoundedUp(leastSize)} (--size {SizeText.Exact(leastSize)}); {other}.");
+    }
 
     private static bool Format(PmemRegion region, FormatParameters parameters)
     {
@@ -191,4 +257,6 @@ internal static class FormatCommand
 
         return true;
     }
+
+    private readonly record struct Consent(bool Force, bool DiscardDirty);
 }

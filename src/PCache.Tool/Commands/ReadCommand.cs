@@ -1,6 +1,7 @@
-// Keeps true: a cache that is too damaged to open is rescued as far as it can be; neither cache nor backing is opened for writing; the output file is touched only after the range has been found valid; every byte that is written out is
+// Keeps true: a cache that is too damaged to open is rescued as far as it can be; neither cache nor backing is opened for writing; the output file is touched only after the range has been found valid, and is neither cache nor backing, whatever it is called; nothing is overwritten without --force; every byte that is written out is
 // either what the cache holds or is listed as damaged on standard error.
 using System.CommandLine;
+using System.Globalization;
 using PCache.Core;
 using PCache.Core.Inspection;
 
@@ -35,6 +36,7 @@ internal static class ReadCommand
         var includeStale = new Option<bool>("--include-stale") { Description = "Of a damaged cache: take what is possibly stale or can't be verified as it is." };
         Option<long?> segmentSize = CommonOptions.SegmentSize();
         var anyBacking = new Option<bool>("--any-backing") { Description = "Read in front of this backing although it isn't the one that the cache is bound to." };
+        var force = new Option<bool>("--force") { Description = "Overwrite the output if it exists and isn't empty." };
         var command = new ToolCommand(
             "read",
             "Reads through the cache, without changing cache or backing.",
@@ -50,6 +52,7 @@ internal static class ReadCommand
         command.Add(includeStale);
         command.Add(segmentSize);
         command.Add(anyBacking);
+        command.Add(force);
         command.SetAction((parse, cancellation) => Task.Run(() => Run(
             context,
             new Request(
@@ -61,22 +64,27 @@ internal static class ReadCommand
                 Enum.Parse<DamagedMode>(parse.GetRequiredValue(damaged), ignoreCase: true),
                 parse.GetValue(includeStale),
                 (int?)parse.GetValue(segmentSize),
-                parse.GetValue(anyBacking)),
+                parse.GetValue(anyBacking),
+                parse.GetValue(force)),
             cancellation), CancellationToken.None));
         return command;
     }
 
     private static int Run(ToolContext context, Request request, CancellationToken cancellation)
     {
-        bool toStandardOutput = request.Output == "-";
-        if (!toStandardOutput && (CacheFiles.SameFile(request.Output, request.Cache) || CacheFiles.SameFile(request.Output, request.Backing)))
+        var inputs = new InputFiles();
+        inputs.Add(request.Cache, "the cache");
+        inputs.Add(request.Backing, "the backing");
+        if (request.Output == "-")
         {
-            throw ToolException.Refused($"'{request.Output}' is the cache or the backing itself. Give another file for --output.");
+            if (context.OutputHandle is { } handle && inputs.Find(handle) is string role)
+            {
+                throw ToolException.Refused($"Standard output is {role} itself. Give another file, or --output FILE.");
+            }
         }
-
-        if (!toStandardOutput && Directory.Exists(request.Output))
+        else
         {
-            throw ToolException.Refused($"'{request.Output}' is a directory. Give the path of a file for --output.");
+            OutputFile.Check(request.Output, "--output", request.Force, inputs);
         }
 
         PCacheDevice device;
@@ -92,17 +100,16 @@ internal static class ReadCommand
         }
         catch (ToolException failure) when (RescueFiles.MayHelp(failure))
         {
-            return RunRescued(context, request, failure, cancellation);
+            return RunRescued(context, request, inputs, failure, cancellation);
         }
 
         using (device)
         {
             long length = LengthOf(request, device.Length);
             using IBlockDevice plain = CacheFiles.OpenBacking(request.Backing, readOnly: true);
-            using Stream output = OpenOutput(context, request);
+            using var output = new Target(context, request, inputs);
             var reader = new DamageTolerantReader(device, request.Mode == DamagedMode.Backing ? plain : null, stopAtDamage: request.Mode == DamagedMode.Fail);
             Copy(context, reader.Read, output, request.Offset, length, cancellation);
-            output.Flush();
             int exitCode = CacheFiles.ReportLost(context, device);
             foreach (DeviceRange range in reader.Damaged)
             {
@@ -115,10 +122,10 @@ internal static class ReadCommand
     }
 
     /// <summary>What couldn't be opened is rescued: what is sound comes out, the rest is listed.</summary>
-    private static int RunRescued(ToolContext context, Request request, ToolException failure, CancellationToken cancellation)
+    private static int RunRescued(ToolContext context, Request request, InputFiles inputs, ToolException failure, CancellationToken cancellation)
     {
         using RescueFiles files = RescueFiles.OpenInsteadOf(context, request.Cache, failure, request.SegmentSize);
-        using IBlockDevice backing = CacheFiles.OpenBacking(request.Backing, readOnly: true);
+        using FixedLengthDevice backing = CacheFiles.OpenBacking(request.Backing, readOnly: true);
         if (!request.AnyBacking && RescueBacking.FindMismatch(files.Image, backing, cancellation) is string mismatch)
         {
             throw ToolException.Refused($"{request.Cache}: The cache {mismatch}. Give the backing that the cache belongs to, or consent to this one with --any-backing.");
@@ -133,9 +140,8 @@ internal static class ReadCommand
             DamagedMode.Backing => RescueFill.Backing,
             _ => RescueFill.Stop,
         };
-        using Stream output = OpenOutput(context, request);
+        using var output = new Target(context, request, inputs);
         Copy(context, (offset, buffer) => files.Image.Read(offset, buffer, backing, fill, request.IncludeStale, untrusted), output, request.Offset, length, cancellation);
-        output.Flush();
         RescueOutput.PrintRanges(context.Error, untrusted.Where(extent => extent.State == RescueState.Damaged || !request.IncludeStale), ": " + Done(request.Mode));
         RescueOutput.PrintRanges(context.Error, untrusted.Where(extent => extent.State != RescueState.Damaged && request.IncludeStale), ": taken as they are");
         RescueOutput.PrintLost(context.Error, files.Image);
@@ -154,10 +160,7 @@ internal static class ReadCommand
             ? throw ToolException.Usage($"The range ends beyond the device, which has {deviceLength} bytes. Give a smaller --offset or --length.")
             : request.Length ?? (deviceLength - request.Offset);
 
-    private static Stream OpenOutput(ToolContext context, Request request) =>
-        request.Output == "-" ? context.OpenOutput() : new FileStream(request.Output, FileMode.Create, FileAccess.Write, FileShare.None, 0);
-
-    private static void Copy(ToolContext context, Reader read, Stream output, long offset, long length, CancellationToken cancellation)
+    private static void Copy(ToolContext context, Reader read, Target target, long offset, long length, CancellationToken cancellation)
     {
         using var progress = new ProgressBar(context, "reading");
         byte[] buffer = new byte[ChunkBytes];
@@ -166,18 +169,87 @@ internal static class ReadCommand
             cancellation.ThrowIfCancellationRequested();
             int wanted = (int)Math.Min(buffer.Length, length - done);
             int got = read(offset + done, buffer.AsSpan(0, wanted));
-            output.Write(buffer, 0, got);
+            target.Write(buffer.AsSpan(0, got));
             if (got < wanted)
             {
-                return;
+                break;
             }
 
             done += got;
             progress.Report(done, length);
         }
+
+        target.Keep();
+    }
+
+    /// <summary>Where the bytes go. Opened when the range has been found valid; a file that isn't kept is gone afterwards, or empty.</summary>
+    private sealed class Target : IDisposable
+    {
+        private readonly OutputFile? _file;
+        private readonly Stream _stream;
+        private long _written;
+
+        public Target(ToolContext context, Request request, InputFiles inputs)
+        {
+            if (request.Output == "-")
+            {
+                _stream = context.OpenOutput();
+                return;
+            }
+
+            // Once more: what has the names by now.
+            inputs.Add(request.Cache, "the cache");
+            inputs.Add(request.Backing, "the backing");
+            _file = OutputFile.Open(request.Output, "--output", request.Force, inputs, InputFiles.TryFacts(request.Cache));
+            _file.Begin();
+            _stream = _file.Stream;
+        }
+
+        public void Write(ReadOnlySpan<byte> bytes)
+        {
+            try
+            {
+                _stream.Write(bytes);
+                _written += bytes.Length;
+            }
+            catch (IOException e)
+            {
+                throw Failed(e);
+            }
+        }
+
+        public void Keep()
+        {
+            try
+            {
+                _stream.Flush();
+                _file?.Keep();
+            }
+            catch (IOException e)
+            {
+                throw Failed(e);
+            }
+        }
+
+        public void Dispose()
+        {
+            if (_file is null)
+            {
+                _stream.Dispose();
+            }
+
+            _file?.Dispose();
+        }
+
+        /// <summary>What standard output has got stays; a file goes.</summary>
+        private ToolException Failed(IOException e) => ErrorReport.Unfinished(
+            e,
+            _file is { IsRegular: true } ? 0 : _written,
+            string.Create(CultureInfo.InvariantCulture, $"{_written} bytes were written to the output."),
+            "Cache and backing are as they were. Make room, or give another place.");
     }
 
     private delegate int Reader(long offset, Span<byte> buffer);
 
-    private sealed record Request(string Cache, string Backing, string Output, long Offset, long? Length, DamagedMode Mode, bool IncludeStale, int? SegmentSize, bool AnyBacking);
+    private sealed record Request(string Cache, string Backing, string Output, long Offset, long? Length, DamagedMode Mode, bool IncludeStale, int? SegmentSize, bool AnyBacking, bool Force);
 }

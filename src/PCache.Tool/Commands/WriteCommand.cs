@@ -2,6 +2,7 @@
 // an input for which the cache has no room is refused rather than waited for; success is reported only after a flush.
 using System.CommandLine;
 using PCache.Core;
+using PCache.Core.Files;
 using PCache.Core.Inspection;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
@@ -49,7 +50,12 @@ internal static class WriteCommand
     private static int Run(ToolContext context, string cachePath, string backingPath, string inputPath, long offset, bool noFlush)
     {
         CacheFiles.RequireCache(cachePath);
-        using IBlockDevice plain = CacheFiles.OpenBacking(backingPath, readOnly: true);
+        if (inputPath != "-" && CacheFiles.SameFile(inputPath, cachePath))
+        {
+            throw ToolException.Refused($"'{inputPath}' is the cache itself. Give another file for --input.");
+        }
+
+        using FixedLengthDevice plain = CacheFiles.OpenBacking(backingPath, readOnly: true);
         long room = plain.Length - offset;
         if (room < 0)
         {
@@ -128,7 +134,7 @@ internal static class WriteCommand
     {
         var spool = new FileStream(
             Path.Combine(Path.GetTempPath(), Path.GetRandomFileName()),
-            new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Options = FileOptions.DeleteOnClose });
+            PrivateOptions());
         try
         {
             byte[] buffer = new byte[ChunkBytes];
@@ -152,6 +158,18 @@ internal static class WriteCommand
         }
     }
 
+    /// <summary>What is going into the cache is nobody else's to read.</summary>
+    private static FileStreamOptions PrivateOptions()
+    {
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Options = FileOptions.DeleteOnClose };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = PrivateFile.OwnerOnly;
+        }
+
+        return options;
+    }
+
     private static void Copy(ToolContext context, Stream input, PCacheDevice device, long offset)
     {
         using var progress = new ProgressBar(context, "writing");
@@ -163,7 +181,8 @@ internal static class WriteCommand
             int read = input.ReadAtLeast(buffer.AsSpan(0, (int)Math.Min(buffer.Length, total - done)), 1, throwOnEndOfStream: false);
             if (read == 0)
             {
-                throw ToolException.Refused($"The input became shorter while it was read: {done} of {total} bytes were written. Run the command again.");
+                throw new ToolException(
+                    done > 0 ? ExitCode.Damage : ExitCode.Refused, $"The input became shorter while it was read: {done} of {total} bytes were written. Run the command again.");
             }
 
             try
@@ -172,8 +191,13 @@ internal static class WriteCommand
             }
             catch (PCacheFullException full)
             {
-                throw ToolException.Refused(
+                throw new ToolException(
+                    done > 0 ? ExitCode.Damage : ExitCode.Refused,
                     $"The cache is full: the first {done} bytes of the input are in it, perhaps more. Run 'pcache writeback' to make room, then write the rest.", full);
+            }
+            catch (Exception e) when (ErrorReport.IsFailedMedium(e))
+            {
+                throw ErrorReport.Unfinished(e, done, $"The first {done} bytes of the input are in the cache, perhaps more.", "Run 'pcache check' on the cache, then write the rest.");
             }
 
             done += read;

@@ -1,5 +1,6 @@
-// Keeps true: a damaged cache is written back only with consent, and only what is sound; "clean" is said only when the device says so after the drain; lost or damaged data always shows in the exit code.
+// Keeps true: a damaged cache is written back only with consent, and only what is sound; "clean" is said only when the device says so after the drain; a failing backing is told with what was written; lost or damaged data always shows in the exit code.
 using System.CommandLine;
+using System.Globalization;
 using PCache.Core;
 using PCache.Core.Inspection;
 
@@ -49,13 +50,15 @@ internal static class WritebackCommand
     private static async Task<int> RunAsync(ToolContext context, Request request, CancellationToken cancellation)
     {
         PCacheDevice device;
+        FixedLengthDevice target;
         try
         {
             using var bar = new OpenProgressBar(context);
             device = Open(
                 request.Cache,
                 request.Backing,
-                new PCacheOptions { StartWritebackPaused = true, AcceptLostWrites = request.AcceptLost, RebindBacking = request.AnyBacking, OpenProgress = bar });
+                new PCacheOptions { StartWritebackPaused = true, AcceptLostWrites = request.AcceptLost, RebindBacking = request.AnyBacking, OpenProgress = bar },
+                out target);
         }
         catch (ToolException failure) when (RescueFiles.MayHelp(failure))
         {
@@ -73,6 +76,14 @@ internal static class WritebackCommand
                 catch (PCacheDamagedDataException)
                 {
                     // Everything else is on the backing; the ranges are listed below.
+                }
+                catch (Exception e) when (ErrorReport.IsFailedMedium(e))
+                {
+                    throw ErrorReport.Unfinished(
+                        e,
+                        target.WrittenBytes,
+                        string.Create(CultureInfo.InvariantCulture, $"{target.WrittenBytes} bytes were written to the backing."),
+                        string.Create(CultureInfo.InvariantCulture, $"{device.GetStatus().DirtyBytes} bytes stay dirty in the cache, where they are safe: make room or mend the backing, then run the command again."));
                 }
             }
 
@@ -130,7 +141,7 @@ internal static class WritebackCommand
                 $"{(what.Contains(request.Cache, StringComparison.Ordinal) ? string.Empty : request.Cache + ": ")}{what} The cache is damaged, so nothing was written. {RescueOutput.Sums(image)}. Copy the image first; then write what is sound with 'pcache writeback --rescue', or look at it with 'pcache export'.", failure);
         }
 
-        using IBlockDevice backing = CacheFiles.OpenBacking(request.Backing, readOnly: false);
+        using FixedLengthDevice backing = CacheFiles.OpenBacking(request.Backing, readOnly: false);
         if (!request.AnyBacking && RescueBacking.FindMismatch(image, backing, cancellation) is string mismatch)
         {
             throw ToolException.Refused($"{request.Cache}: The cache {mismatch}. Give the backing that the cache belongs to, or consent to this one with --any-backing.");
@@ -142,9 +153,18 @@ internal static class WritebackCommand
         }
 
         RescueWriteback done;
-        using (var bar = new ProgressBar(context, "writing back", total => $"{total} ksets"))
+        try
         {
+            using var bar = new ProgressBar(context, "writing back", total => $"{total} ksets");
             done = image.WriteBack(backing, request.IncludeStale, new DirectProgress<InspectionProgress>(p => bar.Report(p.DoneBytes, p.TotalBytes)), cancellation);
+        }
+        catch (Exception e) when (ErrorReport.IsFailedMedium(e))
+        {
+            throw ErrorReport.Unfinished(
+                e,
+                backing.WrittenBytes,
+                string.Create(CultureInfo.InvariantCulture, $"{backing.WrittenBytes} bytes were written to the backing."),
+                "The cache is as it was: make room or mend the backing, then run the command again, which begins anew.");
         }
 
         if (request.Json)
@@ -171,11 +191,11 @@ internal static class WritebackCommand
         return image.IsSound && done.SkippedBytes == 0 ? ExitCode.Done : ExitCode.Damage;
     }
 
-    private static PCacheDevice Open(string cachePath, string backingPath, PCacheOptions options)
+    private static PCacheDevice Open(string cachePath, string backingPath, PCacheOptions options, out FixedLengthDevice backing)
     {
         try
         {
-            return CacheFiles.OpenDevice(cachePath, backingPath, options);
+            return CacheFiles.OpenDevice(cachePath, backingPath, options, out backing);
         }
         catch (ToolException error) when (error.InnerException is PCacheBackingMismatchException mismatch)
         {

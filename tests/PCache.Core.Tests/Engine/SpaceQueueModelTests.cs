@@ -67,7 +67,7 @@ public sealed class SpaceQueueModelTests
         for (int i = 0; i < waiters.Length; i++)
         {
             using var limit = new CancellationTokenSource(TestRuns.HangLimit);
-            waiters[i].Wait(limit.Token);
+            waiters[i].WaitAsync(limit.Token).GetAwaiter().GetResult();
             queue.Leave(waiters[i]);
         }
     }
@@ -81,7 +81,7 @@ public sealed class SpaceQueueModelTests
         foreach (SpaceWaiter waiter in waiters)
         {
             using var limit = new CancellationTokenSource(TestRuns.HangLimit);
-            Assert.Throws<PCacheFullException>(() => waiter.Wait(limit.Token));
+            Assert.Throws<PCacheFullException>(() => waiter.WaitAsync(limit.Token).GetAwaiter().GetResult());
             Assert.Throws<PCacheFullException>(waiter.ThrowIfFailed);
         }
     }

@@ -191,6 +191,6 @@ public class ToolPartsTests
         Assert.False(ErrorReport.TryDescribe(new InvalidOperationException("x"), out _, out _));
         Assert.True(ErrorReport.TryDescribe(new PCacheCorruptionException("a\nb"), out int code, out string message));
         Assert.Equal(ExitCode.Damage, code);
-        Assert.StartsWith("a b. ", message, StringComparison.Ordinal);
+        Assert.StartsWith(@"a\nb. ", message, StringComparison.Ordinal);
     }
 }
