@@ -9,10 +9,14 @@ public enum CloseStage
     /// <summary>Brings what was acknowledged into the log, durably.</summary>
     Flushing = 1,
 
-    /// <summary>Waits for operations in flight, compares the backing for the next open, and lets go of cache and backing.</summary>
+    /// <summary>
+    /// Waits for operations in flight, compares the backing for the next open, and lets go of cache and backing.
+    /// </summary>
     Releasing = 2,
 
-    /// <summary>The close is over: the device is closed, or its time was up (<see cref="PCacheOptions.DisposeTimeout"/>).</summary>
+    /// <summary>
+    /// The close is over: the device is closed, or its time was up (<see cref="PCacheOptions.DisposeTimeout"/>).
+    /// </summary>
     Done = 3,
 }
 

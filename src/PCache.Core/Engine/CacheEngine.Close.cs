@@ -5,10 +5,14 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Closing. Keeps true: every acknowledged write is in the log before the region is let go; nothing new begins after the close has begun; whoever waits
-/// for room or a drain is told; region and backing are disposed after the last operation in flight, on whatever thread that is, even when a call of the
-/// backing hangs: the close as a whole takes no longer than it was told to, whatever hangs, and no interrupt shortens it. What it throws is an
-/// <see cref="IOException"/>, whatever region or backing threw. What isn't drained by then stays dirty in the cache, and is told. The fingerprint of the backing comes
+/// Closing. Keeps true: every acknowledged write is in the log before the region is let go; nothing new begins after
+/// the close has begun; whoever waits
+/// for room or a drain is told; region and backing are disposed after the last operation in flight, on whatever thread
+/// that is, even when a call of the
+/// backing hangs: the close as a whole takes no longer than it was told to, whatever hangs, and no interrupt shortens
+/// it. What it throws is an
+/// <see cref="IOException"/>, whatever region or backing threw. What isn't drained by then stays dirty in the cache,
+/// and is told. The fingerprint of the backing comes
 /// last, when nothing changes the backing or the log any more; what goes wrong with it is no failure of the close.
 /// </summary>
 internal sealed partial class CacheEngine
@@ -19,7 +23,10 @@ internal sealed partial class CacheEngine
     private volatile CloseMonitor? _close;
     private volatile bool _releasing; // the region, which takes the time of a few calls of the system
 
-    /// <summary>How long the close waits beyond its end for a region that is being let go: whoever opens it next shall find it free.</summary>
+    /// <summary>
+    /// How long the close waits beyond its end for a region that is being let go: whoever opens it next shall find it
+    /// free.
+    /// </summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a close may take, or <see cref="Timeout.InfiniteTimeSpan"/>.</summary>
@@ -77,12 +84,15 @@ internal sealed partial class CacheEngine
         }
     }
 
-    /// <summary>Lets nothing new begin, and waits for what is in flight, which lets go of region and backing at its end.</summary>
+    /// <summary>
+    /// Lets nothing new begin, and waits for what is in flight, which lets go of region and backing at its end.
+    /// </summary>
     private void Release(CloseMonitor close)
     {
         _diagnostics.Stop();
 
-        // Without a thread of the device's own nobody but this thread may be left, and a backing may hang when it is disposed: somebody else goes last.
+        // Without a thread of the device's own nobody but this thread may be left, and a backing may hang when it is
+        // disposed: somebody else goes last.
         bool alone = _maintenance is null && _options.Maintenance != MaintenanceMode.Manual;
         int last = alone ? _gate.EnterShared() : 0;
         _gate.Close(ReleaseAll);
@@ -184,7 +194,10 @@ internal sealed partial class CacheEngine
 
     private string Kept() => $"Nothing is lost: {_dirty.Bytes} bytes stay dirty in the cache, safely, and go to the backing when it is opened again.";
 
-    /// <summary>Makes a call that may hang in the backing or the medium, and waits no longer for it than the close may; then it goes on as an operation in flight.</summary>
+    /// <summary>
+    /// Makes a call that may hang in the backing or the medium, and waits no longer for it than the close may; then it
+    /// goes on as an operation in flight.
+    /// </summary>
     private void RunWithin(CloseMonitor? close, Action call, string whatHangs)
     {
         if (close is null || _maintenance.IsManual)

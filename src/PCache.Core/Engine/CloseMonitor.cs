@@ -6,8 +6,10 @@ using PCache.Core.Writeback;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// How long one close may take, and whom it tells how far it has come. Keeps true: no wait goes on beyond the time that the close has as a whole; no interrupt ends one; a close that takes
-/// longer than a second says so in the log, then at intervals that double, up to a minute; what a progress callback throws keeps nobody from closing, and it isn't called again.
+/// How long one close may take, and whom it tells how far it has come. Keeps true: no wait goes on beyond the time
+/// that the close has as a whole; no interrupt ends one; a close that takes
+/// longer than a second says so in the log, then at intervals that double, up to a minute; what a progress callback
+/// throws keeps nobody from closing, and it isn't called again.
 /// Belongs to the closing thread, but for <see cref="Left"/>.
 /// </summary>
 internal sealed class CloseMonitor(PCacheOptions options, DeviceDiagnostics diagnostics, DirtyCounters dirty)
@@ -22,7 +24,9 @@ internal sealed class CloseMonitor(PCacheOptions options, DeviceDiagnostics diag
     private TimeSpan _silence = FirstMessage;
     private CloseStage _stage;
 
-    /// <summary>What is left of the time, zero or more; <see cref="Timeout.InfiniteTimeSpan"/>: there is no end.</summary>
+    /// <summary>
+    /// What is left of the time, zero or more; <see cref="Timeout.InfiniteTimeSpan"/>: there is no end.
+    /// </summary>
     public TimeSpan Left
     {
         get
@@ -50,7 +54,9 @@ internal sealed class CloseMonitor(PCacheOptions options, DeviceDiagnostics diag
         Report();
     }
 
-    /// <summary>Waits until the task has completed, however; false: the time was over before, less <paramref name="reserve"/>.</summary>
+    /// <summary>
+    /// Waits until the task has completed, however; false: the time was over before, less <paramref name="reserve"/>.
+    /// </summary>
     public bool Wait(Task task, TimeSpan reserve = default)
     {
         while (true)

@@ -1,12 +1,16 @@
 namespace PCache.Core.Primitives;
 
 /// <summary>
-/// One holder at a time, entered by threads that block and by asynchronous operations that don't; the holder may leave on another thread than it entered on.
+/// One holder at a time, entered by threads that block and by asynchronous operations that don't; the holder may leave
+/// on another thread than it entered on.
 /// </summary>
 /// <remarks>
-/// Keeps true: whoever entered holds it until <see cref="Exit"/>, which no interrupt ends; while it is free and somebody waits, the first one has been woken or is running;
-/// a waiter that is interrupted or cancelled holds nothing, stands nowhere, and passes on the wake-up that may have been meant for it. Not reentrant.
-/// (A <see cref="SemaphoreSlim"/> won't do: an interrupted waiter that was about to be woken spoils its count of the waiters that it has woken, for good.)
+/// Keeps true: whoever entered holds it until <see cref="Exit"/>, which no interrupt ends; while it is free and
+/// somebody waits, the first one has been woken or is running;
+/// a waiter that is interrupted or cancelled holds nothing, stands nowhere, and passes on the wake-up that may have
+/// been meant for it. Not reentrant.
+/// (A <see cref="SemaphoreSlim"/> won't do: an interrupted waiter that was about to be woken spoils its count of the
+/// waiters that it has woken, for good.)
 /// A thread that comes while it is free enters, whoever waits; asynchronous waiters are handed the gate.
 /// </remarks>
 internal sealed class AsyncGate
@@ -32,7 +36,8 @@ internal sealed class AsyncGate
     }
 
     /// <summary>Enters; waits if need be.</summary>
-    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited. It hasn't entered.</exception>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited. It hasn't
+    /// entered.</exception>
     public void Enter()
     {
         for (int i = 0; i < Looks; i++)
@@ -45,7 +50,8 @@ internal sealed class AsyncGate
             Thread.SpinWait(10);
         }
 
-        // A wake-up that comes when the waiter has left already may end this thread's next wait for nothing: each looks anew.
+        // A wake-up that comes when the waiter has left already may end this thread's next wait for nothing: each
+        // looks anew.
         AutoResetEvent wake = _threadWake ??= new AutoResetEvent(false);
         LinkedListNode<Waiter> place = new(new Waiter(wake, null));
         using (_lock.Hold())
@@ -177,6 +183,8 @@ internal sealed class AsyncGate
         return null;
     }
 
-    /// <summary>A thread that sleeps until <paramref name="Wake"/>, or an operation that is told by <paramref name="Entered"/>.</summary>
+    /// <summary>
+    /// A thread that sleeps until <paramref name="Wake"/>, or an operation that is told by <paramref name="Entered"/>.
+    /// </summary>
     private sealed record Waiter(AutoResetEvent? Wake, TaskCompletionSource? Entered);
 }

@@ -1,9 +1,13 @@
 namespace PCache.Core.Primitives;
 
-/// <summary>A lock whose waits <see cref="Thread.Interrupt"/> doesn't end: for every place that has to be left tidy.</summary>
+/// <summary>
+/// A lock whose waits <see cref="Thread.Interrupt"/> doesn't end: for every place that has to be left tidy.
+/// </summary>
 /// <remarks>
-/// Keeps true: <see cref="Enter"/> always ends with the lock held; an interrupt that comes meanwhile isn't lost, but stands against the thread again once it
-/// has the lock, so it comes out at the caller's own next wait. Reentrant. Held for short times only, as the lock's waits can't be ended.
+/// Keeps true: <see cref="Enter"/> always ends with the lock held; an interrupt that comes meanwhile isn't lost, but
+/// stands against the thread again once it
+/// has the lock, so it comes out at the caller's own next wait. Reentrant. Held for short times only, as the lock's
+/// waits can't be ended.
 /// </remarks>
 internal sealed class SteadyLock
 {

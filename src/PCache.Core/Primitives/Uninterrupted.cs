@@ -3,13 +3,18 @@ using System.Diagnostics;
 namespace PCache.Core.Primitives;
 
 /// <summary>
-/// Waits that <see cref="Thread.Interrupt"/> doesn't end: for the places where something is held that has to be given back, and for the threads of our own.
+/// Waits that <see cref="Thread.Interrupt"/> doesn't end: for the places where something is held that has to be given
+/// back, and for the threads of our own.
 /// </summary>
 /// <remarks>
-/// Keeps true: each call returns only when what it waits for has come (or its time is over), and an interrupt that came meanwhile isn't lost: once the wait has
-/// ended it stands against the thread again, and comes out at the next wait that may be interrupted, which is the caller's own business.
-/// What is called here changes nothing when it throws <see cref="ThreadInterruptedException"/>: it may be called once more. That is so of every
-/// call of the runtime that does no more than to take a lock of its own first (releasing a semaphore, disposing a timer). It isn't so of waiting for a
+/// Keeps true: each call returns only when what it waits for has come (or its time is over), and an interrupt that
+/// came meanwhile isn't lost: once the wait has
+/// ended it stands against the thread again, and comes out at the next wait that may be interrupted, which is the
+/// caller's own business.
+/// What is called here changes nothing when it throws <see cref="ThreadInterruptedException"/>: it may be called once
+/// more. That is so of every
+/// call of the runtime that does no more than to take a lock of its own first (releasing a semaphore, disposing a
+/// timer). It isn't so of waiting for a
 /// <see cref="SemaphoreSlim"/>: interrupted, that may lose the wake-ups of others for good.
 /// </remarks>
 internal static class Uninterrupted
@@ -63,7 +68,9 @@ internal static class Uninterrupted
         }
     }
 
-    /// <summary>Waits until one of the tasks has completed, however, and returns which. <paramref name="tasks"/>: at least one.</summary>
+    /// <summary>
+    /// Waits until one of the tasks has completed, however, and returns which. <paramref name="tasks"/>: at least one.
+    /// </summary>
     public static int WaitAny(Task[] tasks)
     {
         int done = -1;

@@ -4,7 +4,8 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Architecture;
 
 /// <summary>
-/// Every wait that <see cref="Thread.Interrupt"/> can end stands here, with the reason why that is safe; all others are those of <c>SteadyLock</c>, <c>Latch</c> and <c>Uninterrupted</c>. So
+/// Every wait that <see cref="Thread.Interrupt"/> can end stands here, with the reason why that is safe; all others
+/// are those of <c>SteadyLock</c>, <c>Latch</c> and <c>Uninterrupted</c>. So
 /// nobody adds a lock or a wait that loses something when its thread is interrupted without having thought of it.
 /// </summary>
 public sealed partial class WaitTests

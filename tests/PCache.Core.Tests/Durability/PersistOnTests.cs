@@ -4,8 +4,10 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Durability;
 
 /// <summary>
-/// From when on a write survives the death of the process. With <see cref="PersistOn.Write"/>, of the device, of a view or of the single write, it is there after a kill as soon as it has
-/// returned, in every way of writing; without, nobody has promised that, and it isn't. It is no barrier: the backing is written as before.
+/// From when on a write survives the death of the process. With <see cref="PersistOn.Write"/>, of the device, of a
+/// view or of the single write, it is there after a kill as soon as it has
+/// returned, in every way of writing; without, nobody has promised that, and it isn't. It is no barrier: the backing
+/// is written as before.
 /// </summary>
 public sealed class PersistOnTests
 {

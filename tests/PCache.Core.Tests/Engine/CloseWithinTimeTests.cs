@@ -6,7 +6,8 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Engine;
 
 /// <summary>
-/// Disposing takes no longer than it was told to and throws what it documents (nothing, or an <see cref="IOException"/>), whatever the backing does: hang, fail, cancel, be disposed; what
+/// Disposing takes no longer than it was told to and throws what it documents (nothing, or an <see
+/// cref="IOException"/>), whatever the backing does: hang, fail, cancel, be disposed; what
 /// isn't drained then is in the cache, and is told.
 /// </summary>
 public sealed class CloseWithinTimeTests

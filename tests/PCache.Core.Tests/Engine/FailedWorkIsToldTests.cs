@@ -3,12 +3,16 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Engine;
 
 /// <summary>
-/// A call that has changed something and then fails has told the maintenance all the same: what it logged late is logged within <see cref="PCacheOptions.KsetTimeout"/>, on an idle
+/// A call that has changed something and then fails has told the maintenance all the same: what it logged late is
+/// logged within <see cref="PCacheOptions.KsetTimeout"/>, on an idle
 /// device too. Every way of writing, synchronous and asynchronous.
 /// </summary>
 public sealed class FailedWorkIsToldTests
 {
-    /// <summary>A whole sector, which is stored, and a part of the next one, which has to be completed from the backing, which fails.</summary>
+    /// <summary>
+    /// A whole sector, which is stored, and a part of the next one, which has to be completed from the backing, which
+    /// fails.
+    /// </summary>
     private const int LengthBytes = 512 + 100;
 
     public enum Way

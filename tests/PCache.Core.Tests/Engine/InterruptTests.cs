@@ -5,8 +5,10 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Engine;
 
 /// <summary>
-/// Callers that are interrupted, cancelled or aborted by a backing that throws, at any moment, in front of a full cache: nothing of theirs stays behind (room,
-/// placeholders, a place in the queue, a lock), what was acknowledged is there, and writes, drain and close go through afterwards.
+/// Callers that are interrupted, cancelled or aborted by a backing that throws, at any moment, in front of a full
+/// cache: nothing of theirs stays behind (room,
+/// placeholders, a place in the queue, a lock), what was acknowledged is there, and writes, drain and close go through
+/// afterwards.
 /// </summary>
 public sealed class InterruptTests
 {
@@ -342,7 +344,8 @@ public sealed class InterruptTests
                             Write(page, bytes => device.Write(offset, bytes, WriteDurability.ForceUnitAccess));
                             break;
                         case 3:
-                            // First unaligned, so that it has to be merged, and may have to be read: the same bytes that are there, or will be.
+                            // First unaligned, so that it has to be merged, and may have to be read: the same bytes
+                            // that are there, or will be.
                             Write(page, bytes =>
                             {
                                 device.Write(offset, bytes.AsSpan(0, 300));

@@ -2,7 +2,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Streams;
 
-/// <summary>A write that would end where the device can never reach is refused at the write, by every view alike: none is left to fail when a buffer is handed over.</summary>
+/// <summary>
+/// A write that would end where the device can never reach is refused at the write, by every view alike: none is left
+/// to fail when a buffer is handed over.
+/// </summary>
 public sealed class LongestPositionTests
 {
     private const long LongestCache = (long.MaxValue & -(4L << 20)) - (4L << 20);
