@@ -7,5 +7,5 @@ internal static partial class MutantTable
     private const string Core = "src/PCache.Core/";
 
     /// <summary>All of them, by part.</summary>
-    public static IReadOnlyList<Mutant> All { get; } = [.. Log, .. Upkeep, .. Requests, .. Storage, .. Liveness];
+    public static IReadOnlyList<Mutant> All { get; } = [.. Log, .. Upkeep, .. Requests, .. Storage, .. Liveness, .. Sqlite];
 }

@@ -86,6 +86,13 @@ public sealed class RecordTests
                 Cut();
                 backing.Flush();
                 Cut();
+                backing.Write(VirtualLayout.Base(FileSlot.Wal), Page(counter).AsSpan(0, 1024));
+                backing.Flush();
+                Table(backing, new FileTable(new FileState(true, 4096), FileState.Missing, new FileState(true, 1000))); // cuts zeros off, which isn't synchronised
+                Cut();
+                backing.Flush();
+                Cut();
+                Cut();
             }
 
             void Cut()

@@ -51,6 +51,25 @@ public sealed class SynchronisationTests
     }
 
     [Theory]
+    [InlineData(10)]
+    [InlineData(512)]
+    [InlineData(700)]
+    public void Behind_the_end_of_a_file_that_was_made_longer_its_last_sector_has_zeros_too(int length)
+    {
+        using var region = SimulatedPmem.Allocate(2 << 20);
+        using PCacheDevice device = PCacheDevice.Create(region, new CompositeBacking(new SimulatedFileStore()), Options);
+        var files = new CachedFiles(device);
+        files.Create(FileSlot.Wal);
+        files.Write(FileSlot.Wal, 0, Garbage(8000));
+        files.Sync(FileSlot.Wal);
+        files.SetLength(FileSlot.Wal, 3);
+        files.SetLength(FileSlot.Wal, length + 3);
+        var behind = new byte[(int)VirtualLayout.RoundUp(length + 3) - 3];
+        _ = device.Read(VirtualLayout.Base(FileSlot.Wal) + 3, behind);
+        Assert.All(behind, b => Assert.Equal(0, b));
+    }
+
+    [Theory]
     [InlineData(100, 150)]
     [InlineData(1, 2)]
     [InlineData(511, 512)]
