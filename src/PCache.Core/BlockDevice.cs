@@ -2,6 +2,7 @@
 
 using System.Numerics;
 using PCache.Core.Backing;
+using PCache.Core.Files;
 
 namespace PCache.Core;
 
@@ -22,11 +23,16 @@ public static class BlockDevice
     /// moves; Flush is that stream's plain <see cref="Stream.Flush()"/>, and hence only as durable as the stream makes it.
     /// </param>
     /// <param name="leaveOpen">Whether disposing the device leaves the stream open.</param>
+    /// <param name="options">
+    /// How the file of a <see cref="FileStream"/> is used; null: the defaults. It is claimed as by <see cref="OpenFile"/>; left open, the stream has the lock afterwards that it had before.
+    /// </param>
     /// <returns>The device. Disposing it doesn't flush to the medium.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="stream"/> is null.</exception>
-    /// <exception cref="ArgumentException">The stream can't seek or can't read (a disposed one can neither).</exception>
+    /// <exception cref="ArgumentException">The stream can't seek or can't read (a disposed one can neither), or is over something that isn't storage (/dev/null).</exception>
+    /// <exception cref="PCacheInUseException">Somebody else uses the file (or block device: it is mounted, say).</exception>
+    /// <exception cref="PCacheException">The file can't be locked; see <see cref="FileBackingOptions.AllowWithoutLock"/>.</exception>
     /// <exception cref="IOException">Asking the stream for its length, or writing what a FileStream had buffered, failed.</exception>
-    public static IBlockDevice FromStream(Stream stream, bool leaveOpen = false)
+    public static IBlockDevice FromStream(Stream stream, bool leaveOpen = false, FileBackingOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(stream);
         if (!stream.CanSeek)
@@ -39,10 +45,16 @@ public static class BlockDevice
             throw new ArgumentException("The stream can't be read: a backing serves what isn't cached.", nameof(stream));
         }
 
+        FileBackingOptions fileOptions = options ?? new FileBackingOptions();
+        if (stream is FileStream over && FileBlockDevice.NoStorage(FileFacts.Of(over.SafeFileHandle)) is { } kind)
+        {
+            throw new ArgumentException($"The stream is over {kind}: what is written there isn't kept, or not where it was written.", nameof(stream));
+        }
+
         // A derived class may have overridden what FileStream does, and going to the handle would go past it.
         return stream.GetType() == typeof(FileStream)
-            ? FileBlockDevice.FromFileStream((FileStream)stream, leaveOpen)
-            : new StreamBlockDevice(stream, leaveOpen);
+            ? FileBlockDevice.FromFileStream((FileStream)stream, leaveOpen, fileOptions)
+            : new StreamBlockDevice(stream, leaveOpen, fileOptions);
     }
 
     /// <summary>As <see cref="FromStream"/>, for callers whose own parameter is named backing.</summary>
@@ -56,14 +68,19 @@ public static class BlockDevice
 
     /// <summary>Opens an existing file, or on Linux a block device, which keeps its length and has its logical sector size as block size.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="access">Read for a read-only device, or ReadWrite. Others may read the file meanwhile, as with a <see cref="FileStream"/>.</param>
+    /// <param name="access">
+    /// Read for a read-only device, or ReadWrite: then nobody else may have the file open who asks for locks, as every .NET program does (see <see cref="FileBackingOptions.AllowSharing"/>).
+    /// </param>
+    /// <param name="options">How the file is used; null: the defaults.</param>
     /// <returns>The device; disposing it closes the file and doesn't flush to the medium.</returns>
     /// <exception cref="ArgumentException">The path is empty or invalid.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="access"/> is neither Read nor ReadWrite.</exception>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="UnauthorizedAccessException">The file, or that access to it, isn't allowed, or it is a folder.</exception>
-    /// <exception cref="IOException">The file is in use, can't seek, or opening failed.</exception>
-    public static IBlockDevice OpenFile(string path, FileAccess access = FileAccess.ReadWrite)
+    /// <exception cref="PCacheInUseException">Somebody else uses the file (or block device: it is mounted, say); the message names them, where that is known.</exception>
+    /// <exception cref="PCacheException">The file can't be locked; see <see cref="FileBackingOptions.AllowWithoutLock"/>.</exception>
+    /// <exception cref="IOException">It isn't storage (/dev/null, a pipe), can't seek, or opening failed.</exception>
+    public static IBlockDevice OpenFile(string path, FileAccess access = FileAccess.ReadWrite, FileBackingOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (access is not (FileAccess.Read or FileAccess.ReadWrite))
@@ -71,7 +88,7 @@ public static class BlockDevice
             throw new ArgumentOutOfRangeException(nameof(access), access, "A backing is opened for Read or ReadWrite.");
         }
 
-        return FileBlockDevice.Open(path, access);
+        return FileBlockDevice.Open(path, access, options ?? new FileBackingOptions());
     }
 
     /// <summary>Makes a device of memory: zeros at first, gone when disposed, every operation atomic, pages allocated when first written. Discard reads as zeros.</summary>

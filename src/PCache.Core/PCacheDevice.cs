@@ -1,3 +1,4 @@
+using PCache.Core.Backing;
 using PCache.Core.Engine;
 using PCache.Core.Pmem;
 
@@ -113,15 +114,15 @@ public sealed partial class PCacheDevice : IBlockDevice
 
     /// <inheritdoc cref="Create(PmemRegion, IBlockDevice, PCacheOptions?)"/>
     public static PCacheDevice Create(PmemRegion region, Stream backing, PCacheOptions? options = null) =>
-        OverStream(backing, options, device => Create(region, device, options));
+        OverStream(backing, options, (device, own) => Create(region, device, own));
 
     /// <inheritdoc cref="Open(PmemRegion, IBlockDevice, PCacheOptions?)"/>
     public static PCacheDevice Open(PmemRegion region, Stream backing, PCacheOptions? options = null) =>
-        OverStream(backing, options, device => Open(region, device, options));
+        OverStream(backing, options, (device, own) => Open(region, device, own));
 
     /// <inheritdoc cref="OpenOrCreate(PmemRegion, IBlockDevice, PCacheOptions?)"/>
     public static PCacheDevice OpenOrCreate(PmemRegion region, Stream backing, PCacheOptions? options = null) =>
-        OverStream(backing, options, device => OpenOrCreate(region, device, options));
+        OverStream(backing, options, (device, own) => OpenOrCreate(region, device, own));
 
     /// <summary>
     /// As <see cref="Create(PmemRegion, IBlockDevice, PCacheOptions?)"/>, on a thread of the pool. Cancelled before formatting has begun, it has changed nothing; later, it may
@@ -280,6 +281,9 @@ public sealed partial class PCacheDevice : IBlockDevice
     /// <param name="progress">Told after each group, on the maintenance thread.</param>
     /// <param name="cancellationToken">Ends the wait; what was written back stays so.</param>
     /// <exception cref="PCacheException">The backing keeps failing; nothing is lost.</exception>
+    /// <exception cref="PCacheStorageChangedException">
+    /// The backing was cut by somebody else, or is no longer the file under its name: nothing is written to it, and nothing is lost. Or the cache's own file isn't: everything was written back.
+    /// </exception>
     /// <exception cref="InvalidOperationException">Called from inside a call of the backing that a maintenance step makes.</exception>
     /// <exception cref="PCacheDamagedDataException">All but damaged data was written back.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
@@ -348,6 +352,7 @@ public sealed partial class PCacheDevice : IBlockDevice
     /// <exception cref="IOException">
     /// The last flush failed, or the drain that was asked for failed or didn't end in time, or region or backing failed at their end, with whatever error: it is the inner exception then. The
     /// device is closed all the same; what isn't written back stays dirty in the cache, safely.
+    /// Or somebody else has cut, replaced or removed backing or cache file (<see cref="PCacheStorageChangedException"/>).
     /// </exception>
     public void Dispose() => _engine.Close();
 
@@ -381,9 +386,18 @@ public sealed partial class PCacheDevice : IBlockDevice
         return device;
     }
 
-    private static PCacheDevice OverStream(Stream backing, PCacheOptions? options, Func<IBlockDevice, PCacheDevice> open)
+    private static PCacheDevice OverStream(Stream backing, PCacheOptions? options, Func<IBlockDevice, PCacheOptions?, PCacheDevice> open)
     {
         IBlockDevice device = BlockDevice.FromBacking(backing, options is { LeaveBackingOpen: true });
-        return open(device);
+        try
+        {
+            // The device over the stream is this device's own in any case.
+            return open(device, options is { LeaveBackingOpen: true } ? options with { LeaveBackingOpen = false } : options);
+        }
+        catch
+        {
+            ((CheckedBlockDevice)device).Abandon();
+            throw;
+        }
     }
 }

@@ -122,11 +122,17 @@ public enum BackingMismatchReason
     /// <summary>Its length isn't the bound one, or isn't what it was when the cache was last closed.</summary>
     Length = 2,
 
-    /// <summary>Blocks of it don't hold what they held when the cache was last closed: it was changed meanwhile, or it is another one.</summary>
+    /// <summary>
+    /// Blocks of it don't hold what they held when the cache was last closed, or what the cache knows to be there after a crash: it was changed meanwhile (an older copy put back, say), or it is
+    /// another one.
+    /// </summary>
     Content = 3,
 
     /// <summary>The cache holds data for bytes beyond its end.</summary>
     TooShort = 4,
+
+    /// <summary>After a crash: it is another file than the one that the cache was in front of, and the cache holds nothing that would tell whether it is a copy.</summary>
+    File = 5,
 }
 
 /// <summary>

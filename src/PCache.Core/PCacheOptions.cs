@@ -49,6 +49,12 @@ public sealed record PCacheOptions
     /// </summary>
     public int BackingFingerprintBlocks { get; init; } = 16;
 
+    /// <summary>
+    /// Whether an open after a crash compares the backing with what the cache knows of it: up to 64 reads of what is clean in the cache, the sampled blocks where nothing was written back since, and
+    /// which file it is. Default true. False for a backing that doesn't hold what was written to it (one that makes up its content); no effect where <see cref="BackingFingerprintBlocks"/> is 0.
+    /// </summary>
+    public bool CompareBackingAfterCrash { get; init; } = true;
+
     /// <summary>Consent to open an image in which acknowledged writes are already lost (see <see cref="PCacheLostWritesException"/>).</summary>
     public bool AcceptLostWrites { get; init; }
 

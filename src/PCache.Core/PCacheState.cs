@@ -59,6 +59,14 @@ public enum Degradations
 
     /// <summary>Read misses don't fill the cache for now: damaged data was given up, and what was logged before isn't written back yet.</summary>
     ReadsNotCached = 8,
+
+    /// <summary>
+    /// The backing was cut by somebody else, or is no longer the file under its name (see <see cref="PCacheStorageChangedException"/>): nothing is written back until it is whole again.
+    /// </summary>
+    BackingChanged = 16,
+
+    /// <summary>The cache's own file was cut, or is no longer the one under its name: what is dirty is lost with the close, unless it is drained or the file is put back.</summary>
+    CacheFileChanged = 32,
 }
 
 /// <summary>The state of a device at one moment, typed. Immutable.</summary>

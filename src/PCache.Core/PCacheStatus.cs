@@ -55,7 +55,7 @@ public enum LogEnd
 /// <summary>What an open found out about the content of the backing. Identity and length are compared in any case.</summary>
 public enum BackingCheck
 {
-    /// <summary>Nothing: there is no fingerprint of the backing, since the cache is new or wasn't closed in an orderly way.</summary>
+    /// <summary>Nothing: there is no fingerprint of the backing, and nothing else to compare it with: the cache is new, or was left by a crash with nothing in it that the backing has too.</summary>
     NoFingerprint = 0,
 
     /// <summary>The backing holds what it held at the last close, as far as can be told from some of its blocks.</summary>
@@ -69,6 +69,11 @@ public enum BackingCheck
 
     /// <summary>It wasn't compared: the options didn't want it, or consented to any backing.</summary>
     PassedOver = 4,
+
+    /// <summary>
+    /// After a crash, or where the fingerprint is stale: the backing holds what the cache knows it to hold, as far as can be told from a sample of what was written back last, and of what it held when the cache was opened before.
+    /// </summary>
+    MatchedAfterCrash = 5,
 }
 
 /// <summary>What an open found and did.</summary>

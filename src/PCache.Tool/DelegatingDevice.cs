@@ -3,9 +3,15 @@ using PCache.Core;
 namespace PCache.Tool;
 
 /// <summary>Passes everything on to another device; derived classes change what they are about.</summary>
-internal abstract class DelegatingDevice(IBlockDevice inner) : IBlockDevice
+internal abstract class DelegatingDevice(IBlockDevice inner) : IBlockDevice, IBackingFile
 {
     public virtual long Length => inner.Length;
+
+    public string? FilePath => (inner as IBackingFile)?.FilePath;
+
+    public UInt128 FileId => (inner as IBackingFile)?.FileId ?? 0;
+
+    public StorageChange LookAtFile() => (inner as IBackingFile)?.LookAtFile() ?? StorageChange.None;
 
     public int BlockSize => inner.BlockSize;
 

@@ -34,6 +34,11 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
     /// <summary>Whether a synchronous write costs less than an asynchronous one and calls back into nobody: writes may come from any thread at once.</summary>
     internal virtual bool PrefersSynchronousWrites => false;
 
+    /// <summary>Gives back what was claimed, without closing anything: whoever gave the stream or handle keeps it.</summary>
+    internal virtual void Abandon()
+    {
+    }
+
     protected bool IsDisposed => _disposed;
 
     public int Read(long offset, Span<byte> buffer)

@@ -2,22 +2,30 @@
 // succeeded, and never more than it; space that the device gained reads as zeros, although Stream itself promises nothing about it; Dispose never waits for a
 // stream that hangs: whoever leaves the gate last closes the stream. A thread that is interrupted while it waits for the gate has not entered, and one inside always leaves.
 
+using PCache.Core.Files;
 using PCache.Core.Primitives;
 
 namespace PCache.Core.Backing;
 
-internal sealed class StreamBlockDevice : CheckedBlockDevice
+internal sealed class StreamBlockDevice : CheckedBlockDevice, IClaimed
 {
     private readonly Stream _stream;
     private readonly bool _leaveOpen;
     private readonly bool _growsWithZeros;
     private readonly AsyncGate _gate = new();
+    private readonly FileClaim? _claim;
+    private int _claimReleased;
     private long _lengthBytes;
     private bool _closed;
 
-    public StreamBlockDevice(Stream stream, bool leaveOpen)
+    public StreamBlockDevice(Stream stream, bool leaveOpen, FileBackingOptions options)
         : base(blockSize: 1, stream.CanWrite, CanSetLength(stream))
     {
+        if (stream is FileStream file)
+        {
+            _claim = FileClaim.Take(file.SafeFileHandle, facts: null, $"The backing \"{SafeText.Of(file.Name)}\"", stream.CanWrite, isForeign: true, options);
+        }
+
         _stream = stream;
         _leaveOpen = leaveOpen;
         _growsWithZeros = stream is MemoryStream or FileStream;
@@ -34,6 +42,8 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice
     }
 
     internal override long MaxLengthBytes => _stream is MemoryStream ? int.MaxValue : long.MaxValue;
+
+    object IClaimed.ClaimedObject => _stream;
 
     protected override int ReadAt(long offset, Span<byte> buffer)
     {
@@ -80,6 +90,7 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice
         Enter();
         try
         {
+            ThrowIfCut();
             if (offset > _lengthBytes)
             {
                 GrowTo(offset);
@@ -100,6 +111,7 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice
         await EnterAsync(cancellationToken).ConfigureAwait(false);
         try
         {
+            ThrowIfCut();
             if (offset > _lengthBytes)
             {
                 await GrowToAsync(offset, cancellationToken).ConfigureAwait(false);
@@ -216,15 +228,30 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice
         }
     }
 
+    internal override void Abandon() => GiveBack(staysOpen: true);
+
     protected override void Close()
     {
+        GiveBack(_leaveOpen);
         if (TryTakeStream())
         {
             _stream.Dispose();
         }
     }
 
-    protected override ValueTask CloseAsync() => TryTakeStream() ? _stream.DisposeAsync() : ValueTask.CompletedTask;
+    protected override ValueTask CloseAsync()
+    {
+        GiveBack(_leaveOpen);
+        return TryTakeStream() ? _stream.DisposeAsync() : ValueTask.CompletedTask;
+    }
+
+    private void GiveBack(bool staysOpen)
+    {
+        if (Interlocked.Exchange(ref _claimReleased, 1) == 0)
+        {
+            _claim?.GiveBack(staysOpen);
+        }
+    }
 
     // Asks in the only way there is: a stream of a fixed length refuses. One that refuses only a longer length (a MemoryStream over an array) says so when asked for it.
     private static bool CanSetLength(Stream stream)
@@ -324,6 +351,16 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice
     {
         _stream.SetLength(lengthBytes);
         LearnLength();
+    }
+
+    /// <summary>Writing to a stream that somebody else has cut would lengthen it again, with who knows what in between.</summary>
+    private void ThrowIfCut()
+    {
+        long has = _stream.Length;
+        if (has < _lengthBytes)
+        {
+            throw new IOException($"The stream has {has} bytes where it had {_lengthBytes}: somebody else has cut it. Nothing was written.");
+        }
     }
 
     private void LearnLength() => Volatile.Write(ref _lengthBytes, _stream.Length);

@@ -66,6 +66,7 @@ internal sealed partial class CacheEngine
             // Acknowledged writes, whatever the backing does; room for their keys is reserved.
             Try(() => RunWithin(_drainIsCheap ? null : close, FlushAtClose, "The cache's file hangs in a synchronisation. What was flushed before is safe."), ref failure);
             _maintenance.CollectDeadKeys(close.Left);
+            Try(CheckAtClose, ref failure);
         }
 
         close.Begin(CloseStage.Releasing);
@@ -261,6 +262,7 @@ internal sealed partial class CacheEngine
             DisposeBackingAfter(fingerprint);
         }
 
+        Claim?.Release();
         Volatile.Write(ref _releaseFailure, failure);
     }
 }

@@ -84,6 +84,11 @@ internal sealed partial class CacheEngine
         }
 
         _writeback.Recent.Forget(from, to);
+        if (!NoteDiscard(from, to))
+        {
+            return;
+        }
+
         try
         {
             _backing.Discard(from, to - from);
@@ -91,6 +96,24 @@ internal sealed partial class CacheEngine
         catch (Exception e) when (e is IOException or NotSupportedException)
         {
             // Advisory: forgotten.
+        }
+    }
+
+    /// <summary>Durably notes what the backing is about to be told, so that an open after a crash doesn't take its content for a wrong one. False: the medium fails, so it isn't told.</summary>
+    private bool NoteDiscard(long from, long to)
+    {
+        try
+        {
+            lock (_settingsLock)
+            {
+                _record?.Add(from, to);
+            }
+
+            return true;
+        }
+        catch (IOException)
+        {
+            return false; // advisory: forgotten
         }
     }
 

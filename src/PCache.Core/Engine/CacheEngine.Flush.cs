@@ -66,6 +66,7 @@ internal sealed partial class CacheEngine
         if (GrowthUnflushed)
         {
             long growths = Volatile.Read(ref _growths);
+            CheckBackingLength();
             _backing.Flush();
             NoteGrowthsFlushed(growths);
         }
@@ -108,6 +109,7 @@ internal sealed partial class CacheEngine
         if (GrowthUnflushed)
         {
             long growths = Volatile.Read(ref _growths);
+            CheckBackingLength();
             await _backing.FlushAsync(cancellationToken).ConfigureAwait(false);
             NoteGrowthsFlushed(growths);
         }

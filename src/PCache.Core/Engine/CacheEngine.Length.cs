@@ -15,6 +15,11 @@ internal sealed partial class CacheEngine
     /// <summary>Longest device: keys and plans have to be able to name its end.</summary>
     public const long MaxLength = (long.MaxValue & -(long)StripeSize) - StripeSize;
 
+    private static readonly TimeSpan LengthNotedEvery = TimeSpan.FromSeconds(1);
+
+    private bool _openFingerprintGone;
+    private long _lengthNotedAt = long.MinValue / 2;
+
     public void SetLength(long length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
@@ -94,6 +99,7 @@ internal sealed partial class CacheEngine
     {
         ThrowIfInsideStep(blocking: true);
         Await(BeginTruncation(length));
+        CheckBackingLength();
         BindShorter(length);
         _backing.SetLength(length);
         _backing.Flush();
@@ -104,6 +110,7 @@ internal sealed partial class CacheEngine
     {
         ThrowIfInsideStep(blocking: false);
         await AwaitAsync(BeginTruncation(length), CancellationToken.None).ConfigureAwait(false);
+        CheckBackingLength();
         BindShorter(length);
         await _backing.SetLengthAsync(length, CancellationToken.None).ConfigureAwait(false);
         await _backing.FlushAsync(CancellationToken.None).ConfigureAwait(false);
@@ -176,6 +183,7 @@ internal sealed partial class CacheEngine
 
     private void Grow(long length)
     {
+        CheckBackingLength(); // growing one that somebody has cut would put zeros in the place of what is gone
         _backing.SetLength(length);
         Interlocked.Increment(ref _growths);
         if (_region.IsPowerSafe)
@@ -183,11 +191,12 @@ internal sealed partial class CacheEngine
             _backing.Flush(); // keys beyond the old end may become durable before the next flush
         }
 
-        Volatile.Write(ref _length, length);
+        ChangeLength(length);
     }
 
     private async ValueTask GrowAsync(long length, CancellationToken cancellationToken)
     {
+        CheckBackingLength();
         await _backing.SetLengthAsync(length, cancellationToken).ConfigureAwait(false);
         Interlocked.Increment(ref _growths);
         if (_region.IsPowerSafe)
@@ -195,7 +204,7 @@ internal sealed partial class CacheEngine
             await _backing.FlushAsync(CancellationToken.None).ConfigureAwait(false);
         }
 
-        Volatile.Write(ref _length, length);
+        ChangeLength(length);
     }
 
     /// <summary>Publishes the shorter length, and asks for the log to be emptied. The task completes when it is.</summary>
@@ -216,7 +225,7 @@ internal sealed partial class CacheEngine
     {
         if (shardNumber == _index.Shards.Length)
         {
-            Volatile.Write(ref _length, length);
+            ChangeLength(length);
             return;
         }
 
@@ -281,6 +290,35 @@ internal sealed partial class CacheEngine
             {
                 ExtensionBlocks.Bind(_region, _media, length, block.BackingIdentity.ToGuid(), _backing.CanResize);
             }
+        }
+    }
+
+    /// <summary>
+    /// A group is durable on a backing of this length, and is about to count. What the backing held at the open is no longer what it has to hold; and after a crash a shorter one isn't the right one,
+    /// which is noted now and then: what is noted is never more than it has.
+    /// </summary>
+    private void NoteGroup(long length)
+    {
+        if (!_openFingerprintGone)
+        {
+            lock (_settingsLock)
+            {
+                ExtensionBlocks.ClearFingerprint(_region, _media);
+            }
+
+            _openFingerprintGone = true;
+        }
+
+        if (!_backing.CanResize || _clock.GetElapsedTime(_lengthNotedAt) < LengthNotedEvery)
+        {
+            return;
+        }
+
+        _lengthNotedAt = _clock.GetTimestamp();
+        lock (_settingsLock)
+        {
+            // A truncation lowers the note under this lock, after it has published its length, and before the backing is cut.
+            ExtensionBlocks.RaiseLength(_region, _media, Math.Min(length, Length));
         }
     }
 

@@ -198,6 +198,15 @@ internal sealed partial class CacheEngine
             bool drainWanted = _requests.AnyPending(collect: false);
             bool collectWanted = _requests.AnyPending(collect: true);
             TimeSpan next = Timeout.InfiniteTimeSpan;
+            if (e.StorageLookIsDue)
+            {
+                e.LookAtStorage();
+            }
+
+            if (e.StorageIsInTrouble)
+            {
+                next = LookEvery; // until it is whole again
+            }
 
             if (e._collector.ReclaimOne(sweepMore: e._memory.IsFull))
             {

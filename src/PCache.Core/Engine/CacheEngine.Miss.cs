@@ -40,6 +40,7 @@ internal sealed partial class CacheEngine
         try
         {
             // Backing bytes beyond the device's length are none of the device's: a truncation is about to cut them off.
+            miss.LengthChanges = Volatile.Read(ref _lengthChanges);
             miss.Prepare(RuleSwitch.IsBroken(BrokenRule.MissIgnoresBlockSize) ? 1 : Math.Max(_backing.BlockSize, 1), _backing.Length, Length);
         }
         catch

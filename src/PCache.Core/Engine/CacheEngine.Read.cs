@@ -55,8 +55,10 @@ internal sealed partial class CacheEngine
                 missed = true;
                 try
                 {
-                    ReadBacking(miss);
-                    done += CompleteMiss(index, miss, offset + done, buffer[done..length]);
+                    if (ReadBacking(miss))
+                    {
+                        done += CompleteMiss(index, miss, offset + done, buffer[done..length]);
+                    }
                 }
                 finally
                 {
@@ -136,16 +138,10 @@ internal sealed partial class CacheEngine
                 missed = true;
                 try
                 {
-                    try
+                    if (await ReadBackingAsync(miss, cancellationToken).ConfigureAwait(false))
                     {
-                        miss.SetRead(await _backing.ReadAsync(miss.ReadOffset, miss.ReadBuffer, cancellationToken).ConfigureAwait(false));
+                        done += CompleteMiss(ThreadIndex.Current, miss, offset + done, buffer.Span[done..length]);
                     }
-                    catch (Exception e) when (_diagnostics.NoteReadFailure(e))
-                    {
-                        throw;
-                    }
-
-                    done += CompleteMiss(ThreadIndex.Current, miss, offset + done, buffer.Span[done..length]);
                 }
                 finally
                 {
@@ -162,11 +158,25 @@ internal sealed partial class CacheEngine
         }
     }
 
-    private void ReadBacking(MissOperation miss)
+    /// <summary>False: the device's length has changed meanwhile, look again.</summary>
+    private bool ReadBacking(MissOperation miss)
     {
         try
         {
-            miss.SetRead(_backing.Read(miss.ReadOffset, miss.ReadBuffer.Span));
+            return IsWhole(miss, _backing.Read(miss.ReadOffset, miss.ReadBuffer.Span));
+        }
+        catch (Exception e) when (_diagnostics.NoteReadFailure(e))
+        {
+            throw;
+        }
+    }
+
+    /// <inheritdoc cref="ReadBacking"/>
+    private async ValueTask<bool> ReadBackingAsync(MissOperation miss, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return IsWhole(miss, await _backing.ReadAsync(miss.ReadOffset, miss.ReadBuffer, cancellationToken).ConfigureAwait(false));
         }
         catch (Exception e) when (_diagnostics.NoteReadFailure(e))
         {

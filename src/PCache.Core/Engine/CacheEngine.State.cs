@@ -103,6 +103,19 @@ internal sealed partial class CacheEngine : IDeviceProbe
                 error ??= medium;
             }
 
+            RefreshStorageTrouble();
+            if (_backingChange is { } backing)
+            {
+                degraded |= Degradations.BackingChanged;
+                error ??= backing;
+            }
+
+            if (_cacheFileChange is { } file)
+            {
+                degraded |= Degradations.CacheFileChanged;
+                error ??= file;
+            }
+
             if (!_readOnly && _options.CacheReads && !MayFill)
             {
                 degraded |= Degradations.ReadsNotCached;

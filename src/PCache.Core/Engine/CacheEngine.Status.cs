@@ -155,6 +155,7 @@ internal sealed partial class CacheEngine
         try
         {
             ThrowIfInsideStep(blocking: true);
+            CheckBeforeDrain();
             FlushLog();
             Task done = _maintenance.Ask(_positions.KeyHead.Distance, collect: false, Reporter(progress));
             try
@@ -166,6 +167,10 @@ internal sealed partial class CacheEngine
                 }
 
                 done.WaitAsync(cancellationToken).GetAwaiter().GetResult();
+            }
+            catch (PCacheException e) when (e.InnerException is PCacheStorageChangedException change)
+            {
+                throw Again(change);
             }
             finally
             {
@@ -195,11 +200,16 @@ internal sealed partial class CacheEngine
         try
         {
             ThrowIfInsideStep(blocking: false);
+            CheckBeforeDrain();
             await FlushLogAsync(cancellationToken).ConfigureAwait(false);
             Task done = _maintenance.Ask(_positions.KeyHead.Distance, collect: false, Reporter(progress));
             try
             {
                 await AwaitAsync(done, cancellationToken).ConfigureAwait(false);
+            }
+            catch (PCacheException e) when (e.InnerException is PCacheStorageChangedException change)
+            {
+                throw Again(change);
             }
             finally
             {
@@ -241,6 +251,8 @@ internal sealed partial class CacheEngine
         {
             throw new PCacheDamagedDataException(damaged[0].Offset, damaged[0].LengthBytes);
         }
+
+        CheckAfterDrain();
     }
 
     /// <summary>What a drain is measured with.</summary>

@@ -34,7 +34,11 @@ internal sealed partial class CacheEngine
                         WaitForRoom(write.Turn!);
                         break;
                     case SlowAction.ReadBacking:
-                        ReadBacking(write.Merge!);
+                        if (!ReadBacking(write.Merge!))
+                        {
+                            DropMerge(write);
+                        }
+
                         break;
                     default:
                         return write.Done;
@@ -67,13 +71,9 @@ internal sealed partial class CacheEngine
                         await WaitForRoomAsync(write.Turn!, cancellationToken).ConfigureAwait(false);
                         break;
                     case SlowAction.ReadBacking:
-                        try
+                        if (!await ReadBackingAsync(write.Merge!, cancellationToken).ConfigureAwait(false))
                         {
-                            write.Merge!.SetRead(await _backing.ReadAsync(write.Merge.ReadOffset, write.Merge.ReadBuffer, cancellationToken).ConfigureAwait(false));
-                        }
-                        catch (Exception e) when (_diagnostics.NoteReadFailure(e))
-                        {
-                            throw;
+                            DropMerge(write);
                         }
 
                         break;

@@ -55,6 +55,7 @@ internal sealed partial class CacheEngine
     private readonly GarbageCollector _collector = null!;
     private readonly Maintenance _maintenance = null!;
     private readonly DiscardQueue _discards = new();
+    private readonly DiscardRecord? _record;
     private readonly DirtyCounters _dirty;
 
     private readonly OperationGate _gate = new();
@@ -109,8 +110,9 @@ internal sealed partial class CacheEngine
         _heads = new DataHeads(region, _segments, _log, options.Chance);
         _log.ReturnReserved = _heads.ReturnReserved;
         var parts = new WritebackParts(region, _media, _segments, _positions, _index, _log, _damage, _dirty);
-        _writeback = new WritebackWorker(parts, backing, options);
+        _writeback = new WritebackWorker(parts, backing, options) { CheckLength = CheckBackingLength, CheckStorage = CheckBacking, NoteGroup = NoteGroup };
         _writeback.Recent.Restore(recovered.RecentPlaces);
+        _record = recovered.Record;
         _collector = new GarbageCollector(region, _media, _segments, _positions, _log, _index);
         _maintenance = new Maintenance(this);
 
@@ -121,6 +123,9 @@ internal sealed partial class CacheEngine
         // A busy log fills a segment in less time than the maintenance may sleep.
         _log.NextWanted = _maintenance.NoteUrgentWork;
     }
+
+    /// <summary>The claim of the backing, given back at the release; a read-only device has none.</summary>
+    public BackingClaim? Claim { get; init; }
 
     /// <summary>What the open found.</summary>
     public RecoveryReport Report { get; }

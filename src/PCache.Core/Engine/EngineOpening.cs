@@ -19,15 +19,18 @@ internal static class EngineOpening
         long begun = options.TimeProvider.GetTimestamp();
         Activity? activity = PCacheActivities.StartOpen(creating, options.ReadOnly);
         string? failure = null;
+        BackingClaim? claim = null;
         try
         {
+            claim = options.ReadOnly ? null : BackingClaim.Take(backing);
             if (creating)
             {
                 DeviceSetup.Format(region, backing, options);
             }
 
             Recovery recovered = Recover(region, backing, options, cancellationToken);
-            var engine = new CacheEngine(region, backing, options, recovered, diagnostics);
+            var engine = new CacheEngine(region, backing, options, recovered, diagnostics) { Claim = claim };
+            claim = null;
             Tell(diagnostics.Logger, activity, engine, recovered, creating, options.TimeProvider.GetElapsedTime(begun));
             return engine;
         }
@@ -37,6 +40,7 @@ internal static class EngineOpening
         }
         finally
         {
+            claim?.Release();
             PCacheActivities.End(activity);
             KeyValuePair<string, object?> operation = new("pcache.operation", creating ? "create" : "open");
             double seconds = options.TimeProvider.GetElapsedTime(begun).TotalSeconds;

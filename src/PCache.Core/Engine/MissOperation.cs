@@ -60,6 +60,12 @@ internal sealed class MissOperation
     /// <summary>Whether the backing has bytes that count as zeros here: a truncation is about to cut them off, and until it has, the data isn't the backing's.</summary>
     public bool IsCut => _validLength < _readLength;
 
+    /// <summary>How often the device had changed its length when the range was measured.</summary>
+    public int LengthChanges;
+
+    /// <summary>How many bytes from <see cref="ReadOffset"/> on the backing has to have: the device has them.</summary>
+    public int ExpectedBytes => _validLength;
+
     /// <summary>Sets what is read and gets a buffer; backing bytes from <paramref name="deviceLength"/> on count as zeros.</summary>
     public void Prepare(int blockSize, long backingLength, long deviceLength)
     {

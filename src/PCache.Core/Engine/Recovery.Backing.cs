@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using PCache.Core.Files;
 using PCache.Core.Layout;
 using PCache.Core.Primitives;
@@ -7,13 +8,15 @@ namespace PCache.Core.Engine;
 
 /// <summary>
 /// Whether the backing is the right one. Keeps true: a backing is compared before anything is changed, with whatever is known of it: identity, length, and, where
-/// the last close was an orderly one, some of its content. Only <see cref="PCacheOptions.RebindBacking"/> passes over a difference. A block that can't be read
+/// the last close was an orderly one, some of its content; after a crash, some of what the cache holds as clean, and what it held when it was last opened, as far as nothing was written back since. Only <see cref="PCacheOptions.RebindBacking"/> passes over a difference. A block that can't be read
 /// is no difference; but a writable open wants to have read one.
 /// </summary>
 internal sealed partial class Recovery
 {
     /// <summary>Places that write-back wrote last before this open.</summary>
     public IReadOnlyList<long> RecentPlaces { get; private set; } = [];
+
+    private FingerprintRecord? _fingerprint;
 
     private void CheckBinding()
     {
@@ -50,10 +53,19 @@ internal sealed partial class Recovery
         }
     }
 
-    /// <summary>Compares the backing with its fingerprint, where there is one that counts.</summary>
+    /// <summary>Compares the backing with its fingerprint, where there is one that counts, or else with what the cache knows of it after a crash.</summary>
     private void CheckContent(CancellationToken cancellationToken)
     {
-        if (Media.Extension is not { } block || block.Fingerprint.Kind == 0)
+        CheckFingerprint(cancellationToken);
+        if (Report.BackingCheck is BackingCheck.NoFingerprint or BackingCheck.Stale)
+        {
+            CheckAfterCrash(cancellationToken);
+        }
+    }
+
+    private void CheckFingerprint(CancellationToken cancellationToken)
+    {
+        if (Media.Extension is not { } block || block.Fingerprint.Kind is 0 or ExtensionBlocks.OpenFingerprintKind)
         {
             return;
         }
@@ -104,21 +116,149 @@ internal sealed partial class Recovery
         }
 
         RecentPlaces = [.. now.RecentPlaces];
+        _fingerprint = record;
         Report = Report with { BackingCheck = now.UnreadBlocks > 0 ? BackingCheck.PartlyMatched : BackingCheck.Matched };
     }
 
     /// <summary>Reads on a thread of its own where the open can be cancelled: a backing that hangs doesn't keep it from that.</summary>
-    private void Read(BackingFingerprint fingerprint, CancellationToken cancellationToken)
+    private void Read(BackingFingerprint fingerprint, CancellationToken cancellationToken) => OnOwnThread(() => fingerprint.Read(cancellationToken), cancellationToken);
+
+    private void OnOwnThread(Action read, CancellationToken cancellationToken)
     {
         if (!cancellationToken.CanBeCanceled || _options.Maintenance == MaintenanceMode.Manual)
         {
-            fingerprint.Read(cancellationToken);
+            read();
             return;
         }
 
-        Task reading = Task.Factory.StartNew(() => fingerprint.Read(cancellationToken), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        Task reading = Task.Factory.StartNew(read, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         reading.WaitAsync(cancellationToken).GetAwaiter().GetResult();
     }
+
+    /// <summary>What is clean in the cache is on the backing, but for what a group of write-back may have been writing (which is dirty).</summary>
+    private void CheckAfterCrash(CancellationToken cancellationToken)
+    {
+        if (_options.BackingFingerprintBlocks == 0 || _options.RebindBacking || !_options.CompareBackingAfterCrash)
+        {
+            return;
+        }
+
+        ExtensionBlock block = Media.Extension ?? default;
+        var sample = new CleanSample(_region, Media, Index, _backing, _record);
+        OnOwnThread(
+            () =>
+            {
+                sample.Compare(_writtenBack.NewestFirst(), CleanSample.MaxReads * 3 / 4, cancellationToken);
+                sample.Compare(_filled.NewestFirst(), CleanSample.MaxReads / 4, cancellationToken);
+            },
+            cancellationToken);
+        int compared = sample.Compared;
+        IReadOnlyList<DeviceRange> changed = [.. sample.Different.OrderBy(range => range.Offset)];
+        string since = "that it has in common with its backing";
+        uint state = ExtensionBlocks.StateOfOpen(Media.DirtyTail, Media.DirtyTailReplicas);
+        if (changed.Count == 0 && ExtensionBlocks.TryGetFingerprint(in block, Media.ExtensionReplicas, state, out FingerprintRecord record, ExtensionBlocks.OpenFingerprintKind)
+            && record.BackingLength <= (ulong)_backing.Length)
+        {
+            BackingFingerprint now = BackingFingerprint.Of(_backing, block.CacheId.ToGuid(), in record);
+            Read(now, cancellationToken);
+            changed = now.Differences(in record, sample.MayDiffer);
+            compared += now.BlockCount - now.UnreadBlocks;
+            since = "that nothing was written to since it was opened before";
+            _fingerprint = record;
+        }
+
+        if (changed.Count > 0)
+        {
+            throw Mismatch(
+                BackingMismatchReason.Content,
+                in block,
+                $"was left by a crash, and doesn't know this backing: of {compared} blocks compared {since}, {changed.Count} hold something else, the first at byte {changed[0].Offset}: it was changed meanwhile (an older copy put back, say), or is another one",
+                comparedBlocks: compared,
+                changed: changed);
+        }
+
+        if (compared > 0)
+        {
+            Report = Report with { BackingCheck = BackingCheck.MatchedAfterCrash };
+        }
+        else if (_dirtyKeys > 0 && _record.FileId != 0 && FileId is { } file && file != 0 && file != _record.FileId)
+        {
+            throw Mismatch(
+                BackingMismatchReason.File,
+                in block,
+                $"was left by a crash with {_dirtyBytes} dirty bytes, in front of another file than this one, and holds nothing that would tell whether this is a copy of it");
+        }
+    }
+
+    private UInt128? FileId => (_backing as IBackingFile)?.FileId;
+
+    /// <summary>What is known of the backing's content goes on counting, for what nothing is written back to.</summary>
+    private void KeepFingerprint()
+    {
+        if (_fingerprint is null && Report.LiveKeys == 0 && _options.CompareBackingAfterCrash)
+        {
+            _fingerprint = TakeFingerprint();
+        }
+
+        if (_fingerprint is not { } record || !_options.CompareBackingAfterCrash || _options.RebindBacking || Report.BackingCheck is BackingCheck.PassedOver || Media.Extension is null)
+        {
+            ExtensionBlocks.ClearFingerprint(_region, Media);
+            return;
+        }
+
+        record.State = ExtensionBlocks.StateOfOpen(Media.DirtyTail, Media.DirtyTailReplicas);
+        ExtensionBlocks.SetFingerprint(_region, Media, record, ExtensionBlocks.OpenFingerprintKind);
+    }
+
+    /// <summary>Of a backing that the cache holds nothing of: it is what it is now. Null: it can't be read, or isn't wanted.</summary>
+    private FingerprintRecord? TakeFingerprint()
+    {
+        if (_options.BackingFingerprintBlocks == 0 || _options.RebindBacking || Media.Extension is not { BackingLength: > 0 } block)
+        {
+            return null;
+        }
+
+        try
+        {
+            _backing.Flush(); // a power cut takes back nothing of what it is about
+            BackingFingerprint fingerprint = BackingFingerprint.Begin(
+                _backing, block.CacheId.ToGuid(), _options.BackingFingerprintBlocks, [], _options.TimeProvider.GetUtcNow(), out FingerprintRecord record);
+            fingerprint.Read(CancellationToken.None);
+            fingerprint.Store(ref record);
+            return fingerprint.UnreadBlocks == 0 ? record : null;
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            return null; // whatever a backing may throw: who uses it will meet it
+        }
+    }
+
+    /// <summary>Keeps which file the backing is, and what of the log tells nothing of its content.</summary>
+    private void KeepRecord()
+    {
+        BackingRecord record = _record;
+        record.CacheId = Media.Extension?.CacheId ?? default;
+        record.SetFile(FileId ?? 0);
+        if (_options.RebindBacking)
+        {
+            record.SinceSequence = LastSequence; // what was logged so far came from another backing, or went to it
+        }
+
+        if (Report.LiveKeys == 0)
+        {
+            (record.RangeCount, record.Discarded, record.SinceSequence) = (0, default, 0);
+        }
+
+        if (!MemoryMarshal.AsBytes(new Span<BackingRecord>(ref record))[8..].SequenceEqual(MemoryMarshal.AsBytes(new Span<BackingRecord>(ref _record))[8..]))
+        {
+            BackingRecord.Write(_region, ref record, ref _recordReplicas);
+        }
+
+        Record = new DiscardRecord(_region, record, _recordReplicas);
+    }
+
+    /// <summary>The backing's record, for the engine; a read-only open has none.</summary>
+    public DiscardRecord? Record { get; private set; }
 
     private PCacheBackingMismatchException Mismatch(
         BackingMismatchReason reason,

@@ -33,6 +33,11 @@ internal sealed partial class Recovery : IReplaySink
     private readonly ReplayIndexer _indexer;
     private long _distance;
     private int _lastSize;
+    private bool _comparable;
+    private BackingRecord _record;
+    private ReplicaState _recordReplicas;
+    private readonly RecentKeys _writtenBack = new(4096);
+    private readonly RecentKeys _filled = new(1024);
     private long _dirtyTailDistance = -1;
     private int _keysUnmeasured;
     private long _dirtyKeys;
@@ -91,6 +96,7 @@ internal sealed partial class Recovery : IReplaySink
         {
             IndexMemory.CheckCapacity(options.MaxIndexMemoryBytes, media.ChainLength, media.Geometry.DataSize);
             recovery.CheckBinding();
+            recovery._record = BackingRecord.Read(region, media.Extension?.CacheId.ToGuid() ?? Guid.Empty, out recovery._recordReplicas);
             monitor.Begin(OpenStage.Replaying);
             recovery.Replay(started);
             recovery.CheckContent(cancellationToken);
@@ -120,6 +126,7 @@ internal sealed partial class Recovery : IReplaySink
             _dirtyTailDistance = _distance;
         }
 
+        _comparable = _record.SinceSequence == 0 || (header.Sequence != 0 && SequenceTracker.Distance(_record.SinceSequence, header.Sequence) - 1 < int.MaxValue);
         _keysUnmeasured += keys;
         if (_keysUnmeasured >= KeysPerMeasure)
         {
@@ -151,6 +158,11 @@ internal sealed partial class Recovery : IReplaySink
         }
 
         _indexer.Add(in key, dirty ? ReplayAction.InsertDirty : ReplayAction.InsertClean);
+        if (!dirty && _comparable)
+        {
+            (key.IsClean ? _filled : _writtenBack).Add(in key);
+        }
+
         if (dirty)
         {
             _dirtyKeys++;
@@ -237,10 +249,10 @@ internal sealed partial class Recovery : IReplaySink
             _backing.Flush();
         }
 
-        // From here on the backing may change: what it was is no longer what it has to be.
+        // From here on the backing may change: what it was is what it has to be only where nothing was written back.
         if (!RuleSwitch.IsBroken(BrokenRule.FingerprintKept))
         {
-            ExtensionBlocks.ClearFingerprint(_region, Media);
+            KeepFingerprint();
         }
 
         // First of all: nobody may ever follow what stands behind the log's end.
@@ -264,6 +276,8 @@ internal sealed partial class Recovery : IReplaySink
         {
             ExtensionBlocks.Bind(_region, Media, _backing.Length, _options.BackingIdentity, _backing.CanResize);
         }
+
+        KeepRecord();
 
         if (_options.GcThresholdPercent is int percent && percent != Media.Flags.GcPercent)
         {

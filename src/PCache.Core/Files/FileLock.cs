@@ -64,13 +64,14 @@ internal static class FileLock
     }
 
     /// <summary>Who has a file locked: "process 1234 (name)" or "this process"; null: it can't be told. For messages only: it may have changed meanwhile.</summary>
-    public static string? DescribeHolder(SafeFileHandle file)
+    public static string? DescribeHolder(SafeFileHandle file) => FileFacts.Of(file) is { } facts ? DescribeHolder(facts) : null;
+
+    /// <inheritdoc cref="DescribeHolder(SafeFileHandle)"/>
+    public static string? DescribeHolder(FileFacts file)
     {
         try
         {
-            return OperatingSystem.IsLinux() && FileFacts.Of(file) is { } facts
-                ? Describe(FindHolder(File.ReadLines("/proc/locks"), facts.Identity))
-                : null;
+            return OperatingSystem.IsLinux() ? Describe(FindHolder(File.ReadLines("/proc/locks"), file.Identity)) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -11,8 +11,11 @@ namespace PCache.Core.Layout;
 /// </summary>
 internal static partial class ExtensionBlocks
 {
-    /// <summary>The one kind of fingerprint that there is.</summary>
+    /// <summary>The fingerprint of an orderly close.</summary>
     public const byte FingerprintKind = 1;
+
+    /// <summary>The same, kept over an open: it counts until the dirty tail moves, for what isn't dirty in the cache. Older versions take it for none.</summary>
+    public const byte OpenFingerprintKind = 2;
 
     /// <summary>Smallest block of a fingerprint as a power of two: 4 KiB.</summary>
     public const int MinBlockShift = 12;
@@ -31,11 +34,12 @@ internal static partial class ExtensionBlocks
     /// <param name="state">Its replicas: which sequence the block has.</param>
     /// <param name="cacheState">The cache as it is now: <see cref="StateOf"/>.</param>
     /// <param name="record">The fingerprint.</param>
-    public static bool TryGetFingerprint(in ExtensionBlock block, ReplicaState state, uint cacheState, out FingerprintRecord record)
+    /// <param name="kind">Which of the two kinds is wanted.</param>
+    public static bool TryGetFingerprint(in ExtensionBlock block, ReplicaState state, uint cacheState, out FingerprintRecord record, byte kind = FingerprintKind)
     {
         record = block.Fingerprint;
         return block.FormatVersion >= 2
-            && record.Kind == FingerprintKind
+            && record.Kind == kind
             && (record.Sequence == state.Sequence || RuleSwitch.IsBroken(BrokenRule.FingerprintSequenceIgnored))
             && (record.State == cacheState || RuleSwitch.IsBroken(BrokenRule.FingerprintStateIgnored))
             && record.BlockShift is >= MinBlockShift and <= MaxBlockShift
@@ -49,14 +53,20 @@ internal static partial class ExtensionBlocks
     public static DateTimeOffset TakenAt(in FingerprintRecord record) => DateTimeOffset.FromUnixTimeMilliseconds((long)record.Taken);
 
     /// <summary>Durably keeps a fingerprint, in both replicas.</summary>
-    public static void SetFingerprint(PmemRegion region, MediaState media, FingerprintRecord record)
+    public static void SetFingerprint(PmemRegion region, MediaState media, FingerprintRecord record, byte kind = FingerprintKind)
     {
         if (media.Extension is { } block)
         {
-            record.Kind = FingerprintKind;
+            record.Kind = kind;
             record.Sequence = media.ExtensionReplicas.Sequence;
             block.FormatVersion = Math.Max(block.FormatVersion, FormatVersion);
             block.Fingerprint = record;
+            if (kind == OpenFingerprintKind && RuleSwitch.IsBroken(BrokenRule.FingerprintClearedOnce))
+            {
+                WriteOnce(region, media, block);
+                return;
+            }
+
             WriteTwice(region, media, block);
         }
     }
@@ -79,10 +89,7 @@ internal static partial class ExtensionBlocks
         block.Fingerprint = default;
         if (RuleSwitch.IsBroken(BrokenRule.FingerprintClearedOnce))
         {
-            ReplicaState state = media.ExtensionReplicas;
-            Write(region, ref block, ref state);
-            media.ExtensionReplicas = state;
-            media.Extension = block;
+            WriteOnce(region, media, block);
             return;
         }
 
@@ -98,6 +105,13 @@ internal static partial class ExtensionBlocks
         ReadOnlySpan<int> positions = [keyHead.Segment, keyHead.Offset, dirtyTail.Segment, dirtyTail.Offset, generations.Length];
         uint crc = Crc32C.HashToUInt32(MemoryMarshal.AsBytes(positions));
         return Crc32C.Append(crc, MemoryMarshal.AsBytes(generations));
+    }
+
+    /// <summary>Where the dirty tail stands and how often it was written, in 32 bits: the same as long as nobody has moved it.</summary>
+    public static uint StateOfOpen(LogPosition dirtyTail, ReplicaState dirtyTailReplicas)
+    {
+        ReadOnlySpan<int> words = [dirtyTail.Segment, dirtyTail.Offset, dirtyTailReplicas.Sequence, OpenFingerprintKind];
+        return Crc32C.HashToUInt32(MemoryMarshal.AsBytes(words));
     }
 
     /// <summary>The block size of a new fingerprint, as a power of two: 4 KiB, or the backing's block if that is larger.</summary>

@@ -73,6 +73,16 @@ internal static partial class ExtensionBlocks
         WriteTwice(region, media, block);
     }
 
+    /// <summary>Durably raises the least length of a bound backing that can grow. It is durable on the backing already.</summary>
+    public static void RaiseLength(PmemRegion region, MediaState media, long lengthBytes)
+    {
+        if (media.Extension is { BackingLength: > 0 } block && (block.Flags & ResizableBackingFlag) != 0 && (long)block.BackingLength < lengthBytes)
+        {
+            block.BackingLength = (ulong)lengthBytes;
+            WriteTwice(region, media, block);
+        }
+    }
+
     /// <summary>Durably sets the label; adds a block, with a new UUID, where there is none.</summary>
     /// <exception cref="ArgumentException">The label is too long or has a NUL.</exception>
     public static void SetLabel(PmemRegion region, MediaState media, string? label)
@@ -101,22 +111,25 @@ internal static partial class ExtensionBlocks
 
     private static void WriteTwice(PmemRegion region, MediaState media, ExtensionBlock block)
     {
-        ReplicaState state = media.ExtensionReplicas;
-        for (int i = 0; i < 2; i++)
-        {
-            if (block.Fingerprint.Sequence == state.Sequence && block.Fingerprint.Kind != 0)
-            {
-                block.Fingerprint.Sequence++; // as the block's own
-            }
-            else
-            {
-                block.Fingerprint = default; // one that doesn't count mustn't fit by chance some time
-            }
+        WriteOnce(region, media, block);
+        WriteOnce(region, media, media.Extension!.Value);
+    }
 
-            Write(region, ref block, ref state);
-            media.ExtensionReplicas = state;
-            media.Extension = block;
+    private static void WriteOnce(PmemRegion region, MediaState media, ExtensionBlock block)
+    {
+        ReplicaState state = media.ExtensionReplicas;
+        if (block.Fingerprint.Sequence == state.Sequence && block.Fingerprint.Kind != 0)
+        {
+            block.Fingerprint.Sequence++; // as the block's own
         }
+        else
+        {
+            block.Fingerprint = default; // one that doesn't count mustn't fit by chance some time
+        }
+
+        Write(region, ref block, ref state);
+        media.ExtensionReplicas = state;
+        media.Extension = block;
     }
 
     private static void EncodeLabel(string? label, ref Bytes64 target)

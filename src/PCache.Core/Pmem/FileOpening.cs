@@ -60,6 +60,7 @@ internal static class FileOpening
 
             try
             {
+                RequireLock(file, path, options, ref made);
                 if (FileFacts.IsNamed(file, path) == false)
                 {
                     file.Dispose();
@@ -78,7 +79,9 @@ internal static class FileOpening
                     made = FileMaking.Filled;
                 }
 
-                return Map(file, path, made, lengthBytes, options);
+                MappedFileRegion region = Map(file, path, made, lengthBytes, options);
+                region.Watch();
+                return region;
             }
             catch
             {
@@ -86,6 +89,25 @@ internal static class FileOpening
                 file.Dispose();
                 throw;
             }
+        }
+    }
+
+    /// <summary>Takes the lock itself: the runtime's own is taken in silence, or not at all, and can be switched off.</summary>
+    private static void RequireLock(SafeFileHandle file, string path, PmemFileOptions options, ref FileMaking made)
+    {
+        if (RuleSwitch.IsBroken(BrokenRule.FileNotLocked))
+        {
+            return;
+        }
+
+        switch (FileLock.TryTake(file, exclusive: !options.ReadOnly, out string? reason))
+        {
+            case FileLockState.HeldByOther:
+                made = FileMaking.None; // somebody else has it already: nothing of it is ours to undo
+                throw InUse(path, FileLock.DescribeHolder(file) is { } holder ? $"by {holder}" : "by another process, or by another region of this one");
+            case FileLockState.Unavailable when !options.AllowWithoutLock:
+                throw new PCacheException(
+                    $"'{SafeText.Of(path)}' can't be locked: {reason}. Without a lock nothing keeps another process from using the cache at the same time. Set PmemFileOptions.AllowWithoutLock if you know that none does.");
         }
     }
 

@@ -4,6 +4,7 @@
 // * The lock on the file is held as long as it is mapped, and until what the opening did is undone where it is.
 // * Metadata is read through the descriptor: a media error there is an exception; through the mapping it would be a signal that ends the process.
 using Microsoft.Win32.SafeHandles;
+using PCache.Core.Files;
 
 namespace PCache.Core.Pmem;
 
@@ -13,6 +14,7 @@ internal class MappedFileRegion : DirectRegion
     private readonly SafeFileHandle _file;
     private readonly FileMapping _mapping;
     private readonly PendingSync? _pending;
+    private WatchedFile? _watch;
     private readonly string _path;
     private readonly FileMaking _made;
     private bool _abandoned;
@@ -38,6 +40,24 @@ internal class MappedFileRegion : DirectRegion
     private protected string FilePath => _path;
 
     public override bool DrainIsCheap => _pending is null;
+
+    internal override string? WatchedPath => _watch?.Name;
+
+    /// <summary>From now on what becomes of the file's name is looked at. For a file that was opened by its name.</summary>
+    internal void Watch() => _watch = new WatchedFile(_file, _path);
+
+    internal override StorageChange LookAtFile()
+    {
+        try
+        {
+            bool isShorter = _watch?.Facts is { Kind: FileKind.Regular } && RandomAccess.GetLength(_file) < LengthBytes;
+            return isShorter ? StorageChange.Shorter : _watch?.Look() ?? StorageChange.None;
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        {
+            return StorageChange.None; // can't be told
+        }
+    }
 
     public override void FlushRange(long offset, long lengthBytes)
     {

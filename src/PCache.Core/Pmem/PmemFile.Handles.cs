@@ -14,7 +14,7 @@ public static partial class PmemFile
     /// Open for reading, and for writing unless <see cref="PmemFileOptions.ReadOnly"/>. It belongs to the region once this has returned, and to the caller if it throws. Don't open the
     /// file in the same process otherwise meanwhile.
     /// </param>
-    /// <param name="path">What messages call it.</param>
+    /// <param name="path">What messages call it. It isn't watched: the caller may give the file another name.</param>
     /// <param name="options">How to map it; null: the defaults.</param>
     /// <param name="lengthIfEmptyBytes">Length in bytes that an empty file is given, as a new one; at least <see cref="MinLengthBytes"/>. 0 (the default): an empty file is refused.</param>
     /// <exception cref="ArgumentException">A parameter isn't allowed, or options don't fit each other.</exception>
@@ -35,8 +35,8 @@ public static partial class PmemFile
         {
             case FileLockState.HeldByOther:
                 throw new PCacheInUseException($"'{SafeText.Of(path)}' is in use by {FileLock.DescribeHolder(file) ?? "another process, or by another region of this one"}.");
-            case FileLockState.Unavailable:
-                throw new PCacheException($"'{SafeText.Of(path)}' can't be locked ({reason}), so nothing would keep another process from writing it too.");
+            case FileLockState.Unavailable when !options.AllowWithoutLock:
+                throw new PCacheException($"'{SafeText.Of(path)}' can't be locked ({reason}), so nothing would keep another process from writing it too. Set PmemFileOptions.AllowWithoutLock if you know that none does.");
         }
 
         return FileOpening.Open(file, path, lengthIfEmptyBytes, options);

@@ -85,6 +85,12 @@ public sealed record PmemFileOptions
         }
     }
 
+    /// <summary>
+    /// Consent to use the file without its lock where none can be had: the file system has no locks, or gives none now. Default false: that refuses the file, since nothing would keep another
+    /// process from using the cache at the same time. A lock that somebody else has refuses it in either case.
+    /// </summary>
+    public bool AllowWithoutLock { get; init; }
+
     /// <summary>Throws where the settings don't fit each other.</summary>
     internal void Validate(string parameterName)
     {

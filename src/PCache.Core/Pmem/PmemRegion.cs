@@ -56,6 +56,12 @@ public abstract unsafe class PmemRegion : IDisposable
     /// </summary>
     public virtual bool DrainIsCheap => true;
 
+    /// <summary>The path that the region's file was opened by; null: it has none, or its name isn't known.</summary>
+    internal virtual string? WatchedPath => null;
+
+    /// <summary>What somebody else has done to the region's file, as far as that can be told.</summary>
+    internal virtual StorageChange LookAtFile() => StorageChange.None;
+
     /// <summary>First byte; valid until the region is disposed.</summary>
     internal byte* Memory { get; private protected set; }
 

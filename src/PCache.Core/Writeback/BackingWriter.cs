@@ -14,6 +14,7 @@ namespace PCache.Core.Writeback;
 /// <item>Runs never overlap, so their order is free. They are begun in order, one claim at a time, and each only after its <c>admit</c> has said yes.</item>
 /// <item>When this returns true all of them were accepted by the backing; when it throws or returns false none is in flight any more.</item>
 /// <item>A run of one piece is written straight from the region; only others are put together in a buffer. Memory is bounded by concurrency times the longest run.</item>
+/// <item>Right before each write the backing's length is looked at: writing to one that somebody has cut would lengthen it again, with zeros in between.</item>
 /// <item>With <see cref="MaintenanceMode.Manual"/> everything happens on the calling thread, in order.</item>
 /// </list>
 /// A device of ours that is a file or memory is written synchronously: by this thread alone as long as its writes return at memory speed (a page cache takes them
@@ -31,6 +32,7 @@ internal sealed class BackingWriter
     private readonly PmemRegion _region;
     private readonly IBlockDevice _backing;
     private readonly PCacheOptions _options;
+    private readonly Func<long> _checkLength;
     private readonly int _concurrency;
     private readonly bool _synchronous;
     private readonly Stack<byte[]> _buffers = new();
@@ -45,8 +47,9 @@ internal sealed class BackingWriter
     private volatile Exception? _failure;
     private long _progress;
 
-    public BackingWriter(PmemRegion region, IBlockDevice backing, PCacheOptions options)
+    public BackingWriter(PmemRegion region, IBlockDevice backing, PCacheOptions options, Func<long> checkLength)
     {
+        _checkLength = checkLength;
         _region = region;
         _backing = backing;
         _options = options;
@@ -158,6 +161,7 @@ internal sealed class BackingWriter
 
     private void WriteRun(WritebackPlan plan, in WritebackRun run)
     {
+        _checkLength();
         if (run.PieceCount == 1 && !run.NeedsFill)
         {
             // The payload stays as it is: its keys hold references.
@@ -182,6 +186,7 @@ internal sealed class BackingWriter
                 byte[] buffer = GetBuffer(run.LengthBytes);
                 Memory<byte> data = buffer.AsMemory(0, run.LengthBytes);
                 Fill(plan, in run, data.Span);
+                _checkLength();
                 ValueTask write = _backing.WriteAsync(run.Offset, data, WriteDurability.Normal, stop);
                 if (write.IsCompletedSuccessfully)
                 {
@@ -214,6 +219,11 @@ internal sealed class BackingWriter
         {
             // Larger blocks than sectors: what lies between the pieces is the backing's own. Only write-back writes the backing.
             int have = _backing.Read(run.Offset, data);
+            if (have < data.Length && run.Offset + have < _backing.Length)
+            {
+                throw new IOException($"Of {data.Length} bytes at {run.Offset} the backing returned only {have}, although it says that it has {_backing.Length}.");
+            }
+
             data[have..].Clear();
         }
 

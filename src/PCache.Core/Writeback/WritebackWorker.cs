@@ -41,6 +41,7 @@ internal enum WritebackOutcome
 /// <item>Of a range only the latest version within the group is written, taken from the log: what the index shows may be newer than the group.</item>
 /// <item>The dirty tail moves only after a successful flush of the backing. Any error leaves it, and so all dirty data, where it was.</item>
 /// <item>Clean and dead keys are passed. A damaged key is passed only after what the index still shows of it was logged anew, durably, so it stays dirty.</item>
+/// <item>Nothing is written to a backing that is shorter than the device, or isn't the file under its name any more, and nothing that was counts as written back.</item>
 /// <item>No byte of a key is written before the whole payload of the key was verified.</item>
 /// <item>Payload is stable while it is read here: keys from the key tail on hold references.</item>
 /// </list>
@@ -79,7 +80,7 @@ internal sealed partial class WritebackWorker
         _payloadCrc = parts.Media.Flags.PayloadCrc;
         _reader = new KsetReader(parts.Region, parts.Media.Geometry, parts.Media.Chain);
         _validator = new KeyValidator(parts.Media.Geometry, parts.Media.ChainLength, backingLength: null);
-        _writer = new BackingWriter(parts.Region, backing, options);
+        _writer = new BackingWriter(parts.Region, backing, options, () => CheckLength!());
         _verifyRun = VerifyRun;
     }
 
@@ -101,6 +102,15 @@ internal sealed partial class WritebackWorker
         get => Volatile.Read(ref _endsAt);
         set => Volatile.Write(ref _endsAt, value);
     }
+
+    /// <summary>The backing's length; throws if it is shorter than the device. Called before each write of the backing, on any thread.</summary>
+    public required Func<long> CheckLength { get; init; }
+
+    /// <summary>Told of each group that is durable on the backing, with the length that the backing has, before the group counts.</summary>
+    public required Action<long> NoteGroup { get; init; }
+
+    /// <summary>Throws if the backing isn't what was opened any more. Called before what was written counts.</summary>
+    public required Action CheckStorage { get; init; }
 
     /// <summary>Where the last groups were written. Belongs to the maintenance, and after its end to the close.</summary>
     public RecentBlocks Recent { get; } = new();
@@ -172,7 +182,9 @@ internal sealed partial class WritebackWorker
         if (_plan.EntryCount > 0)
         {
             stop.ThrowIfCancellationRequested();
+            long length = CheckLength();
             FlushBacking(end);
+            NoteGroup(length);
             Recent.NoteGroup(_plan.Runs);
             Volatile.Write(ref _writtenBytes, _writtenBytes + _plan.RunBytes);
         }
@@ -202,12 +214,13 @@ internal sealed partial class WritebackWorker
         }
 
         int blockSize = RuleSwitch.IsBroken(BrokenRule.WritebackIgnoresBlockSize) ? 1 : Math.Max(1, _backing.BlockSize);
-        long backingEnd = blockSize == 1 ? Math.Min(_backing.Length, EndsAt) : _backing.Length;
-        _plan.Build(blockSize, RuleSwitch.IsBroken(BrokenRule.WritebackPastTheEnd) ? long.MaxValue : backingEnd, BackingWriter.MaxRunBytes);
         _verified = 0;
         _callingBacking = true;
         try
         {
+            long backingEnd = CheckLength();
+            backingEnd = blockSize == 1 ? Math.Min(backingEnd, EndsAt) : backingEnd;
+            _plan.Build(blockSize, RuleSwitch.IsBroken(BrokenRule.WritebackPastTheEnd) ? long.MaxValue : backingEnd, BackingWriter.MaxRunBytes);
             return _writer.WriteRuns(_plan, _verifyRun, stop);
         }
         catch (Exception e) when (NoteBackingError(e))
@@ -266,6 +279,8 @@ internal sealed partial class WritebackWorker
             {
                 _backing.Flush();
             }
+
+            CheckStorage();
         }
         catch (IOException) when (RuleSwitch.IsBroken(BrokenRule.BackingFlushErrorIgnored))
         {

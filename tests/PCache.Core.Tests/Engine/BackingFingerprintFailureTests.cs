@@ -18,7 +18,7 @@ public sealed class BackingFingerprintFailureTests
             cache.Device.Dispose();
             Assert.Null(CacheImage.ReadStatus(cache.Region).BackingFingerprint);
             cache.Reopen();
-            Assert.Equal(BackingCheck.NoFingerprint, cache.Status.BackingCheck);
+            Assert.Equal(BackingCheck.MatchedAfterCrash, cache.Status.BackingCheck); // by what it held when the cache was made
         }
     }
 
@@ -55,7 +55,7 @@ public sealed class BackingFingerprintFailureTests
         Assert.False(backing.IsDisposed);
         using (PCacheDevice again = PCacheDevice.Open(region, Disks.Make(1 << 20), options))
         {
-            Assert.Equal((BackingCheck.NoFingerprint, 1), (again.Recovery.BackingCheck, again.Recovery.LiveKeys));
+            Assert.Equal((BackingCheck.MatchedAfterCrash, 1), (again.Recovery.BackingCheck, again.Recovery.LiveKeys));
         }
 
         byte[] image = region.KillImage();
@@ -92,9 +92,9 @@ public sealed class BackingFingerprintFailureTests
         cache.Reopen(backing: damaged);
         Assert.Equal(BackingCheck.PartlyMatched, cache.Status.BackingCheck);
 
-        // The close can't read it either.
+        // The close can't read it either, and leaves what it was opened with.
         cache.Reopen();
-        Assert.Equal(BackingCheck.NoFingerprint, cache.Status.BackingCheck);
+        Assert.Equal(BackingCheck.MatchedAfterCrash, cache.Status.BackingCheck);
     }
 
     [Fact]
@@ -135,7 +135,8 @@ public sealed class BackingFingerprintFailureTests
 
         // What Linux does: it writes back, and knows nothing of the block.
         using SimulatedPmem region = cache.Region.AfterKill();
-        using (PCacheDevice other = PCacheDevice.Open(region, cache.Backing.AfterKill(), cache.Options with { BackingFingerprintBlocks = 0 }))
+        SimulatedDisk disk = cache.Backing.AfterKill();
+        using (PCacheDevice other = PCacheDevice.Open(region, disk, cache.Options with { BackingFingerprintBlocks = 0 }))
         {
             other.Drain();
         }
@@ -145,8 +146,10 @@ public sealed class BackingFingerprintFailureTests
         kept.Fingerprint.Sequence = media.ExtensionReplicas.Sequence;
         ExtensionBlocks.SetFingerprint(region, media, kept.Fingerprint);
         Assert.Null(CacheImage.ReadStatus(region).BackingFingerprint);
-        using PCacheDevice device = PCacheDevice.Open(region, Disks.Make(Patterns.Make(0, 1 << 20, 9)), cache.Options);
-        Assert.Equal(BackingCheck.Stale, device.Recovery.BackingCheck);
+        byte[] changed = disk.Snapshot();
+        changed.AsSpan(512).Fill(0xEE);
+        using PCacheDevice device = PCacheDevice.Open(region, Disks.Make(changed), cache.Options);
+        Assert.Equal(BackingCheck.MatchedAfterCrash, device.Recovery.BackingCheck); // by what the cache has in common with it; the fingerprint doesn't count
     }
 
     [Fact]
@@ -183,7 +186,7 @@ public sealed class BackingFingerprintFailureTests
         ExtensionBlocks.Write(cache.Region, ref block, ref state);
         using PCacheDevice device = PCacheDevice.Open(cache.Region, Disks.Make(Patterns.Make(0, 1 << 20, 9)), cache.Options);
         Assert.Equal(BackingCheck.Stale, device.Recovery.BackingCheck);
-        Assert.Equal(0, MediaLoader.Load(cache.Region).Extension!.Value.Fingerprint.Kind);
+        Assert.Equal(ExtensionBlocks.OpenFingerprintKind, MediaLoader.Load(cache.Region).Extension!.Value.Fingerprint.Kind);
     }
 
     [Fact]

@@ -165,11 +165,13 @@ public sealed class BackingFingerprintTests
     }
 
     [Fact]
-    public void After_a_crash_nothing_is_compared()
+    public void After_a_crash_nothing_is_compared_by_who_does_not_want_it()
     {
         using var cache = new SmallCache();
         cache.Reopen();
-        using PCacheDevice device = PCacheDevice.Open(Rig.Load(cache.Region.KillImage()), Disks.Make(Patterns.Make(0, 1 << 20, 1)), cache.Options);
+        var other = Disks.Make(Patterns.Make(0, 1 << 20, 1));
+        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(Rig.Load(cache.Region.KillImage()), other, cache.Options));
+        using PCacheDevice device = PCacheDevice.Open(Rig.Load(cache.Region.KillImage()), other, cache.Options with { BackingFingerprintBlocks = 0 });
         Assert.Equal(BackingCheck.NoFingerprint, device.Recovery.BackingCheck);
     }
 

@@ -200,7 +200,7 @@ public sealed class FailingBackingTests
             await Eventually.Completes(read, "the read that hung");
         }
 
-        using PCacheDevice copy = PCacheDevice.Open(Rig.Load(image), Disks.Make(1 << 20), cache.Options with { LeaveRegionOpen = false });
+        using PCacheDevice copy = PCacheDevice.Open(Rig.Load(image), cache.Backing.AfterKill(), cache.Options with { LeaveRegionOpen = false });
         if (kind != DiskOperation.Read)
         {
             Rig.AssertSame(model, Rig.ReadAll(copy), "what the closed cache holds");

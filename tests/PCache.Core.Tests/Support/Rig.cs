@@ -131,9 +131,10 @@ internal sealed class Rig : IDisposable
             return memory.ToArray();
         }
 
-        using var file = new FileStream(Path.Combine(_folder, "backing"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        var bytes = new byte[file.Length];
-        file.ReadExactly(bytes);
+        // By the handle of the cache itself: nobody else may have the backing open.
+        Microsoft.Win32.SafeHandles.SafeFileHandle file = ((FileStream)_stream!).SafeFileHandle;
+        var bytes = new byte[RandomAccess.GetLength(file)];
+        Assert.Equal(bytes.Length, RandomAccess.Read(file, bytes, 0));
         return bytes;
     }
 

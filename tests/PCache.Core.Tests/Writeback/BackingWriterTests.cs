@@ -111,7 +111,7 @@ public sealed class BackingWriterTests : IDisposable
     }
 
     private BackingWriter Writer(MaintenanceMode mode, int concurrency) =>
-        new(_region, _device, new PCacheOptions { Maintenance = mode, WritebackConcurrency = concurrency });
+        new(_region, _device, new PCacheOptions { Maintenance = mode, WritebackConcurrency = concurrency }, () => _device.Length);
 
     private void AssertWritten(int runs)
     {
