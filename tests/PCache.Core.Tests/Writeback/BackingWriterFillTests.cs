@@ -76,7 +76,7 @@ public sealed class BackingWriterFillTests
     }
 
     private static BackingWriter Writer(PmemRegion region, IBlockDevice disk, int concurrency) =>
-        new(region, disk, new PCacheOptions { Maintenance = MaintenanceMode.OwnThread, WritebackConcurrency = concurrency });
+        new(region, disk, new PCacheOptions { Maintenance = MaintenanceMode.OwnThread, WritebackConcurrency = concurrency }, () => disk.Length);
 
     /// <summary>Writes complete on another thread, one of them with an error.</summary>
     private sealed class Later(IBlockDevice inner, long failing) : IBlockDevice
