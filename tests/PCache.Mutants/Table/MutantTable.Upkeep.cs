@@ -41,8 +41,8 @@ internal static partial class MutantTable
         new("CutPieceLoggedWithTheWholeKeysIdentity", Relogging, "index.Insert(in piece);", "", "DamagedRelogTests"),
         new(
             "WritebackIgnoresTheCut", Worker,
-            "Math.Min(_backing.Length, EndsAt)",
-            "_backing.Length",
+            "Math.Min(backingEnd, EndsAt)",
+            "backingEnd",
             "TruncationRaceTests"),
         new(
             "OneStripesKeysMarkedInAnother", Worker,
