@@ -15,14 +15,14 @@ public sealed class GrowthDurabilityTests
     public async Task A_growth_during_a_flush_of_the_backing_is_flushed_by_the_next(bool asynchronous)
     {
         using var cache = Make();
-        cache.Device.Write(cache.Device.Length, Patterns.Make(0, Page, 1));
+        Grow(cache.Device, asynchronous, 1);
         bool grown = false;
         cache.Backing.BeforeCall = call =>
         {
             if (call.Operation == DiskOperation.Flush && !grown)
             {
                 grown = true;
-                cache.Device.Write(cache.Device.Length, Patterns.Make(0, Page, 2));
+                Grow(cache.Device, asynchronous, 2);
             }
         };
         await Flush(cache.Device, asynchronous);
@@ -41,19 +41,48 @@ public sealed class GrowthDurabilityTests
     public void An_open_makes_the_length_durable_that_it_finds()
     {
         using var cache = Make();
-        cache.Device.Write(cache.Device.Length, Patterns.Make(0, Page, 1)); // never flushed
-        using SimulatedPmem region = cache.Region.AfterKill();
-        SimulatedDisk backing = cache.Backing.AfterKill();
+        SimulatedPmem? left = null;
+        SimulatedDisk? grown = null;
+        cache.Backing.BeforeCall = call =>
+        {
+            if (call.Operation == DiskOperation.Flush && left is null)
+            {
+                // It dies between the growth and the flush of it.
+                left = cache.Region.AfterKill();
+                grown = cache.Backing.AfterKill();
+            }
+        };
+        cache.Device.Write(cache.Device.Length, Patterns.Make(0, Page, 1));
+        cache.Backing.BeforeCall = null;
+        using SimulatedPmem region = left!;
+        SimulatedDisk backing = grown!;
         Assert.Equal(3 * Page, backing.Length);
         using PCacheDevice second = PCacheDevice.Open(region, backing, cache.Options with { LeaveBackingOpen = true });
         second.Write(2 * Page, Patterns.Make(0, Page, 2));
         second.Flush();
-        using SimulatedPmem left = SimulatedPmem.FromImage(region.KillImage());
-        using PCacheDevice third = PCacheDevice.Open(left, backing.AfterPowerCut(null), cache.Options);
+        using SimulatedPmem cut = SimulatedPmem.FromImage(region.KillImage());
+        using PCacheDevice third = PCacheDevice.Open(cut, backing.AfterPowerCut(null), cache.Options);
         Assert.Equal(3 * Page, third.Length);
         byte[] found = new byte[Page];
         third.Read(2 * Page, found);
         Rig.AssertSame(Patterns.Make(0, Page, 2), found, "flushed by the second owner");
+    }
+
+    /// <summary>Nobody flushes: the keys are logged by the clock, and the length must have gone before them.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Keys_that_are_logged_by_the_clock_have_their_length(bool asynchronous)
+    {
+        using var cache = new SmallCache(8, backingBytes: 2 * Page, canResize: true, with: o => o with { StartWritebackPaused = true, LeaveBackingOpen = true });
+        cache.Backing.Flush();
+        Grow(cache.Device, asynchronous, 1);
+        cache.Advance(TimeSpan.FromMinutes(1));
+        Assert.Equal(0, cache.Status.PendingKeys);
+        using SimulatedPmem left = SimulatedPmem.Allocate(cache.Region.LengthBytes);
+        left.LoadPowerCut(cache.Region, new int[cache.Region.Open.Count]);
+        using PCacheDevice after = PCacheDevice.Open(left, cache.Backing.AfterPowerCut(null), cache.Options);
+        Assert.Equal(3 * Page, after.Length);
     }
 
     /// <summary>Each way to make data beyond the old end durable, and then the power fails.</summary>
@@ -125,6 +154,19 @@ public sealed class GrowthDurabilityTests
         byte[] found = new byte[Page];
         after.Read(2 * Page, found);
         Rig.AssertSame(data, found, how);
+    }
+
+    private static void Grow(PCacheDevice device, bool asynchronous, int id)
+    {
+        byte[] data = Patterns.Make(0, Page, id);
+        if (asynchronous)
+        {
+            device.WriteAsync(device.Length, data).AsTask().Wait(TestRuns.HangLimit);
+        }
+        else
+        {
+            device.Write(device.Length, data);
+        }
     }
 
     private static SmallCache Make(bool drained = false)

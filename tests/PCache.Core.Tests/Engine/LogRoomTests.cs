@@ -1,4 +1,3 @@
-using PCache.Core.Ksets;
 using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Engine;
@@ -74,35 +73,55 @@ public sealed class LogRoomTests
         Rig.AssertSame(Rig.ReadAll(cache.Device), cache.Backing.Snapshot(), "all is written back");
     });
 
-    /// <summary>Threads that ask for the last room at once: whoever gets none has taken none.</summary>
-    [Fact]
-    public async Task Room_that_was_refused_is_there_for_others()
+    /// <summary>Without a free segment the reserve shrinks when the log goes on; what comes free fills it up first, and is room for keys again.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void What_fills_the_reserve_up_again_is_room(bool payloadFirst)
     {
-        using var cache = new SmallCache(8);
-        LogWriter log = cache.Device.Internals.Log;
-        while (log.TryReserve(64))
+        using var cache = new SmallCache(10, with: o => o with { StartWritebackPaused = true, GcThresholdPercent = 90, WritebackDelay = TimeSpan.Zero });
+        cache.Device.WriteZeroes(0, 512, WriteDurability.ForceUnitAccess);
+        if (payloadFirst)
         {
+            FillSegments(cache);
         }
-
-        while (log.TryReserve(1))
+        else
         {
-        }
-
-        long before = log.AvailableBytes;
-        log.Unreserve(3); // for three of them
-        Task[] tasks = [.. Enumerable.Range(0, 4).Select(_ => Eventually.Thread(() =>
-        {
-            for (int i = 0; i < 1_000_000; i++)
+            while (cache.Status.KeyHead.Offset < 50_000)
             {
-                if (log.TryReserve(2))
-                {
-                    log.Unreserve(2);
-                }
+                cache.Device.WriteZeroes(0, 512, WriteDurability.ForceUnitAccess);
             }
-        }))];
-        await Eventually.Completes(Task.WhenAll(tasks), "taking and giving back");
-        Assert.Equal(before + (3 * LogWriter.WorstCaseKeyBytes), log.AvailableBytes);
-        Assert.True(log.TryReserve(3));
+
+            FillSegments(cache);
+        }
+
+        int segment = cache.Status.KeyHead.Segment;
+        while (cache.Status.KeyHead.Segment == segment)
+        {
+            cache.Device.WriteZeroes(0, 512, WriteDurability.ForceUnitAccess);
+        }
+
+        Assert.Equal(1, cache.Device.Internals.Segments.ReserveCount);
+        IntegrityAudit.Check(cache.Device, cache.Region);
+        cache.Device.ResumeWriteback();
+        cache.Device.SetGcThreshold(0);
+        for (int i = 0; i < 20_000 && cache.Device.Internals.Segments.ReserveCount < 2; i++)
+        {
+            cache.Device.RunMaintenanceStep();
+        }
+
+        Assert.Equal(2, cache.Device.Internals.Segments.ReserveCount);
+        IntegrityAudit.Check(cache.Device, cache.Region);
+    }
+
+    private static void FillSegments(SmallCache cache)
+    {
+        for (int at = 8192; cache.Device.Internals.Segments.FreeCount > 0; at += 8192)
+        {
+            cache.Device.Write(at, Patterns.Make(at, 8192, 1));
+        }
+
+        cache.Device.Flush();
     }
 
     /// <summary>A write whose payload can't be stored.</summary>

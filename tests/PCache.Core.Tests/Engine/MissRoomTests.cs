@@ -49,6 +49,7 @@ public sealed class MissRoomTests
             Assert.False(cache.Status.IsDegraded);
             IntegrityAudit.Check(cache.Device, cache.Region);
             cache.Device.Flush();
+            cache.OpenKilledCopy().Dispose(); // which verifies each key's payload
             if (life < 2)
             {
                 cache.Reopen();
@@ -66,6 +67,7 @@ public sealed class MissRoomTests
     public async Task A_miss_that_fails_leaves_no_trace(bool asynchronous)
     {
         using var cache = new SmallCache(16, content: Patterns.Make(0, 8 * Page, 1));
+        cache.Device.Read(7 * Page, new byte[512]); // a segment is open: what fails below is the payload
         for (int failing = 0; failing < 4; failing++)
         {
             // The backing, or the medium: the first drain is the payload's.
@@ -78,8 +80,8 @@ public sealed class MissRoomTests
                 cache.Region.DrainError = new IOException("planned");
             }
 
-            byte[] found = new byte[2 * Page];
-            Exception? error = await Record.ExceptionAsync(async () => _ = asynchronous ? await cache.Device.ReadAsync(failing * 2 * Page, found) : cache.Device.Read(failing * 2 * Page, found));
+            byte[] found = new byte[Page];
+            Exception? error = await Record.ExceptionAsync(async () => _ = asynchronous ? await cache.Device.ReadAsync(failing * Page, found) : cache.Device.Read(failing * Page, found));
             cache.Backing.BeforeCall = null;
             cache.Region.DrainError = null;
             Assert.True(error is IOException, $"{failing}: {error}");

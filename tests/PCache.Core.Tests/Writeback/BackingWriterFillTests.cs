@@ -20,7 +20,7 @@ public sealed class BackingWriterFillTests
         using PmemRegion region = PmemMemory.Allocate(16 * Block);
         var plan = new WritebackPlan();
         byte[] expected = content.ToArray();
-        foreach ((int at, int source) in new[] { (512, 0), (1536, 4 * Block), (Block + 512, Block), ((4 * Block) + 2048, 2 * Block) })
+        foreach ((int at, int source) in new[] { (512, 0), (1536, 512), (Block + 512, Block), ((4 * Block) + 2048, 2 * Block) })
         {
             byte[] piece = Patterns.Make(at, 512, 2);
             region.Write(source, piece);

@@ -17,7 +17,10 @@ internal static partial class MutantTable
     [
         new("PublishIgnoresTruncation", Pieces, "offset + room.LengthBytes > Length", "false", "TruncationRaceTests"),
         new("PartIgnoresTruncation", Pieces, "offset + data.Length > length", "false", "TruncationRaceTests"),
-        new("MergedSectorKeepsWhatIsBeyondTheEnd", Pieces, "content[valid..].Clear();", "", "TruncationRaceTests"),
+        new("MergedSectorKeepsWhatIsBeyondTheEnd", Pieces, "content[valid..].Clear();", "")
+        {
+            Equivalent = "the truncation that is still to come drops the cache's copy of its last sector",
+        },
         new(
             "BatchIgnoresTruncation", Batches,
             "piece.Offset + piece.Room.LengthBytes > length",
@@ -41,7 +44,10 @@ internal static partial class MutantTable
             + "== version»;",
             "TryEnter()",
             "TruncationRaceTests", "LatchTests"),
-        new("OverwriteIgnoresTheLength", Direct, "offset + length <= Length", "true", "TruncationRaceTests"),
+        new("OverwriteIgnoresTheLength", Direct, "offset + length <= Length", "true")
+        {
+            Equivalent = "a truncation drops what lies beyond and its last sector, so no place is found there",
+        },
         new(
             "OverwriteUnderAnOlderGeneration", Direct,
             "_segments.Generation(room.Segment)",

@@ -76,7 +76,7 @@ internal static partial class MutantTable
             "NeighboursInTheRegionAlone", Plan,
             "start == lastEnd && source == last.Source + last.LengthBytes",
             "source == last.Source + last.LengthBytes",
-            "WritebackPlanTests", "WritebackPlanModelTests"),
+            "BackingWriterFillTests"),
         new(
             "OldestOnTop", Plan,
             "_heap[parent] > entry",
