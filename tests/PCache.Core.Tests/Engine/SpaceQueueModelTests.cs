@@ -59,7 +59,7 @@ public sealed class SpaceQueueModelTests
 
     /// <summary>A leaver's place goes to the next one, who is asleep: a signal each, or it sleeps for ever.</summary>
     [Fact]
-    public void Whoever_gets_the_turn_is_woken()
+    public async Task Whoever_gets_the_turn_is_woken()
     {
         var queue = new SpaceQueue();
         SpaceWaiter[] waiters = [.. Enumerable.Range(0, 3).Select(_ => queue.Enter(Size))];
@@ -67,13 +67,13 @@ public sealed class SpaceQueueModelTests
         for (int i = 0; i < waiters.Length; i++)
         {
             using var limit = new CancellationTokenSource(TestRuns.HangLimit);
-            waiters[i].WaitAsync(limit.Token).GetAwaiter().GetResult();
+            await waiters[i].WaitAsync(limit.Token);
             queue.Leave(waiters[i]);
         }
     }
 
     [Fact]
-    public void A_failure_reaches_all_who_wait()
+    public async Task A_failure_reaches_all_who_wait()
     {
         var queue = new SpaceQueue();
         SpaceWaiter[] waiters = [.. Enumerable.Range(0, 3).Select(_ => queue.Enter(Size))];
@@ -81,7 +81,7 @@ public sealed class SpaceQueueModelTests
         foreach (SpaceWaiter waiter in waiters)
         {
             using var limit = new CancellationTokenSource(TestRuns.HangLimit);
-            Assert.Throws<PCacheFullException>(() => waiter.WaitAsync(limit.Token).GetAwaiter().GetResult());
+            await Assert.ThrowsAsync<PCacheFullException>(() => waiter.WaitAsync(limit.Token));
             Assert.Throws<PCacheFullException>(waiter.ThrowIfFailed);
         }
     }
