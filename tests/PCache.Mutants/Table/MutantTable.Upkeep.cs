@@ -56,7 +56,11 @@ internal static partial class MutantTable
             "catch (Exception e)\n        {\n            «_failure ??= e;»\n        }",
             "",
             "BackingWriterTests"),
-        new("ShortFillTaken", BackingWriter, "if (have < data.Length && run.Offset + have < _backing.Length)", "if (have < 0)", "BackingWriterFillTests"),
+        new(
+            "ShortFillTaken", BackingWriter,
+            "if («have < data.Length && run.Offset + have < _backing.Length»)",
+            "have < 0",
+            "BackingWriterFillTests"),
         new(
             "RunWithoutFill", BackingWriter,
             "_backing.Read(run.Offset, data)",
