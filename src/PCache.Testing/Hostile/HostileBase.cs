@@ -61,10 +61,13 @@ internal sealed unsafe class HostileBase : IDisposable
 
     public uint ComputeSum() => IsCompact ? ModelReader.Sum(Memory.Span(0, Memory.LengthBytes)) : 0;
 
-    /// <summary>Options to open it with.</summary>
+    /// <summary>
+    /// Options to open it with. Content that mutants claim the backing to hold is no reason to refuse them: with that comparison few would get any further.
+    /// </summary>
     public PCacheOptions Options => new()
     {
         BackingIdentity = Identity,
+        CompareBackingAfterCrash = false,
         LeaveBackingOpen = true,
         LeaveRegionOpen = true,
         Maintenance = MaintenanceMode.Manual,

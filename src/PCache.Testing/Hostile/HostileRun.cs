@@ -1,4 +1,5 @@
 using System.Globalization;
+using PCache.Core;
 
 namespace PCache.Testing.Hostile;
 
@@ -32,6 +33,9 @@ internal sealed class HostileRun : IDisposable
 
     /// <summary>Images whose meaning had to stay the base's.</summary>
     public long Unharmed { get; private set; }
+
+    /// <summary>Images whose backing was found to be the right one after a crash.</summary>
+    public long Recognised { get; private set; }
 
     /// <summary>Most bytes that looking at one image has allocated.</summary>
     public long MostAllocatedBytes { get; private set; }
@@ -81,7 +85,7 @@ internal sealed class HostileRun : IDisposable
     /// <summary>What has been done, in one line.</summary>
     public string Summary() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Images} images ({string.Join(", ", _outcomes.Select(o => $"{o.Key} {o.Value}"))}; {Unharmed} unharmed, {Sessions} worked with; at most {MostAllocatedBytes >> 10} KiB allocated for one)");
+        $"{Images} images ({string.Join(", ", _outcomes.Select(o => $"{o.Key} {o.Value}"))}; {Unharmed} unharmed, {Recognised} recognised, {Sessions} worked with; at most {MostAllocatedBytes >> 10} KiB allocated for one)");
 
     public void Dispose()
     {
@@ -94,6 +98,8 @@ internal sealed class HostileRun : IDisposable
     internal void CountSession() => Sessions++;
 
     internal void CountUnharmed() => Unharmed++;
+
+    internal void CountCompared(BackingCheck check) => Recognised += check == BackingCheck.MatchedAfterCrash ? 1 : 0;
 
     internal void NoteAllocated(long bytes) => MostAllocatedBytes = Math.Max(MostAllocatedBytes, bytes);
 }

@@ -6,13 +6,16 @@ namespace PCache.Testing.Hostile;
 
 /// <summary>
 /// One image: opened for reading, inspected, opened for writing and worked with. Keeps true: everything is held against the model's reading of the same bytes;
-/// what may change nothing is held against the bytes before.
+/// what may change nothing is held against the bytes before; what still means the same is never taken for an image of another backing.
 /// </summary>
 internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
 {
     private readonly HostileBase _base = image.Base;
 
     private long ReadableBytes => (64L << 20) + (8 * image.LengthBytes);
+
+    /// <summary>Half of the images that mean the same are opened for writing with the comparison of the backing.</summary>
+    private bool ComparesForWriting => image.KeepsMeaning && image.Seed % 2 == 0;
 
     /// <summary>Far more than any image of that length has been seen to need.</summary>
     private long AllocatableBytes => (16L << 20) + (8 * Math.Min(image.LengthBytes, HostileBase.MostCompactBytes));
@@ -40,6 +43,7 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
             wrong = OpenForReading(consented, _base.Options with { ReadOnly = true, RebindBacking = true });
         }
 
+        wrong ??= model.Verdict == ModelVerdict.Sound ? OpenComparing(model) : null;
         SetReadOnly(false);
         wrong ??= Sum() != before || _base.Backing.Changed ? "reading changed the medium" : null;
         wrong ??= image.KeepsMeaning ? CheckUnharmed(model) : null;
@@ -100,6 +104,28 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
 
             return CompareReport(model, device.Recovery)
                 ?? SectorOracle.Of(SectorUniverse.Of(model, _base.Backing.Length), model, image.Mutant, _base.Backing).Compare(device);
+        }
+    }
+
+    /// <summary>
+    /// A sound image whose keys or fingerprint a mutation changed may be refused for the content that it claims the backing to have; for nothing else, and not if it
+    /// means the same as ever.
+    /// </summary>
+    private string? OpenComparing(ModelImage model)
+    {
+        PCacheOptions options = _base.Options with { ReadOnly = true, CompareBackingAfterCrash = true };
+        try
+        {
+            using PCacheDevice device = PCacheDevice.Open(Region(readOnly: true), _base.Backing, options);
+            run.CountCompared(device.Recovery.BackingCheck);
+            return CompareReport(model, device.Recovery);
+        }
+        catch (PCacheBackingMismatchException e)
+        {
+            bool inside = e.ChangedBlocks.Count > 0 && e.ChangedBlocks.All(r => r.Offset >= 0 && r.LengthBytes > 0 && r.End <= _base.Backing.Length);
+            return e.Reason != BackingMismatchReason.Content || !inside || image.KeepsMeaning
+                ? $"a sound image{(image.KeepsMeaning ? " that means the same" : "")} is taken for another backing's: {e}"
+                : null;
         }
     }
 
@@ -189,7 +215,7 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
         PCacheDevice device;
         try
         {
-            device = PCacheDevice.Open(region, _base.Backing, _base.Options with { AcceptLostWrites = consent, TimeProvider = clock });
+            device = PCacheDevice.Open(region, _base.Backing, _base.Options with { AcceptLostWrites = consent, CompareBackingAfterCrash = ComparesForWriting, TimeProvider = clock });
         }
         catch (PCacheException e)
         {

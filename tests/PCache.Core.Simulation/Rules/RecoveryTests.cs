@@ -77,8 +77,11 @@ public sealed class RecoveryTests
         image.SetDirtyTail(image.Head);
         image.SetGeneration(1, 1);
         image.Region.Bytes(image.DeviceOffset(new LogPosition(1, 0)), Sector).Fill(0x99);
-        using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(BackingBytes), Manual);
+        byte[] content = new byte[BackingBytes];
+        image.Region.Bytes(image.DeviceOffset(new LogPosition(2, 0)), Sector).CopyTo(content.AsSpan(Sector)); // what is clean is on the backing
+        using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(content), Manual);
         Assert.Equal((1, 1), (device.Recovery.DeadKeys, device.Recovery.LiveKeys));
+        Assert.Equal(BackingCheck.MatchedAfterCrash, device.Recovery.BackingCheck);
     }
 
     private static void LostWritesReachNothing()
