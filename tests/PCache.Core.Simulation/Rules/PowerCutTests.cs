@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
+using PCache.Core.Pmem;
 using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using static PCache.Core.Simulation.Rules.Small;
@@ -128,13 +129,20 @@ public sealed class PowerCutTests
         return header.Magic == MediaConstants.KsetMagic && header.IsLast;
     }
 
-    /// <summary>The dirty tail of a new cache stands in one replica only, and the first write after an open mustn't be what destroys it.</summary>
+    /// <summary>The dirty tail's older replica is damaged, so it stands in one only, and the first write after an open mustn't be what destroys that.</summary>
     private static void FirstDirtyTailLeavesTheLatest()
     {
         var random = new Random(2);
         using var cache = new SmallCache();
         cache.Device.Put(0, 1, forced: true);
-        cache.Reopen();
+        cache.Reopen(change: image =>
+        {
+            using PmemRegion left = Rig.Load(image);
+            Assert.Equal(
+                ReplicaOutcome.Both,
+                Replicas.Read<PositionRecord>(left, MediaConstants.DirtyTailOffset, MediaConstants.PositionStride, out _, out _, out ReplicaState state));
+            image[MediaConstants.DirtyTailOffset + ((1 - state.Latest) * MediaConstants.PositionStride)] ^= 1;
+        });
         Exception? found = null;
         cache.Region.OnDrain(() =>
         {

@@ -30,7 +30,7 @@ public sealed class SimulatorFindsTests(ITestOutputHelper output)
         [BrokenRule.PayloadNotFlushed] = ("rolling", 3),
         [BrokenRule.LogSegmentNotZeroed] = ("rolling", 3),
         [BrokenRule.LogEndNotZeroed] = ("explored", 1),
-        [BrokenRule.LogRestNotZeroed] = ("rolling", 3),
+        [BrokenRule.LogRestNotZeroed] = ("explored", 1),
         [BrokenRule.FlushReturnsBeforeDrain] = ("rolling", 3),
         [BrokenRule.ForceUnitAccessNotFlushed] = ("plain", 3),
         [BrokenRule.KeysReversedInKset] = ("plain", 1),
