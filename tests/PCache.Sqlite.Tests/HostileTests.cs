@@ -46,7 +46,8 @@ public sealed class HostileTests
             using var region = SimulatedPmem.Allocate(2 << 20);
             var store = new SimulatedFileStore();
             var backing = new CompositeBacking(store);
-            var options = new PCacheOptions { SegmentSizeBytes = 64 << 10, Maintenance = MaintenanceMode.Manual, LeaveRegionOpen = true, WritebackDelay = TimeSpan.Zero };
+            PCacheOptions options = CompositeBacking.Fit(
+                new PCacheOptions { SegmentSizeBytes = 64 << 10, Maintenance = MaintenanceMode.Manual, LeaveRegionOpen = true, WritebackDelay = TimeSpan.Zero });
             PCacheDevice device = PCacheDevice.Create(region, backing, options);
             var files = new CachedFiles(device);
             files.Create(FileSlot.Main);

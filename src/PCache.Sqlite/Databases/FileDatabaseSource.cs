@@ -251,8 +251,6 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
             LoggerFactory = options.LoggerFactory,
         };
         settings = options.ConfigureCache?.Invoke(path, settings) ?? settings;
-
-        // The plain files are known by marks of this package's own: what stands behind the cache shows a table, and drops what was trimmed.
-        return settings with { ReadOnly = false, LeaveRegionOpen = true, LeaveBackingOpen = true, DrainOnDispose = false, CompareBackingAfterCrash = false };
+        return CompositeBacking.Fit(settings) with { ReadOnly = false, LeaveRegionOpen = true, LeaveBackingOpen = true, DrainOnDispose = false };
     }
 }

@@ -12,6 +12,8 @@ namespace PCache.Sqlite.Files;
 /// <item>Reading the table's sector shows the files as they are, and their headers behind it; writing it makes them so: names and exact lengths.</item>
 /// <item>What isn't in a file reads as zeros. Writing data behind a file's end lengthens it, up to the end of a sector; a missing file is made first. The table that
 /// is written after that trims it.</item>
+/// <item>A table takes bytes away that the cache may hold as clean for longer (it never shows them): so what is clean says nothing of the files, and the record (<see cref="RecordKeeper"/>)
+/// alone recognises them after a crash.</item>
 /// <item>A flush makes content, lengths and names durable, except that a file may have zeros up to the end of its last sector after a power cut. A failed one leaves
 /// everything to be synchronised again.</item>
 /// </list>
@@ -42,6 +44,9 @@ internal sealed partial class CompositeBacking(IFileStore store) : IBlockDevice
 
     /// <summary>Told of each change of the files before it is made, and of each flush. Null: nobody is. Set before the first write.</summary>
     public RecordKeeper? Keeper { get; set; }
+
+    /// <summary>Settings of a device on plain files, whatever is wished: whoever opens one has to take these.</summary>
+    public static PCacheOptions Fit(PCacheOptions wanted) => wanted with { CompareBackingAfterCrash = false };
 
     public int Read(long offset, Span<byte> buffer)
     {

@@ -8,14 +8,14 @@ namespace PCache.Sqlite.Tests.Files;
 /// <summary>Files on a cache: what was cut off never comes back, whenever the power fails.</summary>
 public sealed class CachedFilesTests
 {
-    private static readonly PCacheOptions Options = new()
+    private static readonly PCacheOptions Options = CompositeBacking.Fit(new()
     {
         SegmentSizeBytes = 64 << 10,
         Maintenance = MaintenanceMode.Manual,
         TimeProvider = new VirtualClock(),
         LeaveRegionOpen = true,
         LeaveBackingOpen = true,
-    };
+    });
 
     [Fact]
     public void Bytes_of_a_deleted_or_shortened_file_never_come_back() => Assert.Null(FindStaleBytes(CachedFilesDefect.None, seeds: 3));

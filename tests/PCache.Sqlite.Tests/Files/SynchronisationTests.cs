@@ -9,14 +9,14 @@ namespace PCache.Sqlite.Tests.Files;
 /// <summary>What a synchronisation of the files, or of what stands behind them, has to leave durable: lengths to the byte, names, content, and nothing old behind an end.</summary>
 public sealed class SynchronisationTests
 {
-    private static readonly PCacheOptions Options = new()
+    private static readonly PCacheOptions Options = CompositeBacking.Fit(new()
     {
         SegmentSizeBytes = 64 << 10,
         Maintenance = MaintenanceMode.Manual,
         TimeProvider = new VirtualClock(),
         LeaveRegionOpen = true,
         LeaveBackingOpen = true,
-    };
+    });
 
     [Theory]
     [InlineData(10)]

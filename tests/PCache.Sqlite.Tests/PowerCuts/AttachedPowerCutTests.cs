@@ -36,7 +36,7 @@ public sealed class AttachedPowerCutTests
         SimulatedFileStore[] stores = [.. paths.Select(_ => new SimulatedFileStore())];
         (int committed, int begun, int events, int nextCut) = (0, 0, 0, int.MaxValue);
         using PCacheVfsRegistration vfs = Register(paths, regions, stores);
-        using (SqliteConnection connection = Open(paths, vfs.Name))
+        using (SqliteConnection connection = Open(paths, vfs))
         {
             connection.Execute("CREATE TABLE main.t (id INTEGER PRIMARY KEY, value INTEGER, body BLOB); CREATE TABLE other.u (id INTEGER PRIMARY KEY, value INTEGER, body BLOB)");
             for (int i = 0; i < Rows; i++)
@@ -81,7 +81,7 @@ public sealed class AttachedPowerCutTests
         Restore(folder, cut);
         SimulatedFileStore[] stores = [.. cut.Stores.Select(store => store.AfterPowerCut(new Random(cut.Event)))];
         using PCacheVfsRegistration vfs = Register(paths, cut.Regions, stores);
-        using SqliteConnection connection = Open(paths, vfs.Name);
+        using SqliteConnection connection = Open(paths, vfs);
         (int first, int second) = Check(connection, cut);
         Assert.True(first == second, $"Cut at {cut.Event}: transaction {first} in one database, {second} in the other.");
         Assert.InRange(first, cut.Committed, cut.Begun);
@@ -142,11 +142,18 @@ public sealed class AttachedPowerCutTests
         return PCacheVfs.Register(new PCacheVfsOptions { Name = $"two{Interlocked.Increment(ref _names)}" }, (_, _) => source);
     }
 
-    private static SqliteConnection Open(string[] paths, string? vfs)
+    private static SqliteConnection Open(string[] paths, PCacheVfsRegistration? vfs)
     {
-        var connection = new SqliteConnection($"Data Source={paths[0]};Pooling=False{(vfs is null ? "" : $";Vfs={vfs}")}");
-        connection.Open();
-        connection.Execute("ATTACH @path AS other", new { path = paths[1] });
+        SqliteConnection connection = Connections.Open(paths[0], vfs);
+        try
+        {
+            connection.Execute("ATTACH @path AS other", new { path = paths[1] });
+        }
+        catch (SqliteException e) when (vfs?.LastError is { } error)
+        {
+            throw new InvalidOperationException($"{e.Message} {error.Operation} of {error.Path}: {error.Exception.Message}", error.Exception);
+        }
+
         if (vfs is null)
         {
             connection.Execute("PRAGMA main.synchronous=OFF; PRAGMA other.synchronous=OFF"); // nothing is cut any more

@@ -90,12 +90,7 @@ internal sealed class PowerCutRun : IDisposable
         _folder.Dispose();
     }
 
-    private SqliteConnection Open(string path)
-    {
-        var connection = new SqliteConnection($"Data Source={path};Vfs={_vfs.Name};Pooling=False");
-        connection.Open();
-        return connection;
-    }
+    private SqliteConnection Open(string path) => Connections.Open(path, _vfs);
 
     private void Prepare(SqliteConnection connection)
     {

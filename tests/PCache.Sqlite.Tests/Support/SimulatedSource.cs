@@ -44,7 +44,7 @@ internal sealed class SimulatedSource : IDatabaseSource
             backing.Keeper = new RecordKeeper(media.Region, media.Store, record.CacheId, path, record.Sequence);
         }
 
-        PCacheDevice device = PCacheDevice.OpenOrCreate(media.Region, backing, options);
+        PCacheDevice device = PCacheDevice.OpenOrCreate(media.Region, backing, CompositeBacking.Fit(options));
         backing.Keeper ??= new RecordKeeper(media.Region, media.Store, device.GetStatus().CacheId, path, lastSequence: 0);
         return new Database(path, new CachedFiles(device, Defect), device, new NoHolder(), isReadOnly: false, drainOnClose: false);
     }
