@@ -6,6 +6,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using PCache.Core.Files;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Backing;
 
@@ -17,7 +18,7 @@ internal sealed partial class FileClaim
     private const int RoundMilliseconds = 20;
 
     private static readonly ConditionalWeakTable<SafeFileHandle, FileClaim> Claims = [];
-    private static readonly Lock Gate = new();
+    private static readonly SteadyLock Gate = new();
 
     private readonly SafeFileHandle _file;
     private readonly FileLockState _state;
@@ -57,7 +58,7 @@ internal sealed partial class FileClaim
             return null; // on Windows the share mode is the claim, and the system's alone
         }
 
-        lock (Gate)
+        using (Gate.Hold())
         {
             if (Claims.TryGetValue(file, out FileClaim? held))
             {
@@ -104,7 +105,7 @@ internal sealed partial class FileClaim
     /// <summary>Gives the claim back. The last holder leaves the handle with the lock that it came with, unless it is about to be closed: calls under way keep handle and lock until they end.</summary>
     public void GiveBack(bool staysOpen)
     {
-        lock (Gate)
+        using (Gate.Hold())
         {
             if (--_holders != 0)
             {
@@ -130,7 +131,7 @@ internal sealed partial class FileClaim
                 return state;
             }
 
-            Thread.Sleep(RoundMilliseconds);
+            Uninterrupted.Do(RoundMilliseconds, static time => Thread.Sleep(time));
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using PCache.Core.Backing;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Engine;
 
@@ -10,7 +11,7 @@ namespace PCache.Core.Engine;
 internal sealed class BackingClaim
 {
     private static readonly ConditionalWeakTable<object, WeakReference<BackingClaim>> Claims = [];
-    private static readonly Lock Gate = new();
+    private static readonly SteadyLock Gate = new();
 
     private readonly object _claimed;
 
@@ -21,7 +22,7 @@ internal sealed class BackingClaim
     public static BackingClaim Take(IBlockDevice backing)
     {
         var claim = new BackingClaim(backing is IClaimed view ? view.ClaimedObject : backing);
-        lock (Gate)
+        using (Gate.Hold())
         {
             if (Claims.TryGetValue(claim._claimed, out WeakReference<BackingClaim>? other) && other.TryGetTarget(out _))
             {
@@ -37,7 +38,7 @@ internal sealed class BackingClaim
     /// <summary>Gives it back. For crash tests also a device that is left behind: whoever simulates the crash gives back what the process had.</summary>
     public void Release()
     {
-        lock (Gate)
+        using (Gate.Hold())
         {
             if (Claims.TryGetValue(_claimed, out WeakReference<BackingClaim>? holder) && holder.TryGetTarget(out BackingClaim? claim) && claim == this)
             {

@@ -104,7 +104,7 @@ internal sealed partial class CacheEngine
     {
         try
         {
-            lock (_settingsLock)
+            using (_settingsLock.Hold())
             {
                 _record?.Add(from, to);
             }

@@ -301,7 +301,7 @@ internal sealed partial class CacheEngine
     {
         if (!_openFingerprintGone)
         {
-            lock (_settingsLock)
+            using (_settingsLock.Hold())
             {
                 ExtensionBlocks.ClearFingerprint(_region, _media);
             }
@@ -315,7 +315,7 @@ internal sealed partial class CacheEngine
         }
 
         _lengthNotedAt = _clock.GetTimestamp();
-        lock (_settingsLock)
+        using (_settingsLock.Hold())
         {
             // A truncation lowers the note under this lock, after it has published its length, and before the backing is cut.
             ExtensionBlocks.RaiseLength(_region, _media, Math.Min(length, Length));

@@ -15,6 +15,7 @@ public sealed partial class WaitTests
         ["PCache.Core/Primitives/SteadyLock.cs"] = (1, "is what makes it safe"),
         ["PCache.Core/Primitives/Uninterrupted.cs"] = (5, "is what makes it safe"),
         ["PCache.Core/Primitives/AsyncGate.cs"] = (1, "the wait for the gate: whoever is interrupted leaves the queue and passes the wake-up on"),
+        ["PCache.Core/Backing/FileClaim.cs"] = (1, "goes on through interrupts: half a second at most"),
         ["PCache.Core/Engine/SpaceQueue.cs"] = (2, "the wait for room: whoever is interrupted leaves the queue, as does everybody else"),
         ["PCache.Core/Engine/CacheEngine.Space.cs"] = (1, "the same"),
         ["PCache.Core/Engine/ReplayIndexer.cs"] = (1, "whoever is interrupted looks anew, and remembers it"),

@@ -120,7 +120,7 @@ public abstract class BlockDeviceContractTests : IDisposable
         await Refused(() => WriteAsync(device, viaAsync, -1, one));
         await Refused(() => WriteAsync(device, viaAsync, long.MinValue, one));
         await Refused(() => WriteAsync(device, viaAsync, last, one));
-        await Refused(() => WriteAsync(device, viaAsync, 0, one, (WriteDurability)2));
+        await Refused(() => WriteAsync(device, viaAsync, 0, one, (WriteDurability)3));
         await Refused(() => WriteZeroesAsync(device, viaAsync, -1, Unit));
         await Refused(() => WriteZeroesAsync(device, viaAsync, 0, -1));
         await Refused(() => WriteZeroesAsync(device, viaAsync, last, last));

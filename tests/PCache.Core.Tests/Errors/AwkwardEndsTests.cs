@@ -52,7 +52,7 @@ public sealed class AwkwardEndsTests
         PCacheDevice device = PCacheDevice.Create(PmemFile.Create(path, 4 << 20), backing, Small with { LeaveBackingOpen = true });
         device.Write(1 << 20, ones); // grows, so that the close wants to flush the backing
         backing.FlushError = new ObjectDisposedException("backing");
-        Assert.Throws<ObjectDisposedException>(device.Dispose);
+        Assert.IsType<ObjectDisposedException>(Assert.Throws<PCacheException>(device.Dispose).InnerException);
         backing.FlushError = null;
         using PCacheDevice again = PCacheDevice.Open(PmemFile.Open(path), backing, Small);
         byte[] read = new byte[512];

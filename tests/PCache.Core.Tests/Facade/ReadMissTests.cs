@@ -14,6 +14,7 @@ public sealed class ReadMissTests
     {
         using var cache = new SmallCache(with: o => o with { CacheReads = cacheReads }, content: Patterns.Make(0, Length, 3));
         var buffer = new byte[16384];
+        long readsOfTheOpen = cache.Backing.Calls(DiskOperation.Read);
         for (int i = 0; i < 3; i++)
         {
             Assert.Equal(buffer.Length, cache.Device.Read(8192, buffer));
@@ -22,7 +23,7 @@ public sealed class ReadMissTests
 
         Assert.Equal(cacheReads ? 16384 : 3 * 16384, cache.Status.MissBytes);
         Assert.Equal(cacheReads ? 2 * 16384 : 0, cache.Status.HitBytes);
-        Assert.True(cacheReads == (cache.Backing.Calls(DiskOperation.Read) == 1));
+        Assert.True(cacheReads == (cache.Backing.Calls(DiskOperation.Read) - readsOfTheOpen == 1));
         Assert.True(cache.Status.IsClean);
         cache.Device.Flush();
         cache.Reopen();

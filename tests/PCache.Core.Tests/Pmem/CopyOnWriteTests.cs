@@ -111,6 +111,7 @@ public sealed class CopyOnWriteTests
         }
 
         stream.Cache!.Drain();
+        stream.Dispose();
         Assert.Equal(data, File.ReadAllBytes(backing)[(7 * Megabyte)..(8 * Megabyte)]);
     }
 
