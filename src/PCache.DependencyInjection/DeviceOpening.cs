@@ -96,6 +96,7 @@ internal static partial class DeviceOpening
                 Persistence = settings.Persistence,
                 PowerSafe = settings.PowerSafe,
                 Prefault = settings.Prefault,
+                AllowWithoutLock = settings.AllowWithoutLock,
                 ReadOnly = settings.ReadOnly,
                 ModelPath = create && settings.BackingPath is { } path ? Path.GetFullPath(path) : null,
             };
@@ -117,7 +118,10 @@ internal static partial class DeviceOpening
         string path = settings.BackingPath!;
         try
         {
-            return BlockDevice.OpenFile(path, settings.ReadOnly ? FileAccess.Read : FileAccess.ReadWrite);
+            return BlockDevice.OpenFile(
+                path,
+                settings.ReadOnly ? FileAccess.Read : FileAccess.ReadWrite,
+                new FileBackingOptions { AllowWithoutLock = settings.AllowWithoutLock });
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -164,6 +168,7 @@ internal static partial class DeviceOpening
             BackingIdentity = s.BackingIdentity,
             RebindBacking = s.RebindBacking,
             BackingFingerprintBlocks = s.BackingFingerprintBlocks,
+            CompareBackingAfterCrash = s.CompareBackingAfterCrash,
             AcceptLostWrites = s.AcceptLostWrites,
             ReadOnly = s.ReadOnly,
             VerifyReads = s.VerifyReads,

@@ -61,6 +61,12 @@ public sealed class PCacheSettings
     /// <inheritdoc cref="PmemFileOptions.Prefault"/>
     public bool Prefault { get; set; }
 
+    /// <summary>
+    /// Consent to a cache file and a backing (that of <see cref="BackingPath"/>) on a file system that gives no locks
+    /// (see <see cref="PmemFileOptions.AllowWithoutLock"/> and <see cref="FileBackingOptions.AllowWithoutLock"/>).
+    /// </summary>
+    public bool AllowWithoutLock { get; set; }
+
     /// <summary>Whether cache and backing are opened for reading only, and neither is changed in any way. The cache must be there.</summary>
     public bool ReadOnly { get; set; }
 
@@ -84,6 +90,9 @@ public sealed class PCacheSettings
 
     /// <inheritdoc cref="PCacheOptions.BackingFingerprintBlocks"/>
     public int BackingFingerprintBlocks { get; set; } = 16;
+
+    /// <inheritdoc cref="PCacheOptions.CompareBackingAfterCrash"/>
+    public bool CompareBackingAfterCrash { get; set; } = true;
 
     /// <summary>Consent to open a cache in which acknowledged writes are already lost (see <see cref="PCacheOptions.AcceptLostWrites"/>). Meant for one start.</summary>
     public bool AcceptLostWrites { get; set; }

@@ -45,6 +45,8 @@ public sealed class SettingsTests : IDisposable
         [nameof(PCacheSettings.BackingIdentity)] = ("5d3a4a3c-8d75-4f0e-9f60-0d5c9d1f4b11", new Guid("5d3a4a3c-8d75-4f0e-9f60-0d5c9d1f4b11")),
         [nameof(PCacheSettings.RebindBacking)] = ("true", true),
         [nameof(PCacheSettings.BackingFingerprintBlocks)] = ("32", 32),
+        [nameof(PCacheSettings.CompareBackingAfterCrash)] = ("false", false),
+        [nameof(PCacheSettings.AllowWithoutLock)] = ("true", true),
         [nameof(PCacheSettings.AcceptLostWrites)] = ("true", true),
         [nameof(PCacheSettings.VerifyReads)] = ("false", false),
         [nameof(PCacheSettings.CacheReads)] = ("false", false),

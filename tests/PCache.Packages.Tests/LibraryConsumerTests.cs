@@ -92,7 +92,6 @@ public sealed class LibraryConsumerTests(PackedPackages packages)
 
         static void OneLine(string cachePath, string backingPath)
         {
-            using var backing = new FileStream(backingPath, FileMode.Open, FileAccess.ReadWrite);
             byte[] data = [1, 2, 3];
         {{PageExamples.Get("README.md", "one-line")}}
             stream.Position = 4096;
