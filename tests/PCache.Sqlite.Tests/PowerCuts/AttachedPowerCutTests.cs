@@ -151,7 +151,7 @@ public sealed class AttachedPowerCutTests
         }
         catch (SqliteException e) when (vfs?.LastError is { } error)
         {
-            throw new InvalidOperationException($"{e.Message} {error.Operation} of {error.Path}: {error.Exception.Message}", error.Exception);
+            throw Connections.Told(e, error);
         }
 
         if (vfs is null)

@@ -2,13 +2,16 @@ using Microsoft.Data.Sqlite;
 
 namespace PCache.Sqlite.Tests.Support;
 
-/// <summary>Opens connections. Keeps true: where SQLite only says that it can't, the failure tells what was thrown.</summary>
+/// <summary>
+/// Opens connections. Keeps true: where SQLite only says that it can't, the failure tells what was thrown.
+/// </summary>
 internal static class Connections
 {
     /// <summary>Opens one without a pool; a null VFS is plain SQLite.</summary>
     public static SqliteConnection Open(string path, PCacheVfsRegistration? vfs)
     {
-        var connection = new SqliteConnection($"Data Source={path};Pooling=False{(vfs is null ? "" : $";Vfs={vfs.Name}")}");
+        string more = vfs is null ? "" : $";Vfs={vfs.Name}";
+        var connection = new SqliteConnection($"Data Source={path};Pooling=False{more}");
         try
         {
             connection.Open();
@@ -17,7 +20,11 @@ internal static class Connections
         catch (SqliteException e) when (vfs?.LastError is { } error)
         {
             connection.Dispose();
-            throw new InvalidOperationException($"{e.Message} {error.Operation} of {error.Path}: {error.Exception.Message}", error.Exception);
+            throw Told(e, error);
         }
     }
+
+    /// <summary>What was thrown behind a failure of SQLite.</summary>
+    public static InvalidOperationException Told(SqliteException failure, PCacheVfsError error) => new(
+        $"{failure.Message} {error.Operation} of {error.Path}: {error.Exception.Message}", error.Exception);
 }

@@ -5,21 +5,23 @@ namespace PCache.Sqlite.Tests.Support;
 
 /// <summary>
 /// Plain files that lose power. Keeps true: content and lengths are those of simulated disks, one for each creation of a file; a creation or deletion may be lost until
-/// names are synchronised, each file's independently.
+/// names are synchronised, each file's independently. A file's time of change is durable with its synchronisation; until then a cut leaves any one since, whatever it leaves of the content.
 /// </summary>
 internal sealed class SimulatedFileStore : IFileStore
 {
     private readonly Lock _gate = new();
-    private readonly List<SimulatedDisk?>[] _names; // by file: the durable state, then each one since
+    private readonly List<PlainFile?>[] _names; // by file: the durable state, then each one since
+    private long _now; // nanoseconds, one for each change
 
     public SimulatedFileStore()
     {
         _names = [[null], [null], [null]];
     }
 
-    private SimulatedFileStore(IEnumerable<SimulatedDisk?> files)
+    private SimulatedFileStore(IEnumerable<PlainFile?> files, long now)
     {
-        _names = [.. files.Select(file => new List<SimulatedDisk?> { file })];
+        _names = [.. files.Select(file => new List<PlainFile?> { file })];
+        _now = now;
     }
 
     /// <summary>Called before each change, with what it is.</summary>
@@ -36,7 +38,7 @@ internal sealed class SimulatedFileStore : IFileStore
             {
                 int version = random.Next(3) switch { 0 => 0, 1 => versions.Count - 1, _ => random.Next(versions.Count) };
                 return versions[version]?.AfterPowerCut(random);
-            }).ToList());
+            }).ToList(), _now);
         }
     }
 
@@ -61,7 +63,7 @@ internal sealed class SimulatedFileStore : IFileStore
     public void Write(FileSlot slot, long offset, ReadOnlySpan<byte> buffer)
     {
         BeforeChange?.Invoke();
-        Get(slot).Write(offset, buffer);
+        Changed(slot).Write(offset, buffer);
     }
 
     public void Create(FileSlot slot)
@@ -71,7 +73,7 @@ internal sealed class SimulatedFileStore : IFileStore
         {
             if (_names[(int)slot][^1] is null)
             {
-                _names[(int)slot].Add(new SimulatedDisk(0, new SimulatedDiskOptions { CanResize = true }));
+                _names[(int)slot].Add(new PlainFile(new SimulatedDisk(0, new SimulatedDiskOptions { CanResize = true }), ++_now));
             }
         }
     }
@@ -88,14 +90,19 @@ internal sealed class SimulatedFileStore : IFileStore
     public void SetLength(FileSlot slot, long lengthBytes)
     {
         BeforeChange?.Invoke();
-        Get(slot).SetLength(lengthBytes);
+        Changed(slot).SetLength(lengthBytes);
     }
 
     public void Sync(FileSlot slot)
     {
         BeforeChange?.Invoke();
         Syncs++;
-        Get(slot).Flush();
+        PlainFile file = Get(slot);
+        file.Disk.Flush();
+        lock (_gate)
+        {
+            file.Times.RemoveRange(0, file.Times.Count - 1);
+        }
     }
 
     public void SyncNames()
@@ -104,20 +111,28 @@ internal sealed class SimulatedFileStore : IFileStore
         Syncs++;
         lock (_gate)
         {
-            foreach (List<SimulatedDisk?> versions in _names)
+            foreach (List<PlainFile?> versions in _names)
             {
                 versions.RemoveRange(0, versions.Count - 1);
             }
         }
     }
 
-    public FileStamp Stamp(FileSlot slot) => default;
+    public FileStamp Stamp(FileSlot slot)
+    {
+        lock (_gate)
+        {
+            return new FileStamp(0, 0, Get(slot).Times[^1]);
+        }
+    }
 
     public void Dispose()
     {
     }
 
-    private SimulatedDisk? Current(FileSlot slot)
+    private SimulatedDisk? Current(FileSlot slot) => CurrentFile(slot)?.Disk;
+
+    private PlainFile? CurrentFile(FileSlot slot)
     {
         lock (_gate)
         {
@@ -125,5 +140,26 @@ internal sealed class SimulatedFileStore : IFileStore
         }
     }
 
-    private SimulatedDisk Get(FileSlot slot) => Current(slot) ?? throw new FileNotFoundException($"{slot} doesn't exist.");
+    private PlainFile Get(FileSlot slot) => CurrentFile(slot) ?? throw new FileNotFoundException($"{slot} doesn't exist.");
+
+    private SimulatedDisk Changed(FileSlot slot)
+    {
+        PlainFile file = Get(slot);
+        lock (_gate)
+        {
+            file.Times.Add(++_now);
+        }
+
+        return file.Disk;
+    }
+
+    private sealed class PlainFile(SimulatedDisk disk, long time)
+    {
+        public SimulatedDisk Disk { get; } = disk;
+
+        /// <summary>The durable one, then each since.</summary>
+        public List<long> Times { get; } = [time];
+
+        public PlainFile AfterPowerCut(Random random) => new(Disk.AfterPowerCut(random), Times[random.Next(Times.Count)]);
+    }
 }
