@@ -24,7 +24,8 @@ internal sealed class ThrottledSource(bool cached, TimeSpan perCall, TimeSpan pe
         }
 
         PmemRegion region = PmemFile.Create(path + ".pcache", CacheBytes);
-        var options = new PCacheOptions { SegmentSizeBytes = 1 << 20, LeaveRegionOpen = true, LeaveBackingOpen = true };
+        PCacheOptions options = CompositeBacking.Fit(
+            new() { SegmentSizeBytes = 1 << 20, LeaveRegionOpen = true, LeaveBackingOpen = true });
         var backing = new CompositeBacking(store);
         PCacheDevice device = PCacheDevice.Create(region, backing, options);
         backing.Keeper = new RecordKeeper(region, store, device.GetStatus().CacheId, path, lastSequence: 0);
