@@ -259,7 +259,7 @@ public sealed class HostileTests
     [Fact]
     public void A_connection_goes_on_after_its_cache_was_full()
     {
-        using var vfs = new TestVfs(options => options with { CacheLengthBytes = 2 << 20, ConfigureCache = (_, o) => o with { SpaceTimeout = TimeSpan.Zero, WritebackDelay = TimeSpan.FromDays(1) } });
+        using var vfs = new TestVfs(options => options with { CacheLengthBytes = 2 << 20, ConfigureCache = (_, o) => o with { SpaceTimeout = TimeSpan.Zero, StartWritebackPaused = true } });
         using SqliteConnection connection = vfs.Open();
         connection.Execute("CREATE TABLE t (a INTEGER, b BLOB); INSERT INTO t VALUES (1, zeroblob(9))");
         SqliteException error = Assert.Throws<SqliteException>(() => connection.Execute("PRAGMA cache_size=2; INSERT INTO t VALUES (2, randomblob(5000000))"));
