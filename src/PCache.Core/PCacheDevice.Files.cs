@@ -3,7 +3,7 @@
 // * A call that fails leaves no file, no length and no lock that wasn't there before: what it undoes, it undoes under the file's lock, and only what it has done itself.
 
 using PCache.Core.Backing;
-using PCache.Core.Engine;
+using PCache.Core.Opening;
 using PCache.Core.Pmem;
 
 namespace PCache.Core;

@@ -1,5 +1,6 @@
 using PCache.Core.Backing;
 using PCache.Core.Engine;
+using PCache.Core.Opening;
 using PCache.Core.Pmem;
 
 namespace PCache.Core;
@@ -34,15 +35,17 @@ public sealed partial class PCacheDevice : IBlockDevice
         BlockSize = 1;
         CanDiscard = true;
         Backing = backing;
-        engine.HasListeners = () => StateChanged is not null;
-        engine.StateChanged = (before, now) => StateChanged?.Invoke(this, new PCacheStateChangedEventArgs(before, now));
     }
 
     /// <summary>
     /// Raised after the device's state has changed in anything but times and the text of errors. On a thread of the pool, one call at a time, in order, under no lock: a handler may do
     /// whatever it wants with the device. While one runs, only the latest state is kept for the next. What a handler throws is logged and otherwise ignored.
     /// </summary>
-    public event EventHandler<PCacheStateChangedEventArgs>? StateChanged;
+    public event EventHandler<PCacheStateChangedEventArgs>? StateChanged
+    {
+        add => _engine.Listeners.Add(this, value);
+        remove => _engine.Listeners.Remove(value);
+    }
 
     /// <summary>What the open found and did. A newly created cache reports an empty log.</summary>
     public RecoveryReport Recovery => _engine.Report;
@@ -150,11 +153,11 @@ public sealed partial class PCacheDevice : IBlockDevice
 
     /// <inheritdoc/>
     /// <exception cref="PCacheDamagedDataException">Dirty cached data of the range doesn't fit its checksum.</exception>
-    public int Read(long offset, Span<byte> buffer) => _engine.Read(offset, buffer);
+    public int Read(long offset, Span<byte> buffer) => _engine.Reads.Read(offset, buffer);
 
     /// <inheritdoc/>
     /// <exception cref="PCacheDamagedDataException">Dirty cached data of the range doesn't fit its checksum.</exception>
-    public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default) => _engine.ReadAsync(offset, buffer, cancellationToken);
+    public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default) => _engine.Reads.ReadAsync(offset, buffer, cancellationToken);
 
     /// <inheritdoc/>
     /// <exception cref="PCacheFullException">There was no room, and none could be made.</exception>
@@ -162,7 +165,7 @@ public sealed partial class PCacheDevice : IBlockDevice
     public void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal)
     {
         DeviceSetup.CheckDurability(durability);
-        _engine.Write(offset, buffer, durability);
+        _engine.Writable.Writes.Write(offset, buffer, durability);
     }
 
     /// <inheritdoc/>
@@ -170,7 +173,7 @@ public sealed partial class PCacheDevice : IBlockDevice
     public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
     {
         DeviceSetup.CheckDurability(durability);
-        return _engine.WriteAsync(offset, buffer, durability, cancellationToken);
+        return _engine.Writable.Writes.WriteAsync(offset, buffer, durability, cancellationToken);
     }
 
     /// <summary>
@@ -188,7 +191,7 @@ public sealed partial class PCacheDevice : IBlockDevice
     public void WriteBatch(ReadOnlySpan<BlockWrite> writes, WriteDurability durability = WriteDurability.Normal)
     {
         DeviceSetup.CheckDurability(durability);
-        _engine.WriteBatch(writes, durability);
+        _engine.Writable.Batches.Write(writes, durability);
     }
 
     /// <inheritdoc cref="WriteBatch"/>
@@ -196,7 +199,7 @@ public sealed partial class PCacheDevice : IBlockDevice
     public ValueTask WriteBatchAsync(ReadOnlyMemory<BlockWrite> writes, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
     {
         DeviceSetup.CheckDurability(durability);
-        return _engine.WriteBatchAsync(writes, durability, cancellationToken);
+        return _engine.Writable.Batches.WriteAsync(writes, durability, cancellationToken);
     }
 
     /// <summary>Reads many extents at once, as one read after the other.</summary>
@@ -206,11 +209,11 @@ public sealed partial class PCacheDevice : IBlockDevice
     /// <exception cref="PCacheDamagedDataException">Dirty cached data of a range doesn't fit its checksum.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     /// <exception cref="IOException">The medium or the backing failed.</exception>
-    public long ReadBatch(ReadOnlySpan<BlockRead> reads) => _engine.ReadBatch(reads);
+    public long ReadBatch(ReadOnlySpan<BlockRead> reads) => _engine.Reads.ReadBatch(reads);
 
     /// <inheritdoc cref="ReadBatch"/>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public ValueTask<long> ReadBatchAsync(ReadOnlyMemory<BlockRead> reads, CancellationToken cancellationToken = default) => _engine.ReadBatchAsync(reads, cancellationToken);
+    public ValueTask<long> ReadBatchAsync(ReadOnlyMemory<BlockRead> reads, CancellationToken cancellationToken = default) => _engine.Reads.ReadBatchAsync(reads, cancellationToken);
 
     /// <inheritdoc/>
     public void Flush() => _engine.Flush();
@@ -224,7 +227,7 @@ public sealed partial class PCacheDevice : IBlockDevice
     public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal)
     {
         DeviceSetup.CheckDurability(durability);
-        _engine.WriteZeroes(offset, length, durability);
+        _engine.Writable.Writes.WriteZeroes(offset, length, durability);
     }
 
     /// <inheritdoc/>
@@ -232,11 +235,11 @@ public sealed partial class PCacheDevice : IBlockDevice
     public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
     {
         DeviceSetup.CheckDurability(durability);
-        return _engine.WriteZeroesAsync(offset, length, durability, cancellationToken);
+        return _engine.Writable.Writes.WriteZeroesAsync(offset, length, durability, cancellationToken);
     }
 
     /// <inheritdoc/>
-    public void Discard(long offset, long length) => _engine.Discard(offset, length);
+    public void Discard(long offset, long length) => _engine.Writable.Discards.Discard(offset, length);
 
     /// <inheritdoc/>
     public ValueTask DiscardAsync(long offset, long length, CancellationToken cancellationToken = default)
@@ -246,7 +249,7 @@ public sealed partial class PCacheDevice : IBlockDevice
             return ValueTask.FromCanceled(cancellationToken);
         }
 
-        _engine.Discard(offset, length);
+        _engine.Writable.Discards.Discard(offset, length);
         return ValueTask.CompletedTask;
     }
 
@@ -254,10 +257,10 @@ public sealed partial class PCacheDevice : IBlockDevice
     /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">Called from inside a call of the backing that it would have to wait for.</exception>
     /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited; a truncation shows already, and the next change of length finishes it.</exception>
-    public void SetLength(long length) => _engine.SetLength(length);
+    public void SetLength(long length) => _engine.Writable.Length.SetLength(length);
 
     /// <inheritdoc cref="SetLength"/>
-    public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) => _engine.SetLengthAsync(length, cancellationToken);
+    public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) => _engine.Writable.Length.SetLengthAsync(length, cancellationToken);
 
     /// <summary>The state now, typed: clean, dirty, stalled or degraded, since when, and why. Cheaper than <see cref="GetStatus"/>.</summary>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
@@ -270,12 +273,12 @@ public sealed partial class PCacheDevice : IBlockDevice
     /// <summary>Pauses write-back; only an explicit drain or a truncation still runs it. Writers that need room wait until it is resumed.</summary>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public void PauseWriteback() => _engine.SetPaused(true);
+    public void PauseWriteback() => _engine.Writable.SetPaused(true);
 
     /// <summary>Ends a pause.</summary>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public void ResumeWriteback() => _engine.SetPaused(false);
+    public void ResumeWriteback() => _engine.Writable.SetPaused(false);
 
     /// <summary>Writes back everything that was written before the call, and flushes the backing; also while write-back is paused.</summary>
     /// <param name="progress">Told after each group, on the maintenance thread.</param>
@@ -290,30 +293,30 @@ public sealed partial class PCacheDevice : IBlockDevice
     /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited; the write-back goes on.</exception>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public void Drain(IProgress<DrainProgress>? progress = null, CancellationToken cancellationToken = default) => _engine.Drain(progress, cancellationToken);
+    public void Drain(IProgress<DrainProgress>? progress = null, CancellationToken cancellationToken = default) => _engine.Writable.Drains.Drain(progress, cancellationToken);
 
     /// <inheritdoc cref="Drain"/>
-    public Task DrainAsync(IProgress<DrainProgress>? progress = null, CancellationToken cancellationToken = default) => _engine.DrainAsync(progress, cancellationToken);
+    public Task DrainAsync(IProgress<DrainProgress>? progress = null, CancellationToken cancellationToken = default) => _engine.Writable.Drains.DrainAsync(progress, cancellationToken);
 
     /// <summary>Changes the percentage of used segments from which garbage collection runs; durable, kept across opens.</summary>
     /// <param name="percent">0 to 90.</param>
     /// <exception cref="ArgumentOutOfRangeException">Out of range.</exception>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public void SetGcThreshold(int percent) => _engine.SetGcThreshold(percent);
+    public void SetGcThreshold(int percent) => _engine.Writable.SetGcThreshold(percent);
 
     /// <summary>Changes the cache's label; durable.</summary>
     /// <param name="label">At most 64 bytes of UTF-8 without NUL; may be empty.</param>
     /// <exception cref="ArgumentException">Too long, or has a NUL.</exception>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public void SetLabel(string label) => _engine.SetLabel(label);
+    public void SetLabel(string label) => _engine.Writable.SetLabel(label);
 
     /// <summary>Gives up damaged dirty data in a range (see <see cref="PCacheStatus.DamagedRanges"/>): it then reads as what the backing has.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Negative arguments.</exception>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public void AbandonDamaged(long offset, long length) => _engine.AbandonDamaged(offset, length);
+    public void AbandonDamaged(long offset, long length) => _engine.Writable.AbandonDamaged(offset, length);
 
     /// <summary>
     /// Runs one maintenance step; only with <see cref="MaintenanceMode.Manual"/>. Errors of the backing don't throw: they show in the status.
@@ -321,7 +324,7 @@ public sealed partial class PCacheDevice : IBlockDevice
     /// <returns>When the next step is wanted: zero: at once; <see cref="Timeout.InfiniteTimeSpan"/>: there is nothing to do.</returns>
     /// <exception cref="InvalidOperationException">The device has a thread of its own, or a step is running on this thread already.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public TimeSpan RunMaintenanceStep() => _engine.RunMaintenanceStep();
+    public TimeSpan RunMaintenanceStep() => _engine.Writable.RunMaintenanceStep();
 
     /// <summary>A new stream view with a position of its own; disposing it leaves the device open.</summary>
     /// <param name="bufferSize">0: unbuffered and coherent with all other views; else a private buffer with FileStream's meaning.</param>

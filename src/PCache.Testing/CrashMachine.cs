@@ -1,6 +1,7 @@
 using System.Globalization;
 using PCache.Core;
 using PCache.Core.Primitives;
+using PCache.Core.Upkeep;
 
 namespace PCache.Testing;
 

@@ -24,10 +24,10 @@ internal static class IntegrityAudit
     public static void Check(PCacheDevice device, PmemRegion region)
     {
         CacheEngine engine = device.Internals;
-        SegmentTable segments = engine.Segments;
-        List<CacheKey> pending = engine.Log.CopyPending();
+        SegmentTable segments = engine.Store.Segments;
+        List<CacheKey> pending = engine.Writable.Writer.Log.CopyPending();
         using PmemRegion copy = Copy(region);
-        var dirty = new DirtySink(engine.DirtyTail);
+        var dirty = new DirtySink(engine.Store.Positions.DirtyTail.Position);
         ReplayResult replay = LogReplay.Run(copy, MediaLoader.Load(copy), dirty, null);
         int[] expected = replay.Use.References.ToArray();
         foreach (CacheKey key in pending)
@@ -36,7 +36,7 @@ internal static class IntegrityAudit
             dirty.Count(in key);
         }
 
-        foreach (int open in engine.Heads.OpenSegments)
+        foreach (int open in engine.Writable.Writer.Heads.OpenSegments)
         {
             expected[open]++;
         }
@@ -47,12 +47,12 @@ internal static class IntegrityAudit
         }
 
         Equal(pending.Count, device.GetStatus().PendingKeys, "pending keys");
-        Equal(dirty.Keys, engine.Dirty.AtRest.Keys, "dirty keys");
-        Equal(dirty.Bytes, engine.Dirty.AtRest.Bytes, "dirty bytes");
-        int segmentRoom = engine.Log.SegmentRoom;
-        long room = segmentRoom - replay.KeyHead.Offset + ((long)segments.ReserveCount * segmentRoom) - ((long)pending.Count * LogWriter.WorstCaseKeyBytes);
-        Equal(room, engine.Log.AvailableBytes, "bytes of log that aren't reserved");
-        CheckIndex(engine.Index);
+        Equal(dirty.Keys, engine.Store.Dirty.AtRest.Keys, "dirty keys");
+        Equal(dirty.Bytes, engine.Store.Dirty.AtRest.Bytes, "dirty bytes");
+        int segmentRoom = engine.Writable.Writer.Log.Room.SegmentBytes;
+        long room = segmentRoom - replay.KeyHead.Offset + ((long)segments.ReserveCount * segmentRoom) - ((long)pending.Count * LogRoom.WorstCaseKeyBytes);
+        Equal(room, engine.Writable.Writer.Log.Room.AvailableBytes, "bytes of log that aren't reserved");
+        CheckIndex(engine.Store.Index);
     }
 
     private static void CheckIndex(ShardedIndex shards)

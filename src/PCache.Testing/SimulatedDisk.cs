@@ -1,5 +1,5 @@
-using PCache.Core.Primitives;
 using PCache.Core;
+using PCache.Core.Primitives;
 
 namespace PCache.Testing;
 

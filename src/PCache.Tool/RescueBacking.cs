@@ -1,9 +1,9 @@
 // Keeps true: a backing that is known to be another one than the cache's is told before anything is written to it. Blocks that a rescue may itself have written
 // are not held against it, so that a rescue can be done again.
 using PCache.Core;
-using PCache.Core.Engine;
 using PCache.Core.Inspection;
 using PCache.Core.Layout;
+using PCache.Core.Opening;
 
 namespace PCache.Tool;
 

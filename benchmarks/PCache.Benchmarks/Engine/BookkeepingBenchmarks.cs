@@ -1,6 +1,5 @@
 using BenchmarkDotNet.Attributes;
 using PCache.Core;
-using PCache.Core.Engine;
 using PCache.Core.Pmem;
 using PCache.Core.Primitives;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using PCache.Core.Diagnostics;
 using PCache.Core.Primitives;
-using PCache.Core.Writeback;
+using PCache.Core.Store;
 
 namespace PCache.Core.Engine;
 

@@ -1,28 +1,45 @@
-using Microsoft.Extensions.Logging;
 using PCache.Core.Diagnostics;
+using PCache.Core.Layout;
+using PCache.Core.Primitives;
+using PCache.Core.Store;
+using PCache.Core.Upkeep;
 
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// The device's state, and what the meter reads. Keeps true: a state is computed from what the parts say at that moment, never from what was told before, but for the times; nothing is looked
-/// at once the device is closed; a look waits for nobody but the shards' latches.
+/// The device's state, its status, and what the meter reads. Keeps true: a state is computed from what the parts say at that moment, never from what was told
+/// before, but for the times; nothing is looked at once the device is closed; a look waits for the shards' latches only. Any thread.
 /// </summary>
-internal sealed partial class CacheEngine : IDeviceProbe
+internal sealed class DeviceState : IDeviceProbe
 {
-    private readonly DeviceDiagnostics _diagnostics;
+    private readonly ExtentStore _store;
+    private readonly IUpkeepView _upkeep;
+    private readonly StorageWatch _storage;
+    private readonly SpaceQueue _space;
+    private readonly OperationGate _gate;
     private readonly StateMonitor _monitor;
-    private volatile Exception? _mediumError;
+    private readonly TimeProvider _clock;
+    private readonly RecoveryReport _report;
+    private readonly bool _readOnly;
 
-    /// <summary>Told of changes of state, one at a time, on a thread of the pool.</summary>
-    public Action<PCacheState, PCacheState>? StateChanged { get; set; }
-
-    /// <summary>Whether somebody has subscribed to <see cref="StateChanged"/>, as far as the engine knows: its owner says.</summary>
-    public Func<bool>? HasListeners { get; set; }
+    public DeviceState(EngineParts parts, IUpkeepView upkeep)
+    {
+        _store = parts.Store;
+        _upkeep = upkeep;
+        _storage = parts.Storage;
+        _space = parts.Space;
+        _gate = parts.Gate;
+        _monitor = parts.Monitor;
+        _clock = parts.Options.TimeProvider;
+        _report = parts.Report;
+        _readOnly = parts.Options.ReadOnly;
+    }
 
     /// <summary>The state now.</summary>
     /// <exception cref="ObjectDisposedException">The device is closed.</exception>
-    public PCacheState State => _monitor.Look() ?? throw OperationGate.Disposed();
+    public PCacheState Now => _monitor.Look() ?? throw OperationGate.Disposed();
 
+    /// <inheritdoc/>
     bool IDeviceProbe.TryRead(out DeviceSnapshot snapshot)
     {
         snapshot = default;
@@ -38,33 +55,7 @@ internal sealed partial class CacheEngine : IDeviceProbe
                 return false;
             }
 
-            _segments.CountUses(out int free, out int reserved, out int log, out int data, out int retired);
-            long damaged = 0;
-            foreach (DeviceRange range in _damage.Ranges())
-            {
-                damaged += range.LengthBytes;
-            }
-
-            snapshot = new DeviceSnapshot
-            {
-                Counters = _counters,
-                WritebackBytes = _writeback?.WrittenBytes ?? 0,
-                SegmentsReclaimed = _collector?.Reclaimed ?? 0,
-                DirtyBytes = _dirty.Bytes,
-                DirtyKeys = _dirty.Keys,
-                DamagedBytes = damaged,
-                PendingKeys = _log?.PendingCount ?? 0,
-                LogBytes = _positions.KeyHead.Distance - _positions.KeyTail.Distance,
-                IndexBytes = _index.UsedBytes,
-                Waiters = _space.Count,
-                FreeSegments = free,
-                ReservedSegments = reserved,
-                LogSegments = log,
-                DataSegments = data,
-                RetiredSegments = retired,
-                State = state,
-                StalledSeconds = state.StalledSince is { } since ? Math.Max(0, (_clock.GetUtcNow() - since).TotalSeconds) : 0,
-            };
+            snapshot = TakeSnapshot(state);
             return true;
         }
         finally
@@ -73,7 +64,50 @@ internal sealed partial class CacheEngine : IDeviceProbe
         }
     }
 
-    private PCacheState? ReadState(PCacheState? before)
+    /// <summary>Everything that can be told. The caller is in an operation.</summary>
+    public PCacheStatus GetStatus(int gcPercent)
+    {
+        ExtentStore store = _store;
+        ExtensionBlock? block = store.Media.Extension;
+        return new PCacheStatus
+        {
+            State = Now,
+            IsLinuxGeometry = store.Media.Geometry.IsLinux,
+            SegmentSizeBytes = store.Media.Geometry.SegmentSize,
+            SegmentCount = store.Segments.Count,
+            SegmentsUsed = store.Segments.UsedCount,
+            GcThresholdPercent = gcPercent,
+            PayloadCrc = store.PayloadCrc,
+            KeyHead = store.Positions.KeyHead.Position,
+            DirtyTail = store.Positions.DirtyTail.Position,
+            KeyTail = store.Positions.KeyTail.Position,
+            Length = store.Length,
+            DirtyBytes = store.Dirty.Bytes,
+            DirtyKeys = store.Dirty.Keys,
+            PendingKeys = _upkeep.PendingKeys,
+            IsReadOnly = _readOnly,
+            Persistence = store.Region.Persistence,
+            IsPowerSafe = store.Region.IsPowerSafe,
+            WritebackPaused = _upkeep.IsPaused,
+            WritebackError = _upkeep.Error,
+            WritebackFailures = _upkeep.Failures,
+            DamagedRanges = store.Damage.Ranges(),
+            HitBytes = store.Counters.Sum(DeviceCounter.HitBytes),
+            MissBytes = store.Counters.Sum(DeviceCounter.MissBytes),
+            WrittenBytes = store.Counters.Sum(DeviceCounter.WrittenBytes),
+            WritebackBytes = _upkeep.WrittenBytes,
+            SpaceWaits = store.Counters.Sum(DeviceCounter.SpaceWaits),
+            SegmentsReclaimed = _upkeep.SegmentsReclaimed,
+            Label = block is { } b ? ExtensionBlocks.GetLabel(in b) : string.Empty,
+            CacheId = block?.CacheId.ToGuid() ?? Guid.Empty,
+            BackingLength = block is { BackingLength: > 0 } bound ? (long)bound.BackingLength : null,
+            BackingIdentity = block?.BackingIdentity.ToGuid() ?? Guid.Empty,
+            BackingCheck = _report.BackingCheck,
+        };
+    }
+
+    /// <summary>For the monitor: computes the state. Null: the device is closed.</summary>
+    public PCacheState? Read(PCacheState? before)
     {
         if (!_gate.TryEnter(out int token))
         {
@@ -82,45 +116,10 @@ internal sealed partial class CacheEngine : IDeviceProbe
 
         try
         {
-            bool dirty = _dirty.Keys > 0;
-            Exception? error = null;
-            WritebackStall stall = _readOnly ? WritebackStall.None : _maintenance.Stall(dirty, out error);
-            var degraded = Degradations.None;
-            if (_damage.Ranges().Count > 0)
-            {
-                degraded |= Degradations.DamagedData;
-            }
-
-            if (_maintenance?.LogDamage is { } damage)
-            {
-                degraded |= Degradations.DamagedLog;
-                error ??= damage;
-            }
-
-            if (_mediumError is { } medium)
-            {
-                degraded |= Degradations.MediumFailing;
-                error ??= medium;
-            }
-
-            RefreshStorageTrouble();
-            if (_backingChange is { } backing)
-            {
-                degraded |= Degradations.BackingChanged;
-                error ??= backing;
-            }
-
-            if (_cacheFileChange is { } file)
-            {
-                degraded |= Degradations.CacheFileChanged;
-                error ??= file;
-            }
-
-            if (!_readOnly && _options.CacheReads && !MayFill)
-            {
-                degraded |= Degradations.ReadsNotCached;
-            }
-
+            bool dirty = _store.Dirty.Keys > 0;
+            WritebackStall stall = _upkeep.Stall(dirty, out Exception? error);
+            Degradations degraded = FindDegradations(ref error);
+            DateTimeOffset now = _clock.GetUtcNow();
             return new PCacheState
             {
                 Condition = degraded != Degradations.None ? PCacheCondition.Degraded
@@ -129,9 +128,9 @@ internal sealed partial class CacheEngine : IDeviceProbe
                     : PCacheCondition.Clean,
                 IsReadOnly = _readOnly,
                 Stall = stall,
-                StalledSince = stall == WritebackStall.None ? null : before is { StalledSince: { } stalled } ? stalled : _clock.GetUtcNow(),
+                StalledSince = stall == WritebackStall.None ? null : before is { StalledSince: { } stalled } ? stalled : now,
                 Degradation = degraded,
-                DegradedSince = degraded == Degradations.None ? null : before is { DegradedSince: { } since } ? since : _clock.GetUtcNow(),
+                DegradedSince = degraded == Degradations.None ? null : before is { DegradedSince: { } since } ? since : now,
                 Error = error,
             };
         }
@@ -141,47 +140,65 @@ internal sealed partial class CacheEngine : IDeviceProbe
         }
     }
 
-    private bool IsListenedTo => HasListeners?.Invoke() == true || _diagnostics.Logger.IsEnabled(LogLevel.Error);
-
-    private void TellState(PCacheState before, PCacheState now)
+    /// <summary>What is wrong besides write-back; the first of its errors becomes the state's, if that has none.</summary>
+    private Degradations FindDegradations(ref Exception? error)
     {
-        try
+        _storage.RefreshTrouble();
+        Degradations found = Degradations.None;
+        if (_store.Damage.Ranges().Count > 0)
         {
-            _diagnostics.NoteState(before, now);
-            StateChanged?.Invoke(before, now);
-        }
-        catch (Exception e)
-        {
-            Messages.HandlerFailed(_diagnostics.Logger, e, _diagnostics.CacheId);
-        }
-    }
-
-    /// <summary>For exception filters: a flush of the medium failed. Never catches.</summary>
-    private bool NoteFlushFailure(Exception error)
-    {
-        if (error is not (ObjectDisposedException or OperationCanceledException))
-        {
-            _mediumError = error;
-            _diagnostics.NoteFlushFailure(error);
-            _monitor.LookSoon();
+            found |= Degradations.DamagedData;
         }
 
-        return false;
-    }
-
-    private void NoteFlushed()
-    {
-        if (_mediumError is not null)
+        if (_upkeep.ReadsAreNotCached)
         {
-            _mediumError = null;
-            _monitor.LookSoon();
+            found |= Degradations.ReadsNotCached;
+        }
+
+        Note(_upkeep.LogDamage, Degradations.DamagedLog, ref found, ref error);
+        Note(_upkeep.MediumError, Degradations.MediumFailing, ref found, ref error);
+        Note(_storage.BackingChange, Degradations.BackingChanged, ref found, ref error);
+        Note(_storage.CacheFileChange, Degradations.CacheFileChanged, ref found, ref error);
+        return found;
+
+        static void Note(Exception? trouble, Degradations kind, ref Degradations found, ref Exception? error)
+        {
+            if (trouble is not null)
+            {
+                found |= kind;
+                error ??= trouble;
+            }
         }
     }
 
-    /// <summary>Ends a read's accounts: what it gave, and whether it needed the backing.</summary>
-    private void CountRead(int index, int bytes, bool missed)
+    private DeviceSnapshot TakeSnapshot(PCacheState state)
     {
-        _counters.Add(index, missed ? DeviceCounter.Misses : DeviceCounter.Hits, 1);
-        _counters.Add(index, DeviceCounter.ReadBytes, bytes);
+        _store.Segments.CountUses(out int free, out int reserved, out int log, out int data, out int retired);
+        long damaged = 0;
+        foreach (DeviceRange range in _store.Damage.Ranges())
+        {
+            damaged += range.LengthBytes;
+        }
+
+        return new DeviceSnapshot
+        {
+            Counters = _store.Counters,
+            WritebackBytes = _upkeep.WrittenBytes,
+            SegmentsReclaimed = _upkeep.SegmentsReclaimed,
+            DirtyBytes = _store.Dirty.Bytes,
+            DirtyKeys = _store.Dirty.Keys,
+            DamagedBytes = damaged,
+            PendingKeys = _upkeep.PendingKeys,
+            LogBytes = _store.Positions.KeyHead.Distance - _store.Positions.KeyTail.Distance,
+            IndexBytes = _store.Index.UsedBytes,
+            Waiters = _space.Count,
+            FreeSegments = free,
+            ReservedSegments = reserved,
+            LogSegments = log,
+            DataSegments = data,
+            RetiredSegments = retired,
+            State = state,
+            StalledSeconds = state.StalledSince is { } since ? Math.Max(0, (_clock.GetUtcNow() - since).TotalSeconds) : 0,
+        };
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using PCache.Core.Diagnostics;
 using PCache.Core.Layout;
+using PCache.Core.Opening;
 using PCache.Core.Pmem;
 
 namespace PCache.Core.Engine;
@@ -28,8 +29,8 @@ internal static class EngineOpening
                 DeviceSetup.Format(region, backing, options);
             }
 
-            Recovery recovered = Recover(region, backing, options, cancellationToken);
-            var engine = new CacheEngine(region, backing, options, recovered, diagnostics) { Claim = claim };
+            RecoveredCache recovered = Recover(region, backing, options, cancellationToken);
+            var engine = new CacheEngine(region, backing, options, recovered, diagnostics, claim);
             claim = null;
             Tell(diagnostics.Logger, activity, engine, recovered, creating, options.TimeProvider.GetElapsedTime(begun));
             return engine;
@@ -55,12 +56,12 @@ internal static class EngineOpening
         }
     }
 
-    private static Recovery Recover(PmemRegion region, IBlockDevice backing, PCacheOptions options, CancellationToken cancellationToken)
+    private static RecoveredCache Recover(PmemRegion region, IBlockDevice backing, PCacheOptions options, CancellationToken cancellationToken)
     {
         Activity? activity = PCacheActivities.StartRecovery();
         try
         {
-            Recovery recovered = Recovery.Run(region, backing, options, cancellationToken);
+            RecoveredCache recovered = Recovery.Run(region, backing, options, cancellationToken);
             PCacheActivities.Describe(activity, recovered.Report);
             return recovered;
         }
@@ -80,18 +81,18 @@ internal static class EngineOpening
         return PCacheActivities.Fail(activity, error);
     }
 
-    private static void Tell(ILogger logger, Activity? activity, CacheEngine engine, Recovery recovered, bool creating, TimeSpan time)
+    private static void Tell(ILogger logger, Activity? activity, CacheEngine engine, RecoveredCache recovered, bool creating, TimeSpan time)
     {
-        MediaState media = recovered.Media;
+        MediaState media = recovered.Extents.Media;
         Guid id = media.Extension?.CacheId.ToGuid() ?? Guid.Empty;
         activity?.SetTag("pcache.cache.id", id.ToString());
-        activity?.SetTag("pcache.dirty.size", engine.Dirty.Bytes);
+        activity?.SetTag("pcache.dirty.size", engine.Store.Dirty.Bytes);
         if (creating)
         {
             Messages.Created(logger, media.ChainLength, media.Geometry.SegmentSize);
         }
 
-        Messages.Opened(logger, id, (long)time.TotalMilliseconds, media.ChainLength, media.Geometry.SegmentSize, recovered.Report.LiveKeys, engine.Dirty.Bytes, engine.Persistence, !engine.CanWrite);
+        Messages.Opened(logger, id, (long)time.TotalMilliseconds, media.ChainLength, media.Geometry.SegmentSize, recovered.Report.LiveKeys, engine.Store.Dirty.Bytes, engine.Persistence, !engine.CanWrite);
         if (recovered.Report.LogEnd == LogEnd.Torn)
         {
             Messages.TornLogEnd(logger, id);

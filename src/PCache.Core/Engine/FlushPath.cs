@@ -1,29 +1,61 @@
 using PCache.Core.Diagnostics;
+using PCache.Core.Ksets;
 using PCache.Core.Primitives;
+using PCache.Core.Upkeep;
 
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Flush. Keeps true: when it returns, every write that returned before it began is durable in the log, and a barrier stands behind it; a growth of the
-/// backing is durable no later than the first flush after it. A flush never touches the backing otherwise.
+/// Flush, and what writes owe to the log. Keeps true: when a flush returns, every write that returned before it began is durable in the log, and a barrier
+/// stands behind it; a growth of the backing is durable no later than the first flush after it; the backing isn't touched otherwise. A failure of the medium
+/// shows in the state until the next success. Any thread.
 /// </summary>
-internal sealed partial class CacheEngine
+internal sealed class FlushPath
 {
+    private readonly LogWriter _log;
+    private readonly CounterSet _counters;
+    private readonly OperationGate _gate;
+    private readonly WorkSignal _work;
+    private readonly IBlockDevice _backing;
+    private readonly StorageWatch _storage;
+    private readonly BackingGrowth _growth;
+    private readonly DeviceDiagnostics _diagnostics;
+    private readonly StateMonitor _monitor;
+    private readonly bool _drainIsCheap;
+    private readonly bool _persistsWrites;
+    private volatile Exception? _mediumError;
+
+    public FlushPath(UpkeepParts parts, IBlockDevice backing, BackingGrowth growth)
+    {
+        _log = parts.Writer.Log;
+        _counters = parts.Store.Counters;
+        _gate = parts.Gate;
+        _work = parts.Work;
+        _backing = backing;
+        _storage = parts.Storage;
+        _growth = growth;
+        _diagnostics = parts.Diagnostics;
+        _monitor = parts.Monitor;
+        _drainIsCheap = parts.Store.Region.DrainIsCheap;
+        _persistsWrites = parts.Options.PersistOn == PersistOn.Write;
+    }
+
+    /// <summary>Why the last flush of the medium failed; null: it didn't.</summary>
+    public Exception? MediumError => _mediumError;
+
+    /// <inheritdoc cref="IBlockDevice.Flush"/>
     public void Flush()
     {
         int token = _gate.Enter();
         try
         {
             _counters.Add(OperationGate.IndexOf(token), DeviceCounter.Flushes, 1);
-            if (!_options.ReadOnly)
-            {
-                FlushLog();
-            }
+            FlushLog();
         }
         finally
         {
             _gate.Exit(token);
-            _maintenance?.NoteWork();
+            _work.Tell();
         }
     }
 
@@ -35,86 +67,37 @@ internal sealed partial class CacheEngine
             return ValueTask.FromCanceled(cancellationToken);
         }
 
-        if (_options.ReadOnly || (_region.DrainIsCheap && !GrowthUnflushed))
+        if (_drainIsCheap && !_growth.IsUnflushed)
         {
             Flush();
             return ValueTask.CompletedTask;
         }
 
+        int token = _gate.EnterShared();
         _counters.Add(ThreadIndex.Current, DeviceCounter.Flushes, 1);
-        return FlushSlowlyAsync(_gate.EnterShared(), cancellationToken);
+        return FlushSharedAsync(token, cancellationToken);
     }
 
-    private async ValueTask FlushSlowlyAsync(int token, CancellationToken cancellationToken)
+    /// <summary>Flushes, within an operation.</summary>
+    public void FlushLog()
     {
-        try
+        if (_growth.IsUnflushed)
         {
-            await FlushLogAsync(cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            _gate.Exit(token);
-            _maintenance.NoteWork();
-        }
-    }
-
-    /// <summary>Whether the backing has grown since it was last flushed.</summary>
-    private bool GrowthUnflushed => Volatile.Read(ref _growths) != Volatile.Read(ref _growthsFlushed);
-
-    private void FlushLog()
-    {
-        if (GrowthUnflushed)
-        {
-            long growths = Volatile.Read(ref _growths);
-            CheckBackingLength();
-            _backing.Flush();
-            NoteGrowthsFlushed(growths);
+            FlushGrowthAsync(async: false, CancellationToken.None).AsTask().GetAwaiter().GetResult();
         }
 
         FlushMedium();
     }
 
-    /// <summary>Makes what is accepted durable in the log; a failure shows in the state.</summary>
-    private void FlushMedium()
+    /// <summary>The same; an msync runs on a thread of the pool.</summary>
+    public async ValueTask FlushLogAsync(CancellationToken cancellationToken)
     {
-        try
+        if (_growth.IsUnflushed)
         {
-            _log.Flush();
-        }
-        catch (Exception e) when (NoteFlushFailure(e))
-        {
-            throw;
+            await FlushGrowthAsync(async: true, cancellationToken).ConfigureAwait(false);
         }
 
-        NoteFlushed();
-    }
-
-    /// <summary>Brings what is accepted into the log, without a barrier; a failure shows in the state.</summary>
-    private void PersistMedium()
-    {
-        try
-        {
-            _log.Persist();
-        }
-        catch (Exception e) when (NoteFlushFailure(e))
-        {
-            throw;
-        }
-
-        NoteFlushed();
-    }
-
-    private async ValueTask FlushLogAsync(CancellationToken cancellationToken)
-    {
-        if (GrowthUnflushed)
-        {
-            long growths = Volatile.Read(ref _growths);
-            CheckBackingLength();
-            await _backing.FlushAsync(cancellationToken).ConfigureAwait(false);
-            NoteGrowthsFlushed(growths);
-        }
-
-        if (_region.DrainIsCheap)
+        if (_drainIsCheap)
         {
             FlushMedium();
         }
@@ -124,19 +107,141 @@ internal sealed partial class CacheEngine
         }
     }
 
-    /// <summary>Only after the backing's flush has returned: another flush that comes meanwhile must not take the growth for durable.</summary>
-    private void NoteGrowthsFlushed(long growths)
+    /// <summary>Whether a write has to be in the log before it returns.</summary>
+    public bool NeedsLog(WriteDurability durability) => durability != WriteDurability.Normal || _persistsWrites;
+
+    /// <summary>Whether a write can be logged without a thread that waits.</summary>
+    public bool CanLogAtOnce(WriteDurability durability) => _drainIsCheap || !NeedsLog(durability);
+
+    /// <summary>Logs what was written, as <see cref="LogNow"/> does, without calling the backing. False: that is needed.</summary>
+    public bool TryLogAtOnce(WriteDurability durability)
     {
-        long flushed = Volatile.Read(ref _growthsFlushed);
-        while (flushed < growths)
+        if (durability == WriteDurability.ForceUnitAccess)
         {
-            long seen = Interlocked.CompareExchange(ref _growthsFlushed, growths, flushed);
-            if (seen == flushed)
+            if (_growth.IsUnflushed)
             {
-                return;
+                return false;
             }
 
-            flushed = seen;
+            FlushMedium();
+        }
+        else if (NeedsLog(durability))
+        {
+            Persist();
+        }
+
+        return true;
+    }
+
+    /// <summary>
+    /// Logs what was written: with a barrier behind it, durably, where that is asked for; else so that it survives the process. Only where
+    /// <see cref="NeedsLog"/> says so.
+    /// </summary>
+    public void LogNow(WriteDurability durability)
+    {
+        if (durability == WriteDurability.ForceUnitAccess)
+        {
+            FlushLog();
+        }
+        else
+        {
+            Persist();
+        }
+    }
+
+    /// <inheritdoc cref="LogNow"/>
+    public async ValueTask LogNowAsync(WriteDurability durability, CancellationToken cancellationToken)
+    {
+        if (durability == WriteDurability.ForceUnitAccess)
+        {
+            await FlushLogAsync(cancellationToken).ConfigureAwait(false);
+        }
+        else if (_drainIsCheap)
+        {
+            Persist();
+        }
+        else
+        {
+            await Task.Run(Persist, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask FlushSharedAsync(int token, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await FlushLogAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _gate.Exit(token);
+            _work.Tell();
+        }
+    }
+
+    private async ValueTask FlushGrowthAsync(bool async, CancellationToken cancellationToken)
+    {
+        long growths = _growth.Count;
+        _storage.CheckLength();
+        if (async)
+        {
+            await _backing.FlushAsync(cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            _backing.Flush();
+        }
+
+        _growth.NoteFlushed(growths);
+    }
+
+    private void FlushMedium()
+    {
+        try
+        {
+            _log.Flush();
+        }
+        catch (Exception e) when (NoteFailure(e))
+        {
+            throw;
+        }
+
+        NoteSuccess();
+    }
+
+    private void Persist()
+    {
+        try
+        {
+            _log.Persist();
+        }
+        catch (Exception e) when (NoteFailure(e))
+        {
+            throw;
+        }
+
+        NoteSuccess();
+    }
+
+    /// <summary>For exception filters. Never catches.</summary>
+    private bool NoteFailure(Exception error)
+    {
+        if (error is not (ObjectDisposedException or OperationCanceledException))
+        {
+            _mediumError = error;
+            _diagnostics.NoteFlushFailure(error);
+            _monitor.LookSoon();
+        }
+
+        return false;
+    }
+
+    private void NoteSuccess()
+    {
+        if (_mediumError is not null)
+        {
+            _mediumError = null;
+            _monitor.LookSoon();
         }
     }
 }

@@ -1,33 +1,36 @@
 using PCache.Core.Diagnostics;
-using PCache.Core.Ksets;
 using PCache.Core.Primitives;
+using PCache.Core.Upkeep;
 
 namespace PCache.Core.Engine;
 
 /// <summary>
 /// Waiting for room. Keeps true: synchronous and asynchronous writers stand in one queue, served in order of arrival; a waiting writer holds nothing;
-/// it ends when there is room, when write-back can't get on, after the configured time-out, when cancelled or interrupted, or when the device is closed; a write from
-/// inside a maintenance step, which would wait for itself, fails at once.
+/// it ends when there is room, when write-back can't get on, after the configured time-out, when cancelled or interrupted, or when the device is closed; a
+/// write from inside a maintenance step, which would wait for itself, fails at once. Any thread.
 /// </summary>
-internal sealed partial class CacheEngine
+internal sealed class RoomWait(
+    SpaceQueue space, Maintenance maintenance, OperationGate gate, WorkSignal work, CounterSet counters, DeviceDiagnostics diagnostics, PCacheOptions options)
 {
-    private SpaceWaiter EnterQueue(long wantedBytes, out ITimer? timer)
+    /// <summary>Stands at the end of the queue. The caller leaves it by <see cref="Leave"/>, however its wait ends.</summary>
+    public SpaceWaiter Enter(long wantedBytes, out ITimer? timer)
     {
-        _counters.Add(ThreadIndex.Current, DeviceCounter.SpaceWaits, 1);
-        var waiter = new SpaceWaiter(wantedBytes, _diagnostics.Begin(PCacheMeter.SpaceWaitDuration));
+        counters.Add(ThreadIndex.Current, DeviceCounter.SpaceWaits, 1);
+        var waiter = new SpaceWaiter(wantedBytes, diagnostics.Begin(PCacheMeter.SpaceWaitDuration));
         timer = null;
-        if (_options.SpaceTimeout != Timeout.InfiniteTimeSpan)
+        if (options.SpaceTimeout != Timeout.InfiniteTimeSpan)
         {
-            timer = _clock.CreateTimer(
-                static state => ((SpaceWaiter)state!).Fail(new TimeoutException("The cache was full, and no room came free within the configured time.")),
+            timer = options.TimeProvider.CreateTimer(
+                static state => ((SpaceWaiter)state!).Fail(
+                    new TimeoutException("The cache was full, and no room came free within the configured time.")),
                 waiter,
-                _options.SpaceTimeout,
+                options.SpaceTimeout,
                 Timeout.InfiniteTimeSpan);
         }
 
-        // Last: what may throw comes before, and nobody but the caller can take the waiter out again.
-        _space.Enter(waiter);
-        if (_gate.IsClosed)
+        // Last: what may throw comes before, and only the caller takes the waiter out again.
+        space.Enter(waiter);
+        if (gate.IsClosed)
         {
             waiter.Fail(OperationGate.Disposed());
         }
@@ -35,55 +38,50 @@ internal sealed partial class CacheEngine
         return waiter;
     }
 
-    /// <summary>Room for payload that is free for sure, and has room in the log for its keys, however small they are.</summary>
-    private long FreeBytes => Math.Min(_segments.FreeCount * (long)_segments.DataSize, Math.Max(0, _log.AvailableBytes) / LogWriter.WorstCaseKeyBytes * SectorSize);
-
-    /// <summary>There may be room.</summary>
-    private void AnnounceRoom()
+    /// <summary>Leaves the queue.</summary>
+    public void Leave(SpaceWaiter waiter, ITimer? timer)
     {
-        if (_space.HasWaiters)
-        {
-            _space.Signal(FreeBytes);
-        }
+        space.Leave(waiter);
+        Uninterrupted.Dispose(timer);
+        diagnostics.End(PCacheMeter.SpaceWaitDuration, waiter.Begun);
     }
 
-    private void LeaveQueue(SpaceWaiter? waiter, ITimer? timer)
+    /// <summary>Waits until there may be room.</summary>
+    /// <exception cref="PCacheFullException">There will be none, or not in time.</exception>
+    /// <exception cref="ObjectDisposedException">The device is being closed.</exception>
+    public void Wait(SpaceWaiter waiter)
     {
-        if (waiter is not null)
+        if (!TryMakeRoom(waiter, blocking: true))
         {
-            _space.Leave(waiter);
-            Uninterrupted.Dispose(timer);
-            _diagnostics.End(PCacheMeter.SpaceWaitDuration, waiter.Begun);
-        }
-    }
-
-    private void WaitForRoom(SpaceWaiter waiter)
-    {
-        waiter.ThrowIfFailed();
-        ThrowIfRoomCannotCome(blocking: true);
-        if (_maintenance.IsManual)
-        {
-            _maintenance.StepInline(wanted: null);
-        }
-        else
-        {
-            _maintenance.NoteUrgentWork(); // what this writer itself has just written may be all there is to write back
             waiter.Wait();
         }
     }
 
-    private ValueTask WaitForRoomAsync(SpaceWaiter waiter, CancellationToken cancellationToken)
+    /// <inheritdoc cref="Wait"/>
+    public ValueTask WaitAsync(SpaceWaiter waiter, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return TryMakeRoom(waiter, blocking: false)
+            ? ValueTask.CompletedTask
+            : new ValueTask(waiter.WaitAsync(cancellationToken));
+    }
+
+    /// <summary>By hand: runs a step (true). Else tells the maintenance that room is wanted, which the caller has to wait for.</summary>
+    private bool TryMakeRoom(SpaceWaiter waiter, bool blocking)
     {
         waiter.ThrowIfFailed();
-        cancellationToken.ThrowIfCancellationRequested();
-        ThrowIfRoomCannotCome(blocking: false);
-        if (_maintenance.IsManual)
+        if ((blocking || maintenance.IsManual) && maintenance.IsInsideStep)
         {
-            _maintenance.StepInline(wanted: null);
-            return ValueTask.CompletedTask;
+            throw new PCacheFullException("There is no room, and the maintenance step that would make some is running on this thread: the write came from inside a call of the backing.");
         }
 
-        _maintenance.NoteUrgentWork();
-        return new ValueTask(waiter.WaitAsync(cancellationToken));
+        if (maintenance.IsManual)
+        {
+            maintenance.StepInline(wanted: null);
+            return true;
+        }
+
+        work.TellNow(); // what this writer itself has just written may be all there is to write back
+        return false;
     }
 }

@@ -1,12 +1,18 @@
+using PCache.Core.Diagnostics;
+using PCache.Core.Store;
+using PCache.Core.Upkeep;
+
 namespace PCache.Core.Engine;
 
 /// <summary>
 /// Writes that can't be done at once: they wait for room, or for the rest of a partial sector. Keeps true: a writer that has waited keeps its turn until
-/// all of its write is done, so that a large write isn't interleaved with those behind it; however it ends, it leaves no placeholder and no place in the queue.
+/// all of its write is done, so that a large write isn't interleaved with those behind it; however it ends, it leaves no placeholder and no place in the
+/// queue. Any thread.
 /// </summary>
-internal sealed partial class CacheEngine
+internal sealed class WaitingWrites(
+    ExtentStore store, PieceWriter pieces, BackingReads misses, SpaceQueue space, RoomWait rooms, DeviceDiagnostics diagnostics)
 {
-    private enum SlowAction
+    private enum NextAction
     {
         /// <summary>There is nothing more to do here.</summary>
         Finished,
@@ -14,25 +20,31 @@ internal sealed partial class CacheEngine
         /// <summary>Wait until it is this writer's turn, or there may be room.</summary>
         WaitForRoom,
 
-        /// <summary>Read what <see cref="SlowWrite.Merge"/> wants from the backing.</summary>
+        /// <summary>Read what <see cref="WaitingWrite.Merge"/> wants from the backing.</summary>
         ReadBacking,
     }
 
-    /// <summary>Writes what could not be written at once; returns the bytes written, less than all only where the rest needs no waiting or was cut off by a truncation.</summary>
-    private int WriteSlowly(WriteStep step, long offset, ReadOnlySpan<byte> data, bool zeros)
+    /// <summary>Writes the first piece of <paramref name="data"/>, if that can be done now.</summary>
+    public PieceResult TryWrite(long offset, ReadOnlySpan<byte> data, bool zeros, out int written) =>
+        TryWrite(offset, data, zeros, turn: null, merge: null, out written);
+
+    /// <summary>
+    /// Writes what could not be written at once; returns the bytes written, less than all only where the rest needs no waiting or was cut off by a truncation.
+    /// </summary>
+    public int Write(PieceResult first, long offset, ReadOnlySpan<byte> data, bool zeros)
     {
-        var write = new SlowWrite(offset, zeros) { Step = step };
+        var write = new WaitingWrite(offset, zeros) { Result = first };
         try
         {
             while (true)
             {
                 switch (Advance(write, data))
                 {
-                    case SlowAction.WaitForRoom:
-                        WaitForRoom(write.Turn!);
+                    case NextAction.WaitForRoom:
+                        rooms.Wait(write.Turn!);
                         break;
-                    case SlowAction.ReadBacking:
-                        if (!ReadBacking(write.Merge!))
+                    case NextAction.ReadBacking:
+                        if (!misses.Read(write.Merge!))
                         {
                             DropMerge(write);
                         }
@@ -42,10 +54,10 @@ internal sealed partial class CacheEngine
                         return write.Done;
                 }
 
-                write.Step = WriteStep.Again;
+                write.Result = PieceResult.Again;
             }
         }
-        catch (PCacheFullException e) when (_diagnostics.NoteNoRoom(e))
+        catch (PCacheFullException e) when (diagnostics.NoteNoRoom(e))
         {
             throw;
         }
@@ -55,21 +67,22 @@ internal sealed partial class CacheEngine
         }
     }
 
-    /// <inheritdoc cref="WriteSlowly"/>
-    private async ValueTask<int> WriteSlowlyAsync(WriteStep step, long offset, ReadOnlyMemory<byte> data, bool zeros, CancellationToken cancellationToken)
+    /// <inheritdoc cref="Write"/>
+    public async ValueTask<int> WriteAsync(
+        PieceResult first, long offset, ReadOnlyMemory<byte> data, bool zeros, CancellationToken cancellationToken)
     {
-        var write = new SlowWrite(offset, zeros) { Step = step };
+        var write = new WaitingWrite(offset, zeros) { Result = first };
         try
         {
             while (true)
             {
                 switch (Advance(write, data.Span))
                 {
-                    case SlowAction.WaitForRoom:
-                        await WaitForRoomAsync(write.Turn!, cancellationToken).ConfigureAwait(false);
+                    case NextAction.WaitForRoom:
+                        await rooms.WaitAsync(write.Turn!, cancellationToken).ConfigureAwait(false);
                         break;
-                    case SlowAction.ReadBacking:
-                        if (!await ReadBackingAsync(write.Merge!, cancellationToken).ConfigureAwait(false))
+                    case NextAction.ReadBacking:
+                        if (!await misses.ReadAsync(write.Merge!, cancellationToken).ConfigureAwait(false))
                         {
                             DropMerge(write);
                         }
@@ -79,10 +92,10 @@ internal sealed partial class CacheEngine
                         return write.Done;
                 }
 
-                write.Step = WriteStep.Again;
+                write.Result = PieceResult.Again;
             }
         }
-        catch (PCacheFullException e) when (_diagnostics.NoteNoRoom(e))
+        catch (PCacheFullException e) when (diagnostics.NoteNoRoom(e))
         {
             throw;
         }
@@ -92,50 +105,63 @@ internal sealed partial class CacheEngine
         }
     }
 
+    private PieceResult TryWrite(
+        long offset, ReadOnlySpan<byte> data, bool zeros, SpaceWaiter? turn, MissOperation? merge, out int written)
+    {
+        if (!space.MayTake(turn, PieceWriter.WantedBytes(offset, data.Length)))
+        {
+            written = 0;
+            return PieceResult.NoRoom;
+        }
+
+        return pieces.TryWrite(offset, data, zeros, merge, out written);
+    }
+
     /// <summary>Gets on with a write as far as that goes without waiting.</summary>
-    private SlowAction Advance(SlowWrite write, ReadOnlySpan<byte> data)
+    private NextAction Advance(WaitingWrite write, ReadOnlySpan<byte> data)
     {
         while (true)
         {
-            if (write.Step == WriteStep.NoRoom)
+            if (write.Result == PieceResult.NoRoom)
             {
                 if (write.Turn is not null)
                 {
-                    return SlowAction.WaitForRoom;
+                    return NextAction.WaitForRoom;
                 }
 
-                write.Turn = EnterQueue(data.Length - write.Done, out write.Timer);
+                write.Turn = rooms.Enter(data.Length - write.Done, out write.Timer);
             }
-            else if (write.Step == WriteStep.Miss)
+            else if (write.Result == PieceResult.Miss)
             {
                 DropMerge(write);
-                write.Merge = BeginMiss(write.Offset + write.Done, 1);
+                write.Merge = misses.TryBegin(write.Offset + write.Done, 1);
                 if (write.Merge is not null)
                 {
-                    return SlowAction.ReadBacking;
+                    return NextAction.ReadBacking;
                 }
             }
 
-            int left = Clip(write.Offset, data.Length, write.Done);
+            int left = store.Clip(write.Offset + write.Done, data.Length - write.Done);
             if (left == 0)
             {
-                return SlowAction.Finished;
+                return NextAction.Finished;
             }
 
-            write.Step = TryWriteSome(write.Offset + write.Done, data.Slice(write.Done, left), write.Zeros, write.Turn, write.Merge, out int written);
+            write.Result = TryWrite(
+                write.Offset + write.Done, data.Slice(write.Done, left), write.Zeros, write.Turn, write.Merge, out int written);
             write.Done += written;
-            if (write.Step == WriteStep.Done)
+            if (write.Result == PieceResult.Done)
             {
                 DropMerge(write);
                 if (write.Done == data.Length || write.Turn is null)
                 {
-                    return SlowAction.Finished;
+                    return NextAction.Finished;
                 }
             }
         }
     }
 
-    private void End(SlowWrite write)
+    private void End(WaitingWrite write)
     {
         try
         {
@@ -143,25 +169,28 @@ internal sealed partial class CacheEngine
         }
         finally
         {
-            LeaveQueue(write.Turn, write.Timer);
+            if (write.Turn is not null)
+            {
+                rooms.Leave(write.Turn, write.Timer);
+            }
         }
     }
 
-    private void DropMerge(SlowWrite write)
+    private void DropMerge(WaitingWrite write)
     {
         if (write.Merge is { } merge)
         {
             write.Merge = null;
-            EndMiss(merge);
+            misses.End(merge);
         }
     }
 
     /// <summary>How far a write has come that can't be done at once.</summary>
-    private sealed class SlowWrite(long offset, bool zeros)
+    private sealed class WaitingWrite(long offset, bool zeros)
     {
         public readonly long Offset = offset;
         public readonly bool Zeros = zeros;
-        public WriteStep Step;
+        public PieceResult Result;
         public int Done;
         public SpaceWaiter? Turn;
         public ITimer? Timer;

@@ -16,24 +16,15 @@ namespace PCache.Core.Ksets;
 /// <item>A segment is zeroed whole, durably, before it becomes part of the log; so 24 zero bytes stand durably behind every kset before it is stored.</item>
 /// <item>A kset is stored only after its predecessor is durable; the head is published after the kset is.</item>
 /// <item>Log order is index order: a shard's keys are added under that shard's lock, and its list is taken and appended under this writer's lock.</item>
-/// <item>Room is reserved before a key enters the index, for the worst case of one kset for each key: a pending key can always be logged, without waiting.</item>
+/// <item>A pending key can always be logged, without waiting: its room is reserved (see <see cref="LogRoom"/>).</item>
 /// <item>A failed append loses nothing: what was taken stays, in order, in front of everything taken later.</item>
 /// </list>
 /// Lock order: this writer's lock, then a shard's lock, or that of the next segment (<see cref="NextLogSegment"/>).
 /// </remarks>
-internal sealed class LogWriter : IKeyRoom
+internal sealed class LogWriter
 {
-    /// <summary>Bytes of log that each pending key may need.</summary>
-    internal const int WorstCaseKeyBytes = MediaConstants.KsetHeaderSize + MediaConstants.KeySize;
-
-    /// <summary>Bytes of each segment that no kset may be able to use: room for the last kset, and less than one smallest kset.</summary>
-    private const int SegmentWaste = MediaConstants.KsetHeaderSize + WorstCaseKeyBytes;
-
     /// <summary>A shard's list as long as this is logged at once, by whoever made it so long.</summary>
     private const int PressingKeys = 8 * MediaConstants.MaxKeysPerKset;
-
-    /// <summary>Bytes of log that only keys logged anew may have: else a full log with damage at its dirty tail could never move on.</summary>
-    private const int AnewBytes = MediaConstants.MaxKeysPerKset * WorstCaseKeyBytes;
 
     /// <summary>Pieces of the next segment zeroed in one call: some 0.1 ms of a maintenance step.</summary>
     private const int PiecesPerPreparation = 4;
@@ -42,6 +33,7 @@ internal sealed class LogWriter : IKeyRoom
     private readonly SegmentTable _segments;
     private readonly LogPositions _positions;
     private readonly TimeProvider _clock;
+    private readonly WorkSignal _work;
     private readonly Latch[] _shardLocks;
     private readonly PendingKeys[] _pending;
     private readonly SteadyLock _appendLock = new();
@@ -53,14 +45,31 @@ internal sealed class LogWriter : IKeyRoom
     private uint _lastSequence;
     private bool _barrierPending = true; // what stood between the last life's keys and ours isn't known
     private bool _appendedSinceBarrier;
-    private long _availableBytes;
     private long _flushesRequested;
     private long _flushesCompleted;
     private long _persistsRequested;
     private long _persistsCompleted;
 
-    public LogWriter(PmemRegion region, SegmentTable segments, LogPositions positions, Latch[] shardLocks, uint lastSequence, int reservedSegments, TimeProvider clock)
+    /// <param name="region">Where the log stands.</param>
+    /// <param name="segments">Where it gets segments from.</param>
+    /// <param name="positions">Where it ends.</param>
+    /// <param name="shardLocks">The shards' locks by shard number.</param>
+    /// <param name="lastSequence">Number of the last kset.</param>
+    /// <param name="room">Room for keys.</param>
+    /// <param name="work">Is told when the log has moved on to a new segment: the next one should be prepared soon.</param>
+    /// <param name="clock">How old pending keys are.</param>
+    public LogWriter(
+        PmemRegion region,
+        SegmentTable segments,
+        LogPositions positions,
+        Latch[] shardLocks,
+        uint lastSequence,
+        LogRoom room,
+        WorkSignal work,
+        TimeProvider clock)
     {
+        Room = room;
+        _work = work;
         _region = region;
         _segments = segments;
         _positions = positions;
@@ -73,9 +82,10 @@ internal sealed class LogWriter : IKeyRoom
         {
             _pending[i] = new PendingKeys();
         }
-
-        _availableBytes = HeadRoom(positions.KeyHead.Position.Offset) + (reservedSegments * (long)SegmentRoom);
     }
+
+    /// <summary>Room for keys.</summary>
+    public LogRoom Room { get; }
 
     /// <summary>Keys added and not yet logged.</summary>
     public int PendingCount
@@ -92,62 +102,6 @@ internal sealed class LogWriter : IKeyRoom
             return count + Volatile.Read(ref _takenCount);
         }
     }
-
-    /// <summary>Bytes of log that aren't reserved.</summary>
-    internal long AvailableBytes => Volatile.Read(ref _availableBytes);
-
-    /// <summary>Bytes of a log segment that keys can have.</summary>
-    internal int SegmentRoom => _segments.DataSize - SegmentWaste;
-
-    /// <summary>Brings back room that was reserved ahead and isn't needed yet; returns whether there was any. Called without this writer's lock.</summary>
-    public Func<bool>? ReturnReserved { get; set; }
-
-    /// <summary>Reserves room for <paramref name="keys"/> keys; false: there is none now. <paramref name="anew"/>: keys that stand in the log already may have the last of it.</summary>
-    public bool TryReserve(int keys, bool anew = false)
-    {
-        if (TryReserveAtOnce(keys, anew))
-        {
-            return true;
-        }
-
-        // Whether or not it was this call that brought something back: another thread's may have done so just before.
-        ReturnReserved?.Invoke();
-        return TryReserveAtOnce(keys, anew);
-    }
-
-    /// <inheritdoc/>
-    public bool TryReserveAhead(int keys)
-    {
-        // Far from the end only: ahead of time nobody takes what somebody else may be waiting for.
-        return Volatile.Read(ref _availableBytes) > 8L * keys * WorstCaseKeyBytes && TryReserveAtOnce(keys, anew: false);
-    }
-
-    private bool TryReserveAtOnce(int keys, bool anew)
-    {
-        long wanted = (long)keys * WorstCaseKeyBytes;
-        long least = anew ? 0 : AnewBytes;
-        if (Volatile.Read(ref _availableBytes) < wanted + least)
-        {
-            return false;
-        }
-
-        if (Interlocked.Add(ref _availableBytes, -wanted) >= least)
-        {
-            return true;
-        }
-
-        Interlocked.Add(ref _availableBytes, wanted);
-        return false;
-    }
-
-    /// <inheritdoc/>
-    bool IKeyRoom.TryReserve() => TryReserveAtOnce(1, anew: false);
-
-    /// <summary>Gives back what was reserved for keys that weren't added.</summary>
-    public void Unreserve(int keys) => Interlocked.Add(ref _availableBytes, (long)keys * WorstCaseKeyBytes);
-
-    /// <summary>The log's reserve gained a segment.</summary>
-    public void ReserveGrew(int segments) => Interlocked.Add(ref _availableBytes, segments * (long)SegmentRoom);
 
     /// <summary>Adds a key whose room is reserved. The caller holds the shard's lock. Returns whether it should call <see cref="Relieve"/> once it has released it.</summary>
     public bool Add(int shard, in CacheKey key)
@@ -286,9 +240,6 @@ internal sealed class LogWriter : IKeyRoom
         }
     }
 
-    /// <summary>Called, on any thread and maybe under this writer's lock, when the log has moved on to a new segment: the next one should be prepared soon.</summary>
-    public Action? NextWanted { get; set; }
-
     /// <summary>
     /// Zeroes some of the next log segment ahead of time, without keeping anybody from appending. Returns whether there was something to do, and so may be more.
     /// </summary>
@@ -333,8 +284,6 @@ internal sealed class LogWriter : IKeyRoom
         AppendAllLocked();
         _persistsCompleted = covers;
     }
-
-    private int HeadRoom(int offset) => SegmentRoom - offset;
 
     private void AppendAllLocked()
     {
@@ -430,9 +379,7 @@ internal sealed class LogWriter : IKeyRoom
         _barrierPending = false;
         _appendedSinceBarrier = true;
         _positions.AdvanceHead(next, size);
-
-        // Reserved: the worst case of each key; used: the kset. The rest is free again.
-        Interlocked.Add(ref _availableBytes, ((long)keys.Length * WorstCaseKeyBytes) - size);
+        Room.Used(keys.Length, size);
     }
 
     /// <summary>Goes on in the next segment of the reserve: zeroed durably first, then linked by a last kset.</summary>
@@ -451,10 +398,8 @@ internal sealed class LogWriter : IKeyRoom
         _lastSequence = sequence;
         int refilled = _next.Take();
         _positions.AdvanceHead(new LogPosition(next, 0), MediaConstants.KsetHeaderSize);
-
-        // The head's room was (at most) zero, the next segment's was counted while it was in reserve; what the reserve gained is new.
-        Interlocked.Add(ref _availableBytes, (refilled * (long)SegmentRoom) - HeadRoom(at.Offset));
-        NextWanted?.Invoke();
+        Room.Linked(at.Offset, refilled);
+        _work.TellNow(); // a busy log fills a segment in less time than the maintenance may sleep
     }
 
     private void Store(LogPosition at, Span<byte> bytes, uint countOrNext, ulong flags)

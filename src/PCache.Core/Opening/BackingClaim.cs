@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using PCache.Core.Backing;
 using PCache.Core.Primitives;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Opening;
 
 /// <summary>
 /// A writable cache's claim of its backing within the process. Keeps true: the same device or stream is behind one writable cache at a time; a claim ends when it is given back, or with the engine

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using PCache.Core.Layout;
 using PCache.Core.Primitives;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Opening;
 
 /// <summary>
 /// A fingerprint of the backing: some blocks of it, read and compared. Keeps true: equal length, time, cache and number of samples choose equal blocks,

@@ -3,7 +3,7 @@ using PCache.Core.Layout;
 using PCache.Core.Pmem;
 using PCache.Core.Primitives;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Opening;
 
 /// <summary>
 /// What the cache holds as clean, compared with the backing: a bounded sample of it, what was written back last first. Keeps true: only what the index still shows is compared, so nothing that a later

@@ -2,8 +2,9 @@ using System.Text;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
 using PCache.Core.Primitives;
+using PCache.Core.Store;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Opening;
 
 /// <summary>Checks before anything is changed, and formatting. Keeps true: an argument error leaves region and backing untouched; only blank regions are formatted without consent.</summary>
 internal static class DeviceSetup
@@ -62,9 +63,9 @@ internal static class DeviceSetup
             throw new ArgumentException($"The backing's block size is {backing.BlockSize}; it must be a power of two from 1 to 65536.", nameof(backing));
         }
 
-        if (backing.Length > CacheEngine.MaxLength)
+        if (backing.Length > ExtentStore.MaxLength)
         {
-            throw new ArgumentException($"The backing has {backing.Length} bytes; a cache can be in front of at most {CacheEngine.MaxLength}.", nameof(backing));
+            throw new ArgumentException($"The backing has {backing.Length} bytes; a cache can be in front of at most {ExtentStore.MaxLength}.", nameof(backing));
         }
 
         if (!o.ReadOnly && !backing.CanWrite)

@@ -1,4 +1,4 @@
-namespace PCache.Core.Engine;
+namespace PCache.Core.Opening;
 
 /// <summary>
 /// Progress and cancellation of one open. Keeps true: no report within <see cref="Interval"/> of the last one, but for a new stage's; the caller's token ends the open

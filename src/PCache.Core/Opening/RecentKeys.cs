@@ -1,6 +1,6 @@
 using PCache.Core.Layout;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Opening;
 
 /// <summary>The last keys of a replay, newest first. Keeps true: bounded memory, and not more than twice what is used; adding costs a copy of the key.</summary>
 /// <param name="capacity">Most keys, a power of two, 64 at least.</param>

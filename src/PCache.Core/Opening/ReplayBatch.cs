@@ -1,9 +1,9 @@
 using System.Runtime.CompilerServices;
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
-using PCache.Core.Writeback;
+using PCache.Core.Store;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Opening;
 
 /// <summary>
 /// Applies replayed keys of one shard, stripe by stripe. Keeps true: the keys of a stripe are applied in order; the order of the stripes depends on the keys alone.

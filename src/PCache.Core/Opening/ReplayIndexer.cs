@@ -3,9 +3,9 @@ using System.Runtime.ExceptionServices;
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
 using PCache.Core.Primitives;
-using PCache.Core.Writeback;
+using PCache.Core.Store;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Opening;
 
 /// <summary>What a replayed key does to the index.</summary>
 internal enum ReplayAction : uint

@@ -1,4 +1,4 @@
-namespace PCache.Core.Diagnostics;
+namespace PCache.Core.Primitives;
 
 /// <summary>What the operations of a device count, by its place in a <see cref="Primitives.CounterSet"/>.</summary>
 internal static class DeviceCounter

@@ -1,6 +1,5 @@
-using PCache.Core.Primitives;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Primitives;
 
 /// <summary>
 /// Counts operations in flight, so that memory is unmapped only after the last of them, also when one of them hangs in the backing.

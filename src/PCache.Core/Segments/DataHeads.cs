@@ -37,9 +37,19 @@ internal sealed class DataHeads
     private readonly int _dataSize;
     private readonly int _zeroPayloadBytes;
     private readonly Chance _chance;
+    private readonly Action _segmentOpened;
 
-    public DataHeads(PmemRegion region, SegmentTable segments, IKeyRoom keyRoom, Chance chance)
+    /// <param name="region">Where payload goes.</param>
+    /// <param name="segments">Where segments come from.</param>
+    /// <param name="keyRoom">Room for the payload's keys.</param>
+    /// <param name="chance">Which head a thread uses.</param>
+    /// <param name="segmentOpened">
+    /// Called, on any thread and under a head's lock, when a head has begun a new segment: there is one segment less to write to.
+    /// </param>
+    public DataHeads(PmemRegion region, SegmentTable segments, IKeyRoom keyRoom, Chance chance, Action segmentOpened)
     {
+        _segmentOpened = segmentOpened;
+        keyRoom.AddHolder(ReturnReserved);
         _chance = chance;
         _region = region;
         _segments = segments;
@@ -54,9 +64,6 @@ internal sealed class DataHeads
         _zeroPayloadBytes = Math.Min(MaxZeroPayload, segments.DataSize / 8 / MediaConstants.SectorSize * MediaConstants.SectorSize);
         ZeroPayloadCrcs = new ZeroCrcs(_zeroPayloadBytes);
     }
-
-    /// <summary>Called, on any thread and under a head's lock, when a head has begun a new segment: there is one segment less to write to.</summary>
-    public Action? SegmentOpened { get; set; }
 
     /// <summary>Checksums of zero payloads.</summary>
     public ZeroCrcs ZeroPayloadCrcs { get; }
@@ -260,7 +267,7 @@ internal sealed class DataHeads
             head.Segment = segment;
             head.Next = 0;
             left = _dataSize;
-            SegmentOpened?.Invoke();
+            _segmentOpened();
         }
 
         int length = Math.Min(wantedBytes, left) & -MediaConstants.SectorSize;

@@ -9,6 +9,12 @@ internal interface IKeyRoom
     /// <summary>Reserves room for some keys that will be needed before long; false, and nothing is reserved, where room is getting short.</summary>
     bool TryReserveAhead(int keys);
 
+    /// <summary>
+    /// Whoever reserves ahead says how that comes back when room gets short: the call returns whether there was any, on any thread, and takes the heads'
+    /// locks. One holder.
+    /// </summary>
+    void AddHolder(Func<bool> giveBack);
+
     /// <summary>Gives reserved room back.</summary>
     void Unreserve(int keys);
 }

@@ -50,10 +50,12 @@ internal sealed class SegmentTable
     private readonly Queue<int> _reserve = new();
     private readonly Queue<int> _unreferenced = new();
     private readonly int _reserveTarget;
+    private readonly WorkSignal _work;
     private int _usedCount;
 
-    public SegmentTable(PmemRegion region, Geometry geometry, int[] chain, ulong[] generations, ReplicaState[] generationReplicas, int reserveTarget)
+    public SegmentTable(PmemRegion region, Geometry geometry, int[] chain, ulong[] generations, ReplicaState[] generationReplicas, int reserveTarget, WorkSignal work)
     {
+        _work = work;
         _region = region;
         _geometry = geometry;
         _chain = chain;
@@ -64,9 +66,6 @@ internal sealed class SegmentTable
         _raiseBeforeUse = new bool[chain.Length];
         _reserveTarget = reserveTarget;
     }
-
-    /// <summary>Called, on any thread and outside this table's lock, when a last reference has gone: whoever calls <see cref="Reclaim"/> may be asleep.</summary>
-    public Action? Unreferenced { get; set; }
 
     /// <summary>Number of segments in the chain.</summary>
     public int Count => _chain.Length;
@@ -143,7 +142,7 @@ internal sealed class SegmentTable
                 _unreferenced.Enqueue(segment);
             }
 
-            Unreferenced?.Invoke();
+            _work.TellNow(); // who reclaims may be asleep
         }
         else if (left < 0)
         {

@@ -2,20 +2,17 @@ using PCache.Core.Indexing;
 using PCache.Core.Layout;
 using PCache.Core.Primitives;
 
-namespace PCache.Core.Writeback;
+namespace PCache.Core.Store;
 
 /// <summary>
 /// Dirty data whose payload no longer fits its checksum. Keeps true: an entry stands for a logged key, and counts only as long as the index still shows
 /// some part of that key: overwriting or abandoning all of it ends the damage. Its lock is a leaf: no shard's lock is taken under it.
 /// </summary>
-internal sealed class DamageRegistry(ShardedIndex index)
+internal sealed class DamageRegistry(ShardedIndex index, IDamageListener listener)
 {
     private readonly SteadyLock _lock = new();
     private readonly HashSet<(long Stripe, ExtentIdentity Identity)> _entries = [];
     private volatile int _count;
-
-    /// <summary>Called when damage is recorded that wasn't known, maybe under a shard's lock.</summary>
-    public Action? Found { get; init; }
 
     /// <summary>Records that a key's payload is damaged.</summary>
     public void Add(long stripe, ExtentIdentity identity)
@@ -29,7 +26,7 @@ internal sealed class DamageRegistry(ShardedIndex index)
 
         if (added)
         {
-            Found?.Invoke();
+            listener.DamageRecorded();
         }
     }
 

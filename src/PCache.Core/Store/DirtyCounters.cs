@@ -1,6 +1,6 @@
 using PCache.Core.Primitives;
 
-namespace PCache.Core.Writeback;
+namespace PCache.Core.Store;
 
 /// <summary>
 /// Keys and bytes that the backing doesn't have yet, each overwrite counted. Any thread. Keeps true: at rest both are exact; to the thread that removes

@@ -1,7 +1,7 @@
 using PCache.Core.Layout;
 using PCache.Core.Primitives;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Store;
 
 /// <summary>
 /// Discards that the backing hasn't been told of yet, in sectors. Keeps true: no range of it was rewritten after its discard (writes take their range

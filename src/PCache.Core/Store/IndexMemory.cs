@@ -2,14 +2,14 @@ using System.Globalization;
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Store;
 
 /// <summary>
 /// The bound on the index's memory (<see cref="PCacheOptions.MaxIndexMemoryBytes"/>).
 /// </summary>
 /// <remarks>
-/// <para>Keeps true: whoever is about to make the index larger has asked <see cref="IsFull"/> first.</para>
-/// <para>Nobody waits here: a full index is answered like a full cache. Write-back and GC then give segments back, and the sweep takes their extents out of the index.
+/// <para>Keeps true: who is about to make the index larger has asked <see cref="IsFull"/> first.</para>
+/// <para>Nothing waits here: a full index is answered like a full cache. Write-back and GC then give segments back, and the sweep takes their extents out of the index.
 /// That ends with an empty index, if need be, as open data heads are closed too when nothing else is left to do; so any bound that has room for an empty index and for
 /// the keys of the writes in flight lets writers get on, and the least bound allowed has far more.</para>
 /// Any thread.
@@ -22,20 +22,22 @@ internal sealed class IndexMemory
     /// <summary>What an index takes that holds next to nothing, rounded up; also the least bound.</summary>
     public const long FixedBytes = 256 << 10;
 
-    private readonly ShardedIndex _index;
     private readonly long _bound;
 
     public IndexMemory(ShardedIndex index, long? bound)
     {
-        _index = index;
+        Index = index;
         _bound = bound ?? long.MaxValue;
     }
+
+    /// <summary>The index that is bounded.</summary>
+    public ShardedIndex Index { get; }
 
     /// <summary>Whether there is a bound.</summary>
     public bool IsBounded => _bound != long.MaxValue;
 
     /// <summary>Whether the bound is reached.</summary>
-    public bool IsFull => _bound != long.MaxValue && _index.UsedBytes >= _bound;
+    public bool IsFull => _bound != long.MaxValue && Index.UsedBytes >= _bound;
 
     /// <summary>Bytes by which the index may exceed the bound: what writes in flight bring, and what making room needs.</summary>
     public static long SlackBytes(long bound) => (bound / 8) + FixedBytes;
@@ -62,7 +64,7 @@ internal sealed class IndexMemory
             return;
         }
 
-        long needed = _index.UsedBytes;
+        long needed = Index.UsedBytes;
         if (needed > _bound + SlackBytes(_bound))
         {
             throw new PCacheIndexMemoryException(needed, _bound, string.Create(

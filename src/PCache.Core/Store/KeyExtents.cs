@@ -1,7 +1,7 @@
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
 
-namespace PCache.Core.Writeback;
+namespace PCache.Core.Store;
 
 /// <summary>A key of the log as an extent of the index, and back. Keeps true: both name the same sectors and the same payload, the extent with a tag of the generation only; an extent made of a key is whole.</summary>
 internal static class KeyExtents

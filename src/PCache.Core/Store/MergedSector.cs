@@ -1,4 +1,4 @@
-namespace PCache.Core.Engine;
+namespace PCache.Core.Store;
 
 /// <summary>
 /// The sector that this thread merged last, as it stored it: a stream of small writes goes on in it, and payload that was just stored past the caches would have

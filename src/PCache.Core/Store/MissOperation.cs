@@ -5,7 +5,7 @@ using PCache.Core.Layout;
 using PCache.Core.Primitives;
 using PCache.Core.Segments;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Store;
 
 /// <summary>
 /// One read of the backing for a range of sectors that isn't cached. Keeps true: <see cref="Id"/> is unique in the life of the device; while a sector's

@@ -4,7 +4,7 @@ using PCache.Core.Layout;
 using PCache.Core.Pmem;
 using PCache.Core.Segments;
 
-namespace PCache.Core.Gc;
+namespace PCache.Core.Upkeep;
 
 /// <summary>
 /// Reclaims segments behind the dirty tail.
@@ -113,7 +113,7 @@ internal sealed class GarbageCollector
         {
             if (_segments.ReleaseLog(segment))
             {
-                _log.ReserveGrew(1);
+                _log.Room.ReserveGrew(1);
             }
 
             Interlocked.Increment(ref _reclaimed);
@@ -135,7 +135,7 @@ internal sealed class GarbageCollector
 
         if (_segments.Reclaim(segment))
         {
-            _log.ReserveGrew(1);
+            _log.Room.ReserveGrew(1);
         }
 
         Interlocked.Increment(ref _reclaimed);

@@ -1,438 +1,263 @@
-using PCache.Core.Diagnostics;
+using System.Diagnostics;
 using PCache.Core.Primitives;
-using PCache.Core.Writeback;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Upkeep;
 
-internal sealed partial class CacheEngine
+/// <summary>
+/// The one maintenance state machine of a writable device: each step does one piece (kset timer, a reclaimed segment, a write-back group, some ksets of
+/// collection, a forwarded discard) and says when it wants to run next.
+/// </summary>
+/// <remarks>
+/// Keeps true: one step at a time; what writers wait for goes first (pending keys are logged, then write-back and collection run regardless of thresholds and
+/// delays); a failing backing is tried again after growing delays, never in a hot loop, and all who wait on it are told; no step loses anything; no step
+/// runs inside a step (see <see cref="IsInsideStep"/>). Any thread, but for the steps.
+/// </remarks>
+internal sealed class Maintenance
 {
-    /// <summary>
-    /// The one maintenance state machine: each step does one piece (kset timer, a reclaimed segment, a write-back group, some ksets of GC, a forwarded
-    /// discard) and says when it wants to run next.
-    /// </summary>
-    /// <remarks>
-    /// Keeps true: one step at a time; what writers wait for goes first (pending keys are logged, then write-back and GC run regardless of thresholds and
-    /// delays); a failing backing is tried again after growing delays, never in a hot loop, and whoever waits on it is told; no step loses anything; no step
-    /// runs inside a step (see <see cref="IsInsideStep"/>).
-    /// </remarks>
-    private sealed partial class Maintenance
+    /// <summary>Work that comes during a sleep with an end waits no longer than this, whatever the sleep was for.</summary>
+    public static readonly TimeSpan LongestSleep = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a close waits for a step under way at a time: the step may hang in the backing.</summary>
+    private static readonly TimeSpan StepPatience = TimeSpan.FromMilliseconds(20);
+
+    private readonly UpkeepParts _parts;
+    private readonly MaintenanceSteps _steps;
+    private readonly MaintenanceThread? _thread;
+    private readonly MaintenanceRequests _requests = new();
+    private readonly SteadyLock _stepLock = new();
+    private readonly CancellationTokenSource _stop = new();
+    private bool _stepFailed;
+
+    public Maintenance(UpkeepParts parts)
     {
-        /// <summary>Work that comes during a sleep with an end waits no longer than this, whatever the sleep was for.</summary>
-        private static readonly TimeSpan LongestSleep = TimeSpan.FromSeconds(1);
-
-        /// <summary>How long it may take until waiters hear again of room that looks the same as when they last heard.</summary>
-        private static readonly TimeSpan SameRoomAgain = TimeSpan.FromMilliseconds(50);
-
-        private readonly CacheEngine _engine;
-        private readonly MaintenanceThread? _thread;
-        private readonly SteadyLock _stepLock = new();
-        private readonly MaintenanceRequests _requests = new();
-        private readonly RetryDelay _retry;
-        private readonly CancellationTokenSource _stop = new();
-        private volatile bool _paused;
-        private readonly long _collectUntil;
-        private long? _dirtySince;
-        private long _announced = -1;
-        private long _announcedAt;
-        private bool _collectNext;
-        private bool _recheckDamage;
-        private bool _stepFailed;
-
-        public Maintenance(CacheEngine engine)
+        _parts = parts;
+        Trouble = new UpkeepTrouble(parts, _requests);
+        IsManual = parts.Options.Maintenance == MaintenanceMode.Manual;
+        _steps = new MaintenanceSteps(parts, _requests, Trouble, IsManual, _stop.Token) { Paused = parts.Options.StartWritebackPaused };
+        if (!IsManual)
         {
-            _engine = engine;
-            _retry = new RetryDelay(engine._clock);
-            _paused = engine._options.StartWritebackPaused;
-
-            // Keys that were dead when the cache was opened leave the log as soon as may be: Linux refuses an image with dead keys whose payload is gone.
-            _collectUntil = engine.Report.DeadKeys > 0 ? engine._positions.KeyHead.Distance : 0;
-            if (engine._options.Maintenance == MaintenanceMode.OwnThread)
-            {
-                int token = engine._gate.EnterShared(); // the thread is an operation in flight: the region outlives it
-                _thread = new MaintenanceThread(StepGuarded, () => engine._gate.Exit(token), engine._clock, TimeSpan.FromTicks(Math.Min(engine._options.KsetTimeout.Ticks, LongestSleep.Ticks)));
-            }
+            int token = parts.Gate.EnterShared(); // the thread is an operation in flight: the region outlives it
+            TimeSpan longest = TimeSpan.FromTicks(Math.Min(parts.Options.KsetTimeout.Ticks, LongestSleep.Ticks));
+            _thread = new MaintenanceThread(parts.Work, StepGuarded, () => parts.Gate.Exit(token), parts.Options.TimeProvider, longest);
         }
+    }
 
-        public bool IsManual => _thread is null;
+    /// <summary>What goes wrong.</summary>
+    public UpkeepTrouble Trouble { get; }
 
-        /// <summary>Whether a step is running on this very thread: the backing (or a progress callback) has called back into the device.</summary>
-        public bool IsInsideStep => _stepLock.IsHeldByCurrentThread;
+    /// <summary>Whether steps run by hand, on the threads of those who need them; else on a thread of the device's own.</summary>
+    public bool IsManual { get; }
 
-        public bool Paused
+    /// <summary>Whether a step is running on this very thread: the backing (or a progress callback) has called back into the device.</summary>
+    public bool IsInsideStep => _stepLock.IsHeldByCurrentThread;
+
+    /// <summary>Whether write-back runs for explicit drains only.</summary>
+    public bool Paused
+    {
+        get => _steps.Paused;
+        set
         {
-            get => _paused;
-            set
-            {
-                _paused = value;
-                NoteUrgentWork();
-            }
+            _steps.Paused = value;
+            _parts.Work.TellNow();
         }
+    }
 
-        public void Start() => _thread?.Start();
+    /// <summary>Why write-back doesn't get on, given whether there is anything dirty.</summary>
+    public WritebackStall Stall(bool dirty, out Exception? error) => Trouble.Stall(dirty && Paused, out error);
 
-        /// <summary>There may be something to do some time.</summary>
-        public void NoteWork() => _thread?.Wake();
+    /// <summary>Starts the thread, where there is one.</summary>
+    public void Start() => _thread?.Start();
 
-        /// <summary>There is something to do now: somebody waits, or a setting has changed.</summary>
-        public void NoteUrgentWork() => _thread?.WakeNow();
+    /// <summary>Damaged data was given up.</summary>
+    public void RecheckDamage()
+    {
+        _steps.RecheckDamage();
+        _parts.Work.TellNow();
+    }
 
-        /// <summary>
-        /// A segment was begun. The thread may be dozing until a timer, and a fast writer fills a cache within that time: it is woken where write-back is meant to begin at
-        /// once, or has to begin because the cache fills up.
-        /// </summary>
-        public void NoteSegmentOpened()
+    /// <summary>
+    /// Stops between two backing operations, and tells those who wait for write-back. The thread counts as an operation in flight until it has ended.
+    /// </summary>
+    public void Stop()
+    {
+        _stop.Cancel();
+        Trouble.Stop();
+        _thread?.Stop();
+        _requests.FailAll(OperationGate.Disposed());
+    }
+
+    /// <summary>Asks for everything logged before <paramref name="distance"/> to be written back, or (collect) to be passed by collection too.</summary>
+    public Task Ask(long distance, bool collect, Action? onProgress = null, Action? onReached = null)
+    {
+        Task done = _requests.Add(distance, collect, onProgress, onReached);
+        if (_stop.IsCancellationRequested)
         {
-            CacheEngine e = _engine;
-            if (e._options.WritebackDelay < LongestSleep || e._segments.UsedCount * 100L >= (long)Volatile.Read(ref e._gcPercent) * e._segments.Count)
-            {
-                NoteUrgentWork();
-            }
-        }
-
-        /// <summary>Damaged data was given up.</summary>
-        public void RecheckDamage()
-        {
-            Volatile.Write(ref _recheckDamage, true);
-            NoteUrgentWork();
-        }
-
-        /// <summary>Stops between two backing operations, and tells whoever waits for write-back. The thread counts as an operation in flight until it has ended.</summary>
-        public void Stop()
-        {
-            _stop.Cancel();
-            _watch?.Dispose();
-            _thread?.Stop();
             _requests.FailAll(OperationGate.Disposed());
         }
 
-        /// <summary>Asks for everything logged before <paramref name="distance"/> to be written back, or (collect) to be passed by GC too.</summary>
-        public Task Ask(long distance, bool collect, Action? onProgress = null, Action? onReached = null)
+        if (collect)
         {
-            Task done = _requests.Add(distance, collect, onProgress, onReached);
-            if (_stop.IsCancellationRequested)
-            {
-                _requests.FailAll(OperationGate.Disposed());
-            }
-
-            if (collect)
-            {
-                Volatile.Write(ref _recheckDamage, true); // what was logged anew before has to be passed once more
-            }
-
-            _retry.TryNow(forgetFailures: true); // whoever asks anew wants a try now, whatever delay the last failure brought
-            NoteUrgentWork();
-            return done;
+            _steps.RecheckDamage(); // what was logged anew before has to be passed once more
         }
 
-        /// <summary>Withdraws a request.</summary>
-        public void Withdraw(Task task) => _requests.Withdraw(task);
+        Trouble.Retry.TryNow(forgetFailures: true); // who asks anew wants a try now, whatever delay the last failure brought
+        _parts.Work.TellNow();
+        return done;
+    }
 
-        /// <summary>Runs a step; throws for nobody.</summary>
-        public TimeSpan StepGuarded()
+    /// <summary>Withdraws a request.</summary>
+    public void Withdraw(Task task) => _requests.Withdraw(task);
+
+    /// <summary>Waits for a request; steps run here where they run by hand. Interrupted, it is withdrawn.</summary>
+    /// <exception cref="PCacheFullException">By hand: no step can get any further.</exception>
+    public void Await(Task task, CancellationToken cancellationToken)
+    {
+        try
         {
-            if (_stop.IsCancellationRequested)
+            StepUntil(task, cancellationToken);
+            task.WaitAsync(cancellationToken).GetAwaiter().GetResult();
+        }
+        catch
+        {
+            Withdraw(task);
+            throw;
+        }
+    }
+
+    /// <inheritdoc cref="Await"/>
+    public async Task AwaitAsync(Task task, CancellationToken cancellationToken)
+    {
+        try
+        {
+            StepUntil(task, cancellationToken);
+            await task.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            Withdraw(task);
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Refuses what would have to wait for a maintenance step, on the thread of a step that can't end before this call has returned.
+    /// </summary>
+    /// <param name="blocking">Whether the caller would block; else it waits on this thread only where steps run inline.</param>
+    /// <exception cref="InvalidOperationException">A step runs on this thread.</exception>
+    public void ThrowIfInsideStep(bool blocking)
+    {
+        if ((blocking || IsManual) && IsInsideStep)
+        {
+            throw new InvalidOperationException("A maintenance step is running on this thread, and this call has to wait for another one: a backing that calls back into the device may read, write and flush only.");
+        }
+    }
+
+    /// <summary>Runs a step. What fails in it shows in <see cref="Trouble"/>, and is thrown at nobody.</summary>
+    /// <returns>When the next one is wanted.</returns>
+    public TimeSpan StepGuarded()
+    {
+        if (_stop.IsCancellationRequested)
+        {
+            return Timeout.InfiniteTimeSpan;
+        }
+
+        TimeSpan delay;
+        using (_stepLock.Hold())
+        {
+            try
+            {
+                delay = _steps.Step();
+                _stepFailed = false;
+            }
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
             {
                 return Timeout.InfiniteTimeSpan;
             }
-
-            TimeSpan delay;
-            using (_stepLock.Hold())
+            catch (Exception e)
             {
-                try
-                {
-                    delay = Step();
-                    _stepFailed = false;
-                }
-                catch (OperationCanceledException) when (_stop.IsCancellationRequested)
-                {
-                    return Timeout.InfiniteTimeSpan;
-                }
-                catch (Exception e)
-                {
-                    _stepFailed = true;
-                    delay = NoteFailure(e);
-                }
+                _stepFailed = true;
+                delay = Trouble.Note(e);
             }
-
-            _engine._monitor.Look();
-            return delay;
         }
 
-        /// <summary>Manual mode: somebody needs room or a drain, and there is no thread: runs a step now, whatever the clock says.</summary>
-        /// <param name="wanted">What is waited for besides room; null: room only. Once it has completed, a step that found nothing more to do is no failure.</param>
-        /// <exception cref="PCacheFullException">No step can get any further.</exception>
-        public void StepInline(Task? wanted)
+        _parts.Monitor.Look();
+        return delay;
+    }
+
+    /// <summary>By hand: room or a drain is wanted, and there is no thread: runs a step now, whatever the clock says.</summary>
+    /// <param name="wanted">
+    /// What is waited for besides room; null: room only. Once it has completed, a step that found nothing more to do is no failure.
+    /// </param>
+    /// <exception cref="PCacheFullException">No step can get any further.</exception>
+    public void StepInline(Task? wanted)
+    {
+        TimeSpan delay;
+        bool failed;
+        using (_stepLock.Hold())
         {
-            TimeSpan delay;
-            bool failed;
-            using (_stepLock.Hold())
+            // One hold of the lock: a step by hand on another thread that fails in between would put this one off again.
+            Trouble.Retry.TryNow(forgetFailures: false);
+            delay = StepGuarded();
+            failed = _stepFailed;
+        }
+
+        if (delay == TimeSpan.Zero || wanted is { IsCompleted: true })
+        {
+            return;
+        }
+
+        if (failed && Trouble.GivesUp)
+        {
+            throw new PCacheFullException($"Write-back can't make progress: {Trouble.Error?.Message}", Trouble.Error!);
+        }
+
+        if (!failed)
+        {
+            throw new PCacheFullException(Paused
+                ? "There is no room, write-back is paused, and maintenance runs by hand only."
+                : "There is no room, and nothing is left to write back or to collect.");
+        }
+    }
+
+    /// <summary>
+    /// Takes keys that were dead when the cache was opened out of the log, for a close that comes before a step had the time: Linux refuses an image with dead
+    /// keys whose payload is gone. Keeps true: only what is written back leaves the log; the backing isn't called; it takes no longer than
+    /// <paramref name="limit"/>; what stays in (it stands behind the dirty tail, or the medium failed) is no loss and no failure of the close.
+    /// </summary>
+    public void CollectDeadKeys(TimeSpan limit)
+    {
+        long started = Stopwatch.GetTimestamp();
+        while (!IsInsideStep
+            && _steps.HasDeadKeys
+            && _parts.Collector.HasWork
+            && (limit == Timeout.InfiniteTimeSpan || Stopwatch.GetElapsedTime(started) < limit))
+        {
+            if (!_stepLock.TryEnter(StepPatience))
             {
-                // One hold of the lock: a step by hand on another thread that fails in between would put this one off again.
-                _retry.TryNow(forgetFailures: false);
-                delay = StepGuarded();
-                failed = _stepFailed;
+                continue;
             }
 
-            if (delay == TimeSpan.Zero || wanted is { IsCompleted: true })
+            try
+            {
+                _parts.Collector.Step(forGood: true);
+            }
+            catch (IOException)
             {
                 return;
             }
-
-            if (failed && GivesUp)
-            {
-                throw new PCacheFullException($"Write-back can't make progress: {_error?.Message}", _error!);
-            }
-
-            if (!failed)
-            {
-                throw new PCacheFullException(_paused
-                    ? "There is no room, write-back is paused, and maintenance runs by hand only."
-                    : "There is no room, and nothing is left to write back or to collect.");
-            }
-        }
-
-        private TimeSpan Step()
-        {
-            CacheEngine e = _engine;
-            bool spaceWanted = e._space.HasWaiters;
-            bool drainWanted = _requests.AnyPending(collect: false);
-            bool collectWanted = _requests.AnyPending(collect: true);
-            TimeSpan next = Timeout.InfiniteTimeSpan;
-            if (e.StorageLookIsDue)
-            {
-                e.LookAtStorage();
-            }
-
-            if (e.StorageIsInTrouble)
-            {
-                next = LookEvery; // until it is whole again
-            }
-
-            if (e._collector.ReclaimOne(sweepMore: e._memory.IsFull))
-            {
-                e.AnnounceRoom();
-                return TimeSpan.Zero;
-            }
-
-            if (e._collector.SweepSome())
-            {
-                if (e._memory.IsBounded)
-                {
-                    e.AnnounceRoom(); // who waits because the index is too large
-                }
-
-                return TimeSpan.Zero;
-            }
-
-            if (e._log.OldestPending() is { } age)
-            {
-                if (spaceWanted || drainWanted || collectWanted || age >= e._options.KsetTimeout)
-                {
-                    e._log.AppendAll();
-                    return TimeSpan.Zero;
-                }
-
-                next = Earlier(next, e._options.KsetTimeout - age);
-            }
-
-            if (e._log.PrepareNext())
-            {
-                return TimeSpan.Zero;
-            }
-
-            bool overThreshold = e._segments.UsedCount * 100L >= (long)e._gcPercent * e._segments.Count;
-            bool deadKeys = e._positions.KeyTail.Distance < _collectUntil;
-            bool collect = ((spaceWanted || collectWanted || overThreshold || deadKeys) && e._collector.HasWork) || (collectWanted && e._collector.OlderKeyTailIsBehind);
-            if (collect && (_collectNext || !WritebackWanted(spaceWanted, drainWanted, collectWanted, overThreshold, ref next)))
-            {
-                _collectNext = false;
-                Collect(collectWanted);
-
-                // Who waits for room waits for all of what was written back already, before the next group and not behind it.
-                _collectNext = spaceWanted && e._collector.HasWork;
-                return TimeSpan.Zero;
-            }
-
-            _collectNext = collect;
-            if (WritebackWanted(spaceWanted, drainWanted, collectWanted, overThreshold, ref next))
-            {
-                WritebackOutcome outcome = RunWriteback(pressing: spaceWanted || overThreshold);
-                _requests.ReportProgress();
-                CompleteRequests();
-                if (outcome == WritebackOutcome.Moved)
-                {
-                    return TimeSpan.Zero;
-                }
-
-                if (outcome == WritebackOutcome.NoRoom && !e._collector.HasWork)
-                {
-                    throw new PCacheException("Damaged data has to be logged anew before anything behind it can leave the log, and the log has no room for it. Overwrite the damaged ranges, or give them up.");
-                }
-            }
-            else if (!e._writeback.HasWork)
-            {
-                _dirtySince = null;
-                ForgetFailures(); // whatever failed is done by now
-                CompleteRequests();
-            }
-
-            if (!e._discards.IsEmpty && e.ForwardDiscard())
-            {
-                return TimeSpan.Zero;
-            }
-
-            if (collect)
-            {
-                return TimeSpan.Zero;
-            }
-
-            if (spaceWanted)
-            {
-                if (MakeIndexRoom())
-                {
-                    return TimeSpan.Zero;
-                }
-
-                AnnounceAgain(ref next);
-            }
-
-            return next;
-        }
-
-        /// <summary>
-        /// Somebody waits because the index has reached its bound, and there is nothing to write back or to collect now: what the index still holds is payload of open data
-        /// heads, which are closed, so that GC can get at them, and extents of segments given back, which are swept. Returns whether there is something to do anew.
-        /// </summary>
-        private bool MakeIndexRoom()
-        {
-            CacheEngine e = _engine;
-            return e._memory.IsFull && (e._heads.RetireAll() || e._collector.SweepAll());
-        }
-
-        /// <summary>
-        /// Room that another operation gave back is nobody else's to announce. Where nothing has changed since the last time, it is announced only now and then:
-        /// a waiter that finds none asks for a step, and the two would keep each other busy for as long as write-back is paused.
-        /// </summary>
-        private void AnnounceAgain(ref TimeSpan next)
-        {
-            long room = _engine.FreeBytes;
-            TimeSpan since = _engine._clock.GetElapsedTime(_announcedAt);
-            if (IsManual || room != _announced || since >= SameRoomAgain)
-            {
-                _announced = room;
-                _announcedAt = _engine._clock.GetTimestamp();
-                since = TimeSpan.Zero;
-                _engine.AnnounceRoom();
-            }
-
-            if (!IsManual)
-            {
-                next = Earlier(next, SameRoomAgain - since);
-            }
-        }
-
-        private bool WritebackWanted(bool spaceWanted, bool drainWanted, bool collectWanted, bool overThreshold, ref TimeSpan next)
-        {
-            CacheEngine e = _engine;
-            bool needed = spaceWanted || drainWanted || collectWanted || overThreshold;
-            if (Volatile.Read(ref _recheckDamage))
-            {
-                Volatile.Write(ref _recheckDamage, false);
-                e._writeback.Recheck();
-            }
-
-            bool any = needed ? e._writeback.CanMove : e._writeback.HasWork && e._writeback.CanMove;
-            if (!any && !e._writeback.HasWork)
-            {
-                _dirtySince = null;
-                return false;
-            }
-
-            long now = e._clock.GetTimestamp();
-            _dirtySince ??= now;
-            if (!any || (_paused && !drainWanted && !collectWanted))
-            {
-                return false;
-            }
-
-            TimeSpan retryIn = _retry.Remaining(now);
-            if (retryIn > TimeSpan.Zero)
-            {
-                next = Earlier(next, retryIn);
-                return false;
-            }
-
-            TimeSpan waited = e._clock.GetElapsedTime(_dirtySince.Value, now);
-            if (!needed && waited < e._options.WritebackDelay)
-            {
-                next = Earlier(next, e._options.WritebackDelay - waited);
-                return false;
-            }
-
-            return true;
-        }
-
-        private WritebackOutcome RunWriteback(bool pressing)
-        {
-            long begun = _engine._diagnostics.Begin(PCacheMeter.WritebackDuration);
-            WritebackOutcome outcome;
-            BeginWatch();
-            try
-            {
-                outcome = _engine._writeback.RunGroup(pressing, _stop.Token);
-                _writebackDamage = null;
-            }
-            catch (PCacheCorruptionException e) when (!ReferenceEquals(e, _engine._writeback.BackingError))
-            {
-                _writebackDamage = e;
-                throw;
-            }
             finally
             {
-                EndWatch();
+                _stepLock.Exit();
             }
-
-            _engine._diagnostics.End(PCacheMeter.WritebackDuration, begun);
-            if (outcome != WritebackOutcome.NoRoom)
-            {
-                ForgetFailures();
-            }
-
-            return outcome;
         }
+    }
 
-        private void Collect(bool forGood)
+    private void StepUntil(Task task, CancellationToken cancellationToken)
+    {
+        while (IsManual && !task.IsCompleted)
         {
-            long begun = _engine._diagnostics.Begin(PCacheMeter.GcDuration);
-            try
-            {
-                if (_engine._collector.Step(forGood))
-                {
-                    _engine.AnnounceRoom();
-                }
-
-                _collectDamage = null;
-            }
-            catch (PCacheCorruptionException e)
-            {
-                _collectDamage = e;
-                throw;
-            }
-
-            _engine._diagnostics.End(PCacheMeter.GcDuration, begun);
-
-            CompleteRequests();
-        }
-
-        private void CompleteRequests() => _requests.Complete(
-            writtenBack: _engine._positions.DirtyTail.Distance,
-            collected: _engine._positions.KeyTailOlder.Distance, // gone for good
-            nothingLeft: !_engine._writeback.CanMove);
-
-        private static TimeSpan Earlier(TimeSpan a, TimeSpan b)
-        {
-            b = b > TimeSpan.Zero ? b : TimeSpan.FromMilliseconds(1);
-            return a == Timeout.InfiniteTimeSpan || b < a ? b : a;
+            cancellationToken.ThrowIfCancellationRequested();
+            StepInline(task);
         }
     }
 }

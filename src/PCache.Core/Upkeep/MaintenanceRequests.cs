@@ -1,6 +1,6 @@
 using PCache.Core.Primitives;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Upkeep;
 
 /// <summary>
 /// What callers wait for: a place in the log that write-back, or GC too, has to have passed. Keeps true: every request ends, once: reached, withdrawn, or

@@ -1,26 +1,18 @@
 using PCache.Core.Primitives;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Upkeep;
 
 /// <summary>
-/// Drives maintenance steps from a thread of the device's own.
+/// Drives maintenance steps from a thread of the device's own. Keeps true: it sleeps for as long as the last step said, at most <c>longestSleep</c>, unless it
+/// is told of work (see <see cref="WorkSignal"/>); no interrupt ends the thread, or keeps a wake-up from it; it sleeps on the device's clock, so a virtual
+/// clock drives it too.
 /// </summary>
-/// <remarks>
-/// Keeps true: no urgent wake-up is lost (one that comes before or during a step makes another step follow). Ordinary ones only end a sleep without end:
-/// a sleep with an end is no longer than <c>longestSleep</c>, and the next step sees what came meanwhile; so a busy writer doesn't wake
-/// the thread for every write. No interrupt ends the thread, or keeps a wake-up from it. It sleeps on the device's clock, so a virtual clock drives it too.
-/// </remarks>
-internal sealed class MaintenanceThread(Func<TimeSpan> step, Action onExit, TimeProvider clock, TimeSpan longestSleep)
+internal sealed class MaintenanceThread(WorkSignal work, Func<TimeSpan> step, Action onExit, TimeProvider clock, TimeSpan longestSleep)
 {
-    private const int Awake = 0;
-    private const int Listening = 1; // in a step, or asleep without end
-    private const int Dozing = 2; // asleep until the timer
-
-    private readonly AutoResetEvent _wake = new(false); // there is at most one wake-up that isn't taken yet
-    private int _state;
     private volatile bool _stop;
     private bool _started;
 
+    /// <summary>Starts it.</summary>
     public void Start()
     {
         _started = true;
@@ -29,29 +21,11 @@ internal sealed class MaintenanceThread(Func<TimeSpan> step, Action onExit, Time
         new Thread(Run) { IsBackground = true, Name = "PCache maintenance" }.UnsafeStart();
     }
 
-    /// <summary>There may be work before long. One read, mostly.</summary>
-    public void Wake()
-    {
-        if (Volatile.Read(ref _state) == Listening && Interlocked.CompareExchange(ref _state, Awake, Listening) == Listening)
-        {
-            _wake.Set();
-        }
-    }
-
-    /// <summary>There is work now.</summary>
-    public void WakeNow()
-    {
-        if (Interlocked.Exchange(ref _state, Awake) != Awake)
-        {
-            _wake.Set();
-        }
-    }
-
     /// <summary>Asks the thread to end after the step in progress.</summary>
     public void Stop()
     {
         _stop = true;
-        WakeNow();
+        work.TellNow();
         if (!_started)
         {
             _started = true;
@@ -63,25 +37,26 @@ internal sealed class MaintenanceThread(Func<TimeSpan> step, Action onExit, Time
     {
         try
         {
-            using ITimer timer = clock.CreateTimer(static state => ((MaintenanceThread)state!).WakeNow(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            using ITimer timer = clock.CreateTimer(
+                static state => ((WorkSignal)state!).TellNow(), work, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             while (!_stop)
             {
-                // Listening from before the step on: what is noted while it looks for work makes the sleep below end at once.
-                Interlocked.Exchange(ref _state, Listening);
+                // From before the step on: what is told while it looks for work makes the sleep below end at once.
+                work.Listen();
                 TimeSpan delay = _stop ? TimeSpan.Zero : step();
                 if (delay == Timeout.InfiniteTimeSpan)
                 {
-                    Uninterrupted.WaitOne(_wake);
+                    work.Sleep();
                 }
-                else if (delay > TimeSpan.Zero && !_stop && Interlocked.CompareExchange(ref _state, Dozing, Listening) == Listening)
+                else if (delay > TimeSpan.Zero && !_stop && work.TryDoze())
                 {
                     timer.Change(delay < longestSleep ? delay : longestSleep, Timeout.InfiniteTimeSpan);
-                    Uninterrupted.WaitOne(_wake);
+                    work.Sleep();
                     timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
                 }
-                else if (Interlocked.Exchange(ref _state, Awake) == Awake)
+                else
                 {
-                    Uninterrupted.WaitOne(_wake); // takes the wake-up that came during the step
+                    work.StayAwake();
                 }
             }
         }

@@ -1,6 +1,6 @@
 using PCache.Core.Primitives;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Upkeep;
 
 /// <summary>When a failing backing is tried again: after 0.1 s, then twice as long each time, 30 s at most. Any thread.</summary>
 internal sealed class RetryDelay(TimeProvider clock)

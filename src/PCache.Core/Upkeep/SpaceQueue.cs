@@ -1,7 +1,7 @@
 using PCache.Core.Diagnostics;
 using PCache.Core.Primitives;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Upkeep;
 
 /// <summary>One operation that waits for room.</summary>
 /// <param name="wantedBytes">How much it has to write.</param>

@@ -1,6 +1,7 @@
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
 using PCache.Core.Primitives;
+using PCache.Core.Store;
 
 namespace PCache.Core.Writeback;
 
@@ -50,7 +51,7 @@ internal sealed partial class WritebackWorker
                         continue;
                     }
 
-                    if (!_parts.Log.TryReserve(1, anew: true))
+                    if (!_parts.Log.Room.TryReserve(1, anew: true))
                     {
                         return false;
                     }

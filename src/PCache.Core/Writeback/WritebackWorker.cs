@@ -4,6 +4,7 @@ using PCache.Core.Layout;
 using PCache.Core.Pmem;
 using PCache.Core.Primitives;
 using PCache.Core.Segments;
+using PCache.Core.Store;
 
 namespace PCache.Core.Writeback;
 
@@ -54,6 +55,7 @@ internal sealed partial class WritebackWorker
 
     private readonly WritebackParts _parts;
     private readonly IBlockDevice _backing;
+    private readonly IBackingWatch _watch;
     private readonly PCacheOptions _options;
     private readonly KsetReader _reader;
     private readonly KeyValidator _validator;
@@ -72,15 +74,16 @@ internal sealed partial class WritebackWorker
     private long _endsAt = long.MaxValue;
     private volatile bool _callingBacking;
 
-    public WritebackWorker(WritebackParts parts, IBlockDevice backing, PCacheOptions options)
+    public WritebackWorker(WritebackParts parts, IBlockDevice backing, PCacheOptions options, IBackingWatch watch)
     {
+        _watch = watch;
         _parts = parts;
         _backing = backing;
         _options = options;
         _payloadCrc = parts.Media.Flags.PayloadCrc;
         _reader = new KsetReader(parts.Region, parts.Media.Geometry, parts.Media.Chain);
         _validator = new KeyValidator(parts.Media.Geometry, parts.Media.ChainLength, backingLength: null);
-        _writer = new BackingWriter(parts.Region, backing, options, () => CheckLength!());
+        _writer = new BackingWriter(parts.Region, backing, options, watch.CheckLength);
         _verifyRun = VerifyRun;
     }
 
@@ -102,15 +105,6 @@ internal sealed partial class WritebackWorker
         get => Volatile.Read(ref _endsAt);
         set => Volatile.Write(ref _endsAt, value);
     }
-
-    /// <summary>The backing's length; throws if it is shorter than the device. Called before each write of the backing, on any thread.</summary>
-    public required Func<long> CheckLength { get; init; }
-
-    /// <summary>Told of each group that is durable on the backing, with the length that the backing has, before the group counts.</summary>
-    public required Action<long> NoteGroup { get; init; }
-
-    /// <summary>Throws if the backing isn't what was opened any more. Called before what was written counts.</summary>
-    public required Action CheckStorage { get; init; }
 
     /// <summary>Where the last groups were written. Belongs to the maintenance, and after its end to the close.</summary>
     public RecentBlocks Recent { get; } = new();
@@ -174,9 +168,9 @@ internal sealed partial class WritebackWorker
         if (_plan.EntryCount > 0)
         {
             stop.ThrowIfCancellationRequested();
-            long length = CheckLength();
+            long length = _watch.CheckLength();
             FlushBacking(end);
-            NoteGroup(length);
+            _watch.NoteGroup(length);
             Recent.NoteGroup(_plan.Runs);
             Volatile.Write(ref _writtenBytes, _writtenBytes + _plan.RunBytes);
         }
@@ -204,7 +198,7 @@ internal sealed partial class WritebackWorker
         _callingBacking = true;
         try
         {
-            long backingEnd = CheckLength();
+            long backingEnd = _watch.CheckLength();
             backingEnd = blockSize == 1 ? Math.Min(backingEnd, EndsAt) : backingEnd;
             _plan.Build(blockSize, backingEnd, BackingWriter.MaxRunBytes);
             return _writer.WriteRuns(_plan, _verifyRun, stop);
@@ -257,7 +251,7 @@ internal sealed partial class WritebackWorker
         try
         {
             _backing.Flush();
-            CheckStorage();
+            _watch.CheckStorage();
         }
         catch (Exception e) when (NoteBackingError(e))
         {

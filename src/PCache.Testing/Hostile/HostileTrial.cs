@@ -1,5 +1,6 @@
 using PCache.Core;
 using PCache.Core.Inspection;
+using PCache.Core.Opening;
 using PCache.Core.Primitives;
 
 namespace PCache.Testing.Hostile;

@@ -135,7 +135,7 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
             return;
         }
 
-        LogPosition? head = world.IsOpening || level > 0 || _damaged ? null : world.Device.Internals.KeyHead;
+        LogPosition? head = world.IsOpening || level > 0 || _damaged ? null : world.Device.Internals.Store.Positions.KeyHead.Position;
         if (head is not null)
         {
             OwnImage.AfterCrash(world.Device, image, world.Settings);

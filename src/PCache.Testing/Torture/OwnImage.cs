@@ -1,5 +1,6 @@
 using PCache.Core;
 using PCache.Core.Layout;
+using PCache.Core.Opening;
 using PCache.Core.Pmem;
 using PCache.Core.Segments;
 
@@ -19,7 +20,7 @@ internal static class OwnImage
     /// <param name="settings">Its machine.</param>
     public static void AfterCrash(PCacheDevice device, SimulatedPmem left, WorldSettings settings)
     {
-        LogPosition head = device.Internals.KeyHead;
+        LogPosition head = device.Internals.Store.Positions.KeyHead.Position;
         int room = Rest(settings, head, LongestKset);
         if (room > 0 && left.ReadSpan(Address(settings, head) + LongestKset, room).ContainsAnyExcept((byte)0))
         {
@@ -74,7 +75,7 @@ internal static class OwnImage
     /// <param name="olderKeyTail">What <see cref="OlderKeyTail"/> was before.</param>
     public static void SegmentsInUse(PCacheDevice device, SimulatedPmem image, WorldSettings settings, int olderKeyTail)
     {
-        SegmentTable segments = device.Internals.Segments;
+        SegmentTable segments = device.Internals.Store.Segments;
         for (int i = 0; i < segments.Count; i++)
         {
             if (segments.References(i) == 0)

@@ -1,5 +1,6 @@
 using PCache.Core;
 using PCache.Core.Layout;
+using PCache.Core.Opening;
 using PCache.Core.Segments;
 
 namespace PCache.Testing.Torture;
@@ -72,11 +73,11 @@ internal sealed partial class World
 
         Unobserved(() =>
         {
-            int segment = Device.Internals.KeyHead.Segment;
-            for (int i = 0; (twice && Device.Internals.KeyHead.Segment == segment) || room - Device.Internals.KeyHead.Offset > margin && i < 2000; i++)
+            int segment = Device.Internals.Store.Positions.KeyHead.Position.Segment;
+            for (int i = 0; (twice && Device.Internals.Store.Positions.KeyHead.Position.Segment == segment) || room - Device.Internals.Store.Positions.KeyHead.Position.Offset > margin && i < 2000; i++)
             {
                 Device.WriteZeroes(Scratch + (i % 16 * 4096), 512, WriteDurability.ForceUnitAccess);
-                if (i % 100 == 50 && !_paused && Device.Internals.KeyHead.Segment == segment)
+                if (i % 100 == 50 && !_paused && Device.Internals.Store.Positions.KeyHead.Position.Segment == segment)
                 {
                     Device.Drain();
                     Maintain(40); // so that a replay has little to do
@@ -142,7 +143,7 @@ internal sealed partial class World
         }
 
         Device.Drain();
-        SegmentTable segments = Device.Internals.Segments;
+        SegmentTable segments = Device.Internals.Store.Segments;
         bool[] given = [.. Enumerable.Range(0, segments.Count).Select(i => segments.References(i) > 0)];
         _closed = true;
         Unhook();

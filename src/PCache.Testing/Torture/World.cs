@@ -1,6 +1,7 @@
 using PCache.Core;
 using PCache.Core.Primitives;
 using PCache.Core.Segments;
+using PCache.Core.Upkeep;
 
 namespace PCache.Testing.Torture;
 
@@ -169,7 +170,7 @@ internal sealed partial class World
             }
         }
 
-        SegmentTable segments = Device.Internals.Segments;
+        SegmentTable segments = Device.Internals.Store.Segments;
         int named = 1 + Enumerable.Range(0, segments.Count).Count(i => segments.References(i) > 0);
         if (segments.UsedCount < named)
         {

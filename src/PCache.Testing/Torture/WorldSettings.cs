@@ -1,5 +1,6 @@
 using PCache.Core;
 using PCache.Core.Primitives;
+using PCache.Core.Upkeep;
 
 namespace PCache.Testing.Torture;
 

@@ -1,4 +1,5 @@
 using PCache.Core.Layout;
+using PCache.Core.Opening;
 using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using static PCache.Core.Simulation.Rules.Small;

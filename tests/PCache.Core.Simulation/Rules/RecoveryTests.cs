@@ -1,7 +1,9 @@
 using PCache.Core.Layout;
+using PCache.Core.Opening;
 using PCache.Core.Primitives;
 using PCache.Core.Segments;
 using PCache.Core.Tests.Support;
+using PCache.Core.Upkeep;
 using static PCache.Core.Simulation.Rules.Small;
 
 namespace PCache.Core.Simulation.Rules;

@@ -1,4 +1,5 @@
 using System.Buffers;
+using PCache.Core.Opening;
 using PCache.Core.Pmem;
 using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;

@@ -2,9 +2,9 @@
 
 using System.Globalization;
 using System.Text.RegularExpressions;
-using PCache.Core.Engine;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
+using PCache.Core.Store;
 using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Docs;

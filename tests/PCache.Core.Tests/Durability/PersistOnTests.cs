@@ -1,5 +1,6 @@
 using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
+using PCache.Core.Upkeep;
 
 namespace PCache.Core.Tests.Durability;
 

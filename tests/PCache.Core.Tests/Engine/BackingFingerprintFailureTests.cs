@@ -209,7 +209,7 @@ public sealed class BackingFingerprintFailureTests
             {
                 // What passes can be read and compared, whatever the backing's length: outside it nothing is asked for.
                 SimulatedDisk backing = Disks.Make(1 << 20, blockSize: 4096);
-                var fingerprint = Core.Engine.BackingFingerprint.Of(backing, Guid.Empty, in read);
+                var fingerprint = Core.Opening.BackingFingerprint.Of(backing, Guid.Empty, in read);
                 fingerprint.Read(CancellationToken.None);
                 Assert.All(fingerprint.Differences(in read), range => Assert.True(range.Offset >= 0 && range.LengthBytes > 0, $"seed {seed}: {range}"));
                 Assert.Empty(backing.Violations);

@@ -1,6 +1,6 @@
-using PCache.Core.Engine;
 using PCache.Core.Inspection;
 using PCache.Core.Layout;
+using PCache.Core.Opening;
 using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Engine;

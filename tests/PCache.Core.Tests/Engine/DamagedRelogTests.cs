@@ -98,7 +98,7 @@ public sealed class DamagedRelogTests
         cache.Device.Write(Place, Patterns.Make(Place, Bytes, 2), WriteDurability.ForceUnitAccess);
         cache.Reopen(change: image => image[image.AsSpan().IndexOf(Patterns.Make(Place, 512, 2)) + 300] ^= 0x10);
         int taken = 0;
-        while (cache.Device.Internals.Log.TryReserve(1))
+        while (cache.Device.Internals.Writable.Writer.Log.Room.TryReserve(1))
         {
             taken++;
         }
@@ -107,7 +107,7 @@ public sealed class DamagedRelogTests
         Assert.Null(cache.Status.WritebackError);
         Assert.NotEmpty(cache.Status.DamagedRanges);
         Assert.True(cache.Status.DirtyTail.Offset > 0, "the log has passed it");
-        cache.Device.Internals.Log.Unreserve(taken);
+        cache.Device.Internals.Writable.Writer.Log.Room.Unreserve(taken);
         IntegrityAudit.Check(cache.Device, cache.Region);
     }
 

@@ -1,4 +1,4 @@
-using PCache.Core.Engine;
+using PCache.Core.Store;
 using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Engine;

@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
+using PCache.Core.Engine;
 using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
+using PCache.Core.Upkeep;
 
 namespace PCache.Core.Tests.Engine;
 
@@ -181,9 +183,7 @@ public sealed class InterruptTests
         cache.Dispose();
     }
 
-    private static int Waiters(PCacheDevice device) =>
-        ((PCache.Core.Engine.SpaceQueue)typeof(PCache.Core.Engine.CacheEngine)
-            .GetField("_space", System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic)!.GetValue(device.Internals)!).Count;
+    private static int Waiters(PCacheDevice device) => device.Internals.Space.Count;
 
     private static void FillUp(SmallCache cache)
     {

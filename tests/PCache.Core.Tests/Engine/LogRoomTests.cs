@@ -81,8 +81,8 @@ public sealed class LogRoomTests
     public void What_fills_the_reserve_up_again_is_room(bool payload)
     {
         using var cache = new SmallCache(10, with: o => o with { StartWritebackPaused = true, GcThresholdPercent = 90, WritebackDelay = TimeSpan.Zero });
-        DataHeads heads = cache.Device.Internals.Heads;
-        SegmentTable segments = cache.Device.Internals.Segments;
+        DataHeads heads = cache.Device.Internals.Writable.Writer.Heads;
+        SegmentTable segments = cache.Device.Internals.Store.Segments;
         List<PayloadRoom> held = []; // by a write that is under way all the time
         int at = 8192;
         while (segments.FreeCount > 0)

@@ -1,4 +1,4 @@
-using PCache.Core.Engine;
+using PCache.Core.Store;
 using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Engine;
@@ -9,8 +9,8 @@ public sealed class LongestDeviceTests
     [Fact]
     public void The_last_sector_of_the_longest_device_is_written_back_and_read()
     {
-        using var cache = new SmallCache(6, backingBytes: CacheEngine.MaxLength, blockSize: 4096, canResize: true);
-        long last = CacheEngine.MaxLength - 512;
+        using var cache = new SmallCache(6, backingBytes: ExtentStore.MaxLength, blockSize: 4096, canResize: true);
+        long last = ExtentStore.MaxLength - 512;
         cache.Device.Write(last + 100, [1, 2, 3]);
         cache.Device.WriteZeroes(last - 8192, 4096);
         cache.Device.Drain();
@@ -22,9 +22,9 @@ public sealed class LongestDeviceTests
         Assert.Equal([1, 2, 3], read.AsSpan(100, 3).ToArray());
         cache.Device.Discard(0, long.MaxValue);
         Assert.Equal(0, cache.Device.Read(long.MaxValue, read));
-        Assert.Throws<ArgumentOutOfRangeException>(() => cache.Device.Write(CacheEngine.MaxLength, [1]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => cache.Device.Write(ExtentStore.MaxLength, [1]));
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.Device.SetLength(long.MaxValue));
-        Assert.Equal(CacheEngine.MaxLength, cache.Backing.Length);
+        Assert.Equal(ExtentStore.MaxLength, cache.Backing.Length);
         cache.Device.Drain();
         Assert.True(cache.Status.IsClean);
     }

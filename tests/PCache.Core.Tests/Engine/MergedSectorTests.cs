@@ -118,7 +118,7 @@ public sealed class MergedSectorTests
 
     private static Extent ExtentOf(PCacheDevice device, int sector)
     {
-        IndexShard shard = device.Internals.Index.For(0);
+        IndexShard shard = device.Internals.Store.Index.For(0);
         using (shard.Gate.Hold())
         {
             Assert.True(shard.Stripes.TryFind(0, out StripeIndex index));

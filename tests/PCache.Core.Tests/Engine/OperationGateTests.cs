@@ -1,4 +1,5 @@
-using PCache.Core.Engine;
+using PCache.Core.Primitives;
+
 
 namespace PCache.Core.Tests.Engine;
 

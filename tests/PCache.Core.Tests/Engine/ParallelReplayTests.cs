@@ -1,11 +1,11 @@
 // Keeps true: filling the index with helpers is the same as filling it alone, and both are the same as applying one key after the other.
 
-using PCache.Core.Engine;
 using PCache.Core.Indexing;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
+using PCache.Core.Opening;
+using PCache.Core.Store;
 using PCache.Core.Tests.Support;
-using PCache.Core.Writeback;
 
 namespace PCache.Core.Tests.Engine;
 
@@ -173,14 +173,14 @@ public sealed class ParallelReplayTests
         var options = new PCacheOptions { ReplayHelpers = helpers, ReplayBatchKeys = batchKeys, TimeProvider = new VirtualClock(), Chance = Core.Primitives.Chance.FromSeed(1, cores: 2) };
         try
         {
-            Recovery found = Recovery.Run(region, backing, options, CancellationToken.None);
+            RecoveredCache found = Recovery.Run(region, backing, options, CancellationToken.None);
             var text = new List<string>
             {
                 found.Report.ToString(),
-                $"dirty {found.Dirty.Keys} {found.Dirty.Bytes}, last {found.LastSequence}, reserved {found.ReservedSegments}, used {found.Segments.UsedCount}",
-                $"{found.Positions.KeyTail} {found.Positions.DirtyTail} {found.Positions.KeyHead}",
-                string.Join(' ', Enumerable.Range(0, found.Segments.Count).Select(found.Segments.References)),
-                Describe(found.Index),
+                $"dirty {found.Extents.Dirty.Keys} {found.Extents.Dirty.Bytes}, last {found.LastSequence}, reserved {found.ReservedSegments}, used {found.Extents.Segments.UsedCount}",
+                $"{found.Extents.Positions.KeyTail} {found.Extents.Positions.DirtyTail} {found.Extents.Positions.KeyHead}",
+                string.Join(' ', Enumerable.Range(0, found.Extents.Segments.Count).Select(found.Extents.Segments.References)),
+                Describe(found.Extents.Index),
             };
             return string.Join('\n', text);
         }

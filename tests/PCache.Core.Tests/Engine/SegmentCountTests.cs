@@ -53,17 +53,17 @@ public sealed class SegmentCountTests
         }
 
         AssertCounts(cache.Device);
-        cache.Device.Internals.Segments.CountUses(out _, out _, out int log, out _, out _);
+        cache.Device.Internals.Store.Segments.CountUses(out _, out _, out int log, out _, out _);
         Assert.True(log >= 3);
         cache.Reopen();
         AssertCounts(cache.Device);
-        cache.Device.Internals.Segments.CountUses(out _, out _, out int again, out _, out _);
+        cache.Device.Internals.Store.Segments.CountUses(out _, out _, out int again, out _, out _);
         Assert.Equal(log, again);
     }
 
     private static void AssertCounts(PCacheDevice device)
     {
-        SegmentTable segments = device.Internals.Segments;
+        SegmentTable segments = device.Internals.Store.Segments;
         segments.CountUses(out int free, out int reserved, out int log, out int data, out int retired);
         Assert.Equal(segments.Count, free + reserved + log + data + retired);
         Assert.Equal(0, retired);

@@ -2,6 +2,7 @@ using PCache.Core.Layout;
 using PCache.Core.Pmem;
 using PCache.Core.Segments;
 using PCache.Core.Tests.Support;
+using PCache.Core.Upkeep;
 
 namespace PCache.Core.Tests.Engine;
 
@@ -40,7 +41,7 @@ public sealed class SegmentReuseTests
             cache.Device.Write(i % 2000 * PageBytes, new byte[PageBytes], i % 2 == 0 ? WriteDurability.Normal : WriteDurability.ForceUnitAccess);
             for (int segment = 1; segment < 24; segment++)
             {
-                if (cache.Device.Internals.Segments.References(segment) > 0)
+                if (cache.Device.Internals.Store.Segments.References(segment) > 0)
                 {
                     used.Add(segment);
                 }
@@ -93,7 +94,7 @@ public sealed class SegmentReuseTests
         data.AsSpan().Fill(0x11);
         byte[] foreign = new byte[Bytes];
         foreign.AsSpan().Fill(Foreign);
-        SegmentTable segments = device.Internals.Segments;
+        SegmentTable segments = device.Internals.Store.Segments;
         var reader = new Reader(device, Bytes, Foreign);
         Task reading = Eventually.Thread(reader.Run);
         for (int round = 0; round < Rounds; round++)
@@ -106,7 +107,7 @@ public sealed class SegmentReuseTests
             Eventually.True(() => reader.Reads > before && reader.IsReading, "a read");
             segments.Reclaim(segment);
             region.Write(place, foreign);
-            device.Internals.Heads.RetireAll();
+            device.Internals.Writable.Writer.Heads.RetireAll();
         }
 
         reader.Stop = true;
@@ -116,7 +117,7 @@ public sealed class SegmentReuseTests
 
     private static (int Segment, long Place) PlaceOf(PCacheDevice device, SegmentTable segments)
     {
-        foreach (PCache.Core.Indexing.IndexShard shard in device.Internals.Index.Shards)
+        foreach (PCache.Core.Indexing.IndexShard shard in device.Internals.Store.Index.Shards)
         {
             using (shard.Gate.Hold())
             {

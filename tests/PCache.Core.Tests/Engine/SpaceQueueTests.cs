@@ -1,5 +1,5 @@
-using PCache.Core.Engine;
 using PCache.Core.Tests.Support;
+using PCache.Core.Upkeep;
 
 namespace PCache.Core.Tests.Engine;
 

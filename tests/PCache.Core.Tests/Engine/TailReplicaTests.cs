@@ -121,7 +121,7 @@ public sealed class TailReplicaTests
             cache.Device.RunMaintenanceStep();
             (PositionRecord latest, PositionRecord older) = Tail(cache.Region, MediaConstants.KeyTailOffset);
             used.Add((int)latest.Segment);
-            cache.Device.Internals.Segments.CountUses(out _, out _, out int log, out _, out _);
+            cache.Device.Internals.Store.Segments.CountUses(out _, out _, out int log, out _, out _);
             Assert.True(latest.Segment == older.Segment || log >= 2, $"write {i}: the older key tail names segment {older.Segment}, which isn't the log's any more");
         }
 

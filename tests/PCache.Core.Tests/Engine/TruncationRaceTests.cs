@@ -55,7 +55,7 @@ public sealed class TruncationRaceTests
             Fill(cache, kind);
             byte[] expected = Rig.ReadAll(cache.Device);
             points = 0;
-            Latch gate = cache.Device.Internals.Index.For(0).Gate;
+            Latch gate = cache.Device.Internals.Store.Index.For(0).Gate;
             cache.Region.BeforeEvent = e =>
             {
                 // Under the stripe's lock nobody can come in between.
@@ -252,7 +252,7 @@ public sealed class TruncationRaceTests
 
         if (kind == Kind.Part)
         {
-            cache.Device.Internals.Heads.RetireAll(); // to open a segment takes its time, before the lock is taken
+            cache.Device.Internals.Writable.Writer.Heads.RetireAll(); // to open a segment takes its time, before the lock is taken
             return;
         }
 

@@ -1,8 +1,10 @@
 // Keeps true: the bound on the index's memory holds, whatever is written, and nobody is stuck behind it.
 
-using PCache.Core.Engine;
+using PCache.Core.Opening;
 using PCache.Core.Pmem;
+using PCache.Core.Store;
 using PCache.Core.Tests.Support;
+using PCache.Core.Upkeep;
 
 namespace PCache.Core.Tests.Facade;
 
@@ -52,7 +54,7 @@ public sealed class IndexMemoryTests
                 data.CopyTo(expected.AsSpan(at));
                 if (++writes % 64 == 0)
                 {
-                    most = Math.Max(most, device.Internals.Index.UsedBytes);
+                    most = Math.Max(most, device.Internals.Store.Index.UsedBytes);
                 }
             }
 
@@ -97,7 +99,7 @@ public sealed class IndexMemoryTests
         while (!all.IsCompleted)
         {
             await Task.Delay(1);
-            most = Math.Max(most, device.Internals.Index.UsedBytes);
+            most = Math.Max(most, device.Internals.Store.Index.UsedBytes);
         }
 
         await all;
@@ -124,7 +126,7 @@ public sealed class IndexMemoryTests
         }
 
         // A miss has its placeholder in the index when it asks whether there is room, and takes it out afterwards.
-        Assert.InRange(device.Internals.Index.UsedBytes, Bound - 4096, Bound + IndexMemory.SlackBytes(Bound));
+        Assert.InRange(device.Internals.Store.Index.UsedBytes, Bound - 4096, Bound + IndexMemory.SlackBytes(Bound));
         Assert.True(device.GetStatus().SegmentsUsed < Segments / 2, "what stopped the filling was not the memory");
         device.Read(0, data);
         long hits = device.GetStatus().HitBytes;
@@ -149,7 +151,7 @@ public sealed class IndexMemoryTests
                 device.Write(at, data);
             }
         });
-        Assert.InRange(device.Internals.Index.UsedBytes, Bound, Bound + IndexMemory.SlackBytes(Bound));
+        Assert.InRange(device.Internals.Store.Index.UsedBytes, Bound, Bound + IndexMemory.SlackBytes(Bound));
         device.ResumeWriteback();
         for (; at < BackingBytes; at += 1024)
         {

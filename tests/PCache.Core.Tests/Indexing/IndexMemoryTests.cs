@@ -141,7 +141,7 @@ public class IndexMemoryTests
     {
         using var cache = new SmallCache(16, 1 << 20);
         cache.Device.Write(0, new byte[8192]);
-        ShardedIndex index = cache.Device.Internals.Index;
+        ShardedIndex index = cache.Device.Internals.Store.Index;
         Assert.True(index.UsedBytes > 0);
         cache.Device.Dispose();
         Assert.Equal(0, index.UsedBytes);

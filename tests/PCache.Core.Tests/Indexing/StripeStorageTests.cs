@@ -1,7 +1,7 @@
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
+using PCache.Core.Store;
 using PCache.Core.Tests.Support;
-using PCache.Core.Writeback;
 using static PCache.Core.Tests.Indexing.Extents;
 
 namespace PCache.Core.Tests.Indexing;

@@ -1,5 +1,6 @@
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
+using PCache.Core.Primitives;
 using PCache.Core.Segments;
 using PCache.Core.Tests.Support;
 
@@ -17,7 +18,7 @@ public sealed class NextLogSegmentTests : IDisposable
     public NextLogSegmentTests()
     {
         var geometry = new Geometry(SegmentBytes, Segments, isLinux: false);
-        _segments = new SegmentTable(_region, geometry, [0, 1, 2], new ulong[Segments], [ReplicaState.None, ReplicaState.None, ReplicaState.None], reserveTarget: 2);
+        _segments = new SegmentTable(_region, geometry, [0, 1, 2], new ulong[Segments], [ReplicaState.None, ReplicaState.None, ReplicaState.None], reserveTarget: 2, new WorkSignal());
         Assert.Equal(2, _segments.BuildPools());
         for (int i = 0; i < Segments; i++)
         {

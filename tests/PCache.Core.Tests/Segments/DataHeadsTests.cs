@@ -76,8 +76,8 @@ public sealed class DataHeadsTests
                 written++;
             }
         });
-        Assert.False(cache.Device.Internals.Heads.ReturnReserved(), "a write was refused while there was room in hand");
-        Assert.InRange(cache.Device.Internals.Log.AvailableBytes, 0, (MediaConstants.MaxKeysPerKset + 1) * LogWriter.WorstCaseKeyBytes);
+        Assert.False(cache.Device.Internals.Writable.Writer.Heads.ReturnReserved(), "a write was refused while there was room in hand");
+        Assert.InRange(cache.Device.Internals.Writable.Writer.Log.Room.AvailableBytes, 0, (MediaConstants.MaxKeysPerKset + 1) * LogRoom.WorstCaseKeyBytes);
         IntegrityAudit.Check(cache.Device, cache.Region);
         Assert.Equal(written, cache.Status.DirtyKeys);
     }
@@ -176,9 +176,9 @@ public sealed class DataHeadsTests
             Keys = keys;
             _region = PmemMemory.Allocate(MediaConstants.SegmentsOffset + ((long)Segments * Rig.SegmentBytes));
             var geometry = new Geometry(Rig.SegmentBytes, Segments, isLinux: false);
-            Table = new SegmentTable(_region, geometry, [.. Enumerable.Range(0, Segments)], new ulong[Segments], [.. Enumerable.Repeat(ReplicaState.None, Segments)], reserveTarget: 2);
+            Table = new SegmentTable(_region, geometry, [.. Enumerable.Range(0, Segments)], new ulong[Segments], [.. Enumerable.Repeat(ReplicaState.None, Segments)], reserveTarget: 2, new WorkSignal());
             Table.BuildPools();
-            Heads = new DataHeads(_region, Table, keys, chance ?? Chance.FromSeed(1, 8));
+            Heads = new DataHeads(_region, Table, keys, chance ?? Chance.FromSeed(1, 8), static () => { });
         }
 
         public Room Keys { get; }
@@ -216,6 +216,11 @@ public sealed class DataHeadsTests
             }
 
             return got;
+        }
+
+        public void AddHolder(Func<bool> giveBack)
+        {
+            // What is held ahead is never asked back here.
         }
 
         public bool TryReserveAhead(int keys) => Greedy && TryTake(keys);

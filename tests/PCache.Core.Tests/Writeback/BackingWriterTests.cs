@@ -1,5 +1,6 @@
 using PCache.Core.Backing;
 using PCache.Core.Pmem;
+using PCache.Core.Upkeep;
 using PCache.Core.Writeback;
 
 namespace PCache.Core.Tests.Writeback;

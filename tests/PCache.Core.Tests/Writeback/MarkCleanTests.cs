@@ -25,7 +25,7 @@ public sealed class MarkCleanTests
         cache.Device.Write(Stripe, new byte[4096]);
         cache.Device.Drain();
         int extents = 0;
-        foreach (IndexShard shard in cache.Device.Internals.Index.Shards)
+        foreach (IndexShard shard in cache.Device.Internals.Store.Index.Shards)
         {
             using (shard.Gate.Hold())
             {

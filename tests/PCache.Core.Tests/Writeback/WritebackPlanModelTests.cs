@@ -1,5 +1,6 @@
 using FsCheck;
 using FsCheck.Fluent;
+using PCache.Core.Engine;
 using PCache.Core.Writeback;
 
 namespace PCache.Core.Tests.Writeback;

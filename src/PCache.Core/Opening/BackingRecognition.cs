@@ -2,24 +2,54 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using PCache.Core.Files;
 using PCache.Core.Layout;
+using PCache.Core.Pmem;
 
-namespace PCache.Core.Engine;
+namespace PCache.Core.Opening;
 
 /// <summary>
-/// Whether the backing is the right one. Keeps true: a backing is compared before anything is changed, with whatever is known of it: identity, length, and, where
-/// the last close was an orderly one, some of its content; after a crash, some of what the cache holds as clean, and what it held when it was last opened, as far as nothing was written back since. Only <see cref="PCacheOptions.RebindBacking"/> passes over a difference. A block that can't be read
-/// is no difference; but a writable open wants to have read one.
+/// Whether the backing is the right one. Keeps true: a backing is compared before anything is changed, with whatever is known of it: identity, length, and,
+/// where the last close was an orderly one, some of its content; after a crash, some of what the cache holds as clean, and what it held when it was last
+/// opened, as far as nothing was written back since. Only <see cref="PCacheOptions.RebindBacking"/> passes over a difference. A block that can't be read is
+/// no difference; but a writable open wants to have read one. Belongs to the opening thread.
 /// </summary>
-internal sealed partial class Recovery
+internal sealed class BackingRecognition
 {
+    private readonly PmemRegion _region;
+    private readonly IBlockDevice _backing;
+    private readonly PCacheOptions _options;
+    private readonly MediaState _media;
+    private BackingRecord _record;
+    private ReplicaState _recordReplicas;
+    private FingerprintRecord? _fingerprint;
+
+    public BackingRecognition(PmemRegion region, IBlockDevice backing, PCacheOptions options, MediaState media)
+    {
+        _region = region;
+        _backing = backing;
+        _options = options;
+        _media = media;
+        _record = BackingRecord.Read(region, media.Extension?.CacheId.ToGuid() ?? Guid.Empty, out _recordReplicas);
+    }
+
+    /// <summary>What the comparison came to.</summary>
+    public BackingCheck Result { get; private set; } = BackingCheck.NoFingerprint;
+
     /// <summary>Places that write-back wrote last before this open.</summary>
     public IReadOnlyList<long> RecentPlaces { get; private set; } = [];
 
-    private FingerprintRecord? _fingerprint;
+    /// <summary>What is durably known of the backing.</summary>
+    public BackingRecord Record => _record;
 
-    private void CheckBinding()
+    /// <summary>Where that stands.</summary>
+    public ReplicaState RecordReplicas => _recordReplicas;
+
+    private UInt128? FileId => (_backing as IBackingFile)?.FileId;
+
+    /// <summary>Compares identity and length, before anything else is read.</summary>
+    /// <exception cref="PCacheBackingMismatchException">Another backing was bound.</exception>
+    public void CheckBinding()
     {
-        if (Media.Extension is not { } block || _options.RebindBacking)
+        if (_media.Extension is not { } block || _options.RebindBacking)
         {
             return;
         }
@@ -52,32 +82,34 @@ internal sealed partial class Recovery
     }
 
     /// <summary>Compares the backing with its fingerprint, where there is one that counts, or else with what the cache knows of it after a crash.</summary>
-    private void CheckContent(CancellationToken cancellationToken)
+    /// <exception cref="PCacheBackingMismatchException">Its content isn't what it was.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; a backing that hangs doesn't keep it from that.</exception>
+    public void CheckContent(ReplayedLog log, CancellationToken cancellationToken)
     {
-        CheckFingerprint(cancellationToken);
-        if (Report.BackingCheck is BackingCheck.NoFingerprint or BackingCheck.Stale)
+        CheckFingerprint(log, cancellationToken);
+        if (Result is BackingCheck.NoFingerprint or BackingCheck.Stale)
         {
-            CheckAfterCrash(cancellationToken);
+            CheckAfterCrash(log, cancellationToken);
         }
     }
 
-    private void CheckFingerprint(CancellationToken cancellationToken)
+    private void CheckFingerprint(ReplayedLog log, CancellationToken cancellationToken)
     {
-        if (Media.Extension is not { } block || block.Fingerprint.Kind is 0 or ExtensionBlocks.OpenFingerprintKind)
+        if (_media.Extension is not { } block || block.Fingerprint.Kind is 0 or ExtensionBlocks.OpenFingerprintKind)
         {
             return;
         }
 
-        if (!ExtensionBlocks.TryGetFingerprint(in block, Media.ExtensionReplicas, ExtensionBlocks.StateOf(Positions.KeyHead.Position, Media.DirtyTail, Media.Generations), out FingerprintRecord record))
+        if (!ExtensionBlocks.TryGetFingerprint(in block, _media.ExtensionReplicas, ExtensionBlocks.StateOf(log.Extents.Positions.KeyHead.Position, _media.DirtyTail, _media.Generations), out FingerprintRecord record))
         {
-            Report = Report with { BackingCheck = BackingCheck.Stale };
+            Result = BackingCheck.Stale;
             return;
         }
 
         Guid cacheId = block.CacheId.ToGuid();
         if (_options.BackingFingerprintBlocks == 0 || _options.RebindBacking)
         {
-            Report = Report with { BackingCheck = BackingCheck.PassedOver };
+            Result = BackingCheck.PassedOver;
             return;
         }
 
@@ -115,7 +147,7 @@ internal sealed partial class Recovery
 
         RecentPlaces = [.. now.RecentPlaces];
         _fingerprint = record;
-        Report = Report with { BackingCheck = now.UnreadBlocks > 0 ? BackingCheck.PartlyMatched : BackingCheck.Matched };
+        Result = now.UnreadBlocks > 0 ? BackingCheck.PartlyMatched : BackingCheck.Matched;
     }
 
     /// <summary>Reads on a thread of its own where the open can be cancelled: a backing that hangs doesn't keep it from that.</summary>
@@ -134,27 +166,27 @@ internal sealed partial class Recovery
     }
 
     /// <summary>What is clean in the cache is on the backing, but for what a group of write-back may have been writing (which is dirty).</summary>
-    private void CheckAfterCrash(CancellationToken cancellationToken)
+    private void CheckAfterCrash(ReplayedLog log, CancellationToken cancellationToken)
     {
         if (_options.BackingFingerprintBlocks == 0 || _options.RebindBacking || !_options.CompareBackingAfterCrash)
         {
             return;
         }
 
-        ExtensionBlock block = Media.Extension ?? default;
-        var sample = new CleanSample(_region, Media, Index, _backing, _record);
+        ExtensionBlock block = _media.Extension ?? default;
+        var sample = new CleanSample(_region, _media, log.Extents.Index, _backing, _record);
         OnOwnThread(
             () =>
             {
-                sample.Compare(_writtenBack.NewestFirst(), CleanSample.MaxReads * 3 / 4, cancellationToken);
-                sample.Compare(_filled.NewestFirst(), CleanSample.MaxReads / 4, cancellationToken);
+                sample.Compare(log.WrittenBack.NewestFirst(), CleanSample.MaxReads * 3 / 4, cancellationToken);
+                sample.Compare(log.Filled.NewestFirst(), CleanSample.MaxReads / 4, cancellationToken);
             },
             cancellationToken);
         int compared = sample.Compared;
         IReadOnlyList<DeviceRange> changed = [.. sample.Different.OrderBy(range => range.Offset)];
         string since = "that it has in common with its backing";
-        uint state = ExtensionBlocks.StateOfOpen(Media.DirtyTail, Media.DirtyTailReplicas);
-        if (changed.Count == 0 && ExtensionBlocks.TryGetFingerprint(in block, Media.ExtensionReplicas, state, out FingerprintRecord record, ExtensionBlocks.OpenFingerprintKind)
+        uint state = ExtensionBlocks.StateOfOpen(_media.DirtyTail, _media.DirtyTailReplicas);
+        if (changed.Count == 0 && ExtensionBlocks.TryGetFingerprint(in block, _media.ExtensionReplicas, state, out FingerprintRecord record, ExtensionBlocks.OpenFingerprintKind)
             && record.BackingLength <= (ulong)_backing.Length)
         {
             BackingFingerprint now = BackingFingerprint.Of(_backing, block.CacheId.ToGuid(), in record);
@@ -177,41 +209,39 @@ internal sealed partial class Recovery
 
         if (compared > 0)
         {
-            Report = Report with { BackingCheck = BackingCheck.MatchedAfterCrash };
+            Result = BackingCheck.MatchedAfterCrash;
         }
-        else if (_dirtyKeys > 0 && _record.FileId != 0 && FileId is { } file && file != 0 && file != _record.FileId)
+        else if (log.Extents.Dirty.Keys > 0 && _record.FileId != 0 && FileId is { } file && file != 0 && file != _record.FileId)
         {
             throw Mismatch(
                 BackingMismatchReason.File,
                 in block,
-                $"was left by a crash with {_dirtyBytes} dirty bytes, in front of another file than this one, and holds nothing that would tell whether this is a copy of it");
+                $"was left by a crash with {log.Extents.Dirty.Bytes} dirty bytes, in front of another file than this one, and holds nothing that would tell whether this is a copy of it");
         }
     }
 
-    private UInt128? FileId => (_backing as IBackingFile)?.FileId;
-
-    /// <summary>What is known of the backing's content goes on counting, for what nothing is written back to.</summary>
-    private void KeepFingerprint()
+    /// <summary>What is known of the backing's content goes on counting, for what nothing is written back to. Changes the medium.</summary>
+    public void KeepFingerprint(bool cacheIsEmpty)
     {
-        if (_fingerprint is null && Report.LiveKeys == 0 && _options.CompareBackingAfterCrash)
+        if (_fingerprint is null && cacheIsEmpty && _options.CompareBackingAfterCrash)
         {
             _fingerprint = TakeFingerprint();
         }
 
-        if (_fingerprint is not { } record || !_options.CompareBackingAfterCrash || _options.RebindBacking || Report.BackingCheck is BackingCheck.PassedOver || Media.Extension is null)
+        if (_fingerprint is not { } record || !_options.CompareBackingAfterCrash || _options.RebindBacking || Result == BackingCheck.PassedOver || _media.Extension is null)
         {
-            ExtensionBlocks.ClearFingerprint(_region, Media);
+            ExtensionBlocks.ClearFingerprint(_region, _media);
             return;
         }
 
-        record.State = ExtensionBlocks.StateOfOpen(Media.DirtyTail, Media.DirtyTailReplicas);
-        ExtensionBlocks.SetFingerprint(_region, Media, record, ExtensionBlocks.OpenFingerprintKind);
+        record.State = ExtensionBlocks.StateOfOpen(_media.DirtyTail, _media.DirtyTailReplicas);
+        ExtensionBlocks.SetFingerprint(_region, _media, record, ExtensionBlocks.OpenFingerprintKind);
     }
 
     /// <summary>Of a backing that the cache holds nothing of: it is what it is now. Null: it can't be read, or isn't wanted.</summary>
     private FingerprintRecord? TakeFingerprint()
     {
-        if (_options.BackingFingerprintBlocks == 0 || _options.RebindBacking || Media.Extension is not { BackingLength: > 0 } block)
+        if (_options.BackingFingerprintBlocks == 0 || _options.RebindBacking || _media.Extension is not { BackingLength: > 0 } block)
         {
             return null;
         }
@@ -231,18 +261,18 @@ internal sealed partial class Recovery
         }
     }
 
-    /// <summary>Keeps which file the backing is, and what of the log tells nothing of its content.</summary>
-    private void KeepRecord()
+    /// <summary>Keeps which file the backing is, and what of the log tells nothing of its content. Changes the medium.</summary>
+    public void KeepRecord(bool cacheIsEmpty, uint lastSequence)
     {
         BackingRecord record = _record;
-        record.CacheId = Media.Extension?.CacheId ?? default;
+        record.CacheId = _media.Extension?.CacheId ?? default;
         record.SetFile(FileId ?? 0);
         if (_options.RebindBacking)
         {
-            record.SinceSequence = LastSequence; // what was logged so far came from another backing, or went to it
+            record.SinceSequence = lastSequence; // what was logged so far came from another backing, or went to it
         }
 
-        if (Report.LiveKeys == 0)
+        if (cacheIsEmpty)
         {
             (record.RangeCount, record.Discarded, record.SinceSequence) = (0, default, 0);
         }
@@ -252,11 +282,8 @@ internal sealed partial class Recovery
             BackingRecord.Write(_region, ref record, ref _recordReplicas);
         }
 
-        Record = new DiscardRecord(_region, record, _recordReplicas);
+        _record = record;
     }
-
-    /// <summary>The backing's record, for the engine; a read-only open has none.</summary>
-    public DiscardRecord? Record { get; private set; }
 
     private PCacheBackingMismatchException Mismatch(
         BackingMismatchReason reason,
