@@ -1,10 +1,10 @@
 using PCache.Core.Tests.Support;
-using PCache.Testing.Torture;
+using PCache.Lab.Torture;
 using Xunit.Abstractions;
 
 namespace PCache.Core.Simulation;
 
-/// <summary>Random worlds, stopped at every moment. The same code runs for as long as one likes as <c>pcache torture</c>.</summary>
+/// <summary>Random worlds, stopped at every moment. The same code runs for as long as one likes as the laboratory's verb <c>torture</c>.</summary>
 public sealed class RandomWorldTests(ITestOutputHelper output)
 {
     [Fact]
@@ -79,7 +79,7 @@ public sealed class GoingOnTests(ITestOutputHelper output)
 /// <summary>Each operation and each pair of them, in every situation, stopped at every moment.</summary>
 public sealed class ScriptedWorkloadTests(ITestOutputHelper output)
 {
-    // Every script at every moment is hours of work (pcache torture); here a choice of moments and states, another one for each script.
+    // Every script at every moment is hours of work (the verb torture); here a choice of moments and states, another one for each script.
     private static readonly ExplorerOptions Moments = ExplorerOptions.AllSubsets with { StatesPerDrain = 16, StatesPerDiskCall = 2 };
     private static readonly ExplorerOptions FewMoments = Moments with { AllUpTo = 0, PointOneIn = 60 };
 

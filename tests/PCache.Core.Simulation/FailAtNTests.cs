@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
-using PCache.Testing.Torture;
+using PCache.Lab.Torture;
 using Xunit.Abstractions;
 
 namespace PCache.Core.Simulation;

@@ -4,7 +4,7 @@ using FsCheck.Fluent;
 using Microsoft.FSharp.Core;
 using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
-using PCache.Testing.Torture;
+using PCache.Lab.Torture;
 
 namespace PCache.Core.Simulation;
 

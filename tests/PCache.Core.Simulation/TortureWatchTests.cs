@@ -1,4 +1,4 @@
-using PCache.Testing.Torture;
+using PCache.Lab.Torture;
 
 namespace PCache.Core.Simulation;
 

@@ -55,7 +55,7 @@ public sealed partial class PackageContentTests(PackedPackages packages)
         Assert.Empty(new[] { "LICENSE", "README.md", "icon.png" }.Except(package.Entries));
         string[] files = [.. package.Entries.Where(entry => entry.StartsWith("tools/", StringComparison.Ordinal))];
         Assert.All(files, file => Assert.StartsWith("tools/net10.0/any/", file, StringComparison.Ordinal));
-        string[] needed = ["DotnetToolSettings.xml", "pcache.dll", "pcache.deps.json", "pcache.runtimeconfig.json", "PCache.Core.dll", "PCache.Testing.dll", "PCache.Sqlite.dll", "System.CommandLine.dll"];
+        string[] needed = ["DotnetToolSettings.xml", "pcache.dll", "pcache.deps.json", "pcache.runtimeconfig.json", "PCache.Core.dll", "PCache.Sqlite.dll", "System.CommandLine.dll"];
         Assert.Empty(needed.Except(files.Select(file => Path.GetFileName(file))));
         Assert.DoesNotContain(files, file => file.EndsWith(".resources.dll", StringComparison.Ordinal));
         Assert.Equal("DotnetToolSettings.xml", Path.GetFileName(Assert.Single(files, file => file.EndsWith(".xml", StringComparison.Ordinal))));

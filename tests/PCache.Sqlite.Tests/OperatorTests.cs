@@ -3,6 +3,7 @@ using Dapper;
 using Microsoft.Data.Sqlite;
 using PCache.Sqlite.Tests.Support;
 using PCache.Tool;
+using PCache.Tool.Shell;
 
 namespace PCache.Sqlite.Tests;
 

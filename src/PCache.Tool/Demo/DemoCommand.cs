@@ -4,6 +4,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using PCache.Core;
+using PCache.Tool.Kills;
 
 namespace PCache.Tool.Demo;
 
@@ -115,8 +116,8 @@ internal sealed class DemoRun
         }
 
         Say($"Seed {_seed}. Backing: {_settings.BackingPath}, {Sectors / 2048} MiB, made slow (3 ms a write or flush). Cache: {_settings.CachePath}, {CacheBytes >> 20} MiB.");
-        DemoImages.CreateBacking(_settings.BackingPath, Sectors);
-        DemoImages.CreateCache(_settings.CachePath, CacheBytes, SegmentBytes);
+        KillImages.CreateBacking(_settings.BackingPath, Sectors);
+        KillImages.CreateCache(_settings.CachePath, CacheBytes, SegmentBytes);
 
         Say("1. Writing 4 KiB pages at random places, a flush after every 32: to the backing alone ...");
         Measurement alone = MeasureAlone();
@@ -153,7 +154,7 @@ internal sealed class DemoRun
 
     private Measurement MeasureAlone()
     {
-        using IBlockDevice backing = DemoImages.Throttle(CacheFiles.OpenBacking(_settings.BackingPath, readOnly: false));
+        using IBlockDevice backing = SlowBacking.Over(CacheFiles.OpenBacking(_settings.BackingPath, readOnly: false));
         TimeSpan limit = TimeSpan.FromSeconds(_seconds * 0.3);
         return Measure(backing, int.MaxValue, limit);
     }
@@ -167,8 +168,8 @@ internal sealed class DemoRun
 
     private PCacheDevice OpenCache()
     {
-        IBlockDevice backing = DemoImages.Throttle(CacheFiles.OpenBacking(_settings.BackingPath, readOnly: false));
-        return CacheFiles.OpenDevice(_settings.CachePath, backing, new PCacheOptions { WritebackConcurrency = DemoImages.WritebackConcurrency });
+        IBlockDevice backing = SlowBacking.Over(CacheFiles.OpenBacking(_settings.BackingPath, readOnly: false));
+        return CacheFiles.OpenDevice(_settings.CachePath, backing, new PCacheOptions { WritebackConcurrency = SlowBacking.WritebackConcurrency });
     }
 
     /// <summary>Writes pages with a flush after every <see cref="WritesPerFlush"/>, until a number or a time is reached; ends with a flush.</summary>
@@ -207,7 +208,7 @@ internal sealed class DemoRun
 
     private void KillWriter()
     {
-        using WriterProcess writer = WriterProcess.Start(_settings, _verifier);
+        using WriterProcess writer = WriterProcess.Start(DemoWriterCommand.Name, _settings, _verifier);
         if (writer.WaitReady(ReadyTimeout, _cancellation))
         {
             double duration = _seconds * (0.5 + (0.2 * _random.NextDouble()));

@@ -1,11 +1,11 @@
-// Keeps true: an acknowledgement is logged only after Flush or the FUA write has returned; each writer makes its ids in ascending order, and flushes after
-// WritePlan.MaxWritesPerFlush writes at the latest. It runs until it is killed; the end of standard input ends it too (the parent is gone).
+// Keeps true: it runs until it is killed; the end of standard input ends it too (the parent is gone); an error ends it with an exit code, never unseen.
 using System.CommandLine;
 using PCache.Core;
+using PCache.Tool.Kills;
 
 namespace PCache.Tool.Demo;
 
-/// <summary>The hidden command that the demo and the kill loop start and kill.</summary>
+/// <summary>The hidden command that the demo starts and kills.</summary>
 internal static class DemoWriterCommand
 {
     public const string Name = "demo-writer";
@@ -20,13 +20,11 @@ internal static class DemoWriterCommand
         Option<int?> flushEvery = Required(CommonOptions.Number("--flush-every", "Writes per flush on average.", 1, int.MaxValue));
         Option<int?> firstId = Required(CommonOptions.Number("--first-id", "First write id.", 1, (int)SectorPattern.MaxWriteId));
         var powerSafe = new Option<bool>("--power-safe") { Description = "Open the cache file power-safe." };
-        var persistWrites = new Option<bool>("--persist-writes") { Description = "Never flush: each write is to survive the kill once it has returned. Only with --first-ids." };
-        var firstIds = new Option<string?>("--first-ids") { Description = "First write ids of many images: writes all of them at once, see KillWriters." };
         var throttled = new Option<bool>("--throttled") { Description = "Throttle the backing." };
         var command = new ToolCommand(Name, "Writes until it is killed; started by the demo.", "pcache demo") { Hidden = true };
         command.Add(cache);
         command.Add(backing);
-        Option[] options = [seed, sectors, writers, flushEvery, firstId, powerSafe, persistWrites, throttled, firstIds];
+        Option[] options = [seed, sectors, writers, flushEvery, firstId, powerSafe, throttled];
         foreach (Option option in options)
         {
             command.Add(option);
@@ -43,11 +41,9 @@ internal static class DemoWriterCommand
                 Writers = (uint)parse.GetRequiredValue(writers)!.Value,
                 FlushEvery = (uint)parse.GetRequiredValue(flushEvery)!.Value,
                 PowerSafe = parse.GetValue(powerSafe),
-                PersistWrites = parse.GetValue(persistWrites),
                 Throttled = parse.GetValue(throttled),
             },
-            (uint)parse.GetRequiredValue(firstId)!.Value,
-            parse.GetValue(firstIds)));
+            (uint)parse.GetRequiredValue(firstId)!.Value));
         return command;
     }
 
@@ -57,21 +53,16 @@ internal static class DemoWriterCommand
         return option;
     }
 
-    private static int Run(ToolContext context, WriterSettings settings, uint firstId, string? firstIds)
+    private static int Run(ToolContext context, WriterSettings settings, uint firstId)
     {
-        ExitWithParent(context);
-        if (firstIds is not null)
-        {
-            return KillWriters.Run(settings, firstIds, () => new AckWriter(context.OpenOutput()).Ready());
-        }
-
+        ParentWatch.Start(context);
         IBlockDevice backing = CacheFiles.OpenBacking(settings.BackingPath, readOnly: false);
         if (settings.Throttled)
         {
-            backing = DemoImages.Throttle(backing);
+            backing = SlowBacking.Over(backing);
         }
 
-        var options = new PCacheOptions { WritebackDelay = TimeSpan.FromMilliseconds(50), WritebackConcurrency = DemoImages.WritebackConcurrency };
+        var options = new PCacheOptions { WritebackDelay = TimeSpan.FromMilliseconds(50), WritebackConcurrency = SlowBacking.WritebackConcurrency };
         using PCacheDevice device = CacheFiles.OpenDevice(settings.CachePath, backing, options, settings.PowerSafe);
         WritePlan plan = settings.CreatePlan();
         var log = new AckWriter(context.OpenOutput());
@@ -85,7 +76,7 @@ internal static class DemoWriterCommand
             {
                 try
                 {
-                    WriteLoop(device, plan, log, id);
+                    PlannedWriter.Run(device, plan, log, id);
                 }
                 catch (Exception exception) when (exception is IOException or ObjectDisposedException)
                 {
@@ -113,72 +104,5 @@ internal static class DemoWriterCommand
             not null => ToolException.Refused(failure.Message, failure),
             null => ToolException.Refused("The writer has used up all write ids. Kill it earlier."),
         };
-    }
-
-    /// <summary>Writes until all ids are used up, or told to stop; returns the next id. If it persists, each write that returns counts as acknowledged, and none is flushed.</summary>
-    internal static uint WriteLoop(PCacheDevice device, WritePlan plan, AckWriter log, uint id, Func<bool>? stop = null, bool persists = false)
-    {
-        byte[] buffer = new byte[WritePlan.MaxSectorsPerWrite * SectorPattern.SectorSize];
-        uint sinceFlush = 0;
-        for (; id <= SectorPattern.MaxWriteId && stop?.Invoke() != true; id += plan.Writers)
-        {
-            PlannedWrite write = plan.Get(id);
-            Span<byte> content = buffer.AsSpan(0, (int)write.SectorCount * SectorPattern.SectorSize);
-            SectorPattern.Fill(content, write.FirstSector, id);
-            if (persists)
-            {
-                device.Write((long)write.FirstSector * SectorPattern.SectorSize, content);
-                log.Flushed(id); // as if it had been: this writer's writes up to this one are there
-                continue;
-            }
-
-            WriteDurability durability = write.ForceUnitAccess ? WriteDurability.ForceUnitAccess : WriteDurability.Normal;
-            device.Write((long)write.FirstSector * SectorPattern.SectorSize, content, durability);
-            if (write.ForceUnitAccess)
-            {
-                log.ForceUnitAccess(id);
-            }
-
-            sinceFlush++;
-            if (write.FlushAfter || sinceFlush == WritePlan.MaxWritesPerFlush)
-            {
-                device.Flush();
-                log.Flushed(id);
-                sinceFlush = 0;
-            }
-        }
-
-        if (sinceFlush > 0)
-        {
-            device.Flush(); // the count begins anew with the next call
-            log.Flushed(id - plan.Writers);
-        }
-
-        return id;
-    }
-
-    private static void ExitWithParent(ToolContext context)
-    {
-        Stream input = context.OpenInput();
-        var watcher = new Thread(() =>
-        {
-            try
-            {
-                while (input.ReadByte() >= 0)
-                {
-                }
-            }
-            catch (IOException)
-            {
-                // As good as the end.
-            }
-
-            Environment.Exit(ExitCode.Interrupted);
-        })
-        {
-            IsBackground = true,
-            Name = "pcache demo parent watch",
-        };
-        watcher.Start();
     }
 }

@@ -1,5 +1,5 @@
 using PCache.Core.Primitives;
-using PCache.Testing.Hostile;
+using PCache.Lab.Hostile;
 using Xunit.Abstractions;
 
 namespace PCache.Core.Simulation.Hostile;

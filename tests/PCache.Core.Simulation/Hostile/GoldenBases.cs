@@ -1,5 +1,5 @@
 using System.IO.Compression;
-using PCache.Testing.Hostile;
+using PCache.Lab.Hostile;
 
 namespace PCache.Core.Simulation.Hostile;
 

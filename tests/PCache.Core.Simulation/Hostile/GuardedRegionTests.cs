@@ -1,4 +1,4 @@
-using PCache.Testing.Hostile;
+using PCache.Lab.Hostile;
 
 namespace PCache.Core.Simulation.Hostile;
 

@@ -1,5 +1,5 @@
 using PCache.Core.Tests.Support;
-using PCache.Testing.Hostile;
+using PCache.Lab.Hostile;
 using Xunit.Abstractions;
 
 namespace PCache.Core.Simulation.Hostile;

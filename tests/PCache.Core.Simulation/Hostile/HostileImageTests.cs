@@ -1,5 +1,5 @@
 using PCache.Core.Tests.Support;
-using PCache.Testing.Hostile;
+using PCache.Lab.Hostile;
 using Xunit.Abstractions;
 
 namespace PCache.Core.Simulation.Hostile;
@@ -25,7 +25,7 @@ public sealed class HostileImageTests(ITestOutputHelper output)
 
         // The mutations reach every outcome often enough to mean something.
         Assert.All(
-            new[] { "opened", nameof(PCacheCorruptionException), nameof(PCacheBackingMismatchException), nameof(PCacheNotFormattedException) },
+            new[] { HostileRun.OpenedOutcome, nameof(PCacheCorruptionException), nameof(PCacheBackingMismatchException), nameof(PCacheNotFormattedException) },
             outcome => Assert.InRange(run.Outcomes.GetValueOrDefault(outcome), run.Images / 200, run.Images));
         Assert.InRange(run.Sessions, run.Images / 4, run.Images);
         Assert.InRange(run.Unharmed, run.Images / 20, run.Images);

@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json;
-using PCache.Testing.Hostile;
+using PCache.Lab.Hostile;
 
 namespace PCache.Core.Simulation.Hostile;
 

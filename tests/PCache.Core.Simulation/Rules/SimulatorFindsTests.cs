@@ -1,6 +1,6 @@
 using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
-using PCache.Testing.Torture;
+using PCache.Lab.Torture;
 using Xunit.Abstractions;
 
 namespace PCache.Core.Simulation.Rules;

@@ -4,14 +4,12 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Architecture;
 
 /// <summary>
-/// The parts of PCache.Testing: its root is the public package, its folders are this library's own tests. Keeps true: the root knows no folder of its own, and of
-/// PCache.Core only what is public, but for the internals listed here.
+/// PCache.Testing, the package for applications' tests. Keeps true: it is one namespace, and knows of PCache.Core only what is public, but for the internals listed
+/// here; the laboratory (tests/PCache.Lab) is built on it and not the other way round.
 /// </summary>
 public sealed partial class TestingDependencyTests
 {
-    private static readonly string[] Folders = ["", "Torture", "Hostile", "Soak"];
-
-    // What the root uses of PCache.Core beyond its root namespace. Pmem is public (PmemRegion); Primitives is internal.
+    // What it uses of PCache.Core beyond its root namespace. Pmem is public (PmemRegion); Primitives is internal.
     private static readonly Dictionary<string, string[]> Used = new()
     {
         ["SimulatedPmem"] = ["Pmem", "Primitives"], // PmemRegion; Crc32C, as WriteWithCrc has to return it
@@ -24,59 +22,56 @@ public sealed partial class TestingDependencyTests
         ["VirtualClock"] = ["Primitives"],
         ["CrashTestLog"] = ["Primitives"],
         ["CrashTrace"] = ["Primitives"],
-
-        // Internal, no part of the package's surface: the recount of a device's structures, which the folders share.
-        ["IntegrityAudit"] = ["Engine", "Indexing", "Ksets", "Layout", "Pmem", "Segments"],
     };
 
     [Fact]
-    public void Folder_is_namespace()
+    public void The_package_is_one_namespace()
     {
-        string[] wrong =
-        [
-            .. Sources()
-                .Where(s => !Folders.Contains(s.Folder) || NamespaceLine().Match(s.Text).Groups[1].Value != (s.Folder.Length == 0 ? "PCache.Testing" : $"PCache.Testing.{s.Folder}"))
-                .Select(s => s.Path),
-        ];
+        string[] wrong = [.. Sources("src/PCache.Testing").Where(s => s.Folder.Length > 0 || s.Namespace != "PCache.Testing").Select(s => s.Path)];
         Assert.True(wrong.Length == 0, string.Join(Environment.NewLine, wrong));
+        Assert.All(typeof(CrashTest).Assembly.GetExportedTypes(), type => Assert.Equal("PCache.Testing", type.Namespace));
     }
 
     [Fact]
-    public void Only_the_root_is_public()
-    {
-        Type[] types = typeof(CrashTest).Assembly.GetExportedTypes();
-        Assert.Contains(typeof(SimulatedDisk), types);
-        Assert.All(types, type => Assert.Equal("PCache.Testing", type.Namespace));
-    }
-
-    [Fact]
-    public void The_root_knows_no_folder_and_only_the_listed_internals()
+    public void The_package_knows_only_the_listed_internals()
     {
         var wrong = new List<string>();
-        foreach ((string path, string text, _) in Sources().Where(s => s.Folder.Length == 0))
+        foreach ((string path, string text, _, _) in Sources("src/PCache.Testing"))
         {
-            string code = Comments().Replace(text, "");
             string[] allowed = Used.GetValueOrDefault(Path.GetFileNameWithoutExtension(path).Split('.')[0], []);
-            wrong.AddRange(CorePart().Matches(code).Select(m => m.Groups[1].Value).Except(allowed).Select(part => $"{path} knows PCache.Core.{part}"));
-            wrong.AddRange(OwnPart().Matches(code).Select(m => $"{path} knows {m.Value}"));
+            wrong.AddRange(CorePart().Matches(text).Select(m => m.Groups[1].Value).Except(allowed).Select(part => $"{path} knows PCache.Core.{part}"));
         }
 
         Assert.True(wrong.Count == 0, string.Join(Environment.NewLine, wrong));
     }
 
-    private static IEnumerable<(string Path, string Text, string Folder)> Sources()
+    [Fact]
+    public void In_the_laboratory_a_folder_is_a_namespace_and_the_only_program_known_is_itself()
     {
-        string root = Path.Combine(RepositoryPaths.Root, "src", "PCache.Testing");
+        (string Path, string Text, string Folder, string Namespace)[] sources = [.. Sources("tests/PCache.Lab").Where(s => s.Path != "Program.cs")];
+        string[] wrong =
+        [
+            .. sources.Where(s => s.Folder.Length == 0 || s.Namespace != $"PCache.Lab.{s.Folder}").Select(s => s.Path),
+            .. sources.SelectMany(s => ToolPart().Matches(s.Text).Select(m => m.Groups[1].Value).Except(["Shell", "Kills"]).Select(part => $"{s.Path} knows PCache.Tool.{part}")),
+        ];
+        Assert.True(wrong.Length == 0, string.Join(Environment.NewLine, wrong));
+    }
+
+    private static IEnumerable<(string Path, string Text, string Folder, string Namespace)> Sources(string project)
+    {
+        string root = Path.Combine(RepositoryPaths.Root, project);
         string[] files =
         [
             .. Directory.EnumerateFiles(root, "*.cs", SearchOption.AllDirectories)
                 .Where(f => Path.GetRelativePath(root, f).Split(Path.DirectorySeparatorChar)[0] is not ("obj" or "bin")),
         ];
         Assert.NotEmpty(files);
-        return files.Select(file => (
-            Path.GetRelativePath(root, file),
-            File.ReadAllText(file),
-            (Path.GetDirectoryName(Path.GetRelativePath(root, file)) ?? "").Replace(Path.DirectorySeparatorChar, '.')));
+        foreach (string file in files)
+        {
+            string relative = Path.GetRelativePath(root, file);
+            string text = Comments().Replace(File.ReadAllText(file), "");
+            yield return (relative, text, (Path.GetDirectoryName(relative) ?? "").Replace(Path.DirectorySeparatorChar, '.'), NamespaceLine().Match(text).Groups[1].Value);
+        }
     }
 
     [GeneratedRegex(@"^namespace\s+([\w.]+)", RegexOptions.Multiline)]
@@ -85,8 +80,8 @@ public sealed partial class TestingDependencyTests
     [GeneratedRegex(@"PCache\.Core\.([A-Z]\w*)")]
     private static partial Regex CorePart();
 
-    [GeneratedRegex(@"PCache\.Testing\.(Torture|Hostile|Soak)\b")]
-    private static partial Regex OwnPart();
+    [GeneratedRegex(@"PCache\.Tool\.([A-Z]\w*)")]
+    private static partial Regex ToolPart();
 
     [GeneratedRegex(@"//.*$", RegexOptions.Multiline)]
     private static partial Regex Comments();

@@ -135,7 +135,7 @@ public sealed partial class PageTablesTests
     [Fact]
     public void Readme_has_every_variable_of_the_tests()
     {
-        string tests = Path.Combine(RepositoryPaths.Root, "tests", "PCache.Core.Tests");
+        string tests = Path.Combine(RepositoryPaths.Root, "tests");
         string[] used =
         [
             .. Directory.EnumerateFiles(tests, "*.cs", SearchOption.AllDirectories)

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using PCache.Core.Pmem;
 using PCache.Core.Tests.Support;
-using PCache.Tool.Demo;
+using PCache.Tool.Kills;
 
 namespace PCache.Core.Tests.Pmem;
 

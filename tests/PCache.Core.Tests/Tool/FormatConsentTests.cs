@@ -1,6 +1,5 @@
 using PCache.Core.Layout;
 using PCache.Core.Tests.Support;
-using PCache.Tool;
 
 namespace PCache.Core.Tests.Tool;
 

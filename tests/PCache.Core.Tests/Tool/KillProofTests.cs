@@ -1,7 +1,7 @@
 using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
-using PCache.Tool.Demo;
+using PCache.Tool.Kills;
 
 namespace PCache.Core.Tests.Tool;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using PCache.Core.Pmem;
-using PCache.Tool.Demo;
+using PCache.Tool.Kills;
 
 namespace PCache.Core.Tests.Tool;
 

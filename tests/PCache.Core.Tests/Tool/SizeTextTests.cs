@@ -1,7 +1,6 @@
 using System.Numerics;
 using FsCheck;
 using FsCheck.Fluent;
-using PCache.Tool;
 
 namespace PCache.Core.Tests.Tool;
 

@@ -13,7 +13,7 @@ public class UsageTests
 
     [Fact]
     public void Commands_are_those_of_the_design() => Assert.Equal(
-        ["apply", "bench", "bind", "check", "demo", "dump", "export", "format", "read", "set", "sqlite", "status", "torture", "write", "writeback"],
+        ["apply", "bench", "bind", "check", "demo", "dump", "export", "format", "read", "set", "sqlite", "status", "write", "writeback"],
         Names().Order());
 
     [Theory]

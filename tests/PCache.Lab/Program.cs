@@ -1,0 +1,3 @@
+using PCache.Lab.Commands;
+
+return LabCommand.Invoke(args, ToolContext.ForConsole());
