@@ -146,13 +146,4 @@ public sealed record PCacheOptions
     /// Messages that could repeat without end are limited to one in ten seconds, with the number of those left out. Null (the default): nowhere.
     /// </summary>
     public ILoggerFactory? LoggerFactory { get; init; }
-
-    /// <summary>Takes the place of the machine's chance, so that a simulation can be repeated exactly.</summary>
-    internal Primitives.Chance Chance { get; init; } = Primitives.Chance.Machine;
-
-    /// <summary>Threads that help the replay; null: as fits the machine and <see cref="Maintenance"/>. For tests.</summary>
-    internal int? ReplayHelpers { get; init; }
-
-    /// <summary>Keys of one batch of the replay; 0: as fits the machine. For tests.</summary>
-    internal int ReplayBatchKeys { get; init; }
 }

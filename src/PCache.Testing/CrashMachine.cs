@@ -1,7 +1,6 @@
 using System.Globalization;
 using PCache.Core;
 using PCache.Core.Primitives;
-using PCache.Core.Upkeep;
 
 namespace PCache.Testing;
 
@@ -57,7 +56,7 @@ internal sealed class CrashMachine
     /// <summary>What callers did wrong with the disk.</summary>
     public IReadOnlyList<string> Violations => _disk.Violations;
 
-    private PCacheOptions CacheOptions => _test.CacheOptions with
+    private PCacheOptions CacheOptions => MachineClock.On(_test.CacheOptions with
     {
         Maintenance = MaintenanceMode.Manual,
         TimeProvider = _clock,
@@ -66,8 +65,7 @@ internal sealed class CrashMachine
         WritebackConcurrency = 1,
         OverwriteExisting = false,
         ReadOnly = false,
-        Chance = _chance,
-    };
+    }, new Machine { Chance = _chance });
 
     /// <summary>A region for the machines of a test; null if it has no cache.</summary>
     public static SimulatedPmem? MakePmem(CrashTest test) => test.Target == CrashTestTarget.Cache ? SimulatedPmem.Allocate(test.CacheLength) : null;

@@ -37,7 +37,7 @@ internal sealed class WritableHalf : IUpkeepView
         var room = new LogRoom(segments.DataSize, positions.KeyHead.Position.Offset, found.ReservedSegments);
         var log = new LogWriter(
             store.Region, segments, positions, store.Index.Locks, found.LastSequence, room, work, options.TimeProvider);
-        var heads = new DataHeads(store.Region, segments, room, options.Chance, alarm.SegmentOpened);
+        var heads = new DataHeads(store.Region, segments, room, Machine.Of(options.TimeProvider).Chance, alarm.SegmentOpened);
         Writer = new ExtentWriter(store, log, heads);
         _misses = new FillingMisses(store, Writer, options.CacheReads);
 

@@ -104,7 +104,7 @@ internal static class DeviceSetup
             PayloadCrc = options.PayloadCrc ?? false,
             GcPercent = options.GcThresholdPercent ?? CacheFlags.DefaultGcPercent,
             Label = options.Label,
-            CacheId = options.Chance.NewGuid(),
+            CacheId = Machine.Of(options.TimeProvider).Chance.NewGuid(),
             BackingLengthBytes = backing.Length,
             BackingIdentity = options.BackingIdentity,
             BackingResizable = backing.CanResize,

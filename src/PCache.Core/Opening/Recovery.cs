@@ -34,7 +34,7 @@ internal static class Recovery
         IndexMemory.CheckCapacity(options.MaxIndexMemoryBytes, media.ChainLength, media.Geometry.DataSize);
         var recognition = new BackingRecognition(region, backing, options, media);
         recognition.CheckBinding();
-        var index = new ShardedIndex(options.Chance.Cores);
+        var index = new ShardedIndex(Machine.Of(options.TimeProvider).Chance.Cores);
         try
         {
             var memory = new IndexMemory(index, options.MaxIndexMemoryBytes);

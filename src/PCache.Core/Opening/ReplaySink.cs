@@ -14,7 +14,10 @@ namespace PCache.Core.Opening;
 /// </summary>
 internal sealed class ReplaySink : IReplaySink, IDisposable
 {
-    /// <summary>One thread reads about as fast as this many can insert.</summary>
+    /// <summary>
+    /// Most threads that help to fill the index: one thread reads about as fast as this many can insert. None where the device is to do the same thing each
+    /// time: by hand, or on a machine that was made up.
+    /// </summary>
     private const int MaxHelpers = 8;
 
     /// <summary>Keys between two looks at the index's memory: a few megabytes of it.</summary>
@@ -42,7 +45,10 @@ internal sealed class ReplaySink : IReplaySink, IDisposable
         _memory = memory;
         _monitor = monitor;
         _comparableSince = comparableSince;
-        _indexer = new ReplayIndexer(index, Helpers(options), options.ReplayBatchKeys);
+        Machine machine = Machine.Of(options.TimeProvider);
+        bool alone = options.Maintenance == MaintenanceMode.Manual || !ReferenceEquals(machine.Chance, Chance.Machine);
+        int helpers = machine.ReplayHelpers ?? (alone ? 0 : Math.Min(machine.Chance.Cores - 1, MaxHelpers));
+        _indexer = new ReplayIndexer(index, helpers, machine.ReplayBatchKeys);
     }
 
     /// <summary>The keys that were written back last.</summary>
@@ -116,13 +122,4 @@ internal sealed class ReplaySink : IReplaySink, IDisposable
             (key.IsClean ? Filled : WrittenBack).Add(in key);
         }
     }
-
-    /// <summary>
-    /// Threads that help to fill the index. None where the device is to do the same thing each time: by hand, or with made-up chance.
-    /// </summary>
-    private static int Helpers(PCacheOptions options) =>
-        options.ReplayHelpers
-        ?? (options.Maintenance == MaintenanceMode.Manual || !ReferenceEquals(options.Chance, Chance.Machine)
-            ? 0
-            : Math.Min(options.Chance.Cores - 1, MaxHelpers));
 }

@@ -67,7 +67,7 @@ internal sealed record ReplayedLog(
             dirtyTail: new LogPoint(media.DirtyTail, sink.DirtyTailDistance),
             keyHead: new LogPoint(result.KeyHead, sink.EndDistance));
         var extents = new FoundExtents(region, media, segments, memory.Index, memory, positions, dirty);
-        uint last = result.LastSequence != 0 ? result.LastSequence : options.Chance.NextSequence();
+        uint last = result.LastSequence != 0 ? result.LastSequence : Machine.Of(options.TimeProvider).Chance.NextSequence();
         return new ReplayedLog(extents, result, reserved, last, sink.WrittenBack, sink.Filled);
     }
 }

@@ -13,7 +13,8 @@ public sealed partial class TestingDependencyTests
     private static readonly Dictionary<string, string[]> Used = new()
     {
         ["SimulatedPmem"] = ["Pmem", "Primitives"], // PmemRegion; Crc32C, as WriteWithCrc has to return it
-        ["CrashMachine"] = ["Primitives"],          // Chance, as a key has to replay
+        ["CrashMachine"] = ["Primitives"],          // Machine, as a key has to replay
+        ["MachineClock"] = ["Primitives"],
 
         // SteadyLock: a caller that is interrupted leaves nothing half done in what stands for its hardware.
         ["SimulatedDisk"] = ["Primitives"],

@@ -6,7 +6,7 @@ namespace PCache.Core.Tests.Architecture;
 /// <summary>
 /// Every wait that <see cref="Thread.Interrupt"/> can end stands here, with the reason why that is safe; all others
 /// are those of <c>SteadyLock</c>, <c>Latch</c> and <c>Uninterrupted</c>. So
-/// nobody adds a lock or a wait that loses something when its thread is interrupted without having thought of it.
+/// no lock is added or a wait that loses something when its thread is interrupted without having thought of it.
 /// </summary>
 public sealed partial class WaitTests
 {
@@ -14,15 +14,18 @@ public sealed partial class WaitTests
     {
         ["PCache.Core/Primitives/SteadyLock.cs"] = (1, "is what makes it safe"),
         ["PCache.Core/Primitives/Uninterrupted.cs"] = (5, "is what makes it safe"),
-        ["PCache.Core/Primitives/AsyncGate.cs"] = (1, "the wait for the gate: whoever is interrupted leaves the queue and passes the wake-up on"),
+        ["PCache.Core/Primitives/AsyncGate.cs"] = (1, "the wait for the gate: who is interrupted leaves the queue and passes the wake-up on"),
         ["PCache.Core/Backing/FileClaim.cs"] = (1, "goes on through interrupts: half a second at most"),
-        ["PCache.Core/Engine/SpaceQueue.cs"] = (2, "the wait for room: whoever is interrupted leaves the queue, as does everybody else"),
-        ["PCache.Core/Engine/CacheEngine.Space.cs"] = (1, "the same"),
-        ["PCache.Core/Engine/ReplayIndexer.cs"] = (1, "whoever is interrupted looks anew, and remembers it"),
-        ["PCache.Core/Engine/Recovery.Backing.cs"] = (1, "nothing has been changed yet"),
-        ["PCache.Core/Engine/CacheEngine.Length.cs"] = (1, "a truncation waits for write-back: its request is withdrawn, and the next change of length finishes it"),
-        ["PCache.Core/Engine/CacheEngine.Status.cs"] = (1, "a drain: its request is withdrawn"),
-        ["PCache.Core/Engine/CacheEngine.Close.cs"] = (2, "of tasks that have completed"),
+        ["PCache.Core/Upkeep/SpaceQueue.cs"] = (2, "the wait for room: who is interrupted leaves the queue, as all others do"),
+        ["PCache.Core/Engine/RoomWait.cs"] = (1, "the same"),
+        ["PCache.Core/Engine/WaitingWrites.cs"] = (1, "the same"),
+        ["PCache.Core/Opening/ReplayIndexer.cs"] = (1, "who is interrupted looks anew, and remembers it"),
+        ["PCache.Core/Opening/BackingRecognition.cs"] = (1, "nothing has been changed yet"),
+        ["PCache.Core/Upkeep/Maintenance.cs"] = (1, "a drain or a truncation waits for write-back: its request is withdrawn, and the next change of length finishes it"),
+        ["PCache.Core/Engine/DeviceLength.cs"] = (3, "of bodies that block instead of suspending, so they have completed"),
+        ["PCache.Core/Engine/DrainPath.cs"] = (1, "the same"),
+        ["PCache.Core/Engine/FlushPath.cs"] = (1, "the same"),
+        ["PCache.Core/Engine/SavingSteps.cs"] = (2, "of tasks that have completed"),
         ["PCache.Core/Writeback/BackingWriter.cs"] = (1, "of a task that has completed"),
         ["PCache.Core/PCacheStream.cs"] = (1, "of a task that has completed"),
         ["PCache.Core/PCacheStream.Writing.cs"] = (1, "of a task that has completed"),

@@ -106,14 +106,13 @@ public sealed class PersistOnTests
     {
         const int Writers = 8;
         using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(16), drainIsCheap: false);
-        using PCacheDevice device = PCacheDevice.Create(region, Disks.Make(1 << 20), NoTimerHelps with
+        using PCacheDevice device = PCacheDevice.Create(region, Disks.Make(1 << 20), MachineClock.On(NoTimerHelps with
         {
             SegmentSizeBytes = Rig.SegmentBytes,
             PersistOn = PersistOn.Write,
             LeaveRegionOpen = true,
             Maintenance = MaintenanceMode.Manual,
-            Chance = Chance.FromSeed(1, cores: 1),
-        });
+        }, new Machine { Chance = Chance.FromSeed(1, cores: 1) }));
         device.Write(1 << 19, new byte[4096]); // the one data head has its segment: no drain for that
         int drains = 0;
         using var drained = new ManualResetEventSlim();

@@ -170,7 +170,7 @@ public sealed class InterruptTests
         var thread = new Thread(() =>
         {
             Thread.CurrentThread.Interrupt();
-            thrown = Record.Exception(() => cache.Reopen(o => o with { ReplayHelpers = 2, ReplayBatchKeys = 2 }));
+            thrown = Record.Exception(() => cache.Reopen(o => MachineClock.On(o, new Machine { ReplayHelpers = 2, ReplayBatchKeys = 2 })));
             later = Record.Exception(() => Thread.Sleep(1));
         });
         thread.Start();

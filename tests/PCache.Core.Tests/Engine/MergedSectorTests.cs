@@ -99,7 +99,7 @@ public sealed class MergedSectorTests
     }
 
     /// <summary>One data head, so that where payload goes depends on nothing but the order of writes.</summary>
-    private static SmallCache Make() => new(segments: 16, backingBytes: 256 << 10, with: options => options with { Chance = Chance.FromSeed(5, 1) });
+    private static SmallCache Make() => new(segments: 16, backingBytes: 256 << 10, with: options => MachineClock.On(options, new Machine { Chance = Chance.FromSeed(5, 1) }));
 
     private static void WritePart(PCacheDevice device, byte[] expected, int at, byte fill, int sector = 0)
     {

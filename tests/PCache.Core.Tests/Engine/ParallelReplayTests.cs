@@ -4,6 +4,7 @@ using PCache.Core.Indexing;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
 using PCache.Core.Opening;
+using PCache.Core.Primitives;
 using PCache.Core.Store;
 using PCache.Core.Tests.Support;
 
@@ -170,7 +171,9 @@ public sealed class ParallelReplayTests
     {
         using TestRegion region = TestRegion.Of(image.Region.ToArray());
         using SimulatedDisk backing = Disks.Make(BackingBytes);
-        var options = new PCacheOptions { ReplayHelpers = helpers, ReplayBatchKeys = batchKeys, TimeProvider = new VirtualClock(), Chance = Core.Primitives.Chance.FromSeed(1, cores: 2) };
+        PCacheOptions options = MachineClock.On(
+            new PCacheOptions { TimeProvider = new VirtualClock() },
+            new Machine { ReplayHelpers = helpers, ReplayBatchKeys = batchKeys, Chance = Core.Primitives.Chance.FromSeed(1, cores: 2) });
         try
         {
             RecoveredCache found = Recovery.Run(region, backing, options, CancellationToken.None);

@@ -2,6 +2,7 @@
 
 using PCache.Core.Opening;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 using PCache.Core.Store;
 using PCache.Core.Tests.Support;
 using PCache.Core.Upkeep;
@@ -198,7 +199,9 @@ public sealed class IndexMemoryTests
     {
         using TestRegion region = TestRegion.Create(Rig.RegionLength(Segments));
         using SimulatedDisk backing = Disks.Make(4L * BackingBytes);
-        PCacheOptions options = Options(MaintenanceMode.Manual) with { MaxIndexMemoryBytes = null, GcThresholdPercent = 90, ReplayHelpers = helpers, ReplayBatchKeys = 500 };
+        PCacheOptions options = MachineClock.On(
+            Options(MaintenanceMode.Manual) with { MaxIndexMemoryBytes = null, GcThresholdPercent = 90 },
+            new Machine { ReplayHelpers = helpers, ReplayBatchKeys = 500 });
         using (PCacheDevice device = PCacheDevice.Create(region, backing, options))
         {
             device.PauseWriteback();

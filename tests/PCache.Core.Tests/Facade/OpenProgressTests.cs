@@ -1,6 +1,7 @@
 // Keeps true: progress and cancellation of an open, over a log that is long enough for both.
 
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Facade;
@@ -59,7 +60,7 @@ public sealed class OpenProgressTests
             using TestRegion region = TestRegion.Of(image);
             using var cancel = new CancellationTokenSource();
             var told = new Told { OnReport = progress => CancelAt(progress, stage, cancel) };
-            PCacheOptions options = cache.Options with { OpenProgress = told, ReplayHelpers = helpers, ReplayBatchKeys = 100 };
+            PCacheOptions options = MachineClock.On(cache.Options with { OpenProgress = told }, new Machine { ReplayHelpers = helpers, ReplayBatchKeys = 100 });
             await Assert.ThrowsAsync<OperationCanceledException>(() => PCacheDevice.OpenAsync(region, cache.Backing.AfterKill(), options, cancel.Token));
             Assert.Equal(0, region.Stores);
             Assert.Equal(stage, told.All[^1].Stage);

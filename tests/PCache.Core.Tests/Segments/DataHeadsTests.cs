@@ -65,7 +65,7 @@ public sealed class DataHeadsTests
     [Fact]
     public void A_full_log_has_no_room_left_that_some_head_reserved()
     {
-        using var cache = new SmallCache(segments: Segments, backingBytes: 8 << 20, with: options => options with { Chance = Chance.FromSeed(3, 8), LogReserveSegments = 1, StartWritebackPaused = true });
+        using var cache = new SmallCache(segments: Segments, backingBytes: 8 << 20, with: options => MachineClock.On(options with { LogReserveSegments = 1, StartWritebackPaused = true }, new Machine { Chance = Chance.FromSeed(3, 8) }));
         int written = 0;
         Assert.Throws<PCacheFullException>(() =>
         {

@@ -127,7 +127,8 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
     private void Check(SimulatedPmem image, SimulatedDisk disk, int level, bool killed)
     {
         World world = _world;
-        PCacheOptions settings = world.Options with { TimeProvider = new VirtualClock(), Chance = Chance.FromSeed(_random.Next(), world.Settings.Cores) };
+        PCacheOptions settings = MachineClock.On(
+            world.Options with { TimeProvider = new VirtualClock() }, new Machine { Chance = Chance.FromSeed(_random.Next(), world.Settings.Cores) });
         world.Oracle.History.Check(disk);
         bool nest = options.NestOneIn > 0 && level + 1 < options.Depth && _random.Next(options.NestOneIn) == 0;
         if (!world.IsFormatted)

@@ -1,4 +1,5 @@
 using PCache.Core;
+using PCache.Core.Primitives;
 
 namespace PCache.Lab.Torture;
 
@@ -312,7 +313,7 @@ internal sealed partial class World
     {
         IsFormatted = true;
         IsOpening = true;
-        Device = PCacheDevice.Open(Region, Disk, Options with { TimeProvider = _clock });
+        Device = PCacheDevice.Open(Region, Disk, MachineClock.On(Options with { TimeProvider = _clock }, Machine.Of(Options.TimeProvider)));
         IsOpening = false;
         _closed = false;
         ApplyPause();

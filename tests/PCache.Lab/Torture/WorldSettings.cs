@@ -96,7 +96,7 @@ internal sealed record WorldSettings
     }
 
     /// <summary>The device's options on a clock.</summary>
-    public PCacheOptions Options(VirtualClock clock) => new()
+    public PCacheOptions Options(VirtualClock clock) => MachineClock.On(new PCacheOptions
     {
         SegmentSizeBytes = SegmentBytes == PCacheOptions.LinuxSegmentSizeBytes ? null : SegmentBytes,
         PayloadCrc = PayloadCrc,
@@ -115,8 +115,7 @@ internal sealed record WorldSettings
         BackingFingerprintBlocks = FingerprintBlocks,
         LeaveRegionOpen = true,
         LeaveBackingOpen = true,
-        Chance = Chance.FromSeed(Seed, Cores),
-    };
+    }, new Machine { Chance = Chance.FromSeed(Seed, Cores) });
 
     public SimulatedDiskOptions DiskOptions(VirtualClock clock) => new() { BlockSize = BlockSize, CanResize = CanResize, CanDiscard = CanDiscard, Clock = clock };
 }
