@@ -64,7 +64,7 @@ internal sealed partial class CacheEngine
             }
 
             // Acknowledged writes, whatever the backing does; room for their keys is reserved.
-            Try(() => RunWithin(_drainIsCheap ? null : close, FlushAtClose, "The cache's file hangs in a synchronisation. What was flushed before is safe."), ref failure);
+            Try(() => RunWithin(_drainIsCheap ? null : close, _log.Flush, "The cache's file hangs in a synchronisation. What was flushed before is safe."), ref failure);
             _maintenance.CollectDeadKeys(close.Left);
             Try(CheckAtClose, ref failure);
         }
@@ -74,7 +74,7 @@ internal sealed partial class CacheEngine
         failure ??= Volatile.Read(ref _releaseFailure);
         TellClosed(activity, failure);
         close.Begin(CloseStage.Done);
-        if (failure is not null && !RuleSwitch.IsBroken(BrokenRule.CloseErrorIgnored))
+        if (failure is not null)
         {
             if (failure is IOException)
             {
@@ -109,7 +109,7 @@ internal sealed partial class CacheEngine
             return; // it is this very thread that is in flight
         }
 
-        bool released = RuleSwitch.IsBroken(BrokenRule.CloseHangsWithBacking) ? Uninterrupted.Wait(_gate.Drained, Timeout.InfiniteTimeSpan) : close.Wait(_gate.Drained);
+        bool released = close.Wait(_gate.Drained);
         if (!released && _releasing)
         {
             released = Uninterrupted.Wait(_gate.Drained, Grace);
@@ -134,14 +134,6 @@ internal sealed partial class CacheEngine
         }
 
         PCacheActivities.End(activity);
-    }
-
-    private void FlushAtClose()
-    {
-        if (!RuleSwitch.IsBroken(BrokenRule.CloseDropsPendingKeys))
-        {
-            _log.Flush();
-        }
     }
 
     /// <summary>Drains for as long as there is time.</summary>
@@ -237,7 +229,7 @@ internal sealed partial class CacheEngine
         Task fingerprint = Task.CompletedTask;
         if (!_options.ReadOnly)
         {
-            Try(FlushAtClose, ref failure); // what operations in flight wrote while the close had begun
+            Try(_log.Flush, ref failure); // what operations in flight wrote while the close had begun
             if (failure is null)
             {
                 fingerprint = KeepFingerprint();

@@ -14,7 +14,7 @@ internal sealed partial class CacheEngine
     /// <summary>Makes and keeps a fingerprint, if one is wanted and can be had. Never throws. The task is what still uses the backing.</summary>
     private Task KeepFingerprint()
     {
-        bool failed = _maintenance.Error is not null && !RuleSwitch.IsBroken(BrokenRule.FingerprintOfFailedBacking);
+        bool failed = _maintenance.Error is not null;
         if (_options.BackingFingerprintBlocks == 0 || failed || _truncationPending || _media.Extension is not { BackingLength: > 0 } block)
         {
             return Task.CompletedTask;
@@ -67,10 +67,7 @@ internal sealed partial class CacheEngine
     {
         try
         {
-            if (!RuleSwitch.IsBroken(BrokenRule.FingerprintBeforeFlush))
-            {
-                _backing.Flush();
-            }
+            _backing.Flush();
 
             BackingFingerprint fingerprint = BackingFingerprint.Begin(
                 _backing, cacheId, _options.BackingFingerprintBlocks, _writeback.Recent.Places, _clock.GetUtcNow(), out FingerprintRecord record);

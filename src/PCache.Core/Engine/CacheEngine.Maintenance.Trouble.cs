@@ -1,5 +1,4 @@
 using PCache.Core.Diagnostics;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Engine;
 
@@ -33,7 +32,7 @@ internal sealed partial class CacheEngine
 
         public int Failures => _retry.Failures;
 
-        private bool GivesUp => Failures >= FailuresBeforeGivingUp && !RuleSwitch.IsBroken(BrokenRule.DrainNeverGivesUp);
+        private bool GivesUp => Failures >= FailuresBeforeGivingUp;
 
         /// <summary>Why write-back doesn't get on, given whether there is anything dirty.</summary>
         public WritebackStall Stall(bool dirty, out Exception? error)
@@ -69,7 +68,7 @@ internal sealed partial class CacheEngine
                 PCacheException => (WritebackStall.LogFull, ErrorKind.NoRoom),
                 _ => (WritebackStall.MediumFailing, ErrorKind.Medium),
             };
-            _error = RuleSwitch.IsBroken(BrokenRule.FailureHidden) ? null : error;
+            _error = error;
             _failedSteps++;
             _engine._diagnostics.NoteMaintenanceFailure(error, kind, _failedSteps, delay);
             if (GivesUp)

@@ -41,7 +41,7 @@ internal sealed partial class CacheEngine
         {
             // Backing bytes beyond the device's length are none of the device's: a truncation is about to cut them off.
             miss.LengthChanges = Volatile.Read(ref _lengthChanges);
-            miss.Prepare(RuleSwitch.IsBroken(BrokenRule.MissIgnoresBlockSize) ? 1 : Math.Max(_backing.BlockSize, 1), _backing.Length, Length);
+            miss.Prepare(Math.Max(_backing.BlockSize, 1), _backing.Length, Length);
         }
         catch
         {
@@ -106,11 +106,6 @@ internal sealed partial class CacheEngine
             using (miss.Shard.Gate.Hold())
             {
                 StripeIndex? stripe = miss.Shard.Stripes.Find(miss.Stripe);
-                if (RuleSwitch.IsBroken(BrokenRule.MissReservesLate) && miss.HasPlaceholders)
-                {
-                    stripe?.Insert(MakePlaceholder(new Extent { Start = (ushort)miss.Start, Length = (ushort)(miss.End - miss.Start) }, miss.Id));
-                }
-
                 validSectors = stripe is null ? 0 : CountUntouched(miss, stripe.Value);
                 if (fill && stripe is not null)
                 {
@@ -181,7 +176,7 @@ internal sealed partial class CacheEngine
     /// <summary>Stores the miss's data in payload room, as far as there is some without waiting.</summary>
     private bool TakeRooms(MissOperation miss)
     {
-        if (!miss.HasPlaceholders || (_space.HasWaiters && !RuleSwitch.IsBroken(BrokenRule.MissTakesWaitersRoom)))
+        if (!miss.HasPlaceholders || _space.HasWaiters)
         {
             return false;
         }
@@ -213,24 +208,11 @@ internal sealed partial class CacheEngine
         {
             Extent whole = MakeExtent(sector, in room, crc, ExtentFlags.Clean);
             miss.Pieces.Clear();
-            if (!RuleSwitch.IsBroken(BrokenRule.LateFillHidesWrite))
-            {
-                index.ReplaceWhere(in whole, ref own, miss.Pieces);
-            }
-            else
-            {
-                index.Insert(in whole);
-                miss.Pieces.Add(in whole);
-            }
-
+            index.ReplaceWhere(in whole, ref own, miss.Pieces);
             int keys = 0;
             foreach (ref Extent part in miss.Pieces.AsSpan())
             {
-                if (RuleSwitch.IsBroken(BrokenRule.LateFillLoggedWhole))
-                {
-                    part = whole;
-                }
-                else if (part.Length != whole.Length)
+                if (part.Length != whole.Length)
                 {
                     // Overtaken in part: what is left is logged as a key of its own.
                     if (keys > 0 && !_log.TryReserve(1))

@@ -76,7 +76,6 @@ internal sealed partial class CacheEngine
     /// <summary>Changes the GC threshold, durably, also across opens.</summary>
     public void SetGcThreshold(int percent)
     {
-        percent = RuleSwitch.IsBroken(BrokenRule.PercentNarrowed) ? (byte)percent : percent;
         ArgumentOutOfRangeException.ThrowIfNegative(percent);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(percent, CacheFlags.MaxGcPercent);
         int token = EnterWritable();

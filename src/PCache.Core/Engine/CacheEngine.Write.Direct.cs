@@ -1,7 +1,6 @@
 using PCache.Core.Diagnostics;
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
-using PCache.Core.Primitives;
 using PCache.Core.Segments;
 
 namespace PCache.Core.Engine;
@@ -22,7 +21,6 @@ internal sealed partial class CacheEngine
             || length > StripeSize - inStripe
             || !_space.MayTake(null, length)
             || _memory.IsFull
-            || RuleSwitch.IsAnyBroken
             || !_heads.TryTake(index, length, out PayloadRoom room))
         {
             return 0;

@@ -1,6 +1,5 @@
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
-using PCache.Core.Primitives;
 using PCache.Core.Segments;
 using PCache.Core.Writeback;
 
@@ -98,14 +97,14 @@ internal sealed partial class CacheEngine
             _region.Write(address, data);
         }
 
-        _region.FlushRange(address, RuleSwitch.IsBroken(BrokenRule.PayloadNotFlushed) ? 0 : data.Length);
+        _region.FlushRange(address, data.Length);
         return crc;
     }
 
     /// <summary>Waits until the payload that this thread has stored is durable, where that is cheap.</summary>
     private void DrainPayload()
     {
-        if (_drainIsCheap && !RuleSwitch.IsBroken(BrokenRule.PayloadBeforeKset))
+        if (_drainIsCheap)
         {
             _region.Drain();
         }
@@ -147,13 +146,6 @@ internal sealed partial class CacheEngine
     {
         shard.Stripes.GetOrAdd(stripe).Insert(in extent);
         _discards.Rewritten(stripe, extent.Start, extent.End);
-        if (RuleSwitch.IsBroken(BrokenRule.ShardLockReleasedBetween))
-        {
-            shard.Gate.Exit();
-            RuleSwitch.Between?.Invoke();
-            shard.Gate.Enter();
-        }
-
         return AddKey(shard, stripe, in extent);
     }
 
@@ -216,14 +208,14 @@ internal sealed partial class CacheEngine
             return true;
         }
 
-        if (!piece.IsPlaceholder && !(merge is not null && RuleSwitch.IsBroken(BrokenRule.MergeTakesOldSector)))
+        if (!piece.IsPlaceholder)
         {
             // The lock keeps the extent in the index, not its segment alive: TryCopy checks the generation after the copy.
             // Verified whatever the reads do: what is merged gets a checksum of its own, and damage must not come to look sound.
             return TryCopy(stripe, in piece, 0, content, _payloadCrc, locked: true);
         }
 
-        if (merge is null || !(merge.IsUntouched(in piece) || RuleSwitch.IsBroken(BrokenRule.MergeTakesOldSector)))
+        if (merge is null || !merge.IsUntouched(in piece))
         {
             return false;
         }

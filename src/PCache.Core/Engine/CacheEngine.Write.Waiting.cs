@@ -1,5 +1,3 @@
-using PCache.Core.Primitives;
-
 namespace PCache.Core.Engine;
 
 /// <summary>
@@ -107,10 +105,6 @@ internal sealed partial class CacheEngine
                 }
 
                 write.Turn = EnterQueue(data.Length - write.Done, out write.Timer);
-                if (RuleSwitch.IsBroken(BrokenRule.WaitingWriteLeavesHole))
-                {
-                    ForEachStripe(write.Offset / SectorSize, (write.Offset + data.Length + SectorSize - 1) / SectorSize, static (_, index, from, to) => index.Remove(from, to));
-                }
             }
             else if (write.Step == WriteStep.Miss)
             {

@@ -271,7 +271,7 @@ internal sealed partial class CacheEngine
         }
     }
 
-    private static bool IsForced(WriteDurability durability) => durability == WriteDurability.ForceUnitAccess && !RuleSwitch.IsBroken(BrokenRule.ForceUnitAccessNotFlushed);
+    private static bool IsForced(WriteDurability durability) => durability == WriteDurability.ForceUnitAccess;
 
     /// <summary>What of a write is left and lies inside the device (a shrink may have cut it off).</summary>
     private int Clip(long offset, int length, int done) => (int)Math.Clamp(Length - (offset + done), 0, length - done);

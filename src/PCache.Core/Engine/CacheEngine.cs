@@ -225,5 +225,5 @@ internal sealed partial class CacheEngine
     /// <summary>Device offset of an extent's first payload byte on the region.</summary>
     private long PayloadAddress(in Extent extent) => _segments.DataOffset((int)extent.Segment) + ((long)extent.PayloadSector * SectorSize);
 
-    private bool IsDead(in Extent extent) => (_segments.Generation((int)extent.Segment) & Extent.GenerationMask) != extent.Generation && !RuleSwitch.IsBroken(BrokenRule.DeadExtentsRead);
+    private bool IsDead(in Extent extent) => (_segments.Generation((int)extent.Segment) & Extent.GenerationMask) != extent.Generation;
 }

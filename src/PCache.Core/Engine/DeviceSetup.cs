@@ -85,7 +85,7 @@ internal static class DeviceSetup
     /// <summary>Formats a blank region, or any with consent.</summary>
     public static void Format(PmemRegion region, IBlockDevice backing, PCacheOptions options)
     {
-        if (!options.OverwriteExisting && !IsBlank(region) && !RuleSwitch.IsBroken(BrokenRule.ExistingOverwritten))
+        if (!options.OverwriteExisting && !IsBlank(region))
         {
             throw new PCacheException("The region already holds a cache or something else. Open it instead, or set PCacheOptions.OverwriteExisting to destroy what is there.");
         }
@@ -135,15 +135,6 @@ internal static class DeviceSetup
         return $"{text} {hint}{(fits < MediaConstants.LinuxSegmentSize && segmentSize > MediaConstants.MinSegmentSize ? " (the compact geometry, which Linux doesn't open)" : "")}.";
 
         long Least(int size) => MediaConstants.SegmentsOffset + ((long)needed * size);
-    }
-
-    /// <summary>What an open must never do. For <see cref="BrokenRule.ZeroedSuperblockFormatted"/> only.</summary>
-    public static void FormatIfZeroed(PmemRegion region, IBlockDevice backing, PCacheOptions options)
-    {
-        if (!region.ReadSpan(MediaConstants.SuperblockOffset, MediaConstants.BlockSize).ContainsAnyExcept((byte)0))
-        {
-            Format(region, backing, options with { OverwriteExisting = true });
-        }
     }
 
     /// <summary>Whether the region's head, where every cache has its structures, is all zeros.</summary>

@@ -85,10 +85,7 @@ internal sealed class MissOperation
     /// <summary>Takes note of how many bytes the backing had; what is beyond them or beyond the device is zeros.</summary>
     public void SetRead(int bytes)
     {
-        if (!RuleSwitch.IsBroken(BrokenRule.StaleBytesBeyondEnd))
-        {
-            _buffer.AsSpan(0, _wholeLength)[Math.Min(bytes, _validLength)..].Clear();
-        }
+        _buffer.AsSpan(0, _wholeLength)[Math.Min(bytes, _validLength)..].Clear();
     }
 
     /// <summary>Whether the placeholder says that the sector is as it was when this miss began.</summary>

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using PCache.Core.Files;
 using PCache.Core.Layout;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Engine;
 
@@ -26,8 +25,7 @@ internal sealed partial class Recovery
         }
 
         Guid identity = block.BackingIdentity.ToGuid();
-        if (identity != Guid.Empty && identity != _options.BackingIdentity && !RuleSwitch.IsBroken(BrokenRule.BackingIdentityIgnored)
-            && !RuleSwitch.IsBroken(BrokenRule.ValidationBackingIdentity))
+        if (identity != Guid.Empty && identity != _options.BackingIdentity)
         {
             throw Mismatch(
                 BackingMismatchReason.Identity,
@@ -35,7 +33,7 @@ internal sealed partial class Recovery
                 $"is bound to the backing with identity {identity}, the options name {(_options.BackingIdentity == Guid.Empty ? "none" : _options.BackingIdentity)}");
         }
 
-        if (block.BackingLength == 0 || RuleSwitch.IsBroken(BrokenRule.BackingLengthIgnored))
+        if (block.BackingLength == 0)
         {
             return;
         }
@@ -43,7 +41,7 @@ internal sealed partial class Recovery
         // A backing that can grow is bound with its least length. One that is opened read-only can't, so it is judged by what it was when bound.
         bool mayBeLonger = _backing.CanResize || (block.Flags & ExtensionBlocks.ResizableBackingFlag) != 0;
         ulong length = (ulong)_backing.Length;
-        if ((mayBeLonger ? length < block.BackingLength : length != block.BackingLength) && !RuleSwitch.IsBroken(BrokenRule.ValidationBoundLength))
+        if (mayBeLonger ? length < block.BackingLength : length != block.BackingLength)
         {
             throw Mismatch(
                 BackingMismatchReason.Length,
@@ -77,7 +75,7 @@ internal sealed partial class Recovery
         }
 
         Guid cacheId = block.CacheId.ToGuid();
-        if (_options.BackingFingerprintBlocks == 0 || _options.RebindBacking || RuleSwitch.IsBroken(BrokenRule.FingerprintNotCompared))
+        if (_options.BackingFingerprintBlocks == 0 || _options.RebindBacking)
         {
             Report = Report with { BackingCheck = BackingCheck.PassedOver };
             return;

@@ -78,10 +78,6 @@ internal sealed partial class Recovery : IReplaySink
     public static Recovery Run(PmemRegion region, IBlockDevice backing, PCacheOptions options, CancellationToken cancellationToken)
     {
         long started = options.TimeProvider.GetTimestamp();
-        if (RuleSwitch.IsBroken(BrokenRule.ZeroedSuperblockFormatted))
-        {
-            DeviceSetup.FormatIfZeroed(region, backing, options);
-        }
 
         var monitor = new OpenMonitor(options, cancellationToken);
         monitor.Begin(OpenStage.Loading);
@@ -140,20 +136,11 @@ internal sealed partial class Recovery : IReplaySink
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     void IReplaySink.OnKey(in CacheKey key, KeyState state, bool atOrAfterDirtyTail)
     {
-        bool dirty = (atOrAfterDirtyTail || RuleSwitch.IsBroken(BrokenRule.EverythingDirtyAfterOpen)) && !key.IsClean && !RuleSwitch.IsBroken(BrokenRule.EverythingCleanAfterOpen);
-        if (RuleSwitch.IsBroken(BrokenRule.PayloadCrcBeforeGeneration) || (state == KeyState.Live && RuleSwitch.IsBroken(BrokenRule.PayloadDamageUnloadable)))
-        {
-            RefuseDamagedPayload(in key);
-        }
-
+        bool dirty = atOrAfterDirtyTail && !key.IsClean;
         if (state == KeyState.Dead)
         {
-            if (!RuleSwitch.IsBroken(BrokenRule.DeadKeysSkipped))
-            {
-                // Its data has been written back; what it overlaps is older than that.
-                _indexer.Add(in key, ReplayAction.Remove);
-            }
-
+            // Its data has been written back; what it overlaps is older than that.
+            _indexer.Add(in key, ReplayAction.Remove);
             return;
         }
 
@@ -175,16 +162,6 @@ internal sealed partial class Recovery : IReplaySink
         options.ReplayHelpers
         ?? (options.Maintenance == MaintenanceMode.Manual || !ReferenceEquals(options.Chance, Chance.Machine) ? 0 : Math.Min(options.Chance.Cores - 1, MaxHelpers));
 
-    /// <summary>What an open must never do: it knows generations, and leaves payload to those who use it.</summary>
-    private void RefuseDamagedPayload(in CacheKey key)
-    {
-        long source = Media.DeviceOffset(new LogPosition((int)key.Segment, (int)key.SegmentOffset));
-        if (Media.Flags.PayloadCrc && Crc32C.HashToUInt32(_region.ReadSpan(source, (int)key.Length)) != key.PayloadCrc)
-        {
-            throw new PCacheDamagedDataException((long)key.Offset, key.Length);
-        }
-    }
-
     private void Replay(long started)
     {
         ReplayResult result;
@@ -197,7 +174,7 @@ internal sealed partial class Recovery : IReplaySink
         Memory.CheckReplayed();
 
         Dirty.Add(_dirtyKeys, _dirtyBytes);
-        if (result.LostKeys > 0 && !_options.ReadOnly && !_options.AcceptLostWrites && !RuleSwitch.IsBroken(BrokenRule.ValidationLostWrites))
+        if (result.LostKeys > 0 && !_options.ReadOnly && !_options.AcceptLostWrites)
         {
             throw new PCacheLostWritesException($"{result.LostKeys} writes that were not yet written back are lost: whoever wrote this image reused their segments. Open it for reading to save the rest, or accept the loss explicitly.");
         }
@@ -250,20 +227,14 @@ internal sealed partial class Recovery : IReplaySink
         }
 
         // From here on the backing may change: what it was is what it has to be only where nothing was written back.
-        if (!RuleSwitch.IsBroken(BrokenRule.FingerprintKept))
-        {
-            KeepFingerprint();
-        }
+        KeepFingerprint();
 
         // First of all: nobody may ever follow what stands behind the log's end.
         LogPosition head = Positions.KeyHead.Position;
         long at = Segments.DataOffset(head.Segment) + head.Offset;
         int behind = Segments.DataSize - head.Offset;
-        if (!RuleSwitch.IsBroken(BrokenRule.LogEndNotZeroed))
-        {
-            RegionZeroing.Zero(_region, at, Math.Min(behind, MediaConstants.KsetHeaderSize));
-            RegionZeroing.Zero(_region, at, RuleSwitch.IsBroken(BrokenRule.LogRestNotZeroed) ? 0 : behind);
-        }
+        RegionZeroing.Zero(_region, at, Math.Min(behind, MediaConstants.KsetHeaderSize));
+        RegionZeroing.Zero(_region, at, behind);
 
         // A crash may have left the older replica of the key tail in a segment that counts as free now and is about to be used again: falling back to it
         // must not be harmful.
@@ -272,7 +243,7 @@ internal sealed partial class Recovery : IReplaySink
         ReplicaRepair.Run(_region, Media);
 
         // An image that isn't bound yet (Linux made it, or the command without a backing) is bound now, before the first dirty key.
-        if (_options.RebindBacking || (Media.Extension is not { BackingLength: > 0 } && !RuleSwitch.IsBroken(BrokenRule.BackingNotBound)))
+        if (_options.RebindBacking || Media.Extension is not { BackingLength: > 0 })
         {
             ExtensionBlocks.Bind(_region, Media, _backing.Length, _options.BackingIdentity, _backing.CanResize);
         }

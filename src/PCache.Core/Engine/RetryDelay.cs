@@ -21,9 +21,9 @@ internal sealed class RetryDelay(TimeProvider clock)
     {
         using (_lock.Hold())
         {
-            TimeSpan delay = RuleSwitch.IsBroken(BrokenRule.RetryWithoutDelay) ? TimeSpan.Zero : _next;
-            _next = _next * 2 < Longest || RuleSwitch.IsBroken(BrokenRule.RetryDelayWithoutLimit) ? _next * 2 : Longest;
-            _until = RuleSwitch.IsBroken(BrokenRule.RetryNeverRearmed) ? long.MaxValue : clock.GetTimestamp() + (long)(delay.TotalSeconds * clock.TimestampFrequency);
+            TimeSpan delay = _next;
+            _next = _next * 2 < Longest ? _next * 2 : Longest;
+            _until = clock.GetTimestamp() + (long)(delay.TotalSeconds * clock.TimestampFrequency);
             _failures++;
             return delay;
         }

@@ -113,15 +113,6 @@ internal sealed class SpaceQueue
                 Interlocked.Exchange(ref _releasedBytes, 0);
             }
 
-            if (RuleSwitch.IsBroken(BrokenRule.WaitersLastInFirstOut))
-            {
-                waiter.Next = _head;
-                Volatile.Write(ref _head, waiter);
-                _tail ??= waiter;
-                _count++;
-                return;
-            }
-
             if (_tail is null)
             {
                 Volatile.Write(ref _head, waiter);
@@ -175,17 +166,14 @@ internal sealed class SpaceQueue
                 break;
             }
 
-            if (!RuleSwitch.IsBroken(BrokenRule.LeaverWakesNobody))
-            {
-                _head?.Signal();
-            }
+            _head?.Signal();
         }
     }
 
     /// <summary>There may be room, <paramref name="freeBytes"/> or more: the head tries again.</summary>
     public void Signal(long freeBytes)
     {
-        if (_count > 0 && !RuleSwitch.IsBroken(BrokenRule.FreedWithoutWaking))
+        if (_count > 0)
         {
             using (_lock.Hold())
             {
@@ -210,11 +198,6 @@ internal sealed class SpaceQueue
 
     private bool MayTakeBesides(SpaceWaiter? turn, int bytes)
     {
-        if (RuleSwitch.IsBroken(BrokenRule.QueueJumped))
-        {
-            return true;
-        }
-
         return turn is not null
             ? ReferenceEquals(Volatile.Read(ref _head), turn)
             : TakeReleased(bytes);

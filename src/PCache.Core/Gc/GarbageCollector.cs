@@ -2,7 +2,6 @@ using PCache.Core.Indexing;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 using PCache.Core.Segments;
 
 namespace PCache.Core.Gc;
@@ -92,17 +91,7 @@ internal sealed class GarbageCollector
             at = Pass(at);
         }
 
-        if (RuleSwitch.IsBroken(BrokenRule.ReferencesDroppedFirst))
-        {
-            DropReferences();
-        }
-
-        if (RuleSwitch.IsBroken(BrokenRule.LogSegmentFreedFirst))
-        {
-            ReleaseLogSegments();
-        }
-
-        _positions.WriteKeyTail(at, both: (forGood || _leftLogSegments.Count > 0) && !RuleSwitch.IsBroken(BrokenRule.KeyTailInOneReplica));
+        _positions.WriteKeyTail(at, both: forGood || _leftLogSegments.Count > 0);
         DropReferences();
         ReleaseLogSegments();
         return true;
@@ -150,10 +139,7 @@ internal sealed class GarbageCollector
         }
 
         Interlocked.Increment(ref _reclaimed);
-        if (!RuleSwitch.IsBroken(BrokenRule.DeadExtentsNeverSwept))
-        {
-            OweSweep(sweepMore ? Math.Max(1, _segments.UsedCount) : _segments.Count);
-        }
+        OweSweep(sweepMore ? Math.Max(1, _segments.UsedCount) : _segments.Count);
 
         return true;
     }
@@ -183,7 +169,7 @@ internal sealed class GarbageCollector
         ReadOnlySpan<CacheKey> keys = _reader.Keys;
         for (int i = 0; i < keys.Length; i++)
         {
-            if (_validator.Check(in keys[i], _reader.KeyDeviceOffset(i), _segments.Generations) == KeyState.Live || RuleSwitch.IsBroken(BrokenRule.DeadKeysDropReferences))
+            if (_validator.Check(in keys[i], _reader.KeyDeviceOffset(i), _segments.Generations) == KeyState.Live)
             {
                 _dropped.Add((int)keys[i].Segment);
             }
@@ -220,10 +206,7 @@ internal sealed class GarbageCollector
                 if (shard.Stripes.NextStripe(ref _sweepCursor, out long stripe, out StripeIndex index))
                 {
                     index.RemoveWhere(0, StripeIndex.SectorCount, ref dead);
-                    if (!RuleSwitch.IsBroken(BrokenRule.EmptyStripesKept))
-                    {
-                        shard.Stripes.RemoveIfEmpty(stripe);
-                    }
+                    shard.Stripes.RemoveIfEmpty(stripe);
 
                     budget--;
                     continue;

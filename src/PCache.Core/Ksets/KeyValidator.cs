@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using PCache.Core.Layout;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Ksets;
 
@@ -78,46 +77,46 @@ internal sealed class KeyValidator
     {
         const ulong SectorMask = MediaConstants.SectorSize - 1;
         state = KeyState.Dead;
-        if ((key.Flags & CacheKey.EmptyFlag) != 0 && !RuleSwitch.IsBroken(BrokenRule.ValidationKeyEmpty))
+        if ((key.Flags & CacheKey.EmptyFlag) != 0)
         {
             return KeyFault.Empty;
         }
 
-        if ((key.Length == 0 || (key.Length & SectorMask) != 0 || key.Length > MediaConstants.StripeSize) && !RuleSwitch.IsBroken(BrokenRule.ValidationKeyLength))
+        if (key.Length == 0 || (key.Length & SectorMask) != 0 || key.Length > MediaConstants.StripeSize)
         {
             return KeyFault.Length;
         }
 
         // The length is at most a stripe, so the sum can't wrap once the offset has passed the first condition.
-        if ((key.Offset > long.MaxValue - MediaConstants.StripeSize || (key.Offset & SectorMask) != 0) && !RuleSwitch.IsBroken(BrokenRule.ValidationKeyOffset))
+        if (key.Offset > long.MaxValue - MediaConstants.StripeSize || (key.Offset & SectorMask) != 0)
         {
             return KeyFault.Offset;
         }
 
-        if (key.Offset / MediaConstants.StripeSize != (key.End - 1) / MediaConstants.StripeSize && !RuleSwitch.IsBroken(BrokenRule.ValidationKeyStripe))
+        if (key.Offset / MediaConstants.StripeSize != (key.End - 1) / MediaConstants.StripeSize)
         {
             return KeyFault.Stripe;
         }
 
-        if (key.Segment >= (uint)_chainLength && !RuleSwitch.IsBroken(BrokenRule.ValidationKeySegment))
+        if (key.Segment >= (uint)_chainLength)
         {
             return KeyFault.Segment;
         }
 
         ulong generation = generations[(int)key.Segment];
-        if (key.Generation > generation && !RuleSwitch.IsBroken(BrokenRule.ValidationKeyGeneration))
+        if (key.Generation > generation)
         {
             return KeyFault.Generation;
         }
 
         state = key.Generation < generation ? KeyState.Dead : KeyState.Live;
-        if (state == KeyState.Live && !RuleSwitch.IsBroken(BrokenRule.ValidationPayloadBounds)
+        if (state == KeyState.Live
             && (key.SegmentOffset % MediaConstants.SectorSize != 0 || (ulong)key.SegmentOffset + key.Length > (ulong)_dataSize))
         {
             return KeyFault.Payload;
         }
 
-        return key.End > _deviceEnd && !RuleSwitch.IsBroken(BrokenRule.ValidationKeyEnd) ? KeyFault.BeyondBacking : KeyFault.None;
+        return key.End > _deviceEnd ? KeyFault.BeyondBacking : KeyFault.None;
     }
 
     /// <summary>The exception for what <see cref="Find"/> found.</summary>

@@ -95,7 +95,7 @@ internal sealed class KsetReader
             return outcome;
         }
 
-        if (!sequence.Accepts(_header.Sequence) && !RuleSwitch.IsBroken(BrokenRule.ValidationKsetNumber))
+        if (!sequence.Accepts(_header.Sequence))
         {
             return KsetOutcome.Leftover;
         }
@@ -132,13 +132,13 @@ internal sealed class KsetReader
         }
         else
         {
-            if (_header.KeyCount is 0 || (_header.KeyCount > MediaConstants.MaxKeysPerKset && !RuleSwitch.IsBroken(BrokenRule.ValidationKeyCount)))
+            if (_header.KeyCount is 0 or > MediaConstants.MaxKeysPerKset)
             {
                 return KsetOutcome.Torn;
             }
 
             size += (int)_header.KeyCount * MediaConstants.KeySize;
-            if (size > room && !RuleSwitch.IsBroken(BrokenRule.ValidationKsetBounds))
+            if (size > room)
             {
                 return KsetOutcome.Torn;
             }
@@ -149,7 +149,8 @@ internal sealed class KsetReader
 
         // The header is read from the bytes that the crc is checked over: another fetch may have seen other ones.
         ReadOnlySpan<byte> whole = _buffer.AsSpan(at, size);
-        if ((MemoryMarshal.Read<uint>(whole) != Crc32C.HashToUInt32(whole[sizeof(uint)..]) && !RuleSwitch.IsBroken(BrokenRule.ValidationKsetChecksum)) || !whole[..MediaConstants.KsetHeaderSize].SequenceEqual(MemoryMarshal.AsBytes(new ReadOnlySpan<KsetHeader>(in _header))))
+        if (MemoryMarshal.Read<uint>(whole) != Crc32C.HashToUInt32(whole[sizeof(uint)..])
+            || !whole[..MediaConstants.KsetHeaderSize].SequenceEqual(MemoryMarshal.AsBytes(new ReadOnlySpan<KsetHeader>(in _header))))
         {
             return KsetOutcome.Torn;
         }
@@ -161,13 +162,13 @@ internal sealed class KsetReader
 
     private void CheckFields()
     {
-        if (_header.IsLast && _header.KeyCount >= _chain.Length && !RuleSwitch.IsBroken(BrokenRule.ValidationLinkTarget))
+        if (_header.IsLast && _header.KeyCount >= _chain.Length)
         {
             throw new PCacheCorruptionException(Structure, DeviceOffset, string.Create(
                 CultureInfo.InvariantCulture, $"The last kset at {Position} links to cache segment {_header.KeyCount}, allowed are 0 to {_chain.Length - 1}."));
         }
 
-        if (!_header.IsLast && Next.Offset > _geometry.DataSize - MediaConstants.KsetHeaderSize && !RuleSwitch.IsBroken(BrokenRule.ValidationKsetRoomForLink))
+        if (!_header.IsLast && Next.Offset > _geometry.DataSize - MediaConstants.KsetHeaderSize)
         {
             throw new PCacheCorruptionException(Structure, DeviceOffset, string.Create(
                 CultureInfo.InvariantCulture,

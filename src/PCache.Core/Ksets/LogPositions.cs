@@ -36,11 +36,6 @@ internal sealed class LogPositions
         _dirtyTail = dirtyTail;
         _keyHead = keyHead;
 
-        if (RuleSwitch.IsBroken(BrokenRule.FirstDirtyTailOverLatest))
-        {
-            _dirtyTailReplicas.Latest = (sbyte)(1 - _dirtyTailReplicas.Latest);
-        }
-
         // What the other replica says is not known to be on the way from the key tail: nothing is collected until it was rewritten.
         _dirtyTailOlder = keyTail;
 
@@ -79,9 +74,7 @@ internal sealed class LogPositions
         {
             using (_lock.Hold())
             {
-                return RuleSwitch.IsBroken(BrokenRule.CollectBeyondOlderDirtyTail) ? _dirtyTail
-                    : RuleSwitch.IsBroken(BrokenRule.CollectDirtyKeys) ? _keyHead
-                    : _dirtyTailOlder;
+                return _dirtyTailOlder;
             }
         }
     }
@@ -133,12 +126,8 @@ internal sealed class LogPositions
     /// <summary>Moves the key tail, durably; in both replicas when <paramref name="both"/> (a log segment is given up, or the log is emptied for a truncation).</summary>
     public void WriteKeyTail(LogPoint point, bool both)
     {
-        if (!RuleSwitch.IsBroken(BrokenRule.KeyTailNotWritten))
-        {
-            Write(MediaConstants.KeyTailOffset, point.Position, ref _keyTailReplicas);
-        }
-
-        if (both && !RuleSwitch.IsBroken(BrokenRule.KeyTailNotWritten))
+        Write(MediaConstants.KeyTailOffset, point.Position, ref _keyTailReplicas);
+        if (both)
         {
             Write(MediaConstants.KeyTailOffset, point.Position, ref _keyTailReplicas);
         }

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Ksets;
 
@@ -125,12 +124,12 @@ internal sealed class LogReplay
             position = reader.Next;
         }
 
-        if (!broken && !RuleSwitch.IsBroken(BrokenRule.ValidationLogEnd))
+        if (!broken)
         {
             CheckEnd(position, outcome, sequence);
         }
 
-        if (!_dirty && !RuleSwitch.IsBroken(BrokenRule.DirtyTailNotMetAccepted) && !RuleSwitch.IsBroken(BrokenRule.ValidationDirtyTailMet))
+        if (!_dirty)
         {
             _report.Damage("dirty tail", DirtyTailPlace, Text($"It is {_media.DirtyTail}, which is no kset boundary of the log from key tail {_media.KeyTail} to key head {position}. Without it nobody knows what is dirty; restore the image from a copy."), null, LinuxCase.NeverDrains);
         }
@@ -187,13 +186,13 @@ internal sealed class LogReplay
     private bool Follow(KsetReader reader)
     {
         int next = reader.Next.Segment;
-        if (_use.IsLog(next) && !RuleSwitch.IsBroken(BrokenRule.ValidationLinkCycle))
+        if (_use.IsLog(next))
         {
             _report.Damage("kset", reader.DeviceOffset, Text($"The last kset at {reader.Position} links to cache segment {next}, where the log has been already: a cycle. Each segment is allowed once; restore the image from a copy."), "kset-link");
             return false;
         }
 
-        if (_use.References[next] > 0 && !RuleSwitch.IsBroken(BrokenRule.ValidationLinkIntoPayload))
+        if (_use.References[next] > 0)
         {
             _report.Damage("kset", reader.DeviceOffset, Text($"The last kset at {reader.Position} links to cache segment {next}, which holds the payload of {_use.References[next]} live keys; a segment holds log or payload. Restore the image from a copy."), "kset-link");
             return false;
@@ -222,7 +221,7 @@ internal sealed class LogReplay
 
             if (state == KeyState.Live)
             {
-                if (_use.IsLog((int)key.Segment) && !RuleSwitch.IsBroken(BrokenRule.ValidationPayloadInLog))
+                if (_use.IsLog((int)key.Segment))
                 {
                     _report.Damage("key", reader.KeyDeviceOffset(i), !_report.NeedsText ? string.Empty : Text($"The payload of bytes {key.Offset}..{key.End - 1} is in cache segment {key.Segment}, which is a log segment; a segment holds log or payload. Restore the image from a copy."), "payload-in-log");
                     continue;
@@ -235,10 +234,6 @@ internal sealed class LogReplay
             else
             {
                 _deadKeys++;
-                if (RuleSwitch.IsBroken(BrokenRule.DeadKeysTakeReferences))
-                {
-                    _use.AddReference((int)key.Segment);
-                }
 
                 if (_dirty && !key.IsClean)
                 {

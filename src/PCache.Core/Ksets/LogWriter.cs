@@ -126,7 +126,6 @@ internal sealed class LogWriter : IKeyRoom
     {
         long wanted = (long)keys * WorstCaseKeyBytes;
         long least = anew ? 0 : AnewBytes;
-        least = RuleSwitch.IsBroken(BrokenRule.LogRoomNotReserved) ? long.MinValue / 2 : least;
         if (Volatile.Read(ref _availableBytes) < wanted + least)
         {
             return false;
@@ -222,8 +221,7 @@ internal sealed class LogWriter : IKeyRoom
 
             long covers = Volatile.Read(ref _flushesRequested);
             AppendAllForPersists();
-            covers = RuleSwitch.IsBroken(BrokenRule.FlushJoinedTooEarly) ? Volatile.Read(ref _flushesRequested) : covers;
-            if (_appendedSinceBarrier && !RuleSwitch.IsBroken(BrokenRule.BarrierNotLogged))
+            if (_appendedSinceBarrier)
             {
                 _barrierPending = true;
                 _appendedSinceBarrier = false;
@@ -296,11 +294,6 @@ internal sealed class LogWriter : IKeyRoom
     /// </summary>
     public bool PrepareNext()
     {
-        if (RuleSwitch.IsBroken(BrokenRule.LinkBeforeTargetZeroed))
-        {
-            return false;
-        }
-
         int next = _segments.PeekReserve();
         if (next < 0 || _next.IsReady(next))
         {
@@ -345,9 +338,7 @@ internal sealed class LogWriter : IKeyRoom
 
     private void AppendAllLocked()
     {
-        int each = RuleSwitch.IsBroken(BrokenRule.FlushSkipsShards) ? 2 : 1;
-        _takenCount = RuleSwitch.IsBroken(BrokenRule.FailedAppendForgotten) ? 0 : _takenCount;
-        for (int i = 0; i < _pending.Length; i += each)
+        for (int i = 0; i < _pending.Length; i++)
         {
             Take(i);
         }
@@ -376,14 +367,7 @@ internal sealed class LogWriter : IKeyRoom
                 Compact(keys.Length);
             }
 
-            int at = _takenStart + _takenCount;
-            if (RuleSwitch.IsBroken(BrokenRule.LaterKeysLoggedFirst))
-            {
-                at = _takenStart;
-                _taken.AsSpan(at, _takenCount).CopyTo(_taken.AsSpan(at + keys.Length));
-            }
-
-            keys.CopyTo(_taken.AsSpan(at));
+            keys.CopyTo(_taken.AsSpan(_takenStart + _takenCount));
             Volatile.Write(ref _takenCount, _takenCount + keys.Length);
             _pending[shard].Clear();
         }
@@ -413,15 +397,11 @@ internal sealed class LogWriter : IKeyRoom
             return;
         }
 
-        if (!RuleSwitch.IsBroken(BrokenRule.PayloadBeforeKset))
-        {
-            _region.Drain(); // the payload of everything taken
-        }
-
+        _region.Drain(); // the payload of everything taken
         while (_takenCount > 0)
         {
-            int headers = RuleSwitch.IsBroken(BrokenRule.KsetFillsSegment) ? 1 : 2; // this kset's and the last one's
-            int room = _segments.DataSize - _positions.KeyHead.Position.Offset - (headers * MediaConstants.KsetHeaderSize);
+            const int Headers = 2; // this kset's and the last one's
+            int room = _segments.DataSize - _positions.KeyHead.Position.Offset - (Headers * MediaConstants.KsetHeaderSize);
             int keys = Math.Min(Math.Min(_takenCount, MediaConstants.MaxKeysPerKset), Math.Max(room, 0) / MediaConstants.KeySize);
             if (keys == 0)
             {
@@ -434,11 +414,6 @@ internal sealed class LogWriter : IKeyRoom
             _takenCount -= keys;
         }
 
-        if (RuleSwitch.IsBroken(BrokenRule.KsetBeforePredecessorDurable))
-        {
-            _region.Drain();
-        }
-
         _takenStart = 0;
     }
 
@@ -448,25 +423,13 @@ internal sealed class LogWriter : IKeyRoom
         int size = MediaConstants.KsetHeaderSize + (keys.Length * MediaConstants.KeySize);
         Span<byte> bytes = _kset.AsSpan(0, size);
         MemoryMarshal.AsBytes(keys).CopyTo(bytes[MediaConstants.KsetHeaderSize..]);
-        if (RuleSwitch.IsBroken(BrokenRule.KeysReversedInKset))
-        {
-            MemoryMarshal.Cast<byte, CacheKey>(bytes[MediaConstants.KsetHeaderSize..]).Reverse();
-        }
-
         LogPosition at = _positions.KeyHead.Position;
         LogPosition next = at with { Offset = at.Offset + size };
-        int advance = size;
-        if (RuleSwitch.IsBroken(BrokenRule.KeyHeadAdvancedFirst))
-        {
-            _positions.AdvanceHead(next, size);
-            advance = 0;
-        }
-
         Store(at, bytes, (uint)keys.Length, KsetHeader.MakeFlags(last: false, _barrierPending, sequence));
         _lastSequence = sequence;
         _barrierPending = false;
         _appendedSinceBarrier = true;
-        _positions.AdvanceHead(next, advance);
+        _positions.AdvanceHead(next, size);
 
         // Reserved: the worst case of each key; used: the kset. The rest is free again.
         Interlocked.Add(ref _availableBytes, ((long)keys.Length * WorstCaseKeyBytes) - size);
@@ -481,19 +444,10 @@ internal sealed class LogWriter : IKeyRoom
             throw new PCacheFullException("The log has no segment left. Room for keys is reserved before they are accepted, so this is a defect.");
         }
 
-        if (!RuleSwitch.IsBroken(BrokenRule.LinkBeforeTargetZeroed))
-        {
-            _next.Finish(next);
-        }
-
+        _next.Finish(next);
         uint sequence = SequenceTracker.Next(_lastSequence);
         LogPosition at = _positions.KeyHead.Position;
         Store(at, _kset.AsSpan(0, MediaConstants.KsetHeaderSize), (uint)next, KsetHeader.MakeFlags(last: true, barrier: false, sequence));
-        if (RuleSwitch.IsBroken(BrokenRule.LinkBeforeTargetZeroed))
-        {
-            _next.Finish(next);
-        }
-
         _lastSequence = sequence;
         int refilled = _next.Take();
         _positions.AdvanceHead(new LogPosition(next, 0), MediaConstants.KsetHeaderSize);
@@ -510,13 +464,6 @@ internal sealed class LogWriter : IKeyRoom
         header.Crc = Crc32C.HashToUInt32(bytes[4..]);
         MemoryMarshal.Write(bytes, in header);
         long place = _segments.DataOffset(at.Segment) + at.Offset;
-        if (RuleSwitch.IsBroken(BrokenRule.FlushReturnsBeforeDrain) || RuleSwitch.IsBroken(BrokenRule.KsetBeforePredecessorDurable))
-        {
-            _region.Write(place, bytes);
-            _region.FlushRange(place, bytes.Length);
-            return;
-        }
-
         _region.WriteDurably(place, bytes);
     }
 }

@@ -90,10 +90,7 @@ internal sealed class NextLogSegment(PmemRegion region, SegmentTable segments)
         }
 
         int length = Math.Min(_pieceBytes, segments.DataSize - _zeroedBytes);
-        if (!RuleSwitch.IsBroken(BrokenRule.LogSegmentNotZeroed))
-        {
-            RegionZeroing.Zero(region, segments.DataOffset(segment) + _zeroedBytes, length);
-        }
+        RegionZeroing.Zero(region, segments.DataOffset(segment) + _zeroedBytes, length);
 
         _zeroedBytes += length;
         if (_zeroedBytes == segments.DataSize)

@@ -1,5 +1,4 @@
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Ksets;
 
@@ -19,16 +18,13 @@ internal static class RegionZeroing
                 region.WriteZeros(offset + done, n);
                 region.FlushRange(offset + done, n);
             }
-            else if (!RuleSwitch.IsBroken(BrokenRule.ZerosTakenForDurable))
+            else
             {
                 // It reads as zero, but the store that made it so may not be durable yet.
                 region.FlushRange(offset + done, n);
             }
         }
 
-        if (!RuleSwitch.IsBroken(BrokenRule.ZeroingNotDrained))
-        {
-            region.Drain();
-        }
+        region.Drain();
     }
 }

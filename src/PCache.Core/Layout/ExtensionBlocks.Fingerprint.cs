@@ -40,8 +40,8 @@ internal static partial class ExtensionBlocks
         record = block.Fingerprint;
         return block.FormatVersion >= 2
             && record.Kind == kind
-            && (record.Sequence == state.Sequence || RuleSwitch.IsBroken(BrokenRule.FingerprintSequenceIgnored))
-            && (record.State == cacheState || RuleSwitch.IsBroken(BrokenRule.FingerprintStateIgnored))
+            && record.Sequence == state.Sequence
+            && record.State == cacheState
             && record.BlockShift is >= MinBlockShift and <= MaxBlockShift
             && record.SampleCount is >= 1 and <= MaxSamples
             && record.BackingLength <= long.MaxValue
@@ -61,12 +61,6 @@ internal static partial class ExtensionBlocks
             record.Sequence = media.ExtensionReplicas.Sequence;
             block.FormatVersion = Math.Max(block.FormatVersion, FormatVersion);
             block.Fingerprint = record;
-            if (kind == OpenFingerprintKind && RuleSwitch.IsBroken(BrokenRule.FingerprintClearedOnce))
-            {
-                WriteOnce(region, media, block);
-                return;
-            }
-
             WriteTwice(region, media, block);
         }
     }
@@ -81,18 +75,12 @@ internal static partial class ExtensionBlocks
 
         // The latest may have none because a crash came between the two writes that cleared it: falling back to the older one must not bring it back.
         ReplicaOutcome outcome = Replicas.Read(region, MediaConstants.ExtensionOffset, MediaConstants.ExtensionStride, out ExtensionBlock latest, out ExtensionBlock older, out _);
-        if (latest.Fingerprint.Kind == 0 && (older.Fingerprint.Kind == 0 || RuleSwitch.IsBroken(BrokenRule.FingerprintClearedOnce)) && outcome is ReplicaOutcome.Both or ReplicaOutcome.One)
+        if (latest.Fingerprint.Kind == 0 && older.Fingerprint.Kind == 0 && outcome is ReplicaOutcome.Both or ReplicaOutcome.One)
         {
             return;
         }
 
         block.Fingerprint = default;
-        if (RuleSwitch.IsBroken(BrokenRule.FingerprintClearedOnce))
-        {
-            WriteOnce(region, media, block);
-            return;
-        }
-
         WriteTwice(region, media, block);
     }
 

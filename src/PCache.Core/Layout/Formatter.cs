@@ -50,54 +50,25 @@ internal static class Formatter
         extension.Flags = p.BackingResizable ? ExtensionBlocks.ResizableBackingFlag : 0;
         extension.BackingIdentity = Bytes16.FromGuid(p.BackingIdentity);
 
-        if (!RuleSwitch.IsBroken(BrokenRule.SuperblockNotZeroedFirst))
-        {
-            // The magic goes first and comes last, each time alone: one word can't be torn, and without it there is no cache, rather than a damaged one.
-            Zero(region, MediaConstants.SuperblockOffset + MagicOffset, sizeof(ulong));
-            EndStep(region);
-            Zero(region, MediaConstants.SuperblockOffset, MediaConstants.BlockSize);
-        }
-
+        // The magic goes first and comes last, each time alone: one word can't be torn, and without it there is no cache, rather than a damaged one.
+        Zero(region, MediaConstants.SuperblockOffset + MagicOffset, sizeof(ulong));
         EndStep(region);
-        if (RuleSwitch.IsBroken(BrokenRule.SuperblockWrittenFirst))
-        {
-            WriteSuperblock(region, geometry);
-        }
-
+        Zero(region, MediaConstants.SuperblockOffset, MediaConstants.BlockSize);
+        EndStep(region);
         ZeroEverything(region, geometry);
         EndStep(region);
-        if (RuleSwitch.IsBroken(BrokenRule.CacheInfoBeforeTails))
-        {
-            WriteCacheInfo(region, geometry, p);
-        }
-
         WriteSegments(region, geometry);
         PositionRecord start = default;
         PutBoth(region, MediaConstants.KeyTailOffset, MediaConstants.PositionStride, ref start, first: 0);
         PutBoth(region, MediaConstants.DirtyTailOffset, MediaConstants.PositionStride, ref start, first: 0);
-        if (!RuleSwitch.IsBroken(BrokenRule.ExtensionAfterSuperblock))
-        {
-            PutBoth(region, MediaConstants.ExtensionOffset, MediaConstants.ExtensionStride, ref extension, first: 0);
-        }
-
+        PutBoth(region, MediaConstants.ExtensionOffset, MediaConstants.ExtensionStride, ref extension, first: 0);
         EndStep(region);
         WriteCacheInfo(region, geometry, p);
         WriteSuperblock(region, geometry);
-        if (RuleSwitch.IsBroken(BrokenRule.ExtensionAfterSuperblock))
-        {
-            PutBoth(region, MediaConstants.ExtensionOffset, MediaConstants.ExtensionStride, ref extension, first: 0);
-            EndStep(region);
-        }
     }
 
     /// <summary>What a step stored is durable before the next begins.</summary>
-    private static void EndStep(PmemRegion region)
-    {
-        if (!RuleSwitch.IsBroken(BrokenRule.FormatUnderOneFence))
-        {
-            region.Drain();
-        }
-    }
+    private static void EndStep(PmemRegion region) => region.Drain();
 
     private static void WriteCacheInfo(PmemRegion region, Geometry geometry, FormatParameters p)
     {
@@ -165,16 +136,13 @@ internal static class Formatter
     /// </summary>
     private static void ZeroEverything(PmemRegion region, Geometry geometry)
     {
-        if (!RuleSwitch.IsBroken(BrokenRule.OldReplicasLeft))
-        {
-            Zero(region, MediaConstants.ExtensionOffset, MediaConstants.BlockSize);
-            Zero(region, MediaConstants.CacheInfoOffset, MediaConstants.SegmentsOffset - MediaConstants.CacheInfoOffset);
-        }
+        Zero(region, MediaConstants.ExtensionOffset, MediaConstants.BlockSize);
+        Zero(region, MediaConstants.CacheInfoOffset, MediaConstants.SegmentsOffset - MediaConstants.CacheInfoOffset);
 
-        int head = MediaConstants.SegmentDataOffset + (RuleSwitch.IsBroken(BrokenRule.OldKsetsLeft) ? 0 : MediaConstants.KsetHeaderSize);
+        int head = MediaConstants.SegmentDataOffset + MediaConstants.KsetHeaderSize;
         for (int id = 0; id < geometry.SegmentCount; id++)
         {
-            Zero(region, geometry.SegmentOffset(id), id == 0 && !RuleSwitch.IsBroken(BrokenRule.OldKsetsLeft) ? geometry.SegmentSize : head);
+            Zero(region, geometry.SegmentOffset(id), id == 0 ? geometry.SegmentSize : head);
         }
     }
 
@@ -211,10 +179,7 @@ internal static class Formatter
         where T : unmanaged
     {
         Put(region, offset + (first * (long)stride), ref value, 1);
-        if (!RuleSwitch.IsBroken(BrokenRule.OldReplicasLeft))
-        {
-            Put(region, offset + ((1 - first) * (long)stride), ref value, 0);
-        }
+        Put(region, offset + ((1 - first) * (long)stride), ref value, 0);
     }
 
     private static void Put<T>(PmemRegion region, long offset, ref T value, byte sequence)

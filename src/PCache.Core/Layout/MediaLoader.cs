@@ -1,6 +1,5 @@
 using System.Globalization;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Layout;
 
@@ -82,7 +81,7 @@ internal static class MediaLoader
         const long Offset = MediaConstants.CacheInfoOffset;
         ReplicaOutcome outcome = Replicas.Read(region, Offset, MediaConstants.CacheInfoStride, out info, out _, out state);
         inOne = outcome == ReplicaOutcome.One;
-        if (outcome == ReplicaOutcome.Blank || (outcome == ReplicaOutcome.None && RuleSwitch.IsBroken(BrokenRule.DamagedInfoTakenForNew)))
+        if (outcome == ReplicaOutcome.Blank)
         {
             throw new PCacheNotFormattedException("Both replicas of the cache info are zero: formatting was not finished, or they were destroyed. Nothing was changed; format the device anew only if nothing on it is needed. Linux would format it over without a word.");
         }
@@ -101,25 +100,24 @@ internal static class MediaLoader
         }
 
         long place = Offset + (state.Latest * (long)MediaConstants.CacheInfoStride);
-        if (flags.Mode != 0 && !RuleSwitch.IsBroken(BrokenRule.ValidationMode))
+        if (flags.Mode != 0)
         {
             report.Damage(CacheInfoName, place, Text($"The mode is {flags.Mode}, only 0 (write-back) is known. Use the software that made the cache."), "setting");
         }
 
-        if (flags.GcPercent > CacheFlags.MaxGcPercent && !RuleSwitch.IsBroken(BrokenRule.ValidationGcPercent))
+        if (flags.GcPercent > CacheFlags.MaxGcPercent)
         {
             report.Damage(CacheInfoName, place, Text($"The GC threshold is {flags.GcPercent} percent, allowed are 0 to {CacheFlags.MaxGcPercent}."), "setting");
         }
 
         bool usable = true;
-        if ((info.SegmentCount == 0 || info.SegmentCount > geometry.SegmentCount)
-            && !(RuleSwitch.IsBroken(BrokenRule.ValidationChainLength) && info.SegmentCount <= MediaConstants.MaxSegmentCount))
+        if (info.SegmentCount == 0 || info.SegmentCount > geometry.SegmentCount)
         {
             report.Damage(CacheInfoName, place, Text($"The number of segments in the chain is {info.SegmentCount}, allowed are 1 to {geometry.SegmentCount}."));
             usable = false;
         }
 
-        if (info.FirstSegment >= geometry.SegmentCount && !RuleSwitch.IsBroken(BrokenRule.ValidationChainId))
+        if (info.FirstSegment >= geometry.SegmentCount)
         {
             report.Damage(CacheInfoName, place, Text($"The chain's first segment is {info.FirstSegment}, allowed are 0 to {geometry.SegmentCount - 1}."));
             usable = false;
@@ -158,7 +156,7 @@ internal static class MediaLoader
             NoteBadReplica(region, report, SegmentInfoName, offset, MediaConstants.SegmentInfoStride, 16, outcome, state);
             offset += state.Latest * (long)MediaConstants.SegmentInfoStride;
             uint type = (segment.Flags >> 1) & 0xF;
-            if (type != 1 && !RuleSwitch.IsBroken(BrokenRule.ValidationSegmentType))
+            if (type != 1)
             {
                 report.Damage(SegmentInfoName, offset, Text($"The type of segment {id} is {type}, allowed is 1 (cache data)."));
             }
@@ -174,7 +172,7 @@ internal static class MediaLoader
             }
 
             bool hasNext = (segment.Flags & SegmentInfo.HasNextFlag) != 0;
-            if (hasNext == isLast && !RuleSwitch.IsBroken(BrokenRule.ValidationChainEnd))
+            if (hasNext == isLast)
             {
                 report.Damage(SegmentInfoName, offset, Text($"\"Has next\" of segment {id} at chain position {position} is {(hasNext ? 1 : 0)}, but the chain has {chain.Length} segments."), "chain");
                 return chain[..(position + 1)];
@@ -185,7 +183,7 @@ internal static class MediaLoader
                 break;
             }
 
-            if (segment.Next >= geometry.SegmentCount && !RuleSwitch.IsBroken(BrokenRule.ValidationChainId))
+            if (segment.Next >= geometry.SegmentCount)
             {
                 report.Damage(SegmentInfoName, offset, Text($"The next segment of segment {id} is {segment.Next}, allowed are 0 to {geometry.SegmentCount - 1}."), "chain");
                 return chain[..(position + 1)];
@@ -212,7 +210,7 @@ internal static class MediaLoader
         {
             long offset = geometry.SegmentOffset(chain[position]) + MediaConstants.SegmentControlOffset;
             ReplicaOutcome outcome = Replicas.Read(region, offset, MediaConstants.GenerationStride, out GenerationRecord record, out _, out states[position]);
-            if (outcome is ReplicaOutcome.Blank or ReplicaOutcome.None && !RuleSwitch.IsBroken(BrokenRule.BadGenerationsTakenForZero))
+            if (outcome is ReplicaOutcome.Blank or ReplicaOutcome.None)
             {
                 // Never taken for generation 0: then keys of an earlier use would come back to life, or live ones be refused.
                 report.Damage(GenerationName, offset, Text($"Neither replica of segment {chain[position]}'s generation is valid, so nobody can tell live keys from dead ones there. Restore the image from a copy."), null, LinuxCase.Generation);
@@ -245,7 +243,7 @@ internal static class MediaLoader
 
         NoteBadReplica(region, report, name, offset, MediaConstants.PositionStride, 16, outcome, state);
         long place = offset + (state.Latest * (long)MediaConstants.PositionStride);
-        if (record.Segment >= chain.Length && !RuleSwitch.IsBroken(BrokenRule.ValidationTailSegment))
+        if (record.Segment >= chain.Length)
         {
             report.Damage(name, place, Text($"The cache segment is {record.Segment}, allowed are 0 to {chain.Length - 1}."));
             return false;
@@ -254,7 +252,7 @@ internal static class MediaLoader
         // Linux looks at the range only: what a dirty tail inside a data area names doesn't matter to it.
         bool inside = offset == MediaConstants.DirtyTailOffset && record.Offset <= geometry.DataSize - MediaConstants.KsetHeaderSize;
         LinuxCase linux = inside ? LinuxCase.NeverDrains : LinuxCase.AsForUs;
-        if (!IsKsetOffset(geometry, record.Offset) && !RuleSwitch.IsBroken(BrokenRule.ValidationTailOffset))
+        if (!IsKsetOffset(geometry, record.Offset))
         {
             report.Damage(name, place, Text($"The offset is {record.Offset}, allowed are multiples of 8 from 0 to {geometry.DataSize - MediaConstants.KsetHeaderSize}."), null, linux);
             return false;
@@ -287,7 +285,7 @@ internal static class MediaLoader
         }
 
         NoteBadReplica(region, report, ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset, MediaConstants.ExtensionStride, 256, outcome, state);
-        if (extension.BackingLength > long.MaxValue && !RuleSwitch.IsBroken(BrokenRule.ValidationBackingLength))
+        if (extension.BackingLength > long.MaxValue)
         {
             report.Damage(ExtensionBlocks.StructureName, state.Latest * (long)MediaConstants.ExtensionStride, Text($"The backing length is {extension.BackingLength}, allowed are 0 to {long.MaxValue}."));
             return null;

@@ -49,17 +49,16 @@ internal static class Replicas
             ok1 = TryRead(region, offset + stride, out second, out blank1);
         }
 
-        bool refused = RuleSwitch.IsBroken(BrokenRule.BadReplicaFatal) && !((ok0 || blank0) && (ok1 || blank1));
         byte seq0 = Header(ref first).Sequence;
         byte seq1 = Header(ref second).Sequence;
         state = ReplicaState.None;
-        if ((!ok0 && !ok1) || refused)
+        if (!ok0 && !ok1)
         {
             latest = older = default;
             return blank0 && blank1 ? ReplicaOutcome.Blank : ReplicaOutcome.None;
         }
 
-        bool later = RuleSwitch.IsBroken(BrokenRule.ReplicaSequenceDoesNotWrap) ? seq1 > seq0 : (sbyte)(seq1 - seq0) > 0;
+        bool later = (sbyte)(seq1 - seq0) > 0;
         bool useSecond = ok1 && (!ok0 || later);
         latest = useSecond ? second : first;
         bool both = ok0 && ok1;
@@ -73,15 +72,8 @@ internal static class Replicas
         where T : unmanaged
     {
         sbyte target = (sbyte)(state.Latest == 0 ? 1 : 0);
-        target = RuleSwitch.IsBroken(BrokenRule.LatestReplicaOverwritten) ? Math.Max(state.Latest, (sbyte)0) : target;
-        byte sequence = (byte)(state.Sequence + (RuleSwitch.IsBroken(BrokenRule.ReplicaSequenceKept) ? 0 : 1));
+        byte sequence = (byte)(state.Sequence + 1);
         Seal(ref value, sequence);
-        if (RuleSwitch.IsBroken(BrokenRule.ReplicaStateAdvancedFirst))
-        {
-            (state.Latest, state.Sequence) = (target, sequence);
-        }
-
-        stride = RuleSwitch.IsBroken(BrokenRule.ReplicaStrideIsSize) ? Unsafe.SizeOf<T>() : stride;
         region.WriteDurably(offset + (target * (long)stride), MemoryMarshal.AsBytes(new Span<T>(ref value)));
         state.Latest = target;
         state.Sequence = sequence;
@@ -107,7 +99,7 @@ internal static class Replicas
         {
             region.ReadMetadata(offset, bytes);
         }
-        catch (IOException) when (!RuleSwitch.IsBroken(BrokenRule.UnreadableReplicaFatal))
+        catch (IOException)
         {
             value = default;
             return false;
@@ -143,7 +135,7 @@ internal static class Replicas
     {
         ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value));
         blank = !bytes.ContainsAnyExcept((byte)0);
-        return !blank && (Header(ref value).Crc == Crc32C.HashToUInt32(bytes[4..]) || RuleSwitch.IsBroken(BrokenRule.ValidationReplicaChecksum));
+        return !blank && Header(ref value).Crc == Crc32C.HashToUInt32(bytes[4..]);
     }
 
     private static ref ReplicaHeader Header<T>(ref T value)

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Layout;
 
@@ -92,7 +91,7 @@ internal struct KsetHeader
     public readonly uint Sequence => (uint)(FlagsAndSequence >> 32);
 
     /// <summary>Whether a flush barrier stands before this kset: without numbers every kset boundary counts as one.</summary>
-    public readonly bool IsBarrier => (Sequence == 0 && !RuleSwitch.IsBroken(BrokenRule.UnnumberedBoundaryIgnored)) || HasBarrierFlag;
+    public readonly bool IsBarrier => Sequence == 0 || HasBarrierFlag;
 
     public static ulong MakeFlags(bool last, bool barrier, uint sequence) =>
         (last ? LastFlag : 0) | (barrier ? BarrierFlag : 0) | ((ulong)sequence << 32);

@@ -52,7 +52,7 @@ internal static class SuperblockReader
         }
 
         uint crc = Crc32C.HashToUInt32(bytes[4..]);
-        if (block.Crc != crc && !RuleSwitch.IsBroken(BrokenRule.ValidationSuperblockChecksum))
+        if (block.Crc != crc)
         {
             // The other fields are validated anyway: an inspection goes on with them.
             report.Damage(Structure, Offset, string.Create(
@@ -60,7 +60,7 @@ internal static class SuperblockReader
         }
 
         flags = block.Flags;
-        if ((block.Flags & MediaConstants.SuperblockBigEndianFlag) != 0 && !RuleSwitch.IsBroken(BrokenRule.ValidationByteOrder))
+        if ((block.Flags & MediaConstants.SuperblockBigEndianFlag) != 0)
         {
             report.Damage(Structure, Offset, string.Create(
                 CultureInfo.InvariantCulture, $"The flags are 0x{block.Flags:X}: written by a big-endian machine. Only little-endian images (bit 0 clear) can be used; drain it where it was made."));
@@ -76,7 +76,7 @@ internal static class SuperblockReader
         int segmentSize = MediaConstants.LinuxSegmentSize;
         if (!isLinux)
         {
-            if (!RuleSwitch.IsBroken(BrokenRule.ValidationSegmentSize) && (block.SegmentSize is < MediaConstants.MinSegmentSize or > MediaConstants.LinuxSegmentSize || (block.SegmentSize & (block.SegmentSize - 1)) != 0))
+            if (block.SegmentSize is < MediaConstants.MinSegmentSize or > MediaConstants.LinuxSegmentSize || (block.SegmentSize & (block.SegmentSize - 1)) != 0)
             {
                 report.Damage(Structure, Offset, string.Create(
                     CultureInfo.InvariantCulture, $"The segment size is {block.SegmentSize}, allowed are powers of two from {MediaConstants.MinSegmentSize} to {MediaConstants.LinuxSegmentSize}."));
@@ -89,7 +89,7 @@ internal static class SuperblockReader
         int fits = Geometry.SegmentsThatFit(region.LengthBytes, segmentSize);
         int least = isLinux ? 1 : MediaConstants.MinCompactSegments;
         int count = (int)Math.Min(block.SegmentCount, (uint)fits);
-        if ((block.SegmentCount < least || block.SegmentCount > fits) && !RuleSwitch.IsBroken(BrokenRule.ValidationSegmentCount))
+        if (block.SegmentCount < least || block.SegmentCount > fits)
         {
             report.Damage(Structure, Offset, fits < least
                 ? string.Create(CultureInfo.InvariantCulture, $"The device has {region.LengthBytes} bytes and holds {fits} segments of {segmentSize} bytes, at least {least} are needed (the superblock says {block.SegmentCount}). It has been cut; use the whole device.")

@@ -8,7 +8,6 @@
 //   stores are system calls. A file in memory is given its memory only where the limits leave that much.
 using Microsoft.Win32.SafeHandles;
 using PCache.Core.Files;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Pmem;
 
@@ -95,11 +94,6 @@ internal static class FileOpening
     /// <summary>Takes the lock itself: the runtime's own is taken in silence, or not at all, and can be switched off.</summary>
     private static void RequireLock(SafeFileHandle file, string path, PmemFileOptions options, ref FileMaking made)
     {
-        if (RuleSwitch.IsBroken(BrokenRule.FileNotLocked))
-        {
-            return;
-        }
-
         switch (FileLock.TryTake(file, exclusive: !options.ReadOnly, out string? reason))
         {
             case FileLockState.HeldByOther:
@@ -228,7 +222,7 @@ internal static class FileOpening
     {
         try
         {
-            FileShare share = RuleSwitch.IsBroken(BrokenRule.FileNotLocked) ? FileShare.ReadWrite : options.ReadOnly ? FileShare.Read : FileShare.None;
+            FileShare share = options.ReadOnly ? FileShare.Read : FileShare.None;
             return File.OpenHandle(path, FileMode.Open, options.ReadOnly ? FileAccess.Read : FileAccess.ReadWrite, share);
         }
         catch (FileNotFoundException) when (use == CacheFileUse.OpenOrCreate)
@@ -247,7 +241,7 @@ internal static class FileOpening
         try
         {
             // On Windows, a file that others may delete meanwhile is one that we may delete: by its name, while it is open.
-            FileShare share = RuleSwitch.IsBroken(BrokenRule.FileNotLocked) ? FileShare.ReadWrite : OperatingSystem.IsWindows() ? FileShare.Delete : FileShare.None;
+            FileShare share = OperatingSystem.IsWindows() ? FileShare.Delete : FileShare.None;
             return PrivateFile.CreateNew(path, share, OperatingSystem.IsLinux() ? 0 : lengthBytes);
         }
         catch (IOException) when (use == CacheFileUse.OpenOrCreate && mayExist && File.Exists(path))

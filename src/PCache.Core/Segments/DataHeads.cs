@@ -221,10 +221,7 @@ internal sealed class DataHeads
                 long at = _segments.DataOffset(made.Segment) + made.Offset;
                 _region.WriteZeros(at, made.LengthBytes);
                 _region.FlushRange(at, made.LengthBytes);
-                if (!RuleSwitch.IsBroken(BrokenRule.PayloadBeforeKset))
-                {
-                    _region.Drain();
-                }
+                _region.Drain();
             }
             finally
             {

@@ -179,7 +179,7 @@ internal sealed class SegmentTable
                 continue;
             }
 
-            if (_generations[i] == ulong.MaxValue && !RuleSwitch.IsBroken(BrokenRule.ValidationLastGeneration))
+            if (_generations[i] == ulong.MaxValue)
             {
                 _uses[i] = SegmentUse.Data;
                 _usedCount++;
@@ -208,7 +208,7 @@ internal sealed class SegmentTable
         int segment;
         using (_poolLock.Hold())
         {
-            if (!_free.TryDequeue(out segment) && !(RuleSwitch.IsBroken(BrokenRule.DataTakesLogReserve) && _reserve.TryDequeue(out segment)))
+            if (!_free.TryDequeue(out segment))
             {
                 return -1;
             }
@@ -360,7 +360,7 @@ internal sealed class SegmentTable
         using (_poolLock.Hold())
         {
             _uses[segment] = SegmentUse.Free;
-            _usedCount -= RuleSwitch.IsBroken(BrokenRule.UsedCountNeverFalls) ? 0 : 1;
+            _usedCount--;
             if (_reserve.Count < _reserveTarget)
             {
                 _reserve.Enqueue(segment);
@@ -384,11 +384,10 @@ internal sealed class SegmentTable
     /// <summary>Raises in memory first (readers must see it before any store into the segment), then durably in both replicas.</summary>
     private void RaiseGeneration(int segment)
     {
-        ulong generation = _generations[segment] + (RuleSwitch.IsBroken(BrokenRule.GenerationNotRaised) ? 0UL : 1);
+        ulong generation = _generations[segment] + 1;
         Interlocked.Exchange(ref _generations[segment], generation);
         long offset = _geometry.SegmentOffset(_chain[segment]) + MediaConstants.SegmentControlOffset;
-        int replicas = RuleSwitch.IsBroken(BrokenRule.GenerationNotDurable) ? 0 : RuleSwitch.IsBroken(BrokenRule.GenerationInOneReplica) ? 1 : 2;
-        for (int replica = 0; replica < replicas; replica++)
+        for (int replica = 0; replica < 2; replica++)
         {
             var record = new GenerationRecord { Generation = generation };
             Replicas.Write(_region, offset, MediaConstants.GenerationStride, ref record, ref _generationReplicas[segment]);

@@ -1,6 +1,5 @@
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Writeback;
 
@@ -35,7 +34,7 @@ internal static class KeyExtents
     /// </summary>
     public static CacheKey ToKey(long stripe, in Extent extent, ulong generation) => new()
     {
-        Offset = KeyOffset((ulong)((stripe << ShardedIndex.StripeShift) + ((long)extent.Start * MediaConstants.SectorSize))),
+        Offset = (ulong)((stripe << ShardedIndex.StripeShift) + ((long)extent.Start * MediaConstants.SectorSize)),
         Length = (uint)extent.Length * MediaConstants.SectorSize,
         Flags = extent.IsClean ? CacheKey.CleanFlag : 0,
         Segment = extent.Segment,
@@ -43,6 +42,4 @@ internal static class KeyExtents
         Generation = generation,
         PayloadCrc = extent.PayloadCrc,
     };
-
-    private static ulong KeyOffset(ulong offset) => RuleSwitch.IsBroken(BrokenRule.KeyOffset32Bits) ? (uint)offset : offset;
 }

@@ -1,5 +1,4 @@
 using System.Numerics;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Writeback;
 
@@ -92,9 +91,6 @@ internal sealed class WritebackPlan
         _entries[_entryCount++] = new Entry { Offset = offset, End = offset + lengthBytes, Source = source };
         AddedBytes += lengthBytes;
     }
-
-    /// <summary>Turns the order of the entries round: the first added counts as the latest. For <see cref="BrokenRule.WritebackOldestWins"/> only.</summary>
-    public void Reverse() => _entries.AsSpan(0, _entryCount).Reverse();
 
     /// <summary>
     /// Makes runs of the entries. <paramref name="blockSize"/>: a power of two, 1 (no alignment) to 65536. <paramref name="deviceLength"/>: bytes; nothing is written past it.

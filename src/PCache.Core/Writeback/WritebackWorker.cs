@@ -142,11 +142,6 @@ internal sealed partial class WritebackWorker
             return WritebackOutcome.Nothing;
         }
 
-        if (RuleSwitch.IsBroken(BrokenRule.KsetErrorTakenForNothing) && !CanReadKset())
-        {
-            return WritebackOutcome.Nothing;
-        }
-
         int groupBytes = pressing ? Math.Min(_options.WritebackGroupBytes, Math.Max(_parts.Segments.DataSize, _options.WritebackGroupBytes / 4)) : _options.WritebackGroupBytes;
         _verifyFirst = false;
         LogPoint end = WriteGroup(groupBytes, stop);
@@ -157,10 +152,7 @@ internal sealed partial class WritebackWorker
         }
 
         _parts.Positions.WriteDirtyTail(end);
-        if (!RuleSwitch.IsBroken(BrokenRule.DirtyCounterNeverFalls))
-        {
-            _parts.Dirty.Remove(_passedKeys, _passedBytes);
-        }
+        _parts.Dirty.Remove(_passedKeys, _passedBytes);
 
         MarkClean();
         return WritebackOutcome.Moved;
@@ -207,20 +199,14 @@ internal sealed partial class WritebackWorker
             return true;
         }
 
-        if (RuleSwitch.IsBroken(BrokenRule.WritebackOldestWins))
-        {
-            _plan.Reverse();
-            _written.AsSpan(0, _plan.EntryCount).Reverse();
-        }
-
-        int blockSize = RuleSwitch.IsBroken(BrokenRule.WritebackIgnoresBlockSize) ? 1 : Math.Max(1, _backing.BlockSize);
+        int blockSize = Math.Max(1, _backing.BlockSize);
         _verified = 0;
         _callingBacking = true;
         try
         {
             long backingEnd = CheckLength();
             backingEnd = blockSize == 1 ? Math.Min(backingEnd, EndsAt) : backingEnd;
-            _plan.Build(blockSize, RuleSwitch.IsBroken(BrokenRule.WritebackPastTheEnd) ? long.MaxValue : backingEnd, BackingWriter.MaxRunBytes);
+            _plan.Build(blockSize, backingEnd, BackingWriter.MaxRunBytes);
             return _writer.WriteRuns(_plan, _verifyRun, stop);
         }
         catch (Exception e) when (NoteBackingError(e))
@@ -267,23 +253,11 @@ internal sealed partial class WritebackWorker
     /// <summary>Before the dirty tail moves to <paramref name="end"/>.</summary>
     private void FlushBacking(LogPoint end)
     {
-        if (RuleSwitch.IsBroken(BrokenRule.DirtyTailBeforeFlush))
-        {
-            _parts.Positions.WriteDirtyTail(end);
-        }
-
         _callingBacking = true;
         try
         {
-            if (!RuleSwitch.IsBroken(BrokenRule.BackingNotFlushed))
-            {
-                _backing.Flush();
-            }
-
+            _backing.Flush();
             CheckStorage();
-        }
-        catch (IOException) when (RuleSwitch.IsBroken(BrokenRule.BackingFlushErrorIgnored))
-        {
         }
         catch (Exception e) when (NoteBackingError(e))
         {
@@ -292,19 +266,6 @@ internal sealed partial class WritebackWorker
         finally
         {
             _callingBacking = false;
-        }
-    }
-
-    private bool CanReadKset()
-    {
-        try
-        {
-            ReadKset(_parts.Positions.DirtyTail);
-            return true;
-        }
-        catch (IOException)
-        {
-            return false;
         }
     }
 
@@ -322,7 +283,7 @@ internal sealed partial class WritebackWorker
         {
             stop.ThrowIfCancellationRequested();
             ReadKset(at);
-            bool barrier = _reader.Header.IsBarrier && !RuleSwitch.IsBroken(BrokenRule.BarriersIgnored);
+            bool barrier = _reader.Header.IsBarrier;
             if ((_plan.EntryCount > 0 && (barrier || groupBytes >= limitBytes)) || _damaged.Count > 0)
             {
                 break; // behind damage at once: there may be room in the log for no more than what one kset holds
@@ -332,7 +293,7 @@ internal sealed partial class WritebackWorker
             for (int i = 0; i < keys.Length; i++)
             {
                 KeyState state = _validator.Check(in keys[i], _reader.KeyDeviceOffset(i), _parts.Segments.Generations);
-                if ((state == KeyState.Live || RuleSwitch.IsBroken(BrokenRule.DeadKeysWrittenBack)) && !keys[i].IsClean)
+                if (state == KeyState.Live && !keys[i].IsClean)
                 {
                     groupBytes += Take(in keys[i], at.Distance);
                 }
@@ -381,20 +342,8 @@ internal sealed partial class WritebackWorker
 
     private long SourceOf(in CacheKey key) => _parts.Segments.DataOffset((int)key.Segment) + key.SegmentOffset;
 
-    private bool IsSound(in CacheKey key)
-    {
-        if (!_payloadCrc || RuleSwitch.IsBroken(BrokenRule.PayloadDamageWrittenBack) || Crc32C.HashToUInt32(_parts.Region.ReadSpan(SourceOf(in key), (int)key.Length)) == key.PayloadCrc)
-        {
-            return true;
-        }
-
-        if (RuleSwitch.IsBroken(BrokenRule.PayloadDamageStopsWriteback))
-        {
-            throw new PCacheDamagedDataException((long)key.Offset, key.Length);
-        }
-
-        return false;
-    }
+    private bool IsSound(in CacheKey key) =>
+        !_payloadCrc || Crc32C.HashToUInt32(_parts.Region.ReadSpan(SourceOf(in key), (int)key.Length)) == key.PayloadCrc;
 
     /// <summary>The backing has what was written now: what the index still shows of it counts as clean. In order of place, a few keys for each hold of a shard's lock.</summary>
     private void MarkClean()
@@ -427,11 +376,6 @@ internal sealed partial class WritebackWorker
             var same = new SameKeyFilter(ExtentIdentity.Of(in extent));
             _pieces.Clear();
             index.ReplaceWhere(in extent, ref same, _pieces);
-        }
-
-        if (RuleSwitch.IsBroken(BrokenRule.NewerMarkedClean))
-        {
-            index.Insert(in extent);
         }
     }
 }

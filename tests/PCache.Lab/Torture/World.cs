@@ -234,7 +234,6 @@ internal sealed partial class World
             Observe(WorldEvent.Disk);
             RunWithin();
         };
-        RuleSwitch.Between = _settings.NestsOverlaps ? RunWithin : null;
     }
 
     private void Unhook()
@@ -242,7 +241,6 @@ internal sealed partial class World
         _hooked = false;
         Region.BeforeEvent = null;
         Disk.BeforeCall = null;
-        RuleSwitch.Between = null;
     }
 
     private void Observe(WorldEvent what)
