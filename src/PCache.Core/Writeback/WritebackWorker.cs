@@ -175,7 +175,7 @@ internal sealed partial class WritebackWorker
         {
             stop.ThrowIfCancellationRequested();
             long length = CheckLength();
-            FlushBacking(end);
+            FlushBacking();
             NoteGroup(length);
             Recent.NoteGroup(_plan.Runs);
             Volatile.Write(ref _writtenBytes, _writtenBytes + _plan.RunBytes);
@@ -250,8 +250,8 @@ internal sealed partial class WritebackWorker
         return true;
     }
 
-    /// <summary>Before the dirty tail moves to <paramref name="end"/>.</summary>
-    private void FlushBacking(LogPoint end)
+    /// <summary>Before the dirty tail moves.</summary>
+    private void FlushBacking()
     {
         _callingBacking = true;
         try

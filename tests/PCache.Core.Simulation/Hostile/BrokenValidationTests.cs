@@ -9,14 +9,14 @@ public sealed class BrokenValidationTests(ITestOutputHelper output)
 {
     private const int MostImages = 20_000;
 
-    public static TheoryData<string> Rules() => [.. Enum.GetNames<BrokenRule>().Where(n => n.StartsWith("Validation", StringComparison.Ordinal))];
+    public static TheoryData<string> Rules() => [.. Enum.GetNames<Rule>().Where(n => n.StartsWith("Validation", StringComparison.Ordinal))];
 
     [Theory]
     [MemberData(nameof(Rules))]
     public void A_left_out_validation_is_found(string name)
     {
         using var run = new HostileRun(BaseImages.Make());
-        using (RuleSwitch.Break(Enum.Parse<BrokenRule>(name)))
+        using (Mutation.Break(Enum.Parse<Rule>(name)))
         {
             HostileViolation? violation = run.Run(200, MostImages);
             Assert.True(violation is not null, $"{name} was left out, and {MostImages} images didn't notice.");
