@@ -27,10 +27,10 @@ internal static class Mutation
     /// <summary>A moment has come. What runs there isn't told of others.</summary>
     public static void Reach(Moment moment)
     {
-        Action<Moment>? at = At;
+        Action<Moment> at = At!;
         At = null;
-        at!(moment);
-        At ??= at;
+        at(moment);
+        At = at;
     }
 
     /// <summary>Breaks a rule for this thread until the result is disposed.</summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using PCache.Lab.Torture;
 using Xunit.Abstractions;

@@ -1,5 +1,3 @@
-using PCache.Core.Primitives;
-
 namespace PCache.Core.Simulation;
 
 public sealed class MutationTests

@@ -2,7 +2,6 @@ using System.Globalization;
 using FsCheck;
 using FsCheck.Fluent;
 using Microsoft.FSharp.Core;
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using PCache.Lab.Torture;
 

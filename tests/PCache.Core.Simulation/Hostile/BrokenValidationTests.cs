@@ -1,4 +1,3 @@
-using PCache.Core.Primitives;
 using PCache.Lab.Hostile;
 using Xunit.Abstractions;
 

@@ -1,4 +1,3 @@
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using static PCache.Core.Simulation.Rules.Small;
 

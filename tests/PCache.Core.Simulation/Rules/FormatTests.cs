@@ -1,6 +1,5 @@
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Simulation.Rules;

@@ -1,5 +1,4 @@
 using PCache.Core.Engine;
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using static PCache.Core.Simulation.Rules.Small;
 

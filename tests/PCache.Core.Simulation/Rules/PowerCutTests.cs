@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using static PCache.Core.Simulation.Rules.Small;
 

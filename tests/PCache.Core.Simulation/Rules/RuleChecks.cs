@@ -1,5 +1,4 @@
 using System.Collections;
-using PCache.Core.Primitives;
 using Xunit.Sdk;
 
 namespace PCache.Core.Simulation.Rules;

@@ -1,6 +1,5 @@
 using System.Buffers;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using static PCache.Core.Simulation.Rules.Small;
 

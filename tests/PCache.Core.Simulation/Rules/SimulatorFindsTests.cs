@@ -1,4 +1,3 @@
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using PCache.Lab.Torture;
 using Xunit.Abstractions;

@@ -1,7 +1,6 @@
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 using PCache.Core.Segments;
 using PCache.Core.Tests.Support;
 using static PCache.Core.Simulation.Rules.Small;

@@ -96,7 +96,7 @@ internal static partial class MutantTable
             "LogRoomTests", "SegmentCountTests"),
         new(
             "LogSegmentLeftByOneReplica", Collector,
-            "(forGood || «_leftLogSegments.Count > 0»)",
+            "both: forGood || «_leftLogSegments.Count > 0»",
             "false",
             "TailReplicaTests"),
         new(

@@ -93,11 +93,13 @@ internal static class RuleWeaving
         string longest = change.Context.Split('\n').Select(line => line.Trim()).MaxBy(line => line.Length)!;
         for (int length = longest.Length; length >= 12; length = length * 2 / 3)
         {
-            string part = longest[..length];
-            if (sources.FirstOrDefault(source => source.Source.Contains(part, StringComparison.Ordinal)) is { File: { } file } found)
+            foreach (string part in (string[])[longest[..length], longest[^length..]])
             {
-                int line = found.Source[..found.Source.IndexOf(part, StringComparison.Ordinal)].Count(c => c == '\n') + 1;
-                return string.Create(CultureInfo.InvariantCulture, $"; the nearest is {file}({line}): \"{part}\"");
+                if (sources.FirstOrDefault(source => source.Source.Contains(part, StringComparison.Ordinal)) is { File: { } file, Source: { } text })
+                {
+                    int line = text[..text.IndexOf(part, StringComparison.Ordinal)].Count(c => c == '\n') + 1;
+                    return string.Create(CultureInfo.InvariantCulture, $"; the nearest is {file}({line}): \"{part}\"");
+                }
             }
         }
 
