@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using PCache.Lab.Torture;
 using Xunit.Abstractions;
@@ -35,12 +34,12 @@ public sealed class FailAtNTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData(BrokenRule.BackingFlushErrorIgnored)]
+    [InlineData(Rule.BackingFlushErrorIgnored)]
     public void A_broken_rule_is_found(object rule)
     {
         TortureFailure? found = null;
         var fail = new FailAtN(new TortureCounters()) { SkipPercent = 30 };
-        using (RuleSwitch.Break((BrokenRule)rule))
+        using (Mutation.Break((Rule)rule))
         {
             for (int number = 0; number < FailAtN.SingleCount && found is null; number++)
             {
@@ -65,12 +64,12 @@ public sealed class FailAtNTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData(BrokenRule.UnreadableReplicaFatal, "replica")]
-    [InlineData(BrokenRule.PayloadDamageWrittenBack, "dirty payload")]
-    [InlineData(BrokenRule.PayloadDamageStopsWriteback, "dirty payload")]
+    [InlineData(Rule.UnreadableReplicaFatal, "replica")]
+    [InlineData(Rule.PayloadDamageWrittenBack, "dirty payload")]
+    [InlineData(Rule.PayloadDamageStopsWriteback, "dirty payload")]
     public void A_broken_rule_of_damage_is_found(object rule, string where)
     {
-        using (RuleSwitch.Break((BrokenRule)rule))
+        using (Mutation.Break((Rule)rule))
         {
             TortureFailure? found = new PoisonedLines(new TortureCounters()).Run(Machine);
             Assert.NotNull(found);

@@ -2,7 +2,6 @@ using System.Globalization;
 using FsCheck;
 using FsCheck.Fluent;
 using Microsoft.FSharp.Core;
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using PCache.Lab.Torture;
 
@@ -34,15 +33,15 @@ public sealed class StateMachineTests
     }));
 
     [Theory]
-    [InlineData(BrokenRule.LateFillHidesWrite)]
-    [InlineData(BrokenRule.WritebackOldestWins)]
-    [InlineData(BrokenRule.BackingFlushErrorIgnored)]
+    [InlineData(Rule.LateFillHidesWrite)]
+    [InlineData(Rule.WritebackOldestWins)]
+    [InlineData(Rule.BackingFlushErrorIgnored)]
     public void A_broken_rule_is_found_and_the_script_made_small(object rule)
     {
         Exception? error = null;
         for (int seed = 1; seed <= 60 && error is null; seed++)
         {
-            using (RuleSwitch.Break((BrokenRule)rule))
+            using (Mutation.Break((Rule)rule))
             {
                 error = Record.Exception(() => Check(seed, CasesOfSeed, Cases(60), null));
             }

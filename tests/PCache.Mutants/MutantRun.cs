@@ -2,6 +2,7 @@
 // and judges nothing); what doesn't end in time or finds no test hasn't been
 // killed. A process that a mutant ends has noticed it, and another one goes on with the next.
 using System.Globalization;
+using PCache.Lab.Mutants;
 
 namespace PCache.Mutants;
 

@@ -1,3 +1,4 @@
+using PCache.Lab.Mutants;
 using PCache.Mutants;
 
 // The table of changes that tests must notice. Exit codes: 0 all killed, 1 not all, 2 wrong usage.
@@ -16,11 +17,15 @@ for (int i = 0; i < args.Length; i++)
             break;
         case "--worker" when i + 1 < args.Length:
             return Work(args[i + 1]);
+        case "--weave" when i + 1 < args.Length:
+            return WeaveRules(args[i + 1]);
+        case "--page":
+            return WritePage();
         case "--in" when i + 1 < args.Length:
             folder = args[++i];
             break;
         default:
-            Console.Error.WriteLine("Usage: PCache.Mutants [--list] [--only NAME,...] [--in FOLDER]");
+            Console.Error.WriteLine("Usage: PCache.Mutants [--list] [--only NAME,...] [--in FOLDER] | --page | --weave FOLDER");
             return 2;
     }
 }
@@ -52,6 +57,22 @@ if (root is null)
 
 using var scratch = new Scratch(root, folder);
 return new MutantRun(scratch, Console.Out).Run([.. chosen.Where(mutant => mutant.Equivalent is null)]) ? 0 : 1;
+
+// For the checked build. Exit code 1: the table doesn't fit the sources.
+static int WeaveRules(string folder)
+{
+    string root = Repository.Find(AppContext.BaseDirectory) ?? throw new InvalidOperationException("PCache.Core.sln isn't above this program.");
+    List<string> wrong = RuleWeaving.Run(root, folder);
+    wrong.ForEach(Console.Error.WriteLine);
+    return wrong.Count == 0 ? 0 : 1;
+}
+
+static int WritePage()
+{
+    string path = Path.Combine(Repository.Find(AppContext.BaseDirectory)!, RulesPage.File);
+    File.WriteAllText(path, RulesPage.WithTable(File.ReadAllText(path)));
+    return 0;
+}
 
 static int Work(string tests)
 {

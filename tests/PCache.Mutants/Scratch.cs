@@ -2,6 +2,7 @@
 // another process, so that nothing a mutant does ends this one.
 using System.Diagnostics;
 using System.Globalization;
+using PCache.Lab.Mutants;
 
 namespace PCache.Mutants;
 
@@ -35,8 +36,8 @@ internal sealed class Scratch : IDisposable
     /// compiler says.</summary>
     public string? BuildWoven(IReadOnlyList<Mutant> wave)
     {
-        Dictionary<string, string> woven = wave.Select((mutant, i) => (Number: i + 1, Mutant: mutant))
-            .GroupBy(entry => entry.Mutant.File)
+        Dictionary<string, string> woven = wave.Select((mutant, i) => (Condition: Weaving.IsNumber(i + 1), Change: (Change)mutant))
+            .GroupBy(entry => entry.Change.File)
             .ToDictionary(file => file.Key, file => Weaving.Weave(Read(file.Key), file));
         foreach (string product in wave.Select(mutant => mutant.Product).Distinct())
         {

@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
 using System.Runtime.Loader;
+using PCache.Lab.Mutants;
 
 namespace PCache.Mutants;
 

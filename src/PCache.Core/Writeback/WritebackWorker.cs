@@ -169,7 +169,7 @@ internal sealed partial class WritebackWorker
         {
             stop.ThrowIfCancellationRequested();
             long length = _watch.CheckLength();
-            FlushBacking(end);
+            FlushBacking();
             _watch.NoteGroup(length);
             Recent.NoteGroup(_plan.Runs);
             Volatile.Write(ref _writtenBytes, _writtenBytes + _plan.RunBytes);
@@ -244,8 +244,8 @@ internal sealed partial class WritebackWorker
         return true;
     }
 
-    /// <summary>Before the dirty tail moves to <paramref name="end"/>.</summary>
-    private void FlushBacking(LogPoint end)
+    /// <summary>Before the dirty tail moves.</summary>
+    private void FlushBacking()
     {
         _callingBacking = true;
         try

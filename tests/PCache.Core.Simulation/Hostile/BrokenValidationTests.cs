@@ -1,4 +1,3 @@
-using PCache.Core.Primitives;
 using PCache.Lab.Hostile;
 using Xunit.Abstractions;
 
@@ -9,14 +8,14 @@ public sealed class BrokenValidationTests(ITestOutputHelper output)
 {
     private const int MostImages = 20_000;
 
-    public static TheoryData<string> Rules() => [.. Enum.GetNames<BrokenRule>().Where(n => n.StartsWith("Validation", StringComparison.Ordinal))];
+    public static TheoryData<string> Rules() => [.. Enum.GetNames<Rule>().Where(n => n.StartsWith("Validation", StringComparison.Ordinal))];
 
     [Theory]
     [MemberData(nameof(Rules))]
     public void A_left_out_validation_is_found(string name)
     {
         using var run = new HostileRun(BaseImages.Make());
-        using (RuleSwitch.Break(Enum.Parse<BrokenRule>(name)))
+        using (Mutation.Break(Enum.Parse<Rule>(name)))
         {
             HostileViolation? violation = run.Run(200, MostImages);
             Assert.True(violation is not null, $"{name} was left out, and {MostImages} images didn't notice.");

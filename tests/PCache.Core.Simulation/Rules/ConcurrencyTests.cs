@@ -1,4 +1,3 @@
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using static PCache.Core.Simulation.Rules.Small;
 
@@ -9,8 +8,8 @@ public sealed class ConcurrencyTests
 {
     private static readonly RuleChecks Checks = new()
     {
-        { BrokenRule.FlushJoinedTooEarly, FlushCoversWhatReturnedBefore },
-        { BrokenRule.ShardLockReleasedBetween, LogOrderIsIndexOrder },
+        { Rule.FlushJoinedTooEarly, FlushCoversWhatReturnedBefore },
+        { Rule.ShardLockReleasedBetween, LogOrderIsIndexOrder },
     };
 
     public static TheoryData<string> Rules => Checks.Names;
@@ -29,7 +28,7 @@ public sealed class ConcurrencyTests
         cache.Region.OnDrain(() =>
         {
             cache.Region.BeforeEvent = null;
-            other = Start(BrokenRule.FlushJoinedTooEarly, () =>
+            other = Start(Rule.FlushJoinedTooEarly, () =>
             {
                 cache.Device.Put(Sector, 2);
                 cache.Device.Flush();
@@ -47,14 +46,14 @@ public sealed class ConcurrencyTests
     {
         using var cache = new SmallCache();
         bool between = false;
-        RuleSwitch.Between = () =>
+        Mutation.Between = () =>
         {
-            RuleSwitch.Between = null;
+            Mutation.Between = null;
             between = true;
             cache.Device.Put(0, 2);
         };
         cache.Device.Put(0, 1);
-        RuleSwitch.Between = null;
+        Mutation.Between = null;
         if (!between)
         {
             cache.Device.Put(0, 2);
@@ -66,12 +65,12 @@ public sealed class ConcurrencyTests
     }
 
     /// <summary>Runs an action on another thread, with the rule broken there too if it is broken here.</summary>
-    private static Thread Start(BrokenRule rule, Action action)
+    private static Thread Start(Rule rule, Action action)
     {
-        BrokenRule broken = RuleSwitch.IsBroken(rule) ? rule : BrokenRule.None;
+        Rule broken = Mutation.Is(rule) ? rule : Rule.None;
         var thread = new Thread(() =>
         {
-            using (RuleSwitch.Break(broken))
+            using (Mutation.Break(broken))
             {
                 action();
             }

@@ -1,6 +1,5 @@
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using PCache.Core.Upkeep;
 using static PCache.Core.Simulation.Rules.Small;
@@ -12,19 +11,19 @@ public sealed class FaultTests
 {
     private static readonly RuleChecks Checks = new()
     {
-        { [BrokenRule.KeyHeadAdvancedFirst, BrokenRule.FailedAppendForgotten, BrokenRule.LaterKeysLoggedFirst], FailedAppendLosesNothing },
-        { [BrokenRule.BackingFlushErrorIgnored, BrokenRule.DirtyTailBeforeFlush], FailedFlushMovesNothing },
-        { BrokenRule.ReferencesDroppedFirst, () => FailedKeyTailFreesNothing(writes: 5, drains: 6) },
-        { BrokenRule.LogSegmentFreedFirst, () => FailedKeyTailFreesNothing(writes: 900, drains: 40) },
-        { BrokenRule.ReplicaStateAdvancedFirst, FailedReplicaWriteIsRepeated },
-        { BrokenRule.BadReplicaFatal, OneReplicaIsEnough },
-        { BrokenRule.UnreadableReplicaFatal, OneReadableReplicaIsEnough },
-        { BrokenRule.PayloadDamageUnloadable, DamagedPayloadStopsNothing },
-        { BrokenRule.PayloadDamageStopsWriteback, DamagedPayloadStopsNothing },
-        { BrokenRule.PayloadDamageWrittenBack, DamagedPayloadStopsNothing },
-        { BrokenRule.KsetErrorTakenForNothing, UnreadableKsetIsTold },
-        { BrokenRule.FailureHidden, FailingBackingIsTold },
-        { BrokenRule.CloseErrorIgnored, FailingCloseIsTold },
+        { [Rule.KeyHeadAdvancedFirst, Rule.FailedAppendForgotten, Rule.LaterKeysLoggedFirst], FailedAppendLosesNothing },
+        { [Rule.BackingFlushErrorIgnored, Rule.DirtyTailBeforeFlush], FailedFlushMovesNothing },
+        { Rule.ReferencesDroppedFirst, () => FailedKeyTailFreesNothing(writes: 5, drains: 6) },
+        { Rule.LogSegmentFreedFirst, () => FailedKeyTailFreesNothing(writes: 900, drains: 40) },
+        { Rule.ReplicaStateAdvancedFirst, FailedReplicaWriteIsRepeated },
+        { Rule.BadReplicaFatal, OneReplicaIsEnough },
+        { Rule.UnreadableReplicaFatal, OneReadableReplicaIsEnough },
+        { Rule.PayloadDamageUnloadable, DamagedPayloadStopsNothing },
+        { Rule.PayloadDamageStopsWriteback, DamagedPayloadStopsNothing },
+        { Rule.PayloadDamageWrittenBack, DamagedPayloadStopsNothing },
+        { Rule.KsetErrorTakenForNothing, UnreadableKsetIsTold },
+        { Rule.FailureHidden, FailingBackingIsTold },
+        { Rule.CloseErrorIgnored, FailingCloseIsTold },
     };
 
     public static TheoryData<string> Rules => Checks.Names;

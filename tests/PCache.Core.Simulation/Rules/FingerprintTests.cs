@@ -1,6 +1,4 @@
 using PCache.Core.Layout;
-using PCache.Core.Opening;
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using static PCache.Core.Simulation.Rules.Small;
 
@@ -14,13 +12,13 @@ public sealed class FingerprintTests
 
     private static readonly RuleChecks Checks = new()
     {
-        { BrokenRule.FingerprintNotCompared, ChangeIsFound },
-        { BrokenRule.FingerprintKept, () => CrashLeavesNoneOfTheClose(loseLatest: false) },
-        { BrokenRule.FingerprintClearedOnce, () => CrashLeavesNoneOfTheClose(loseLatest: true) },
-        { BrokenRule.FingerprintStateIgnored, StrangersUseMakesItStale },
-        { BrokenRule.FingerprintSequenceIgnored, StrangersBindingMakesItStale },
-        { BrokenRule.FingerprintBeforeFlush, PowerCutLeavesWhatItIsAbout },
-        { BrokenRule.FingerprintOfFailedBacking, FailedBackingHasNone },
+        { Rule.FingerprintNotCompared, ChangeIsFound },
+        { Rule.FingerprintKept, () => CrashLeavesNoneOfTheClose(loseLatest: false) },
+        { Rule.FingerprintClearedOnce, () => CrashLeavesNoneOfTheClose(loseLatest: true) },
+        { Rule.FingerprintStateIgnored, StrangersUseMakesItStale },
+        { Rule.FingerprintSequenceIgnored, StrangersBindingMakesItStale },
+        { Rule.FingerprintBeforeFlush, PowerCutLeavesWhatItIsAbout },
+        { Rule.FingerprintOfFailedBacking, FailedBackingHasNone },
     };
 
     public static TheoryData<string> Rules => Checks.Names;

@@ -1,6 +1,5 @@
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using PCache.Core.Upkeep;
 
@@ -20,10 +19,10 @@ public sealed class FormatTests
     private static readonly RuleChecks Checks = new()
     {
         {
-            [BrokenRule.SuperblockNotZeroedFirst, BrokenRule.SuperblockWrittenFirst, BrokenRule.ExtensionAfterSuperblock, BrokenRule.FormatUnderOneFence],
+            [Rule.SuperblockNotZeroedFirst, Rule.SuperblockWrittenFirst, Rule.ExtensionAfterSuperblock, Rule.FormatUnderOneFence],
             InterruptedFormatIsNoCache
         },
-        { BrokenRule.CacheInfoBeforeTails, InitialisedMeansAllIsThere },
+        { Rule.CacheInfoBeforeTails, InitialisedMeansAllIsThere },
     };
 
     public static TheoryData<string> Rules => Checks.Names;

@@ -1,6 +1,5 @@
-using PCache.Core.Primitives;
-using PCache.Core.Tests.Support;
 using PCache.Core.Upkeep;
+using PCache.Core.Tests.Support;
 using static PCache.Core.Simulation.Rules.Small;
 
 namespace PCache.Core.Simulation.Rules;
@@ -12,14 +11,14 @@ public sealed class LivenessTests
 
     private static readonly RuleChecks Checks = new()
     {
-        { BrokenRule.DataTakesLogReserve, ReserveIsTheLogs },
-        { BrokenRule.LogRoomNotReserved, AcceptedKeysCanBeLogged },
-        { [BrokenRule.RetryWithoutDelay, BrokenRule.RetryNeverRearmed], FailingBackingIsTriedAgain },
-        { BrokenRule.RetryDelayWithoutLimit, DelaysAreBounded },
-        { [BrokenRule.FreedWithoutWaking, BrokenRule.LeaverWakesNobody, BrokenRule.WaitersLastInFirstOut, BrokenRule.QueueJumped], WaitersAreServedInOrder },
-        { BrokenRule.MissTakesWaitersRoom, MissesLeaveRoomToWriters },
-        { BrokenRule.DrainNeverGivesUp, DrainGivesUp },
-        { BrokenRule.CloseHangsWithBacking, CloseEnds },
+        { Rule.DataTakesLogReserve, ReserveIsTheLogs },
+        { Rule.LogRoomNotReserved, AcceptedKeysCanBeLogged },
+        { [Rule.RetryWithoutDelay, Rule.RetryNeverRearmed], FailingBackingIsTriedAgain },
+        { Rule.RetryDelayWithoutLimit, DelaysAreBounded },
+        { [Rule.FreedWithoutWaking, Rule.LeaverWakesNobody, Rule.WaitersLastInFirstOut, Rule.QueueJumped], WaitersAreServedInOrder },
+        { Rule.MissTakesWaitersRoom, MissesLeaveRoomToWriters },
+        { Rule.DrainNeverGivesUp, DrainGivesUp },
+        { Rule.CloseHangsWithBacking, CloseEnds },
     };
 
     public static TheoryData<string> Rules => Checks.Names;
@@ -131,7 +130,7 @@ public sealed class LivenessTests
     /// <summary>The close runs on a thread of its own, with the same rule broken, as it may not end.</summary>
     private static void CloseEnds()
     {
-        BrokenRule broken = RuleSwitch.IsBroken(BrokenRule.CloseHangsWithBacking) ? BrokenRule.CloseHangsWithBacking : BrokenRule.None;
+        Rule broken = Mutation.Is(Rule.CloseHangsWithBacking) ? Rule.CloseHangsWithBacking : Rule.None;
         var cache = new SmallCache(with: o => o with { DisposeTimeout = TimeSpan.FromMilliseconds(20) });
         cache.Backing.Hang(DiskOperation.Read);
         var reader = new Thread(() => cache.Device.Read(0, new byte[Sector])) { IsBackground = true };
@@ -139,7 +138,7 @@ public sealed class LivenessTests
         Assert.True(cache.Backing.WaitUntilHangingAsync().Wait(TimeSpan.FromMinutes(1)));
         var close = new Thread(() =>
         {
-            using (RuleSwitch.Break(broken))
+            using (Mutation.Break(broken))
             {
                 cache.Device.Dispose();
             }

@@ -1,4 +1,3 @@
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using PCache.Core.Upkeep;
 using static PCache.Core.Simulation.Rules.Small;
@@ -12,17 +11,17 @@ public sealed class OrderTests
 
     private static readonly RuleChecks Checks = new()
     {
-        { BrokenRule.FlushSkipsShards, FlushCoversEverything },
-        { BrokenRule.ForceUnitAccessNotFlushed, ForcedWritesAreDurable },
-        { BrokenRule.KeysReversedInKset, LaterWriteWinsAfterReopen },
-        { BrokenRule.CloseDropsPendingKeys, LaterWriteWinsAfterReopen },
-        { BrokenRule.WritebackOldestWins, LaterWriteWinsOnTheBacking },
-        { [BrokenRule.LateFillHidesWrite, BrokenRule.MissReservesLate, BrokenRule.LateFillLoggedWhole], WriteOvertakesMiss },
-        { BrokenRule.MergeTakesOldSector, WriteOvertakesMerge },
-        { BrokenRule.NewerMarkedClean, WriteOvertakesWriteback },
-        { [BrokenRule.BarriersIgnored, BrokenRule.BarrierNotLogged], BackingIsFlushedBetweenBarriers },
-        { BrokenRule.UnnumberedBoundaryIgnored, BackingIsFlushedBetweenUnnumberedKsets },
-        { BrokenRule.WaitingWriteLeavesHole, ReadersSeeTheNewestWhileAWriteWaits },
+        { Rule.FlushSkipsShards, FlushCoversEverything },
+        { Rule.ForceUnitAccessNotFlushed, ForcedWritesAreDurable },
+        { Rule.KeysReversedInKset, LaterWriteWinsAfterReopen },
+        { Rule.CloseDropsPendingKeys, LaterWriteWinsAfterReopen },
+        { Rule.WritebackOldestWins, LaterWriteWinsOnTheBacking },
+        { [Rule.LateFillHidesWrite, Rule.MissReservesLate, Rule.LateFillLoggedWhole], WriteOvertakesMiss },
+        { Rule.MergeTakesOldSector, WriteOvertakesMerge },
+        { Rule.NewerMarkedClean, WriteOvertakesWriteback },
+        { [Rule.BarriersIgnored, Rule.BarrierNotLogged], BackingIsFlushedBetweenBarriers },
+        { Rule.UnnumberedBoundaryIgnored, BackingIsFlushedBetweenUnnumberedKsets },
+        { Rule.WaitingWriteLeavesHole, ReadersSeeTheNewestWhileAWriteWaits },
     };
 
     public static TheoryData<string> Rules => Checks.Names;

@@ -3,7 +3,6 @@ using PCache.Core.Ksets;
 using PCache.Core.Layout;
 using PCache.Core.Opening;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using PCache.Core.Upkeep;
 using static PCache.Core.Simulation.Rules.Small;
@@ -24,14 +23,14 @@ public sealed class PowerCutTests
     {
         {
             [
-                BrokenRule.PayloadBeforeKset, BrokenRule.PayloadNotFlushed, BrokenRule.LogSegmentNotZeroed,
-                BrokenRule.KsetBeforePredecessorDurable, BrokenRule.FlushReturnsBeforeDrain, BrokenRule.BackingNotFlushed, BrokenRule.LatestReplicaOverwritten,
+                Rule.PayloadBeforeKset, Rule.PayloadNotFlushed, Rule.LogSegmentNotZeroed,
+                Rule.KsetBeforePredecessorDurable, Rule.FlushReturnsBeforeDrain, Rule.BackingNotFlushed, Rule.LatestReplicaOverwritten,
             ],
             () => CutAtDrains(restEvery: 1, cutsAtLink: 1)
         },
-        { [BrokenRule.ZeroingNotDrained, BrokenRule.LinkBeforeTargetZeroed], () => CutAtDrains(restEvery: 20, cutsAtLink: 80) }, // the next log segment isn't zeroed ahead of time then
-        { BrokenRule.ZerosTakenForDurable, ZerosAreDurable },
-        { BrokenRule.FirstDirtyTailOverLatest, FirstDirtyTailLeavesTheLatest },
+        { [Rule.ZeroingNotDrained, Rule.LinkBeforeTargetZeroed], () => CutAtDrains(restEvery: 20, cutsAtLink: 80) }, // the next log segment isn't zeroed ahead of time then
+        { Rule.ZerosTakenForDurable, ZerosAreDurable },
+        { Rule.FirstDirtyTailOverLatest, FirstDirtyTailLeavesTheLatest },
     };
 
     public static TheoryData<string> Rules => Checks.Names;

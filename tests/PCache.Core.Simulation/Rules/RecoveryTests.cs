@@ -1,9 +1,6 @@
 using PCache.Core.Layout;
-using PCache.Core.Opening;
-using PCache.Core.Primitives;
 using PCache.Core.Segments;
 using PCache.Core.Tests.Support;
-using PCache.Core.Upkeep;
 using static PCache.Core.Simulation.Rules.Small;
 
 namespace PCache.Core.Simulation.Rules;
@@ -15,19 +12,19 @@ public sealed class RecoveryTests
 
     private static readonly RuleChecks Checks = new()
     {
-        { [BrokenRule.LogEndNotZeroed, BrokenRule.LogRestNotZeroed], NothingStaysBehindTheLog },
-        { BrokenRule.DeadKeysDropReferences, DeadKeysHoldNothing },
-        { BrokenRule.DeadKeysTakeReferences, DeadKeysHoldNothing },
-        { BrokenRule.PayloadCrcBeforeGeneration, DeadKeysPayloadIsNobodysBusiness },
-        { BrokenRule.DeadKeysWrittenBack, LostWritesReachNothing },
-        { BrokenRule.DeadKeysSkipped, DeadKeysHideOlderOnes },
-        { BrokenRule.DirtyTailNotMetAccepted, DirtyTailHasToBeMet },
-        { BrokenRule.BadGenerationsTakenForZero, DestroyedGenerationIsCorruption },
-        { BrokenRule.ZeroedSuperblockFormatted, ZeroedSuperblockIsNoInvitation },
-        { BrokenRule.DamagedInfoTakenForNew, DestroyedInfoIsCorruption },
-        { BrokenRule.BackingIdentityIgnored, IdentityIsCompared },
-        { BrokenRule.BackingLengthIgnored, LengthIsCompared },
-        { BrokenRule.BackingNotBound, OpeningBinds },
+        { [Rule.LogEndNotZeroed, Rule.LogRestNotZeroed], NothingStaysBehindTheLog },
+        { Rule.DeadKeysDropReferences, DeadKeysHoldNothing },
+        { Rule.DeadKeysTakeReferences, DeadKeysHoldNothing },
+        { Rule.PayloadCrcBeforeGeneration, DeadKeysPayloadIsNobodysBusiness },
+        { Rule.DeadKeysWrittenBack, LostWritesReachNothing },
+        { Rule.DeadKeysSkipped, DeadKeysHideOlderOnes },
+        { Rule.DirtyTailNotMetAccepted, DirtyTailHasToBeMet },
+        { Rule.BadGenerationsTakenForZero, DestroyedGenerationIsCorruption },
+        { Rule.ZeroedSuperblockFormatted, ZeroedSuperblockIsNoInvitation },
+        { Rule.DamagedInfoTakenForNew, DestroyedInfoIsCorruption },
+        { Rule.BackingIdentityIgnored, IdentityIsCompared },
+        { Rule.BackingLengthIgnored, LengthIsCompared },
+        { Rule.BackingNotBound, OpeningBinds },
     };
 
     public static TheoryData<string> Rules => Checks.Names;

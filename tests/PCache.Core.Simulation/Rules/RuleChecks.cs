@@ -1,5 +1,4 @@
 using System.Collections;
-using PCache.Core.Primitives;
 using Xunit.Sdk;
 
 namespace PCache.Core.Simulation.Rules;
@@ -8,22 +7,22 @@ namespace PCache.Core.Simulation.Rules;
 /// Checks by the switch that each has to see thrown. Keeps true: a check is run both ways, on a thread of its own; as the code is it must find nothing, with
 /// the rule broken it must find something: an assertion that fails, an error that the caller of a sound device never sees, or a call that doesn't end.
 /// </summary>
-internal sealed class RuleChecks : IEnumerable<KeyValuePair<BrokenRule, Action>>
+internal sealed class RuleChecks : IEnumerable<KeyValuePair<Rule, Action>>
 {
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(2);
-    private readonly Dictionary<BrokenRule, Action> _checks = [];
+    private readonly Dictionary<Rule, Action> _checks = [];
 
     /// <summary>The switches, as xUnit wants them.</summary>
     public TheoryData<string> Names => [.. _checks.Keys.Select(rule => rule.ToString())];
 
-    public IEnumerable<BrokenRule> Rules => _checks.Keys;
+    public IEnumerable<Rule> Rules => _checks.Keys;
 
-    public void Add(BrokenRule rule, Action check) => _checks.Add(rule, check);
+    public void Add(Rule rule, Action check) => _checks.Add(rule, check);
 
     /// <summary>One check that finds several broken rules.</summary>
-    public void Add(BrokenRule[] rules, Action check)
+    public void Add(Rule[] rules, Action check)
     {
-        foreach (BrokenRule rule in rules)
+        foreach (Rule rule in rules)
         {
             _checks.Add(rule, check);
         }
@@ -32,24 +31,24 @@ internal sealed class RuleChecks : IEnumerable<KeyValuePair<BrokenRule, Action>>
     /// <summary>Runs a switch's check both ways.</summary>
     public void AssertFound(string name)
     {
-        BrokenRule rule = Enum.Parse<BrokenRule>(name);
-        Exception? sound = Run(BrokenRule.None, _checks[rule]);
+        Rule rule = Enum.Parse<Rule>(name);
+        Exception? sound = Run(Rule.None, _checks[rule]);
         Assert.True(sound is null, $"nothing is broken, and yet: {sound}");
         Exception? found = Run(rule, _checks[rule]);
         Assert.True(found is not null, $"{rule} is broken, and nobody noticed");
         Assert.True(found is XunitException or IntegrityException or IOException or InvalidOperationException or ArgumentException, $"{rule} is broken, and the check stumbled over it: {found}");
     }
 
-    public IEnumerator<KeyValuePair<BrokenRule, Action>> GetEnumerator() => _checks.GetEnumerator();
+    public IEnumerator<KeyValuePair<Rule, Action>> GetEnumerator() => _checks.GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    private static Exception? Run(BrokenRule rule, Action check)
+    private static Exception? Run(Rule rule, Action check)
     {
         Exception? result = null;
         var thread = new Thread(() =>
         {
-            using (RuleSwitch.Break(rule))
+            using (Mutation.Break(rule))
             {
                 result = Record.Exception(check);
             }

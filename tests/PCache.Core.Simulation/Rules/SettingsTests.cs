@@ -1,7 +1,6 @@
 using System.Buffers;
 using PCache.Core.Opening;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using static PCache.Core.Simulation.Rules.Small;
 
@@ -12,19 +11,19 @@ public sealed class SettingsTests
 {
     private static readonly RuleChecks Checks = new()
     {
-        { [BrokenRule.ReplicaStrideIsSize, BrokenRule.ReplicaSequenceKept], () => LastSettingIsThere(changes: 2) },
-        { BrokenRule.ReplicaSequenceDoesNotWrap, () => LastSettingIsThere(changes: 255) },
-        { BrokenRule.OldReplicasLeft, FormattingForgetsSettings },
-        { BrokenRule.OldKsetsLeft, FormattingForgetsData },
-        { BrokenRule.ExistingOverwritten, CreatingNeedsConsent },
-        { BrokenRule.EverythingDirtyAfterOpen, WrittenBackStaysWrittenBack },
-        { BrokenRule.EverythingCleanAfterOpen, DirtyStaysDirty },
-        { BrokenRule.StaleBytesBeyondEnd, BeyondTheEndAreZeros },
-        { BrokenRule.KeyOffset32Bits, OffsetsAreLong },
-        { BrokenRule.PercentNarrowed, PercentagesAreChecked },
-        { [BrokenRule.WritebackIgnoresBlockSize, BrokenRule.MissIgnoresBlockSize], BackingGetsWholeBlocks },
-        { BrokenRule.WritebackPastTheEnd, NothingIsWrittenPastTheEnd },
-        { BrokenRule.FileNotLocked, OneOwnerAtATime },
+        { [Rule.ReplicaStrideIsSize, Rule.ReplicaSequenceKept], () => LastSettingIsThere(changes: 2) },
+        { Rule.ReplicaSequenceDoesNotWrap, () => LastSettingIsThere(changes: 255) },
+        { Rule.OldReplicasLeft, FormattingForgetsSettings },
+        { Rule.OldKsetsLeft, FormattingForgetsData },
+        { Rule.ExistingOverwritten, CreatingNeedsConsent },
+        { Rule.EverythingDirtyAfterOpen, WrittenBackStaysWrittenBack },
+        { Rule.EverythingCleanAfterOpen, DirtyStaysDirty },
+        { Rule.StaleBytesBeyondEnd, BeyondTheEndAreZeros },
+        { Rule.KeyOffset32Bits, OffsetsAreLong },
+        { Rule.PercentNarrowed, PercentagesAreChecked },
+        { [Rule.WritebackIgnoresBlockSize, Rule.MissIgnoresBlockSize], BackingGetsWholeBlocks },
+        { Rule.WritebackPastTheEnd, NothingIsWrittenPastTheEnd },
+        { Rule.FileNotLocked, OneOwnerAtATime },
     };
 
     public static TheoryData<string> Rules => Checks.Names;

@@ -1,4 +1,3 @@
-using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using PCache.Lab.Torture;
 using Xunit.Abstractions;
@@ -14,63 +13,63 @@ public sealed class SimulatorFindsTests(ITestOutputHelper output)
     /// <summary>Worlds looked at of each kind before a switch counts as not found.</summary>
     private const int Budget = 20;
 
-    private static readonly Dictionary<BrokenRule, (string Kind, int Seed)> Found = new()
+    private static readonly Dictionary<Rule, (string Kind, int Seed)> Found = new()
     {
-        [BrokenRule.PayloadBeforeKset] = ("explored", 3),
-        [BrokenRule.GenerationNotDurable] = ("explored", 1),
-        [BrokenRule.WaitingWriteLeavesHole] = ("plain", 3),
-        [BrokenRule.SuperblockWrittenFirst] = ("rolling", 1),
-        [BrokenRule.CacheInfoBeforeTails] = ("rolling", 10),
-        [BrokenRule.WritebackPastTheEnd] = ("plain", 1),
-        [BrokenRule.ExtensionAfterSuperblock] = ("rolling", 1),
-        [BrokenRule.BadReplicaFatal] = ("explored", 1),
-        [BrokenRule.NewerMarkedClean] = ("explored", 1),
-        [BrokenRule.WritebackIgnoresBlockSize] = ("explored", 4),
-        [BrokenRule.DataTakesLogReserve] = ("rolling", 3),
-        [BrokenRule.PayloadNotFlushed] = ("rolling", 3),
-        [BrokenRule.LogSegmentNotZeroed] = ("rolling", 3),
-        [BrokenRule.LogEndNotZeroed] = ("explored", 1),
-        [BrokenRule.LogRestNotZeroed] = ("explored", 1),
-        [BrokenRule.FlushReturnsBeforeDrain] = ("rolling", 3),
-        [BrokenRule.ForceUnitAccessNotFlushed] = ("plain", 3),
-        [BrokenRule.KeysReversedInKset] = ("plain", 1),
-        [BrokenRule.WritebackOldestWins] = ("plain", 1),
-        [BrokenRule.MissReservesLate] = ("plain", 2),
-        [BrokenRule.LateFillHidesWrite] = ("plain", 2),
-        [BrokenRule.BackingNotFlushed] = ("plain", 1),
-        [BrokenRule.CollectDirtyKeys] = ("plain", 1),
-        [BrokenRule.CollectBeyondOlderDirtyTail] = ("rolling", 3),
-        [BrokenRule.KeyTailNotWritten] = ("rolling", 3),
-        [BrokenRule.GenerationInOneReplica] = ("explored", 1),
-        [BrokenRule.SuperblockNotZeroedFirst] = ("rolling", 1),
-        [BrokenRule.OldReplicasLeft] = ("rolling", 3),
-        [BrokenRule.EverythingCleanAfterOpen] = ("plain", 1),
-        [BrokenRule.ReplicaSequenceKept] = ("explored", 1),
-        [BrokenRule.EverythingDirtyAfterOpen] = ("plain", 1),
-        [BrokenRule.KsetBeforePredecessorDurable] = ("short", 1),
-        [BrokenRule.GenerationNotRaised] = ("short", 1),
-        [BrokenRule.LatestReplicaOverwritten] = ("short", 1),
-        [BrokenRule.LinkBeforeTargetZeroed] = ("short", 2),
-        [BrokenRule.ZeroingNotDrained] = ("short", 2),
-        [BrokenRule.DirtyTailBeforeFlush] = ("short", 3),
-        [BrokenRule.BackingFlushErrorIgnored] = ("short", 4),
-        [BrokenRule.FormatUnderOneFence] = ("short", 5),
-        [BrokenRule.OldKsetsLeft] = ("short", 6),
-        [BrokenRule.LateFillLoggedWhole] = ("short", 7),
-        [BrokenRule.ReferencesDroppedFirst] = ("short", 8),
-        [BrokenRule.LogSegmentFreedFirst] = ("short", 9),
-        [BrokenRule.MissIgnoresBlockSize] = ("short", 10),
-        [BrokenRule.FirstDirtyTailOverLatest] = ("short", 11),
-        [BrokenRule.KeyTailInOneReplica] = ("short", 12),
-        [BrokenRule.KeyHeadAdvancedFirst] = ("short", 13),
-        [BrokenRule.LaterKeysLoggedFirst] = ("short", 13),
-        [BrokenRule.FailedAppendForgotten] = ("short", 13),
-        [BrokenRule.LogRoomNotReserved] = ("short", 14),
-        [BrokenRule.FlushSkipsShards] = ("short", 15),
-        [BrokenRule.DeadKeysDropReferences] = ("short", 16),
-        [BrokenRule.DeadKeysTakeReferences] = ("short", 16),
-        [BrokenRule.MergeTakesOldSector] = ("short", 17),
-        [BrokenRule.ShardLockReleasedBetween] = ("short", 18),
+        [Rule.PayloadBeforeKset] = ("explored", 3),
+        [Rule.GenerationNotDurable] = ("explored", 1),
+        [Rule.WaitingWriteLeavesHole] = ("plain", 3),
+        [Rule.SuperblockWrittenFirst] = ("rolling", 1),
+        [Rule.CacheInfoBeforeTails] = ("rolling", 10),
+        [Rule.WritebackPastTheEnd] = ("plain", 1),
+        [Rule.ExtensionAfterSuperblock] = ("rolling", 1),
+        [Rule.BadReplicaFatal] = ("explored", 1),
+        [Rule.NewerMarkedClean] = ("explored", 1),
+        [Rule.WritebackIgnoresBlockSize] = ("explored", 4),
+        [Rule.DataTakesLogReserve] = ("rolling", 3),
+        [Rule.PayloadNotFlushed] = ("rolling", 3),
+        [Rule.LogSegmentNotZeroed] = ("rolling", 3),
+        [Rule.LogEndNotZeroed] = ("explored", 1),
+        [Rule.LogRestNotZeroed] = ("explored", 1),
+        [Rule.FlushReturnsBeforeDrain] = ("rolling", 3),
+        [Rule.ForceUnitAccessNotFlushed] = ("plain", 3),
+        [Rule.KeysReversedInKset] = ("plain", 1),
+        [Rule.WritebackOldestWins] = ("plain", 1),
+        [Rule.MissReservesLate] = ("plain", 2),
+        [Rule.LateFillHidesWrite] = ("plain", 2),
+        [Rule.BackingNotFlushed] = ("plain", 1),
+        [Rule.CollectDirtyKeys] = ("plain", 1),
+        [Rule.CollectBeyondOlderDirtyTail] = ("rolling", 3),
+        [Rule.KeyTailNotWritten] = ("rolling", 3),
+        [Rule.GenerationInOneReplica] = ("explored", 1),
+        [Rule.SuperblockNotZeroedFirst] = ("rolling", 1),
+        [Rule.OldReplicasLeft] = ("rolling", 3),
+        [Rule.EverythingCleanAfterOpen] = ("plain", 1),
+        [Rule.ReplicaSequenceKept] = ("explored", 1),
+        [Rule.EverythingDirtyAfterOpen] = ("plain", 1),
+        [Rule.KsetBeforePredecessorDurable] = ("short", 1),
+        [Rule.GenerationNotRaised] = ("short", 1),
+        [Rule.LatestReplicaOverwritten] = ("short", 1),
+        [Rule.LinkBeforeTargetZeroed] = ("short", 2),
+        [Rule.ZeroingNotDrained] = ("short", 2),
+        [Rule.DirtyTailBeforeFlush] = ("short", 3),
+        [Rule.BackingFlushErrorIgnored] = ("short", 4),
+        [Rule.FormatUnderOneFence] = ("short", 5),
+        [Rule.OldKsetsLeft] = ("short", 6),
+        [Rule.LateFillLoggedWhole] = ("short", 7),
+        [Rule.ReferencesDroppedFirst] = ("short", 8),
+        [Rule.LogSegmentFreedFirst] = ("short", 9),
+        [Rule.MissIgnoresBlockSize] = ("short", 10),
+        [Rule.FirstDirtyTailOverLatest] = ("short", 11),
+        [Rule.KeyTailInOneReplica] = ("short", 12),
+        [Rule.KeyHeadAdvancedFirst] = ("short", 13),
+        [Rule.LaterKeysLoggedFirst] = ("short", 13),
+        [Rule.FailedAppendForgotten] = ("short", 13),
+        [Rule.LogRoomNotReserved] = ("short", 14),
+        [Rule.FlushSkipsShards] = ("short", 15),
+        [Rule.DeadKeysDropReferences] = ("short", 16),
+        [Rule.DeadKeysTakeReferences] = ("short", 16),
+        [Rule.MergeTakesOldSector] = ("short", 17),
+        [Rule.ShardLockReleasedBetween] = ("short", 18),
     };
 
     private static readonly Dictionary<(string Kind, int Seed), Exception?> Sound = [];
@@ -78,17 +77,17 @@ public sealed class SimulatorFindsTests(ITestOutputHelper output)
     public static TheoryData<string> Rules => [.. Found.Keys.Select(rule => rule.ToString())];
 
     /// <summary>Those to look for anew when workloads have changed: a name added here prints where it is found first.</summary>
-    public static TheoryData<string> Sought => [nameof(BrokenRule.None)];
+    public static TheoryData<string> Sought => [nameof(Rule.None)];
 
     [Theory]
     [MemberData(nameof(Rules))]
     public void Simulator_finds_it(string name)
     {
-        BrokenRule rule = Enum.Parse<BrokenRule>(name);
+        Rule rule = Enum.Parse<Rule>(name);
         (string kind, int seed) = Found[rule];
         if (!Sound.TryGetValue((kind, seed), out Exception? sound))
         {
-            Sound[(kind, seed)] = sound = Run(BrokenRule.None, kind, seed, new TortureCounters());
+            Sound[(kind, seed)] = sound = Run(Rule.None, kind, seed, new TortureCounters());
         }
 
         Assert.True(sound is null, $"nothing is broken, and yet in the {kind} world {seed}: {sound}");
@@ -104,7 +103,7 @@ public sealed class SimulatorFindsTests(ITestOutputHelper output)
     {
         string page = File.ReadAllText(Path.Combine(RepositoryPaths.Root, "docs", "testing-rules.md"));
         page = page[page.IndexOf("## What the simulator finds", StringComparison.Ordinal)..];
-        foreach (IGrouping<(string Kind, int Seed), BrokenRule> world in Found.GroupBy(row => row.Value, row => row.Key))
+        foreach (IGrouping<(string Kind, int Seed), Rule> world in Found.GroupBy(row => row.Value, row => row.Key))
         {
             string row = $"| {world.Key.Kind} {world.Key.Seed} | {string.Join(", ", world.Select(rule => rule.ToString()).Order(StringComparer.Ordinal))} |";
             Assert.True(page.Contains(row, StringComparison.Ordinal), $"missing in the page: {row}");
@@ -115,15 +114,15 @@ public sealed class SimulatorFindsTests(ITestOutputHelper output)
     [MemberData(nameof(Sought))]
     public void Search(string name)
     {
-        BrokenRule rule = Enum.Parse<BrokenRule>(name);
+        Rule rule = Enum.Parse<Rule>(name);
         var counters = new TortureCounters();
-        for (int i = 0; i < (rule == BrokenRule.None ? 1 : Budget) * 3; i++)
+        for (int i = 0; i < (rule == Rule.None ? 1 : Budget) * 3; i++)
         {
             string kind = (i % 3) switch { 0 => "explored", 1 => "rolling", _ => "plain" };
             if (Run(rule, kind, (i / 3) + 1, counters) is { } found)
             {
                 output.WriteLine($"{rule}: {kind} world {(i / 3) + 1} after {counters.States} states: {found.Message}");
-                Assert.NotEqual(BrokenRule.None, rule);
+                Assert.NotEqual(Rule.None, rule);
                 return;
             }
         }
@@ -132,12 +131,12 @@ public sealed class SimulatorFindsTests(ITestOutputHelper output)
     }
 
     /// <summary>One world on a thread of its own; what it finds.</summary>
-    private static Exception? Run(BrokenRule rule, string kind, int seed, TortureCounters counters)
+    private static Exception? Run(Rule rule, string kind, int seed, TortureCounters counters)
     {
         Exception? result = null;
         var thread = new Thread(() =>
         {
-            using (RuleSwitch.Break(rule))
+            using (Mutation.Break(rule))
             {
                 result = Record.Exception(() => Run(kind, seed, counters));
             }

@@ -1,7 +1,6 @@
 using PCache.Core.Indexing;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 using PCache.Core.Segments;
 using PCache.Core.Tests.Support;
 using static PCache.Core.Simulation.Rules.Small;
@@ -21,15 +20,15 @@ public sealed class TurnoverTests
     {
         {
             [
-                BrokenRule.CollectBeyondOlderDirtyTail, BrokenRule.CollectDirtyKeys, BrokenRule.KeyTailNotWritten, BrokenRule.GenerationNotDurable, BrokenRule.GenerationInOneReplica,
-                BrokenRule.UsedCountNeverFalls, BrokenRule.DirtyCounterNeverFalls, BrokenRule.KsetFillsSegment,
+                Rule.CollectBeyondOlderDirtyTail, Rule.CollectDirtyKeys, Rule.KeyTailNotWritten, Rule.GenerationNotDurable, Rule.GenerationInOneReplica,
+                Rule.UsedCountNeverFalls, Rule.DirtyCounterNeverFalls, Rule.KsetFillsSegment,
             ],
             TurnOver
         },
-        { BrokenRule.KeyTailInOneReplica, KeyTailsNameTheLog },
-        { [BrokenRule.GenerationNotRaised, BrokenRule.DeadExtentsRead], ForeignPayloadIsNotRead },
-        { BrokenRule.DeadExtentsNeverSwept, IndexIsBounded },
-        { BrokenRule.EmptyStripesKept, IndexIsBounded },
+        { Rule.KeyTailInOneReplica, KeyTailsNameTheLog },
+        { [Rule.GenerationNotRaised, Rule.DeadExtentsRead], ForeignPayloadIsNotRead },
+        { Rule.DeadExtentsNeverSwept, IndexIsBounded },
+        { Rule.EmptyStripesKept, IndexIsBounded },
     };
 
     public static TheoryData<string> Rules => Checks.Names;

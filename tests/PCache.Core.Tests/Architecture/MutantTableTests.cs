@@ -1,6 +1,6 @@
 using System.Reflection;
 using PCache.Core.Tests.Support;
-using PCache.Mutants;
+using PCache.Lab.Mutants;
 
 namespace PCache.Core.Tests.Architecture;
 
@@ -14,9 +14,9 @@ public sealed class MutantTableTests
         string[] wrong =
         [
             .. MutantTable.All
-                .Select(mutant => (mutant.Name, mutant.File, Count: mutant.CountIn(File.ReadAllText(Path.Combine(RepositoryPaths.Root, mutant.File)).ReplaceLineEndings("\n"))))
+                .Select(mutant => (Mutant: mutant, mutant.Name, mutant.File, Count: mutant.CountIn(File.ReadAllText(Path.Combine(RepositoryPaths.Root, mutant.File)).ReplaceLineEndings("\n"))))
                 .Where(row => row.Count != 1)
-                .Select(row => $"{row.Name}: its text stands {row.Count} times in {row.File}; change the row in tests/PCache.Mutants/Table along with the source"),
+                .Select(row => $"{row.Name}: its text stands {row.Count} times in {row.File}; change the row in tests/PCache.Lab/Mutants along with the source{RuleWeaving.NearestTo(RepositoryPaths.Root, row.Mutant)}"),
         ];
         Assert.True(wrong.Length == 0, string.Join(Environment.NewLine, wrong));
     }
@@ -57,8 +57,41 @@ public sealed class MutantTableTests
         Assert.Equal(
             "int F(int a)\n{\n    if (global::PCacheWoven.Mutation.Is(1)) {  } else { Go(); }\n"
             + "    return (global::PCacheWoven.Mutation.Is(2) ? (a - 1) : global::PCacheWoven.Mutation.Is(3) ? (a + 2) : (a + 1));\n}\n",
-            Weaving.Weave(Source, [(1, drop), (2, minus), (3, two)]));
+            Weaving.Weave(Source, [(Weaving.IsNumber(1), drop), (Weaving.IsNumber(2), minus), (Weaving.IsNumber(3), two)]));
         Mutant all = new("all", "src/X/F.cs", "Go();\n    return a + 1;", "return 0;");
         Assert.Equal([3, 1], Weaving.Waves([drop, minus, two, all], _ => Source).Select(wave => wave.Count));
+    }
+
+    [Fact]
+    public void Weaving_puts_in_and_takes_bodies_and_doesnt_mind_indentation()
+    {
+        const string Source = "void F() => Go();\nvoid G()\n{\n    A();\n\n        B(c);\n}\n";
+        Change stay = new("src/X/F.cs", "F() «=> Go();»", "");
+        Change before = new("src/X/F.cs", "«»A();\n\nB(c);", "First();\nSecond();");
+        Change drop = new("src/X/F.cs", "A();\n  «B(c);»", "");
+        Assert.Equal(
+            "void F() { if (x) {  } else { Go(); } }\nvoid G()\n{\n    if (y) { First(); Second(); } A();\n\n        if (z) {  } else { B(c); }\n}\n",
+            Weaving.Weave(Source, [("x", stay), ("y", before), ("z", drop)]));
+        Assert.Equal([1, 1, 0], ((Change[])[before, drop, new("src/X/F.cs", "A();\nC();", "")]).Select(change => change.CountIn(Source)));
+    }
+
+    [Fact]
+    public void A_rule_that_cant_be_woven_is_told_with_its_row_and_where_its_text_is()
+    {
+        Change moved = new("src/PCache.Core/Ksets/KsetReader.cs", "public static void Zero(PmemRegion region, long offset, long lengthBytes)", "");
+        string told = Assert.Single(RuleWeaving.Check(RepositoryPaths.Root, "", [("rule Moved", moved)]));
+        Assert.Matches(@"MutantTableTests\.cs\(\d+\): error MUTANT: rule Moved: src/PCache\.Core/Ksets/KsetReader\.cs: .* 0 times .* src/PCache\.Core/Ksets/RegionZeroing\.cs", told);
+        Change a = new("src/X/F.cs", "Go(); Stop();", "");
+        Change b = new("src/X/F.cs", "Stop();", "");
+        Assert.Contains("overlaps", Assert.Single(RuleWeaving.Check(RepositoryPaths.Root, "Go(); Stop();", [("rule A", a), ("rule B", b)])), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Page_has_every_rule_as_its_row_says()
+    {
+        string page = File.ReadAllText(Path.Combine(RepositoryPaths.Root, RulesPage.File)).ReplaceLineEndings("\n");
+        Assert.True(RulesPage.WithTable(page) == page, "dotnet run -c Release --project tests/PCache.Mutants -- --page");
+        Assert.Equal(RuleTable.All.Select(rule => rule.Name).Distinct(), RuleTable.All.Select(rule => rule.Name));
+        Assert.All(RuleTable.All, rule => Assert.Contains(rule.FoundBy, RuleTable.Kinds));
     }
 }

@@ -1,5 +1,5 @@
 using PCache.Core;
-using PCache.Core.Primitives;
+using PCache.Core.Checked;
 using PCache.Core.Segments;
 using PCache.Lab.Audits;
 
@@ -234,6 +234,7 @@ internal sealed partial class World
             Observe(WorldEvent.Disk);
             RunWithin();
         };
+        Mutation.Between = _settings.NestsOverlaps ? RunWithin : null;
     }
 
     private void Unhook()
@@ -241,6 +242,7 @@ internal sealed partial class World
         _hooked = false;
         Region.BeforeEvent = null;
         Disk.BeforeCall = null;
+        Mutation.Between = null;
     }
 
     private void Observe(WorldEvent what)

@@ -1,18 +1,10 @@
-namespace PCache.Mutants;
+using static PCache.Lab.Mutants.Sources;
+
+namespace PCache.Lab.Mutants;
 
 // What callers ask for: opens, reads, writes, lengths, flushes.
 internal static partial class MutantTable
 {
-    private const string Lengths = Core + "Engine/CacheEngine.Length.cs";
-    private const string Flushing = Core + "Engine/CacheEngine.Flush.cs";
-    private const string Reading = Core + "Engine/CacheEngine.Read.cs";
-    private const string Misses = Core + "Engine/CacheEngine.Miss.cs";
-    private const string MissOperation = Core + "Engine/MissOperation.cs";
-    private const string Direct = Core + "Engine/CacheEngine.Write.Direct.cs";
-    private const string Pieces = Core + "Engine/CacheEngine.Write.Pieces.cs";
-    private const string Batches = Core + "Engine/CacheEngine.Batch.cs";
-    private const string Opening = Core + "Engine/Recovery.cs";
-
     private static Mutant[] Requests =>
     [
         new("PublishIgnoresTruncation", Pieces, "offset + room.LengthBytes > Length", "false", "TruncationRaceTests"),
@@ -39,7 +31,7 @@ internal static partial class MutantTable
             "shard.Gate.TryEnter()",
             "TruncationRaceTests"),
         new(
-            "LatchForgetsTheVersion", Core + "Primitives/Latch.cs",
+            "LatchForgetsTheVersion", Latch,
             "TryEnterUnchanged(long version) => «Interlocked.CompareExchange(ref _version, version + 1, version) "
             + "== version»;",
             "TryEnter()",

@@ -1,18 +1,10 @@
-namespace PCache.Mutants;
+using static PCache.Lab.Mutants.Sources;
+
+namespace PCache.Lab.Mutants;
 
 // What is underneath: backings, regions, streams, indexes.
 internal static partial class MutantTable
 {
-    private const string StreamDevice = Core + "Backing/StreamBlockDevice.cs";
-    private const string CheckedDevice = Core + "Backing/CheckedBlockDevice.cs";
-    private const string Mapping = Core + "Pmem/UnixFileMapping.cs";
-    private const string PendingSync = Core + "Pmem/PendingSync.cs";
-    private const string MappedRegion = Core + "Pmem/MappedFileRegion.cs";
-    private const string StreamWriting = Core + "PCacheStream.Writing.cs";
-    private const string StreamView = Core + "PCacheStream.cs";
-    private const string Gate = Core + "Engine/OperationGate.cs";
-    private const string IndexStorage = Core + "Indexing/StripeIndex.Storage.cs";
-
     private static Mutant[] Storage =>
     [
         new(

@@ -1,16 +1,11 @@
-namespace PCache.Mutants;
+using static PCache.Lab.Mutants.Sources;
+
+namespace PCache.Lab.Mutants;
 
 // PCache.Sqlite: the files on their cache, the plain files behind it, what the cache knows of them, locks. Only tests
 // without SQLite itself: its native library isn't found in the process that judges.
 internal static partial class MutantTable
 {
-    private const string SqliteSource = "src/PCache.Sqlite/";
-    private const string CachedFiles = SqliteSource + "Files/CachedFiles.cs";
-    private const string Composite = SqliteSource + "Files/CompositeBacking.cs";
-    private const string CompositeParts = SqliteSource + "Files/CompositeBacking.Parts.cs";
-    private const string RecordKeeper = SqliteSource + "Recognition/RecordKeeper.cs";
-    private const string FileImage = SqliteSource + "Recognition/FileImage.cs";
-
     private static Mutant[] Sqlite =>
     [
         OfSqlite("SqlitePaddingNotZeroed", CachedFiles, "padded[buffer.Length..length].Clear();", "", "SynchronisationTests"),
@@ -53,7 +48,7 @@ internal static partial class MutantTable
         OfSqlite("SqliteRecordTakesOverForeignWork", RecordKeeper, "if (!_settled)\n            {\n                «RequireOurs();»", "", "RecordTests"),
         OfSqlite("SqliteGroupBegunOnForeignFiles", RecordKeeper, "«RequireOurs();»\n            _settled = false;", "", "RecordTests"),
         OfSqlite("SqliteImageNotLonger", FileImage, "Longest = Math.Max(Longest, offset + data.Length);", "", "RecordTests"),
-        OfSqlite("SqliteSharedOverExclusive", SqliteSource + "Locks/SharedMemory.cs",
+        OfSqlite("SqliteSharedOverExclusive", "src/PCache.Sqlite/" + "Locks/SharedMemory.cs",
             "(_exclusiveMask & ~user.ExclusiveMask & (1 << i)) != 0", "exclusive && (_exclusiveMask & ~user.ExclusiveMask & (1 << i)) != 0", "LockTableTests"),
     ];
 

@@ -1,14 +1,10 @@
-namespace PCache.Mutants;
+using static PCache.Lab.Mutants.Sources;
+
+namespace PCache.Lab.Mutants;
 
 // The log: appending, positions, segments.
 internal static partial class MutantTable
 {
-    private const string LogWriter = Core + "Ksets/LogWriter.cs";
-    private const string LogPositions = Core + "Ksets/LogPositions.cs";
-    private const string NextSegment = Core + "Ksets/NextLogSegment.cs";
-    private const string SegmentTable = Core + "Segments/SegmentTable.cs";
-    private const string DataHeads = Core + "Segments/DataHeads.cs";
-
     private static Mutant[] Log =>
     [
         new(
@@ -71,7 +67,7 @@ internal static partial class MutantTable
             "TailReplicaTests"),
         new(
             "SecondKeyTailNotWritten", LogPositions,
-            "if («both && !RuleSwitch.IsBroken(BrokenRule.KeyTailNotWritten)»)",
+            "if («both»)",
             "false",
             "TailReplicaTests"),
         new(

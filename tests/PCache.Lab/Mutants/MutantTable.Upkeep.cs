@@ -1,18 +1,10 @@
-namespace PCache.Mutants;
+using static PCache.Lab.Mutants.Sources;
+
+namespace PCache.Lab.Mutants;
 
 // Write-back, collection, maintenance, the queue for room, discards.
 internal static partial class MutantTable
 {
-    private const string SpaceQueue = Core + "Engine/SpaceQueue.cs";
-    private const string Worker = Core + "Writeback/WritebackWorker.cs";
-    private const string Relogging = Core + "Writeback/WritebackWorker.Damage.cs";
-    private const string BackingWriter = Core + "Writeback/BackingWriter.cs";
-    private const string Plan = Core + "Writeback/WritebackPlan.cs";
-    private const string Collector = Core + "Gc/GarbageCollector.cs";
-    private const string DiscardQueue = Core + "Engine/DiscardQueue.cs";
-    private const string Discards = Core + "Engine/CacheEngine.Discard.cs";
-    private const string Asked = Core + "Engine/MaintenanceRequests.cs";
-
     private static Mutant[] Upkeep =>
     [
         new("LeavingTailNotReplaced", SpaceQueue, "_tail = before;", "", "SpaceQueueModelTests"),
@@ -104,16 +96,16 @@ internal static partial class MutantTable
             "LogRoomTests", "SegmentCountTests"),
         new(
             "LogSegmentLeftByOneReplica", Collector,
-            "(forGood || «_leftLogSegments.Count > 0»)",
+            "both: forGood || «_leftLogSegments.Count > 0»",
             "false",
             "TailReplicaTests"),
         new(
-            "RewrittenRangeDiscarded", Core + "Engine/CacheEngine.Write.Pieces.cs",
+            "RewrittenRangeDiscarded", Pieces,
             "_discards.Rewritten(stripe, extent.Start, extent.End);",
             "",
             "DiscardOrderTests"),
         new(
-            "OverwrittenRangeDiscarded", Core + "Engine/CacheEngine.Write.Direct.cs",
+            "OverwrittenRangeDiscarded", Direct,
             "_discards.Rewritten(stripe, sector, sector + sectors);",
             "",
             "DiscardOrderTests"),

@@ -1,25 +1,23 @@
-namespace PCache.Mutants;
+using static PCache.Lab.Mutants.Sources;
+
+namespace PCache.Lab.Mutants;
 
 // What is left tidy when a thread is interrupted, how long a close takes, and what survives the process.
 internal static partial class MutantTable
 {
-    private const string WaitingGate = Core + "Primitives/AsyncGate.cs";
-    private const string Writing = Core + "Engine/CacheEngine.Write.cs";
-    private const string Waiting = Core + "Engine/CacheEngine.Write.Waiting.cs";
-
     private static Mutant[] Liveness =>
     [
         new(
-            "InterruptedAtALock", Core + "Primitives/SteadyLock.cs",
+            "InterruptedAtALock", SteadyLock,
             "Uninterrupted.Do(_lock, static one => one.Enter());",
             "_lock.Enter();",
             "InterruptedLockTests"),
         new(
-            "InterruptedAtALatch", Core + "Primitives/Latch.cs",
+            "InterruptedAtALatch", Latch,
             "Uninterrupted.WaitOne(_wake);",
             "_wake.WaitOne();",
             "InterruptedLockTests"),
-        new("InterruptForgotten", Core + "Primitives/Uninterrupted.cs", "interrupted = true;", "", "InterruptedLockTests"),
+        new("InterruptForgotten", Uninterrupted, "interrupted = true;", "", "InterruptedLockTests"),
         new(
             "CancelledWaiterStaysAtTheGate", WaitingGate,
             "«_waiters.Remove(place);»\n            if (!_held)",
@@ -32,27 +30,27 @@ internal static partial class MutantTable
             "InterruptTests.A_writer_that_is_interrupted_while_it_waits_for_room_leaves_the_queue_and_the_next_one_is_served"),
         new("PersistDoesNothing", Writing, "PersistMedium();", "", "PersistOnTests"),
         new(
-            "PersistWaitsForNobody", Core + "Ksets/LogWriter.cs",
+            "PersistWaitsForNobody", LogWriter,
             "_persistsCompleted < request",
             "false",
             "PersistOnTests"),
         new(
-            "PersistIsABarrier", Core + "Ksets/LogWriter.cs",
+            "PersistIsABarrier", LogWriter,
             "«AppendAllForPersists();»\n            }\n        }\n    }",
             "AppendAllForPersists(); _barrierPending = true;",
             "PersistOnTests"),
         new(
-            "CloseWaitsForEver", Core + "Engine/CloseMonitor.cs",
+            "CloseWaitsForEver", CloseMonitor,
             "TimeSpan left = «Left»;",
             "Timeout.InfiniteTimeSpan",
             "CloseWithinTimeTests.A_long_drain_that_gets_on_ends_with_the_time_too_and_says_how_much_is_left"),
         new(
-            "CloseThrowsWhateverComes", Core + "Engine/CacheEngine.Close.cs",
+            "CloseThrowsWhateverComes", Closing,
             "failure is IOException",
             "true",
             "CloseTests"),
         new(
-            "PositionWithoutEnd", Core + "PCacheStream.cs",
+            "PositionWithoutEnd", StreamView,
             "PCacheDevice cache => «cache.MaxLengthBytes»",
             "long.MaxValue",
             "LongestPositionTests"),

@@ -1,0 +1,337 @@
+using static PCache.Lab.Mutants.Sources;
+
+namespace PCache.Lab.Mutants;
+
+// Rules 1 to 11: what orders what, in the order of docs/on-media-format.md.
+internal static partial class RuleTable
+{
+    private static RuleRow[] OrderOne =>
+    [
+        new(
+            "PayloadBeforeKset", "Rule 1",
+            "a kset is stored before the payload that it names is durable",
+            Crashes,
+            [
+                new(LogWriter, "«_region.Drain();» // the payload of everything taken", ""),
+                new(
+                    DataHeads,
+                    """
+                    _region.FlushRange(at, made.LengthBytes);
+                    «_region.Drain();»
+                    """,
+                    ""),
+                new(
+                    Pieces,
+                    """
+                    private void DrainPayload()
+                    {
+                        if («_drainIsCheap»)
+                    """,
+                    "false"),
+            ]),
+        new(
+            "PayloadNotFlushed", "Rule 1",
+            "payload is stored and drained, but never flushed",
+            Crashes,
+            [new(Pieces, "_region.FlushRange(address, «data.Length»);", "0")]),
+        new(
+            "LogSegmentNotZeroed", "Rule 2",
+            "a segment that becomes a log segment isn't zeroed",
+            Crashes,
+            [
+                new(
+                    NextSegment,
+                    "RegionZeroing.Zero(region, segments.DataOffset(segment) + _zeroedBytes, length);",
+                    ""),
+            ]),
+        new(
+            "ZeroingNotDrained", "Rules 2 and 3, class 3",
+            """
+            zeros and the kset behind which, or the link to where, they stand become durable under one fence
+            """,
+            Crashes,
+            [new(RegionZeroing, "region.Drain();", "")]),
+        new(
+            "ZerosTakenForDurable", "Rule 2",
+            "what reads as zero isn't flushed: the store that made it so may be undone",
+            Crashes,
+            [
+                new(
+                    RegionZeroing,
+                    """
+                    may not be durable yet.
+                    «region.FlushRange(offset + done, n);»
+                    """,
+                    ""),
+            ]),
+        new(
+            "LogEndNotZeroed", "Rule 2",
+            "a writable open leaves what stands behind the log's end",
+            Images,
+            [
+                new(Opening, "RegionZeroing.Zero(_region, at, Math.Min(behind, MediaConstants.KsetHeaderSize));", ""),
+                new(Opening, "RegionZeroing.Zero(_region, at, behind);", ""),
+            ]),
+        new(
+            "LogRestNotZeroed", "Rule 2",
+            "a writable open zeroes 24 bytes behind the log's end, but not the rest of the segment",
+            Images,
+            [new(Opening, "RegionZeroing.Zero(_region, at, behind);", "RegionZeroing.Zero(_region, at, 0);")]),
+        new(
+            "LinkBeforeTargetZeroed", "Rule 3",
+            "the last kset is durable before the segment that it links to is zeroed",
+            Crashes,
+            [
+                new(LogWriter, "if («next < 0 || _next.IsReady(next)»)", "true"),
+                new(LogWriter, "_next.Finish(next);", ""),
+                new(
+                    LogWriter,
+                    """
+                    Store(at, _kset.AsSpan(0, MediaConstants.KsetHeaderSize), (uint)next, KsetHeader.MakeFlags(last: true, barrier: false, sequence));
+                    """,
+                    """
+                    Store(at, _kset.AsSpan(0, MediaConstants.KsetHeaderSize), (uint)next, KsetHeader.MakeFlags(last: true, barrier: false, sequence));
+                    _next.Finish(next);
+                    """),
+            ]),
+        new(
+            "KsetBeforePredecessorDurable", "Rule 4",
+            "several ksets are stored under one drain",
+            Crashes,
+            [
+                new(
+                    LogWriter,
+                    "_region.WriteDurably(place, bytes);",
+                    """
+                    _region.Write(place, bytes);
+                    _region.FlushRange(place, bytes.Length);
+                    """),
+                new(
+                    LogWriter,
+                    """
+                    _takenCount -= keys;
+                    }
+
+                    «_takenStart = 0;»
+                    """,
+                    """
+                    _region.Drain();
+                    _takenStart = 0;
+                    """),
+            ]),
+        new(
+            "FlushReturnsBeforeDrain", "Rule 4",
+            "a kset is stored and flushed, but not drained when it is acknowledged",
+            Crashes,
+            [
+                new(
+                    LogWriter,
+                    "_region.WriteDurably(place, bytes);",
+                    """
+                    _region.Write(place, bytes);
+                    _region.FlushRange(place, bytes.Length);
+                    """),
+            ]),
+        new(
+            "FlushSkipsShards", "Rule 4",
+            "a flush takes the pending keys of every second shard only",
+            Model,
+            [
+                new(
+                    LogWriter,
+                    "Take(i);",
+                    """
+                    if (i % 2 == 0)
+                    {
+                        Take(i);
+                    }
+                    """),
+            ]),
+        new(
+            "FlushJoinedTooEarly", "Rule 4",
+            "a flush joins one that took its keys before this one's writes",
+            Concurrency,
+            [
+                new(
+                    LogWriter,
+                    "_flushesCompleted = covers;",
+                    "_flushesCompleted = Volatile.Read(ref _flushesRequested);"),
+            ]),
+        new(
+            "ForceUnitAccessNotFlushed", "Rule 4",
+            "a FUA write is acknowledged like any other",
+            Model,
+            [
+                new(
+                    Writing,
+                    "IsForced(WriteDurability durability) => «durability == WriteDurability.ForceUnitAccess»;",
+                    "false"),
+            ]),
+        new(
+            "KeyHeadAdvancedFirst", "Rule 4",
+            "the key head is published before the kset is durable",
+            Faults,
+            [
+                new(LogWriter, "«»Store(at, bytes, (uint)keys.Length,", "_positions.AdvanceHead(next, size);"),
+                new(LogWriter, "_positions.AdvanceHead(next, size);", "_positions.AdvanceHead(next, 0);"),
+            ]),
+        new(
+            "KeysReversedInKset", "Rule 5",
+            "keys are logged against the order in which they entered the index",
+            Model,
+            [
+                new(
+                    LogWriter,
+                    "MemoryMarshal.AsBytes(keys).CopyTo(bytes[MediaConstants.KsetHeaderSize..]);",
+                    """
+                    MemoryMarshal.AsBytes(keys).CopyTo(bytes[MediaConstants.KsetHeaderSize..]);
+                    MemoryMarshal.Cast<byte, CacheKey>(bytes[MediaConstants.KsetHeaderSize..]).Reverse();
+                    """),
+            ]),
+        new(
+            "LaterKeysLoggedFirst", "Rule 5",
+            "keys left by a failed append are logged behind later ones",
+            Faults,
+            [
+                new(
+                    LogWriter,
+                    "keys.CopyTo(_taken.AsSpan(_takenStart + _takenCount));",
+                    """
+                    _taken.AsSpan(_takenStart, _takenCount).CopyTo(_taken.AsSpan(_takenStart + keys.Length));
+                    keys.CopyTo(_taken.AsSpan(_takenStart));
+                    """),
+            ]),
+        new(
+            "ShardLockReleasedBetween", "Rule 5",
+            "the shard's lock is let go between the entry into the index and that into the pending list",
+            Concurrency,
+            [
+                new(
+                    Pieces,
+                    "_discards.Rewritten(stripe, extent.Start, extent.End);«»",
+                    """
+                    shard.Gate.Exit();
+                    global::PCache.Core.Checked.Mutation.Between?.Invoke();
+                    shard.Gate.Enter();
+                    """),
+                new(
+                    Direct,
+                    "«»ref CacheKey key = ref _log.NextKey",
+                    """
+                    shard.Gate.Exit();
+                    global::PCache.Core.Checked.Mutation.Between?.Invoke();
+                    shard.Gate.Enter();
+                    """),
+            ]),
+        new(
+            "WritebackOldestWins", "Rule 5",
+            "of overlapping keys of one group write-back writes the oldest",
+            Model,
+            [
+                new(
+                    Plan,
+                    """
+                    «»for (int i = 0; i < _entryCount; i++)
+                    {
+                        _offsets[i]
+                    """,
+                    "_entries.AsSpan(0, _entryCount).Reverse();"),
+                new(Worker, "«»int blockSize = Math", "_written.AsSpan(0, _plan.EntryCount).Reverse();"),
+            ]),
+        new(
+            "MissReservesLate", "Rule 5, class 18",
+            "a miss reserves its range after it has read the backing",
+            Model,
+            [
+                new(
+                    Misses,
+                    "«»validSectors = stripe is null",
+                    """
+                    if (miss.HasPlaceholders)
+                    {
+                        stripe?.Insert(MakePlaceholder(new Extent { Start = (ushort)miss.Start, Length = (ushort)(miss.End - miss.Start) }, miss.Id));
+                    }
+                    """),
+            ]),
+        new(
+            "LateFillHidesWrite", "Rule 5, class 18",
+            "a miss puts what it read over what was written meanwhile",
+            Model,
+            [
+                new(
+                    Misses,
+                    "index.ReplaceWhere(in whole, ref own, miss.Pieces);",
+                    """
+                    index.Insert(in whole);
+                    miss.Pieces.Add(in whole);
+                    """),
+            ]),
+        new(
+            "LateFillLoggedWhole", "Rule 5, class 17",
+            "a miss logs all that it read as clean, not only what it still owns",
+            Model,
+            [new(Misses, "if («part.Length» != whole.Length)", "(part = whole).Length")]),
+        new(
+            "MergeTakesOldSector", "Rule 5, class 18",
+            """
+            a write of a part of a sector merges with what the backing had, though the sector was written meanwhile
+            """,
+            Model,
+            [
+                new(Pieces, "if («!piece.IsPlaceholder»)", "!piece.IsPlaceholder && merge is null"),
+                new(Pieces, "if (merge is null || «!merge.IsUntouched(in piece)»)", "false"),
+            ]),
+        new(
+            "BackingNotFlushed", "Rule 6",
+            "the dirty tail moves without a flush of the backing",
+            Crashes,
+            [new(Worker, "_backing.Flush();", "")]),
+        new(
+            "BackingFlushErrorIgnored", "Rule 6, class 14",
+            "the dirty tail moves though the backing's flush failed",
+            Faults,
+            [
+                new(
+                    Worker,
+                    "_backing.Flush();",
+                    """
+                    try
+                    {
+                        _backing.Flush();
+                    }
+                    catch (IOException)
+                    {
+                    }
+                    """),
+            ]),
+        new(
+            "DirtyTailBeforeFlush", "Rule 6",
+            "the dirty tail moves before the backing is flushed",
+            Faults,
+            [new(Worker, "«»FlushBacking();", "_parts.Positions.WriteDirtyTail(end);")]),
+        new(
+            "CollectBeyondOlderDirtyTail", "Rule 7",
+            "GC goes up to the later replica of the dirty tail",
+            Model,
+            [new(LogPositions, "return «_dirtyTailOlder»;", "_dirtyTail")]),
+        new(
+            "CollectDirtyKeys", "Rule 7, class 7",
+            "GC goes beyond the dirty tail",
+            Model,
+            [new(LogPositions, "return «_dirtyTailOlder»;", "_keyHead")]),
+        new(
+            "KeyTailNotWritten", "Rule 7",
+            "references are dropped and log segments freed though the key tail on the medium stays",
+            Model,
+            [
+                new(
+                    LogPositions,
+                    """
+                    «Write(MediaConstants.KeyTailOffset, point.Position, ref _keyTailReplicas);»
+                    if
+                    """,
+                    ""),
+                new(LogPositions, "if («both»)", "false"),
+            ]),
+    ];
+}
