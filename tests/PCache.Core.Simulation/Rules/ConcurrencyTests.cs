@@ -24,7 +24,7 @@ public sealed class ConcurrencyTests
         using var cache = new SmallCache();
         cache.Device.Put(0, 1);
         Thread? other = null;
-        object log = Field(EngineOf(cache.Device), "_log");
+        object log = cache.Device.Internals.Writable.Writer.Log;
         cache.Region.OnDrain(() =>
         {
             cache.Region.BeforeEvent = null;

@@ -103,7 +103,7 @@ public sealed class FaultTests
             cache.Region.BeforeEvent = null;
             Assert.Null(cache.Status.WritebackError);
             IntegrityAudit.Check(cache.Device, cache.Region);
-            object segments = Field(EngineOf(cache.Device), "_segments");
+            object segments = cache.Device.Internals.Store.Segments;
             int[] free = [.. (Queue<int>)Field(segments, "_reserve"), .. (Queue<int>)Field(segments, "_free")];
             Assert.Equal(free.Distinct(), free);
             Assert.Equal(16 - free.Length, cache.Status.SegmentsUsed);

@@ -245,7 +245,8 @@ public sealed class HotPathTests
     }
 
     /// <summary>One data head, so that where payload goes depends on nothing but the order of writes.</summary>
-    private static SmallCache OneHead() => new(backingBytes: 256 << 10, with: options => options with { Chance = Chance.FromSeed(5, 1) });
+    private static SmallCache OneHead() =>
+        new(backingBytes: 256 << 10, with: options => MachineClock.On(options, new Machine { Chance = Chance.FromSeed(5, 1) }));
 
     private static void AssertHolds(PCacheDevice device, long offset, byte[] expected)
     {

@@ -100,7 +100,7 @@ public sealed class LivenessTests
     private static void MissesLeaveRoomToWriters()
     {
         using var cache = new SmallCache();
-        var queue = (SpaceQueue)Field(EngineOf(cache.Device), "_space");
+        SpaceQueue queue = cache.Device.Internals.Space;
         SpaceWaiter writer = queue.Enter(Sector);
         cache.Device.Read(0, new byte[Sector]);
         Assert.Equal(0, cache.Status.PendingKeys);

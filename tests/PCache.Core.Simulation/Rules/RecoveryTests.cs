@@ -64,7 +64,7 @@ public sealed class RecoveryTests
         Rest(device);
         Assert.Null(device.GetStatus().WritebackError);
         IntegrityAudit.Check(device, image.Region);
-        var segments = (SegmentTable)Field(EngineOf(device), "_segments");
+        SegmentTable segments = device.Internals.Store.Segments;
         Assert.Equal(1, Enumerable.Range(0, segments.Count).Sum(segments.References)); // the open segment's own
     }
 

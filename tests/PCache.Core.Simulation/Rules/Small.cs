@@ -53,9 +53,7 @@ internal static class Small
         }
     };
 
-    public static object EngineOf(PCacheDevice device) => Field(device, "_engine");
-
-    public static ShardedIndex IndexOf(PCacheDevice device) => (ShardedIndex)Field(EngineOf(device), "_index");
+    public static ShardedIndex IndexOf(PCacheDevice device) => device.Internals.Store.Index;
 
     public static object Field(object of, string name) =>
         of.GetType().GetField(name, BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.Public)!.GetValue(of)!;

@@ -123,7 +123,7 @@ public sealed class TurnoverTests
     private static void KeyTailsNameTheLog()
     {
         using var cache = new SmallCache(Segments, Sectors * Sector, with: o => Quick(o) with { GcThresholdPercent = 0 });
-        var uses = (SegmentUse[])Field(Field(EngineOf(cache.Device), "_segments"), "_uses");
+        var uses = (SegmentUse[])Field(cache.Device.Internals.Store.Segments, "_uses");
         int log = 0;
         int links = 0;
         for (int id = 1; id <= 4000; id++)

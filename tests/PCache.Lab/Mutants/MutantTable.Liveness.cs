@@ -24,11 +24,11 @@ internal static partial class MutantTable
             "",
             "InterruptedLockTests"),
         new(
-            "NobodyLeavesTheQueueForRoom", Waiting,
-            "LeaveQueue(write.Turn, write.Timer);",
+            "WriterStaysInTheQueueForRoom", Waiting,
+            "rooms.Leave(write.Turn, write.Timer);",
             "",
             "InterruptTests.A_writer_that_is_interrupted_while_it_waits_for_room_leaves_the_queue_and_the_next_one_is_served"),
-        new("PersistDoesNothing", Writing, "PersistMedium();", "", "PersistOnTests"),
+        new("PersistDoesNothing", Flushing, "_log.Persist();", "", "PersistOnTests"),
         new(
             "PersistWaitsForNobody", LogWriter,
             "_persistsCompleted < request",
@@ -46,7 +46,7 @@ internal static partial class MutantTable
             "CloseWithinTimeTests.A_long_drain_that_gets_on_ends_with_the_time_too_and_says_how_much_is_left"),
         new(
             "CloseThrowsWhateverComes", Closing,
-            "failure is IOException",
+            "if («failure is IOException»)",
             "true",
             "CloseTests"),
         new(

@@ -19,20 +19,16 @@ internal static partial class MutantTable
             "«_barrierPending = false;»\n        _appendedSinceBarrier = true;",
             "",
             "LogBarrierTests"),
+        new("KsetRoomNotGivenBack", LogWriter, "Room.Used(keys.Length, size);", "", "LogRoomTests"),
         new(
-            "KsetRoomNotGivenBack", LogWriter,
-            "Interlocked.Add(ref _availableBytes, ((long)keys.Length * WorstCaseKeyBytes) - size);",
-            "",
+            "LinkForgetsTheRoomOfTheHead", LogRoom,
+            "(refilledSegments * (long)_segmentBytes) - HeadRoom(headOffset)",
+            "refilledSegments * (long)_segmentBytes",
             "LogRoomTests"),
         new(
-            "LinkForgetsTheRoomOfTheHead", LogWriter,
-            "(refilled * (long)SegmentRoom) - HeadRoom(at.Offset)",
-            "refilled * (long)SegmentRoom",
-            "LogRoomTests"),
-        new(
-            "LinkForgetsTheRefilledReserve", LogWriter,
-            "(refilled * (long)SegmentRoom) - HeadRoom(at.Offset)",
-            "0L - HeadRoom(at.Offset)",
+            "LinkForgetsTheRefilledReserve", LogRoom,
+            "(refilledSegments * (long)_segmentBytes) - HeadRoom(headOffset)",
+            "0L - HeadRoom(headOffset)",
             "LogRoomTests"),
         new(
             "LinkHasNoLength", LogWriter,
@@ -40,7 +36,7 @@ internal static partial class MutantTable
             "0",
             "LogRoomTests", "LogBarrierTests"),
         new(
-            "UnreserveGivesBackTooLittle", LogWriter,
+            "UnreserveGivesBackTooLittle", LogRoom,
             "public void Unreserve(int keys) => Interlocked.Add(ref _availableBytes, «(long)keys * "
             + "WorstCaseKeyBytes»);",
             "(long)keys * 8",

@@ -7,24 +7,28 @@ internal static partial class MutantTable
 {
     private static Mutant[] Requests =>
     [
-        new("PublishIgnoresTruncation", Pieces, "offset + room.LengthBytes > Length", "false", "TruncationRaceTests"),
+        new("PublishIgnoresTruncation", ExtentWriter, "offset + room.LengthBytes > _store.Length", "false", "TruncationRaceTests"),
         new("PartIgnoresTruncation", Pieces, "offset + data.Length > length", "false", "TruncationRaceTests"),
         new("MergedSectorKeepsWhatIsBeyondTheEnd", Pieces, "content[valid..].Clear();", "")
         {
             Equivalent = "the truncation that is still to come drops the cache's copy of its last sector",
         },
         new(
-            "BatchIgnoresTruncation", Batches,
+            "BatchIgnoresTruncation", Groups,
             "piece.Offset + piece.Room.LengthBytes > length",
             "false",
             "TruncationRaceTests"),
-        new("CutPiecesOfABatchForgotten", Batches, "WriteAnew(pieces[firstCut..], writes);", "", "TruncationRaceTests"),
         new(
-            "PublishedPieceOfABatchReturned", Batches,
+            "CutPiecesOfABatchForgotten", Batches,
+            "group.Pieces.AsSpan(«firstCut..group.Count»)",
+            "..0",
+            "TruncationRaceTests"),
+        new(
+            "PublishedPieceOfABatchReturned", Groups,
             "piece.Room = default;",
             "",
             "TruncationRaceTests", "PendingKeysTests"),
-        new("CutPieceOfABatchKept", Batches, "«_heads.Return(in room);»", "", "TruncationRaceTests"),
+        new("CutPieceOfABatchKept", Groups, "«writer.Heads.Return(in room);»", "", "TruncationRaceTests"),
         new(
             "OverwriteWhateverTheVersion", Direct,
             "shard.Gate.TryEnterUnchanged(place.Version)",
@@ -36,7 +40,7 @@ internal static partial class MutantTable
             + "== version»;",
             "TryEnter()",
             "TruncationRaceTests", "LatchTests"),
-        new("OverwriteIgnoresTheLength", Direct, "offset + length <= Length", "true")
+        new("OverwriteIgnoresTheLength", Direct, "offset + length <= _store.Length", "true")
         {
             Equivalent = "a truncation drops what lies beyond and its last sector, so no place is found there",
         },
@@ -56,89 +60,54 @@ internal static partial class MutantTable
             "(wholePage || length >= SectorSize)",
             "DirectWriteTests"),
         new(
-            "PublishRelievesNobody", Pieces,
-            "return WriteStep.Again;\n            }\n\n            relieve = «PublishLocked(shard, stripe, "
-            + "MakeExtent((int)(offset & (StripeSize - 1)) / SectorSize, in room, crc, flags))»;",
-            "!PublishLocked(shard, stripe, MakeExtent((int)(offset & (StripeSize - 1)) / SectorSize, in room, "
-            + "crc, flags)) && false",
+            "PublishRelievesNobody", ExtentWriter,
+            "relieve = «PublishLocked(shard, stripe, MakeExtent((int)(offset & (StripeSize - 1)) / SectorSize, in room, crc, flags))»;",
+            "!PublishLocked(shard, stripe, MakeExtent((int)(offset & (StripeSize - 1)) / SectorSize, in room, crc, flags)) && false",
             "PendingKeysTests"),
-        new("BatchRelievesNobody", Batches, "_log.Relieve(shard.Id);", "", "PendingKeysTests"),
+        new("BatchRelievesNobody", Groups, "writer.Log.Relieve(shard.Id);", "", "PendingKeysTests"),
         new(
             "GrowthsCountedAfterTheFlush", Flushing,
-            "_backing.Flush();\n            NoteGrowthsFlushed(«growths»);",
-            "Volatile.Read(ref _growths)",
+            "_growth.NoteFlushed(«growths»);",
+            "_growth.Count",
             "GrowthDurabilityTests"),
         new(
-            "GrowthsCountedAfterTheFlushAsync", Flushing,
-            "await _backing.FlushAsync(cancellationToken).ConfigureAwait(false);\n            "
-            + "NoteGrowthsFlushed(«growths»);",
-            "Volatile.Read(ref _growths)",
-            "GrowthDurabilityTests"),
-        new(
-            "GrowthNotFlushedByAFlush", Flushing,
-            "private bool GrowthUnflushed => «Volatile.Read(ref _growths) != Volatile.Read(ref _growthsFlushed)»;",
+            "GrowthNotFlushedByAFlush", Growth,
+            "bool IsUnflushed => «Volatile.Read(ref _growths) != Volatile.Read(ref _flushed)»;",
             "false",
             "GrowthDurabilityTests"),
-        new(
-            "GrowthNotCounted", Lengths,
-            "_backing.SetLength(length);\n        «Interlocked.Increment(ref _growths);»",
-            "",
-            "GrowthDurabilityTests"),
-        new(
-            "GrowthNotCountedAsync", Lengths,
-            "await _backing.SetLengthAsync(length, cancellationToken).ConfigureAwait(false);\n        "
-            + "«Interlocked.Increment(ref _growths);»",
-            "",
-            "GrowthDurabilityTests"),
+        new("GrowthNotCounted", Lengths, "_growth.Note();", "", "GrowthDurabilityTests"),
         new(
             "KeysDurableBeforeTheLength", Lengths,
-            "if (_region.IsPowerSafe)\n        {\n            «_backing.Flush();»",
-            "",
-            "GrowthDurabilityTests"),
-        new(
-            "KeysDurableBeforeTheLengthAsync", Lengths,
-            "if (_region.IsPowerSafe)\n        {\n            «await "
-            + "_backing.FlushAsync(CancellationToken.None).ConfigureAwait(false);»",
+            "if (_isPowerSafe)\n        {\n            «await FlushBackingAsync(async).ConfigureAwait(false);»",
             "",
             "GrowthDurabilityTests"),
         new(
             "CutNotFlushed", Lengths,
-            "_backing.SetLength(length);\n        «_backing.Flush();»",
-            "",
-            "TruncationDurabilityTests"),
-        new(
-            "CutNotFlushedAsync", Lengths,
-            "await _backing.SetLengthAsync(length, CancellationToken.None).ConfigureAwait(false);\n        "
-            + "«await _backing.FlushAsync(CancellationToken.None).ConfigureAwait(false);»",
+            "«await FlushBackingAsync(async).ConfigureAwait(false);»\n        StripeRanges.DropPartialEnd",
             "",
             "TruncationDurabilityTests"),
         new(
             "CutNotBound", Lengths,
-            "«BindShorter(length);»\n        _backing.SetLength(length);",
-            "",
-            "TruncationDurabilityTests"),
-        new(
-            "CutNotBoundAsync", Lengths,
-            "«BindShorter(length);»\n        await _backing",
+            "_records.BindShorter(length, _backing.CanResize);",
             "",
             "TruncationDurabilityTests"),
         new(
             "CutKeysPending", Lengths,
-            "«_log.AppendAll();»\n\n        // From the moment",
+            "«_writer.Log.AppendAll();»\n\n        // From the moment",
             "",
             "TruncationRaceTests", "TruncationDurabilityTests"),
-        new("CutRangesDiscarded", Lengths, "_discards.TruncateTo(length / SectorSize);", "", "TruncationRaceTests"),
+        new("CutRangesDiscarded", Lengths, "_writer.Discards.TruncateTo(length / MediaConstants.SectorSize);", "", "TruncationRaceTests"),
         new(
-            "LastSectorKeepsItsCleanCopy", Lengths,
+            "LastSectorKeepsItsCleanCopy", Ranges,
             "shard.Stripes.Find(stripe)?.RemoveWhere(sector, sector + 1, ref clean);",
             "",
             "TruncationDurabilityTests"),
         new(
-            "MissOvertakenByATruncationFills", Lengths,
+            "MissOvertakenByATruncationFills", Ranges,
             "index.RemoveWhere(sector, sector + 1, ref placeholders);",
             "",
             "TruncationDurabilityTests"),
-        new("WriteBackStaysCut", Lengths, "_writeback.EndsAt = long.MaxValue;", "", "TruncationRaceTests"),
+        new("WriteBackStaysCut", Lengths, "_upkeep.Writeback.EndsAt = long.MaxValue;", "", "TruncationRaceTests"),
         new(
             "MissLeavesBytesBeyondTheEnd", MissOperation,
             "Math.Min(bytes, _validLength)",
@@ -153,19 +122,18 @@ internal static partial class MutantTable
         new("CutMissFills", Misses, "!miss.IsCut", "true", "TruncationTests", "TruncationRaceTests"),
         new(
             "FailedMissKeepsItsRooms", Misses,
-            "foreach ((PayloadRoom room, _) in miss.Rooms)\n        {\n            «_heads.Return(in room);»",
+            "foreach ((PayloadRoom room, _) in miss.Rooms)\n        {\n            «writer.Heads.Return(in room);»",
             "",
             "MissRoomTests"),
         new(
             "OvertakenFillKeepsItsRoom", Misses,
-            "if (keys == 0)\n            {\n                «_heads.Return(in room);»",
+            "ref relieve) == 0)\n            {\n                «writer.Heads.Return(in room);»",
             "",
             "MissRoomTests"),
-        new("SplitFillTakesOneReference", Misses, "_segments.AddReference(room.Segment);", "", "MissRoomTests"),
+        new("SplitFillTakesOneReference", Misses, "Store.Segments.AddReference((int)whole.Segment);", "", "MissRoomTests"),
         new(
             "SplitFillHasTheWholesChecksum", Misses,
-            "part.PayloadCrc = _payloadCrc ? Crc32C.HashToUInt32(miss.Data.Slice((part.Start - miss.Start) * "
-            + "SectorSize, part.Length * SectorSize)) : 0;",
+            "«part.PayloadCrc = Store.PayloadCrc\n                    ? Crc32C.HashToUInt32(miss.Data.Slice((part.Start - miss.Start) * SectorSize, part.Length * SectorSize))\n                    : 0;»",
             "",
             "MissRoomTests"),
         new(
@@ -174,23 +142,23 @@ internal static partial class MutantTable
             + "             «RemovePlaceholders(miss);»",
             "",
             "MissRoomTests"),
-        new("OpenDoesNotFlushTheLength", Opening, "_backing.Flush();", "", "GrowthDurabilityTests"),
+        new("OpenDoesNotFlushTheLength", Opening, "backing.Flush();", "", "GrowthDurabilityTests"),
         new(
             "OpenDoesNotFlushWhatItFinds", Opening,
-            "_region.FlushRange(0, _region.LengthBytes);",
+            "region.FlushRange(0, region.LengthBytes);",
             "",
             "SecondOwnerTests"),
-        new("OpenClearsNoHeads", Opening, "Segments.ClearFreeHeads();", "", "LeftoverKsetTests"),
+        new("OpenClearsNoHeads", Opening, "segments.ClearFreeHeads();", "", "LeftoverKsetTests"),
         new(
             "OpenLeavesTheOlderKeyTail", Opening,
-            "Positions.WriteKeyTail(Positions.KeyTail, both: true);",
+            "positions.WriteKeyTail(positions.KeyTail, both: true);",
             "",
             "KeyTailReplicaTests"),
         new(
-            "NoSecondLookAtTheGeneration", Reading,
+            "NoSecondLookAtTheGeneration", Extents,
             "Volatile.ReadBarrier();\n        if («IsDead(in extent)»)",
             "false",
             "SegmentReuseTests"),
-        new("ReadsNotVerified", Reading, "!verify || PayloadFits(in extent)", "true", "DamagedPayloadTests"),
+        new("ReadsNotVerified", Extents, "!verify || PayloadFits(in extent)", "true", "DamagedPayloadTests"),
     ];
 }

@@ -100,8 +100,8 @@ internal static partial class MutantTable
             "false",
             "TailReplicaTests"),
         new(
-            "RewrittenRangeDiscarded", Pieces,
-            "_discards.Rewritten(stripe, extent.Start, extent.End);",
+            "RewrittenRangeDiscarded", ExtentWriter,
+            "Discards.Rewritten(stripe, extent.Start, extent.End);",
             "",
             "DiscardOrderTests"),
         new(
@@ -109,16 +109,16 @@ internal static partial class MutantTable
             "_discards.Rewritten(stripe, sector, sector + sectors);",
             "",
             "DiscardOrderTests"),
-        new("DiscardBeginsInAStrangersBlock", Discards, "(from + block - 1) & -block", "from & -block", "DiscardTests"),
+        new("DiscardBeginsInAStrangersBlock", Forwarding, "(from + block - 1) & -block", "from & -block", "DiscardTests"),
         new(
-            "DiscardEndsInAStrangersBlock", Discards,
+            "DiscardEndsInAStrangersBlock", Forwarding,
             "to &= -block;",
             "to = (to + block - 1) & -block;",
             "DiscardTests"),
         new(
             "DiscardEndsInAStrangersSector", Discards,
-            "Math.Min(offset + length, Length) / SectorSize",
-            "(Math.Min(offset + length, Length) + SectorSize - 1) / SectorSize",
+            "Math.Min(offset + length, store.Length) / SectorSize",
+            "(Math.Min(offset + length, store.Length) + SectorSize - 1) / SectorSize",
             "DiscardOrderTests"),
         new(
             "DiscardBeginsInAStrangersSector", Discards,
@@ -126,9 +126,9 @@ internal static partial class MutantTable
             "offset / SectorSize",
             "DiscardOrderTests"),
         new(
-            "DiscardDropsDirtyData", Discards,
-            "ForEachStripe(first, end, «(shard, index, from, to) => index.RemoveWhere(from, to, ref clean)»);",
-            "(shard, index, from, to) => index.Remove(from, to)",
+            "DiscardDropsDirtyData", Ranges,
+            "index.RemoveWhere(from, to, ref clean);",
+            "index.Remove(from, to);",
             "DiscardOrderTests"),
         new("DiscardForwardedAtOnce", DiscardQueue, "distance <= dirtyTailDistance", "true", "DiscardQueueTests"),
         new(

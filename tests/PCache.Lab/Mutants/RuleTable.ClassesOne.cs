@@ -60,11 +60,11 @@ internal static partial class RuleTable
             Images,
             [
                 new(
-                    Opening,
-                    "«»if (state == KeyState.Dead)",
+                    LogReplay,
+                    "«»_sink.OnKey(in key, state, _dirty);",
                     """
-                    if (Media.Flags.PayloadCrc && Crc32C.HashToUInt32(
-                        _region.ReadSpan(Media.DeviceOffset(new LogPosition((int)key.Segment, (int)key.SegmentOffset)), (int)key.Length)) != key.PayloadCrc)
+                    if (_media.Flags.PayloadCrc && global::PCache.Core.Primitives.Crc32C.HashToUInt32(
+                        _region.ReadSpan(_media.DeviceOffset(new LogPosition((int)key.Segment, (int)key.SegmentOffset)), (int)key.Length)) != key.PayloadCrc)
                     {
                         throw new PCacheDamagedDataException((long)key.Offset, key.Length);
                     }
@@ -79,16 +79,16 @@ internal static partial class RuleTable
             "DeadKeysSkipped", "Class 4",
             "a replay passes over dead keys, and older ones show again",
             Images,
-            [new(Opening, "_indexer.Add(in key, ReplayAction.Remove);", "")]),
+            [new(ReplaySink, "_indexer.Add(in key, ReplayAction.Remove);", "")]),
         new(
             "DeadExtentsRead", "Class 4",
             "reads don't look at the generation",
             Model,
             [
                 new(
-                    Engine,
+                    Extents,
                     """
-                    private bool IsDead(in Extent extent) => «(_segments.Generation((int)extent.Segment) & Extent.GenerationMask) != extent.Generation»;
+                    public bool IsDead(in Extent extent) => «(Segments.Generation((int)extent.Segment) & Extent.GenerationMask) != extent.Generation»;
                     """,
                     "false"),
             ]),
@@ -175,11 +175,11 @@ internal static partial class RuleTable
             Faults,
             [
                 new(
-                    Opening,
-                    "«»if (state == KeyState.Dead)",
+                    LogReplay,
+                    "«»_sink.OnKey(in key, state, _dirty);",
                     """
-                    if (state == KeyState.Live && Media.Flags.PayloadCrc && Crc32C.HashToUInt32(
-                        _region.ReadSpan(Media.DeviceOffset(new LogPosition((int)key.Segment, (int)key.SegmentOffset)), (int)key.Length)) != key.PayloadCrc)
+                    if (state == KeyState.Live && _media.Flags.PayloadCrc && global::PCache.Core.Primitives.Crc32C.HashToUInt32(
+                        _region.ReadSpan(_media.DeviceOffset(new LogPosition((int)key.Segment, (int)key.SegmentOffset)), (int)key.Length)) != key.PayloadCrc)
                     {
                         throw new PCacheDamagedDataException((long)key.Offset, key.Length);
                     }
@@ -217,12 +217,12 @@ internal static partial class RuleTable
             "EverythingDirtyAfterOpen", "Class 11",
             "an open takes keys before the dirty tail for dirty",
             Model,
-            [new(Opening, "bool dirty = «atOrAfterDirtyTail && !key.IsClean»;", "!key.IsClean")]),
+            [new(ReplaySink, "bool dirty = «atOrAfterDirtyTail && !key.IsClean»;", "!key.IsClean")]),
         new(
             "EverythingCleanAfterOpen", "Class 11",
             "an open takes dirty keys for clean",
             Model,
-            [new(Opening, "bool dirty = «atOrAfterDirtyTail && !key.IsClean»;", "false")]),
+            [new(ReplaySink, "bool dirty = «atOrAfterDirtyTail && !key.IsClean»;", "false")]),
         new(
             "NewerMarkedClean", "Class 11",
             "write-back marks what was written meanwhile as clean",
@@ -305,8 +305,8 @@ internal static partial class RuleTable
             "a close doesn't log what is pending",
             Model,
             [
-                new(Closing, "_drainIsCheap ? null : close, «_log.Flush», ", "() => { }"),
-                new(Closing, "Try(«_log.Flush», ref failure);", "() => { }"),
+                new(Saving, "Closing.Try(«FlushLogWithin», ref failure);", "() => { }"),
+                new(Saving, "Closing.Try(«parts.Writer.Log.Flush», ref failure);", "() => { }"),
             ]),
         new(
             "CloseErrorIgnored", "Classes 16 and 23",
@@ -316,11 +316,10 @@ internal static partial class RuleTable
                 new(
                     Closing,
                     """
-                    if («failure is not null»)
-                    {
-                        if (failure is IOException)
+                    close.Begin(CloseStage.Done);
+                    «»if (failure is IOException)
                     """,
-                    "false"),
+                    "failure = null;"),
             ]),
     ];
 }

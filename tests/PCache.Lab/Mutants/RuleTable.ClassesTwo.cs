@@ -116,8 +116,8 @@ internal static partial class RuleTable
             [
                 new(
                     Closing,
-                    "bool released = «close.Wait(_gate.Drained)»;",
-                    "Uninterrupted.Wait(_gate.Drained, Timeout.InfiniteTimeSpan)"),
+                    "bool released = «close.Wait(parts.Gate.Drained)» ||",
+                    "Uninterrupted.Wait(parts.Gate.Drained, Timeout.InfiniteTimeSpan)"),
             ]),
         new(
             "WritebackIgnoresBlockSize", "Class 24",
@@ -128,7 +128,7 @@ internal static partial class RuleTable
             "MissIgnoresBlockSize", "Class 24",
             "a miss reads parts of the backing's blocks",
             Model,
-            [new(Misses, "miss.Prepare(«Math.Max(_backing.BlockSize, 1)»,", "1")]),
+            [new(BackingReads, "miss.Prepare(«Math.Max(backing.BlockSize, 1)»,", "1")]),
         new(
             "WritebackPastTheEnd", "Class 24",
             "write-back goes past the end of the backing",
@@ -150,7 +150,7 @@ internal static partial class RuleTable
             "BackingNotBound", "Class 25",
             "an open doesn't bind an image that has no backing yet",
             Images,
-            [new(Opening, "_options.RebindBacking || «Media.Extension is not { BackingLength: > 0 }»)", "false")]),
+            [new(Opening, "options.RebindBacking || «media.Extension is not { BackingLength: > 0 }»)", "false")]),
         new(
             "FingerprintNotCompared", "Class 25",
             "an open doesn't compare the backing's content",
@@ -167,7 +167,7 @@ internal static partial class RuleTable
                     Opening,
                     """
                     where nothing was written back.
-                    «KeepFingerprint();»
+                    «recognition.KeepFingerprint(log.IsEmpty);»
                     """,
                     ""),
             ]),
@@ -215,17 +215,17 @@ internal static partial class RuleTable
             "FingerprintBeforeFlush", "Class 25",
             "the fingerprint is made before the backing is flushed",
             Crashes,
-            [new(EngineFingerprint, "_backing.Flush();", "")]),
+            [new(EngineFingerprint, "backing.Flush();", "")]),
         new(
             "FingerprintOfFailedBacking", "Class 25",
             "a close makes a fingerprint of a backing that failed",
             Faults,
-            [new(EngineFingerprint, "bool failed = «_maintenance.Error is not null»;", "false")]),
+            [new(EngineFingerprint, "|| «maintenance.Trouble.Error is not null»", "false")]),
         new(
             "MissTakesWaitersRoom", "Class 26",
             "a miss fills the cache while writes wait for room",
             Liveness,
-            [new(Misses, "if (!miss.HasPlaceholders || «_space.HasWaiters»)", "false")]),
+            [new(Misses, "if («!roomIsWanted» && TakeRooms(miss))", "true")]),
         new(
             "DeadExtentsNeverSwept", "Class 27",
             "what a reclaimed segment leaves in the index stays there",

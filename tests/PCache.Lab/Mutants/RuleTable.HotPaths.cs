@@ -17,7 +17,7 @@ internal static partial class RuleTable
                     """
                     kept = peeked && shard.Gate.TryEnterUnchanged(place.Version)
                         ? Overwrite(shard, in place, stripe, offset, in room, crc)
-                        : Publish(offset, in room, crc, ExtentFlags.None) == WriteStep.Done;
+                        : _writer.TryPublish(offset, in room, crc, ExtentFlags.None);
                     """,
                     """
                     if (peeked)
@@ -27,7 +27,7 @@ internal static partial class RuleTable
                     }
                     else
                     {
-                        kept = Publish(offset, in room, crc, ExtentFlags.None) == WriteStep.Done;
+                        kept = _writer.TryPublish(offset, in room, crc, ExtentFlags.None);
                     }
                     """),
             ]),
@@ -81,7 +81,7 @@ internal static partial class RuleTable
             Concurrency,
             [
                 new(
-                    Reading,
+                    Extents,
                     """
                     Volatile.ReadBarrier();
                     if («IsDead(in extent)»)
@@ -92,7 +92,7 @@ internal static partial class RuleTable
             "HitChecksumIgnored", "Hits",
             "a hit returns payload that doesn't fit its checksum",
             Faults,
-            [new(Reading, "bool fits = !verify || «PayloadFits(in extent)»;", "true")]),
+            [new(Extents, "bool fits = !verify || «PayloadFits(in extent)»;", "true")]),
         new(
             "IndexLatchNotChecked", "Hits",
             "what was read of the index without the lock counts though the lock was held since",
@@ -123,7 +123,7 @@ internal static partial class RuleTable
             Model,
             [
                 new(
-                    Batches,
+                    Groups,
                     """
                     DrainPayload();
                     «»ulong left
@@ -134,19 +134,19 @@ internal static partial class RuleTable
             "BatchRoomReturned", "Batches",
             "a batch gives the room of its pieces back though their keys own it",
             Model,
-            [new(Batches, "piece.Room = default;", "")]),
+            [new(Groups, "piece.Room = default;", "")]),
         new(
             "BatchKeyWithoutChecksum", "Batches",
             "the keys of a batch have no checksum",
             Model,
-            [new(Batches, "in piece.Room, «piece.Crc», ExtentFlags.None", "0u")]),
+            [new(Groups, "in piece.Room, «piece.Crc», ExtentFlags.None", "0u")]),
     ];
 
     /// <summary>Moments at which a check may do something on the same thread.</summary>
     public static IReadOnlyList<Probe> Probes { get; } =
     [
         new("DirectPlaceFound", "a direct write has found its place without the lock", Direct, "«»if (!peeked)"),
-        new("HitFound", "a hit has found its extent and is about to copy", Reading, "«»_region.CopyOut(address + skipBytes, destination);"),
+        new("HitFound", "a hit has found its extent and is about to copy", Extents, "«»Region.CopyOut(PayloadAddress(in extent) + skipBytes, destination);"),
         new("PageFound", "a lookup without the lock has found a page's place", Peeking, "«»Slot slot = *place;\nint inPage"),
     ];
 }

@@ -21,9 +21,9 @@ internal static partial class RuleTable
                     """,
                     ""),
                 new(
-                    Pieces,
+                    ExtentWriter,
                     """
-                    private void DrainPayload()
+                    public void DrainPayload()
                     {
                         if («_drainIsCheap»)
                     """,
@@ -33,7 +33,7 @@ internal static partial class RuleTable
             "PayloadNotFlushed", "Rule 1",
             "payload is stored and drained, but never flushed",
             Crashes,
-            [new(Pieces, "_region.FlushRange(address, «data.Length»);", "0")]),
+            [new(ExtentWriter, "_region.FlushRange(address, «data.Length»);", "0")]),
         new(
             "LogSegmentNotZeroed", "Rule 2",
             "a segment that becomes a log segment isn't zeroed",
@@ -69,14 +69,14 @@ internal static partial class RuleTable
             "a writable open leaves what stands behind the log's end",
             Images,
             [
-                new(Opening, "RegionZeroing.Zero(_region, at, Math.Min(behind, MediaConstants.KsetHeaderSize));", ""),
-                new(Opening, "RegionZeroing.Zero(_region, at, behind);", ""),
+                new(Opening, "RegionZeroing.Zero(region, at, Math.Min(behind, MediaConstants.KsetHeaderSize));", ""),
+                new(Opening, "RegionZeroing.Zero(region, at, behind);", ""),
             ]),
         new(
             "LogRestNotZeroed", "Rule 2",
             "a writable open zeroes 24 bytes behind the log's end, but not the rest of the segment",
             Images,
-            [new(Opening, "RegionZeroing.Zero(_region, at, behind);", "RegionZeroing.Zero(_region, at, 0);")]),
+            [new(Opening, "RegionZeroing.Zero(region, at, behind);", "RegionZeroing.Zero(region, at, 0);")]),
         new(
             "LinkBeforeTargetZeroed", "Rule 3",
             "the last kset is durable before the segment that it links to is zeroed",
@@ -163,8 +163,16 @@ internal static partial class RuleTable
             Model,
             [
                 new(
-                    Writing,
-                    "IsForced(WriteDurability durability) => «durability == WriteDurability.ForceUnitAccess»;",
+                    Flushing,
+                    "NeedsLog(WriteDurability durability) => «durability != WriteDurability.Normal» || _persistsWrites;",
+                    "durability == WriteDurability.Persist"),
+                new(
+                    Flushing,
+                    """
+                    public bool TryLogAtOnce(WriteDurability durability)
+                    {
+                        if («durability == WriteDurability.ForceUnitAccess»)
+                    """,
                     "false"),
             ]),
         new(
@@ -207,8 +215,8 @@ internal static partial class RuleTable
             Concurrency,
             [
                 new(
-                    Pieces,
-                    "_discards.Rewritten(stripe, extent.Start, extent.End);«»",
+                    ExtentWriter,
+                    "Discards.Rewritten(stripe, extent.Start, extent.End);«»",
                     """
                     shard.Gate.Exit();
                     global::PCache.Core.Checked.Mutation.Between?.Invoke();

@@ -172,7 +172,7 @@ internal static partial class RuleTable
             "LogRoomNotReserved", "Rule 10, class 16",
             "keys are accepted for which the log has no room",
             Liveness,
-            [new(LogWriter, "long least = «anew ? 0 : AnewBytes»;", "long.MinValue / 2")]),
+            [new(LogRoom, "long least = «anew ? 0 : AnewBytes»;", "long.MinValue / 2")]),
         new(
             "WaitingWriteLeavesHole", "Rule 11, class 17",
             "while a write waits, readers see the backing's older data",
@@ -180,12 +180,22 @@ internal static partial class RuleTable
             [
                 new(
                     Waiting,
-                    "write.Turn = EnterQueue(data.Length - write.Done, out write.Timer);«»",
+                    "write.Turn = rooms.Enter(data.Length - write.Done, out write.Timer);«»",
                     """
-                    ForEachStripe(
-                        write.Offset / SectorSize,
-                        (write.Offset + data.Length + SectorSize - 1) / SectorSize,
-                        static (_, index, from, to) => index.Remove(from, to));
+                    const int Shift = global::PCache.Core.Indexing.ShardedIndex.StripeShift;
+                    for (long stripe = write.Offset >> Shift; stripe <= (write.Offset + data.Length - 1) >> Shift; stripe++)
+                    {
+                        global::PCache.Core.Indexing.IndexShard shard = store.Index.For(stripe);
+                        using (shard.Gate.Hold())
+                        {
+                            if (shard.Stripes.Find(stripe) is { } index)
+                            {
+                                long from = System.Math.Max(0, (write.Offset - (stripe << Shift)) / 512);
+                                long to = System.Math.Min(1 << (Shift - 9), (write.Offset + data.Length - (stripe << Shift) + 511) / 512);
+                                index.Remove((int)from, (int)to);
+                            }
+                        }
+                    }
                     """),
             ]),
         new(

@@ -274,7 +274,7 @@ internal static partial class RuleTable
             "ValidationLostWrites", "Class 6",
             "not checked: lost writes need consent",
             Images,
-            [new(Opening, "if («result.LostKeys > 0» && !_options.ReadOnly", "false")]),
+            [new(ReplayedLog, "if («result.LostKeys > 0» && !options.ReadOnly", "false")]),
         new(
             "ValidationLastGeneration", "Class 6",
             "not checked: a segment with the last generation isn't used again",
