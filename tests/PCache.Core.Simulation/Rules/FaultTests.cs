@@ -1,7 +1,6 @@
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
 using PCache.Core.Tests.Support;
-using PCache.Core.Upkeep;
 using static PCache.Core.Simulation.Rules.Small;
 
 namespace PCache.Core.Simulation.Rules;

@@ -1,5 +1,4 @@
 using PCache.Core.Tests.Support;
-using PCache.Core.Upkeep;
 using static PCache.Core.Simulation.Rules.Small;
 
 namespace PCache.Core.Simulation.Rules;

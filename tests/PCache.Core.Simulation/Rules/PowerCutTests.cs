@@ -1,10 +1,8 @@
 using System.Runtime.InteropServices;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
-using PCache.Core.Opening;
 using PCache.Core.Pmem;
 using PCache.Core.Tests.Support;
-using PCache.Core.Upkeep;
 using static PCache.Core.Simulation.Rules.Small;
 
 namespace PCache.Core.Simulation.Rules;

@@ -1,5 +1,4 @@
 using System.Buffers;
-using PCache.Core.Opening;
 using PCache.Core.Pmem;
 using PCache.Core.Tests.Support;
 using static PCache.Core.Simulation.Rules.Small;

@@ -1,6 +1,5 @@
 using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
-using PCache.Core.Upkeep;
 
 namespace PCache.Core.Tests.Durability;
 

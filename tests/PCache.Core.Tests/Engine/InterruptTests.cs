@@ -1,8 +1,6 @@
 using System.Buffers.Binary;
-using PCache.Core.Engine;
 using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
-using PCache.Core.Upkeep;
 
 namespace PCache.Core.Tests.Engine;
 

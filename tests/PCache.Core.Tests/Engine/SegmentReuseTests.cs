@@ -2,7 +2,6 @@ using PCache.Core.Layout;
 using PCache.Core.Pmem;
 using PCache.Core.Segments;
 using PCache.Core.Tests.Support;
-using PCache.Core.Upkeep;
 
 namespace PCache.Core.Tests.Engine;
 

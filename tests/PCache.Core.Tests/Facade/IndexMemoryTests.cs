@@ -1,11 +1,9 @@
 // Keeps true: the bound on the index's memory holds, whatever is written, and nobody is stuck behind it.
 
-using PCache.Core.Opening;
 using PCache.Core.Pmem;
 using PCache.Core.Primitives;
 using PCache.Core.Store;
 using PCache.Core.Tests.Support;
-using PCache.Core.Upkeep;
 
 namespace PCache.Core.Tests.Facade;
 

@@ -1,6 +1,5 @@
 using PCache.Core.Pmem;
 using PCache.Core.Tests.Support;
-using PCache.Core.Upkeep;
 using PCache.Core.Writeback;
 
 namespace PCache.Core.Tests.Writeback;

@@ -1,6 +1,5 @@
 using PCache.Core.Backing;
 using PCache.Core.Pmem;
-using PCache.Core.Upkeep;
 using PCache.Core.Writeback;
 
 namespace PCache.Core.Tests.Writeback;

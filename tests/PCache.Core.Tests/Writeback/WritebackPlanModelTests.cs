@@ -1,6 +1,5 @@
 using FsCheck;
 using FsCheck.Fluent;
-using PCache.Core.Engine;
 using PCache.Core.Writeback;
 
 namespace PCache.Core.Tests.Writeback;

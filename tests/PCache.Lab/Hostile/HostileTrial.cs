@@ -1,6 +1,5 @@
 using PCache.Core;
 using PCache.Core.Inspection;
-using PCache.Core.Opening;
 using PCache.Core.Primitives;
 
 namespace PCache.Lab.Hostile;

@@ -1,6 +1,5 @@
 using PCache.Core;
 using PCache.Core.Layout;
-using PCache.Core.Opening;
 using PCache.Core.Segments;
 
 namespace PCache.Lab.Torture;

@@ -1,6 +1,5 @@
 using PCache.Core;
 using PCache.Core.Primitives;
-using PCache.Core.Upkeep;
 
 namespace PCache.Lab.Torture;
 
