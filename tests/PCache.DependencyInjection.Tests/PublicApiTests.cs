@@ -1,4 +1,3 @@
-using PCache.Core.Tests.Architecture;
 using PCache.Core.Tests.Support;
 
 namespace PCache.DependencyInjection.Tests;

@@ -1,7 +1,5 @@
 // Keeps true: the measured numbers are printed as they are, nothing is judged; the exit code says only whether the measurement could be made.
 using System.CommandLine;
-using PCache.Tool.Bench.Report;
-using PCache.Tool.Bench.Scenarios;
 
 namespace PCache.Tool.Bench;
 
@@ -10,96 +8,97 @@ internal static class BenchCommand
 {
     public static Command Build(ToolContext context)
     {
-        var options = new BenchOptions();
+        Option<string> cache = BenchOptions.Cache();
+        var backing = new Option<string?>("--backing")
+        {
+            Description = "The path of a file that doesn't exist yet, on the disk to measure: the backing, to which write-back runs; removed afterwards. A backing that costs nothing if not given.",
+            HelpName = "FILE",
+        };
+        Option<string?> persistence = BenchOptions.Persistence();
+        Option<string> operations = BenchOptions.Operations();
+        Option<string> blocks = BenchOptions.Blocks();
+        Option<int?> threads = BenchOptions.Threads();
+        Option<long?> size = BenchOptions.Size();
+        Option<int?> seconds = BenchOptions.Seconds();
+        Option<bool> dataCrc = BenchOptions.DataCrc();
+        var firstPass = new Option<bool>("--first-pass") { Description = "Each block once, in a cache just made of which nothing was touched before: what the first use costs." };
+        Option<bool> json = CommonOptions.Json();
         var command = new ToolCommand(
             "bench",
-            "Measures the device on this machine. With --rw the cache has room for what is written and holds what is read (but for randmiss and partialhit): "
-            + "nothing waits. The scenarios are about the rest.",
+            "Measures the device on this machine. The cache has room for what is written and holds what is read (but for randmiss and partialhit): nothing waits.",
             "pcache bench",
-            "pcache bench --rw randwrite --bs 512,4k,64k --data-crc --compare",
+            "pcache bench --cache /mnt/ssd/bench-cache.img --backing /mnt/disk/bench-backing.img --data-crc",
             "pcache bench --cache /mnt/pmem/bench.img --persistence dax --threads 2 --seconds 10 --json",
-            "pcache bench --scenario writeback,full --dir /mnt/disk",
-            "pcache bench --report results --dir /mnt/disk");
-        foreach (Option option in options.All)
+            "pcache bench --cache /mnt/ssd/bench.img --rw randwrite --first-pass");
+        Option[] options = [cache, backing, persistence, operations, blocks, threads, size, seconds, dataCrc, firstPass, json];
+        foreach (Option option in options)
         {
             command.Add(option);
         }
 
         command.SetAction((parse, cancellation) =>
         {
-            BenchRequest request = options.Read(parse);
+            string? backingPath = parse.GetValue(backing);
+            var settings = new BenchSettings
+            {
+                CachePath = BenchOptions.ReadCache(parse.GetRequiredValue(cache)),
+                BackingPath = backingPath,
+                Persistence = BenchOptions.ReadPersistence(parse.GetValue(persistence)),
+                LengthBytes = parse.GetValue(size) ?? BenchSettings.DefaultLengthBytes,
+                Threads = parse.GetValue(threads) ?? 1,
+                Duration = TimeSpan.FromSeconds(parse.GetValue(seconds) ?? 2),
+                DataCrc = parse.GetValue(dataCrc),
+                WritebackRunning = backingPath is not null,
+            };
+            IReadOnlyList<BenchPattern> patterns = BenchOptions.ReadPatterns(parse.GetRequiredValue(operations), parse.GetRequiredValue(blocks), settings.LengthBytes);
+            if (parse.GetValue(firstPass))
+            {
+                patterns = [.. patterns.Select(pattern => FirstPass.Of(pattern, settings))];
+            }
+
+            bool asJson = parse.GetValue(json);
 
             // On a thread of its own: a signal then cancels it, so that it removes its files.
-            return Task.Run(() => Run(context, request, CommandLine(parse), cancellation), CancellationToken.None);
+            return Task.Run(() => Run(context, settings, patterns, asJson, cancellation), CancellationToken.None);
         });
         return command;
     }
 
-    /// <summary>The command as it was given.</summary>
-    private static string CommandLine(ParseResult parse) => "pcache " + string.Join(' ', parse.Tokens.Select(token => token.Value));
-
-    private static int Run(ToolContext context, BenchRequest request, string commandLine, CancellationToken cancellation)
+    /// <summary>Measures and prints.</summary>
+    internal static int Run(ToolContext context, BenchSettings settings, IReadOnlyList<BenchPattern> patterns, bool json, CancellationToken cancellation)
     {
-        if (request.ReportDirectory is string directory)
-        {
-            BenchReport.Run(context, request, directory, commandLine, cancellation);
-            return ExitCode.Done;
-        }
-
-        // Each scenario and each line has places of its own, so that one's memory is free before the next.
         var results = new List<BenchResult>();
-        var scenarios = new List<ScenarioResult>();
-        if (request.Scenarios.Count > 0)
+        foreach (BenchPattern pattern in patterns)
         {
-            foreach (string name in request.Scenarios)
+            // Each line has places of its own, so that one's memory is free before the next.
+            using (var places = new BenchPlaces(settings))
             {
-                ScenarioResult result = BenchScenarios.Run(name, request.Settings, cancellation);
-                scenarios.Add(result);
-                Show(request.Json, result.Lines());
+                results.Add(pattern.Once ? FirstPass.Run(places, settings, pattern, cancellation) : Measure(places, settings, pattern, cancellation));
             }
-        }
-        else
-        {
-            foreach (BenchPattern pattern in request.Patterns)
+
+            if (!json && results.Count == 1)
             {
-                BenchResult result = Measure(request.Settings, pattern, cancellation);
-                results.Add(result);
-                Show(request.Json, results.Count == 1 ? [BenchOutput.Header(request.Settings.Compare), BenchOutput.Line(result)] : [BenchOutput.Line(result)]);
-                Show(request.Json, BenchOutput.BoundLine(result) is string bound ? [bound] : []);
+                context.WriteLine(BenchOutput.Header);
+            }
+
+            if (!json)
+            {
+                context.WriteLine(BenchOutput.Line(results[^1]));
             }
         }
 
-        if (request.Fio)
+        if (json)
         {
-            ScenarioResult fio = FioPeer.Run(request.Settings, cancellation);
-            scenarios.Add(fio);
-            Show(request.Json, fio.Lines());
-        }
-
-        if (request.Json)
-        {
-            JsonOutput.WriteObject(context.Out, json =>
-            {
-                BenchOutput.Write(json, results);
-                ScenarioResult.Write(json, scenarios);
-            });
+            JsonOutput.WriteObject(context.Out, writer => BenchOutput.Write(writer, results));
         }
 
         return ExitCode.Done;
-
-        void Show(bool json, IEnumerable<string> lines)
-        {
-            foreach (string line in json ? [] : lines)
-            {
-                context.WriteLine(line);
-            }
-        }
     }
 
-    /// <summary>Measures one line of <c>--rw</c>.</summary>
-    public static BenchResult Measure(BenchSettings settings, BenchPattern pattern, CancellationToken cancellation)
+    private static BenchResult Measure(BenchPlaces places, BenchSettings settings, BenchPattern pattern, CancellationToken cancellation)
     {
-        using var places = new BenchPlaces(settings);
-        return new BenchMeasurement(places, settings, pattern, cancellation).Run();
+        var measurement = new BenchMeasurement(settings, pattern, cancellation);
+        using var device = new DeviceTarget(places, settings, pattern, measurement.LengthBytes, measurement.RoundBytes);
+        return measurement.Run([device]).ResultOf(0, settings, pattern);
     }
 }

@@ -84,7 +84,13 @@ internal sealed record BenchPattern(string Operation, int BlockBytes)
 
     public BenchKind Kind => Known[Operation].Kind;
 
-    public BenchOrder Order => Known[Operation].Order;
+    public BenchOrder Order => Once && Known[Operation].Order == BenchOrder.Random ? BenchOrder.Permutation : Known[Operation].Order;
+
+    /// <summary>Whether each block is visited once only: a first pass.</summary>
+    public bool Once { get; init; }
+
+    /// <summary>Whether the operation can be measured as a first pass: one block a call.</summary>
+    public bool CanBeOnce => Kind is BenchKind.Write or BenchKind.WriteFua or BenchKind.WritePersist or BenchKind.WriteFlush or BenchKind.Read or BenchKind.ReadMiss;
 
     public bool IsSmall => Kind is BenchKind.SmallWrite or BenchKind.SmallWriteBuffered;
 
@@ -104,7 +110,7 @@ internal sealed record BenchPattern(string Operation, int BlockBytes)
     public long RoomPerOperation => !TakesRoom ? 0 : IsSmall ? 1024 : BlockBytes;
 
     /// <summary>Name in the results: "randwrite-4k".</summary>
-    public string Name => Operation + "-" + (IsSmall ? "4to100" : SizeText.Exact(BlockBytes).ToLower(CultureInfo.InvariantCulture));
+    public string Name => Operation + "-" + (Once ? "first-" : string.Empty) + (IsSmall ? "4to100" : SizeText.Exact(BlockBytes).ToLower(CultureInfo.InvariantCulture));
 }
 
 /// <summary>The offsets that one thread visits; the same for every target of a round.</summary>

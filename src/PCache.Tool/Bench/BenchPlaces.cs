@@ -1,4 +1,4 @@
-// Keeps true: files that the bench makes are new, lie together, and are gone at the end. The cache, the bound and the peers' files are on the same kind of memory:
+// Keeps true: files that the bench makes are new, and gone at the end: nothing of the user's is written over. What is compared is on the same kind of memory:
 // "memory" is a file in the system's memory file system where it has one with room, mapped and taken for persistent memory, so that every store goes past the caches.
 using PCache.Core;
 using PCache.Core.Files;
@@ -11,16 +11,20 @@ internal sealed class BenchPlaces : IDisposable
 {
     private const string MemoryFileSystem = "/dev/shm";
     private readonly string? _cachePath;
+    private readonly string? _backingPath;
     private readonly PmemFileOptions _options;
     private readonly DirectoryInfo _directory;
     private readonly bool _inMemoryFiles;
+    private readonly List<(string Path, FileFacts? Facts)> _made = [];
     private bool _madeCache;
-    private FileFacts? _cacheFacts;
     private int _count;
 
     public BenchPlaces(BenchSettings settings)
     {
         _cachePath = settings.CachePath;
+        _backingPath = settings.BackingPath;
+        RequireNew(_backingPath);
+        RequireNew(_cachePath);
         Persistence = settings.Persistence ?? (_cachePath is null ? Persistence.Assumed : Persistence.PageCache);
         _options = new PmemFileOptions { Persistence = Persistence };
         if (_cachePath is null)
@@ -30,18 +34,7 @@ internal sealed class BenchPlaces : IDisposable
             return;
         }
 
-        if (Path.Exists(_cachePath))
-        {
-            throw ToolException.Refused($"'{_cachePath}' exists already. Give a path where there is nothing: the bench makes the file and removes it.");
-        }
-
-        string parentOfCache = Path.GetDirectoryName(Path.GetFullPath(_cachePath))!;
-        if (!Directory.Exists(parentOfCache))
-        {
-            throw ToolException.Refused($"There is no directory '{parentOfCache}'. Make it first.");
-        }
-
-        _directory = NewDirectory(parentOfCache);
+        _directory = NewDirectory(Path.GetDirectoryName(Path.GetFullPath(_cachePath))!);
     }
 
     /// <summary>What the regions' stores are worth.</summary>
@@ -65,8 +58,21 @@ internal sealed class BenchPlaces : IDisposable
 
         PmemRegion region = CacheFiles.Naming(_cachePath, () => PmemFile.Create(_cachePath, lengthBytes, _options));
         _madeCache = true;
-        _cacheFacts = InputFiles.TryFacts(_cachePath);
+        Made(_cachePath);
         return region;
+    }
+
+    /// <summary>Makes the backing: a file where one is asked for; else one of memory, or for what is never read one that keeps nothing.</summary>
+    public IBlockDevice CreateBacking(long lengthBytes, bool isRead)
+    {
+        if (_backingPath is null)
+        {
+            return isRead ? new MemoryBacking(lengthBytes) : new NullDevice(lengthBytes);
+        }
+
+        CreateFile(_backingPath, lengthBytes);
+        Made(_backingPath);
+        return BlockDevice.OpenFile(_backingPath);
     }
 
     /// <summary>Makes a region of the same kind.</summary>
@@ -104,14 +110,51 @@ internal sealed class BenchPlaces : IDisposable
 
     public void Dispose()
     {
-        // Only the file that was made here, whatever has its name by now.
-        if (_madeCache && (!FileFacts.IsSupported || (_cacheFacts is not null && InputFiles.TryFacts(_cachePath!)?.Identity == _cacheFacts.Identity)))
+        // Only the files that were made here, whatever has their names by now.
+        foreach ((string path, FileFacts? facts) in _made)
         {
-            File.Delete(_cachePath!);
+            if (!FileFacts.IsSupported || (facts is not null && InputFiles.TryFacts(path)?.Identity == facts.Identity))
+            {
+                File.Delete(path);
+            }
         }
 
         _directory.Delete(recursive: true);
     }
+
+    /// <summary>Writes something everywhere, so that every page is there.</summary>
+    public static void Fill(PmemRegion region, long lengthBytes)
+    {
+        byte[] buffer = new byte[1 << 20];
+        Random.Shared.NextBytes(buffer);
+        for (long offset = 0; offset < lengthBytes; offset += buffer.Length)
+        {
+            region.Write(offset, buffer.AsSpan(0, (int)Math.Min(buffer.Length, lengthBytes - offset)));
+        }
+
+        region.Drain();
+    }
+
+    private static void RequireNew(string? path)
+    {
+        if (path is null)
+        {
+            return;
+        }
+
+        if (Path.Exists(path))
+        {
+            throw ToolException.Refused($"'{path}' exists already. Give a path where there is nothing: the bench makes the file and removes it.");
+        }
+
+        string parent = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        if (!Directory.Exists(parent))
+        {
+            throw ToolException.Refused($"There is no directory '{parent}'. Make it first.");
+        }
+    }
+
+    private void Made(string path) => _made.Add((path, InputFiles.TryFacts(path)));
 
     private string NewPath() => Path.Combine(_directory.FullName, "file" + _count++);
 }

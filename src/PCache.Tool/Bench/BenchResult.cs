@@ -1,4 +1,4 @@
-// Keeps true: holds what was measured, nothing rounded; what wasn't measured is null or empty.
+// Keeps true: holds what was measured, nothing rounded; what wasn't measured is null.
 namespace PCache.Tool.Bench;
 
 /// <summary>What one target did in the rounds with timestamps.</summary>
@@ -11,7 +11,7 @@ internal sealed record BenchLatencies(string Name, LatencyHistogram Histogram)
     public long P999 => Histogram.Percentile(0.999);
 }
 
-/// <summary>One line of the results.</summary>
+/// <summary>One line of the results: what one target did.</summary>
 internal sealed record BenchResult
 {
     public required string Name { get; init; }
@@ -24,42 +24,39 @@ internal sealed record BenchResult
 
     public required double OperationsPerSecond { get; init; }
 
-    /// <summary>The bound's; null without <c>--compare</c>.</summary>
-    public required double? BoundOperationsPerSecond { get; init; }
-
-    /// <summary>Our time by the bound's, by the clock of <see cref="Clock"/>; null without <c>--compare</c>.</summary>
-    public required double? RatioToBound { get; init; }
-
-    /// <summary>The same by elapsed time.</summary>
-    public required double? RatioToBoundWall { get; init; }
-
-    /// <summary>The same by the measuring threads' CPU time; null where the system doesn't tell it.</summary>
-    public required double? RatioToBoundCpu { get; init; }
-
-    /// <summary>First and third quartile of the rounds' ratios: how far the machine's noise goes.</summary>
-    public required (double Low, double High)? RatioQuartiles { get; init; }
-
-    /// <summary>"wall" or "cpu".</summary>
-    public required string Clock { get; init; }
-
     /// <summary>Allocated by the measuring threads.</summary>
     public required double AllocatedBytesPerOperation { get; init; }
 
     /// <summary>Allocated by all threads.</summary>
     public required double AllocatedBytesPerOperationOfAll { get; init; }
 
-    /// <summary>Peer to its time by ours (above 1: we are faster); empty without <c>--compare</c>.</summary>
-    public required IReadOnlyList<KeyValuePair<string, double>> Versus { get; init; }
+    /// <summary>Bytes that the process sent to disks; null where the system doesn't tell.</summary>
+    public required double? DiskBytesPerOperation { get; init; }
 
-    /// <summary>The device used another way (without checksums; a write of 512 bytes) to our time by that one's (above 1: we are slower).</summary>
-    public required IReadOnlyList<KeyValuePair<string, double>> Variants { get; init; }
+    public required BenchLatencies Latencies { get; init; }
+}
 
-    /// <summary>Latencies of the device first, then with <c>--compare</c> of the bound and the peers.</summary>
-    public required IReadOnlyList<BenchLatencies> Latencies { get; init; }
+/// <summary>All rounds of targets that were measured side by side.</summary>
+/// <param name="Targets">The device first.</param>
+/// <param name="Results">By target, by round.</param>
+/// <param name="Latencies">By target.</param>
+/// <param name="DiskBytesPerOperation">Of the device.</param>
+internal sealed record BenchRounds(IReadOnlyList<BenchTarget> Targets, RoundResult[][] Results, IReadOnlyList<BenchLatencies> Latencies, double? DiskBytesPerOperation)
+{
+    /// <summary>Operations per second by elapsed time, at the median.</summary>
+    public double RateOf(int target) => 1e9 / BenchRunner.Median(Results[target].Select(round => round.WallNanoseconds));
 
-    public long P50Nanoseconds => Latencies[0].P50;
-
-    public long P99Nanoseconds => Latencies[0].P99;
-
-    public long P999Nanoseconds => Latencies[0].P999;
+    /// <summary>What one target did.</summary>
+    public BenchResult ResultOf(int target, BenchSettings settings, BenchPattern pattern) => new()
+    {
+        Name = pattern.Name,
+        BlockBytes = pattern.BlockBytes,
+        Threads = settings.Threads,
+        DataCrc = settings.DataCrc,
+        OperationsPerSecond = RateOf(target),
+        AllocatedBytesPerOperation = BenchRunner.Median(Results[target].Select(round => round.AllocatedBytes)),
+        AllocatedBytesPerOperationOfAll = BenchRunner.Median(Results[target].Select(round => round.AllocatedBytesOfAll)),
+        DiskBytesPerOperation = DiskBytesPerOperation,
+        Latencies = Latencies[target],
+    };
 }

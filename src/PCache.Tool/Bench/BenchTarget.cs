@@ -10,6 +10,9 @@ internal abstract class BenchTarget : IDisposable
     /// <summary>Name in the results.</summary>
     public abstract string Name { get; }
 
+    /// <summary>Whether a round may take no more than a part of the range: what is written needs room.</summary>
+    public virtual bool RunsOutOfRoom => false;
+
     /// <summary>Makes what one thread uses; called outside the timed part.</summary>
     public abstract BenchWorker CreateWorker();
 

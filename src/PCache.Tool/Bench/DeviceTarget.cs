@@ -1,5 +1,6 @@
 // Keeps true: every round begins with the state that its operation is about: the whole range cached in blocks of the measured size (so that no write waits for room,
-// every read is a hit, and the index has its final form), every second block cached, or nothing cached; the memory of the region has been touched before.
+// every read is a hit, and the index has its final form), every second block cached, or nothing cached; the memory of the region has been touched before. But for a
+// first pass: the cache is new, and nobody has touched anything of it.
 using PCache.Core;
 using PCache.Core.Pmem;
 
@@ -39,12 +40,18 @@ internal sealed class DeviceTarget : BenchTarget
         long payload = lengthBytes + roundBytes;
         _segmentBytes = payload < SmallPayloadBytes ? SmallSegmentBytes : PCacheOptions.LinuxSegmentSizeBytes;
         _region = places.CreateCacheRegion(payload + (payload / 8) + ((long)SpareSegments * _segmentBytes));
-        _region.WriteZeros(0, _region.LengthBytes);
-        _region.Drain();
-        _backing = pattern.Kind is BenchKind.PartialHit or BenchKind.ReadMiss ? new MemoryBacking(lengthBytes) : new NullDevice(lengthBytes);
+        if (!pattern.Once)
+        {
+            _region.WriteZeros(0, _region.LengthBytes);
+            _region.Drain();
+        }
+
+        _backing = places.CreateBacking(lengthBytes, isRead: pattern.Once || pattern.Kind is BenchKind.PartialHit or BenchKind.ReadMiss);
     }
 
     public override string Name { get; }
+
+    public override bool RunsOutOfRoom => true;
 
     public override void Prepare()
     {
@@ -81,7 +88,7 @@ internal sealed class DeviceTarget : BenchTarget
 
     private void Fill(PCacheDevice device)
     {
-        if (_pattern.IsSmall || _pattern.Kind == BenchKind.ReadMiss)
+        if (_pattern.Once || _pattern.IsSmall || _pattern.Kind == BenchKind.ReadMiss)
         {
             return;
         }

@@ -13,7 +13,7 @@ internal sealed class MemoryBacking : DelegatingDevice
         : base(new NullDevice(lengthBytes))
     {
         _memory = PmemMemory.Allocate(lengthBytes);
-        BoundTarget.Fill(_memory, lengthBytes);
+        BenchPlaces.Fill(_memory, lengthBytes);
     }
 
     public override int Read(long offset, Span<byte> buffer)

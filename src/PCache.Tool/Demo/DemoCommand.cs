@@ -176,7 +176,7 @@ internal sealed class DemoRun
     private Measurement Measure(IBlockDevice device, int writes, TimeSpan limit)
     {
         var histogram = new LatencyHistogram();
-        byte[] page = new byte[PageSectors * SectorPattern.SectorSize];
+        byte[] page = new byte[PageSectors * MarkedSector.SectorSize];
         var unflushed = new List<(uint Sector, uint Id)>(WritesPerFlush);
         long start = Stopwatch.GetTimestamp();
         TimeSpan elapsed = TimeSpan.Zero;
@@ -185,9 +185,9 @@ internal sealed class DemoRun
             _cancellation.ThrowIfCancellationRequested();
             uint id = _nextId++;
             uint sector = (uint)_random.Next((int)(Sectors / PageSectors)) * PageSectors;
-            SectorPattern.Fill(page, sector, id);
+            MarkedSector.Fill(page, sector, id);
             long begin = Stopwatch.GetTimestamp();
-            device.Write((long)sector * SectorPattern.SectorSize, page);
+            device.Write((long)sector * MarkedSector.SectorSize, page);
             histogram.Record((long)Stopwatch.GetElapsedTime(begin).TotalNanoseconds);
             unflushed.Add((sector, id));
             if (unflushed.Count == WritesPerFlush)

@@ -18,7 +18,7 @@ internal static class DemoWriterCommand
         Option<int?> sectors = Required(CommonOptions.Number("--sectors", "Sectors of the device.", 1, int.MaxValue));
         Option<int?> writers = Required(CommonOptions.Number("--writers", "Number of threads.", 1, 64));
         Option<int?> flushEvery = Required(CommonOptions.Number("--flush-every", "Writes per flush on average.", 1, int.MaxValue));
-        Option<int?> firstId = Required(CommonOptions.Number("--first-id", "First write id.", 1, (int)SectorPattern.MaxWriteId));
+        Option<int?> firstId = Required(CommonOptions.Number("--first-id", "First write id.", 1, (int)MarkedSector.MaxWriteId));
         var powerSafe = new Option<bool>("--power-safe") { Description = "Open the cache file power-safe." };
         var throttled = new Option<bool>("--throttled") { Description = "Throttle the backing." };
         var command = new ToolCommand(Name, "Writes until it is killed; started by the demo.", "pcache demo") { Hidden = true };

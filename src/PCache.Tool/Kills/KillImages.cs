@@ -14,9 +14,9 @@ internal static class KillImages
         byte[] buffer = new byte[1 << 20];
         for (uint sector = 0; sector < sectors;)
         {
-            uint count = Math.Min((uint)buffer.Length / SectorPattern.SectorSize, sectors - sector);
-            Span<byte> content = buffer.AsSpan(0, (int)count * SectorPattern.SectorSize);
-            SectorPattern.Fill(content, sector, 0);
+            uint count = Math.Min((uint)buffer.Length / MarkedSector.SectorSize, sectors - sector);
+            Span<byte> content = buffer.AsSpan(0, (int)count * MarkedSector.SectorSize);
+            MarkedSector.Fill(content, sector, 0);
             file.Write(content);
             sector += count;
         }

@@ -82,7 +82,7 @@ internal sealed class KillVerifier
         }
 
         uint writer = ack.WriteId % _plan.Writers;
-        if (ack.WriteId < _firstId || ack.WriteId > SectorPattern.MaxWriteId)
+        if (ack.WriteId < _firstId || ack.WriteId > MarkedSector.MaxWriteId)
         {
             throw new InvalidDataException(string.Create(CultureInfo.InvariantCulture, $"The writer acknowledged write {ack.WriteId}, which it can't have made."));
         }
@@ -116,7 +116,7 @@ internal sealed class KillVerifier
         long violations = 0;
         long unacknowledged = 0;
         byte[] buffer = new byte[ChunkBytes];
-        long total = (long)_plan.Sectors * SectorPattern.SectorSize;
+        long total = (long)_plan.Sectors * MarkedSector.SectorSize;
         for (long offset = 0; offset < total;)
         {
             int wanted = (int)Math.Min(buffer.Length, total - offset);
@@ -126,10 +126,10 @@ internal sealed class KillVerifier
                 throw new InvalidDataException(string.Create(CultureInfo.InvariantCulture, $"The device ends at {offset + got}, but has {total} bytes."));
             }
 
-            for (int at = 0; at < wanted; at += SectorPattern.SectorSize)
+            for (int at = 0; at < wanted; at += MarkedSector.SectorSize)
             {
-                uint sector = (uint)((offset + at) / SectorPattern.SectorSize);
-                string? violation = Check(buffer.AsSpan(at, SectorPattern.SectorSize), sector, mayHoldUnacknowledged, out bool isUnacknowledged);
+                uint sector = (uint)((offset + at) / MarkedSector.SectorSize);
+                string? violation = Check(buffer.AsSpan(at, MarkedSector.SectorSize), sector, mayHoldUnacknowledged, out bool isUnacknowledged);
                 unacknowledged += isUnacknowledged ? 1 : 0;
                 if (violation is not null)
                 {
@@ -160,7 +160,7 @@ internal sealed class KillVerifier
     {
         isUnacknowledged = false;
         uint floor = _floor[sector];
-        if (!SectorPattern.TryRead(content, sector, out uint found))
+        if (!MarkedSector.TryRead(content, sector, out uint found))
         {
             return string.Create(CultureInfo.InvariantCulture, $"Sector {sector} is torn or foreign (begins 0x{Convert.ToHexString(content[..16])}); write {floor} was acknowledged.");
         }

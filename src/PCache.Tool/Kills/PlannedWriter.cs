@@ -9,22 +9,22 @@ internal static class PlannedWriter
     /// <summary>Writes until all ids are used up, or told to stop; returns the next id. If it persists, each write that returns counts as acknowledged, and none is flushed.</summary>
     public static uint Run(PCacheDevice device, WritePlan plan, AckWriter log, uint id, Func<bool>? stop = null, bool persists = false)
     {
-        byte[] buffer = new byte[WritePlan.MaxSectorsPerWrite * SectorPattern.SectorSize];
+        byte[] buffer = new byte[WritePlan.MaxSectorsPerWrite * MarkedSector.SectorSize];
         uint sinceFlush = 0;
-        for (; id <= SectorPattern.MaxWriteId && stop?.Invoke() != true; id += plan.Writers)
+        for (; id <= MarkedSector.MaxWriteId && stop?.Invoke() != true; id += plan.Writers)
         {
             PlannedWrite write = plan.Get(id);
-            Span<byte> content = buffer.AsSpan(0, (int)write.SectorCount * SectorPattern.SectorSize);
-            SectorPattern.Fill(content, write.FirstSector, id);
+            Span<byte> content = buffer.AsSpan(0, (int)write.SectorCount * MarkedSector.SectorSize);
+            MarkedSector.Fill(content, write.FirstSector, id);
             if (persists)
             {
-                device.Write((long)write.FirstSector * SectorPattern.SectorSize, content);
+                device.Write((long)write.FirstSector * MarkedSector.SectorSize, content);
                 log.Flushed(id); // as if it had been: this writer's writes up to this one are there
                 continue;
             }
 
             WriteDurability durability = write.ForceUnitAccess ? WriteDurability.ForceUnitAccess : WriteDurability.Normal;
-            device.Write((long)write.FirstSector * SectorPattern.SectorSize, content, durability);
+            device.Write((long)write.FirstSector * MarkedSector.SectorSize, content, durability);
             if (write.ForceUnitAccess)
             {
                 log.ForceUnitAccess(id);

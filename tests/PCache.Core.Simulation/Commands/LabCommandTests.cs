@@ -1,6 +1,7 @@
 using System.Text.Json;
 using PCache.Lab.Commands;
 using PCache.Lab.Torture;
+using PCache.Tool.Tests.Support;
 
 namespace PCache.Core.Simulation.Commands;
 
@@ -10,7 +11,7 @@ public sealed class LabCommandTests
     [Fact]
     public void Torture_json_has_what_scripts_rely_on()
     {
-        JsonElement document = LabRun.Run("torture", "--seed", "3", "--seconds", "0", "--json").Expect(0).Json();
+        JsonElement document = ToolRun.Run("torture", "--seed", "3", "--seconds", "0", "--json").Expect(0).Json();
         Assert.Equal(3, document.GetProperty("seed").GetInt32());
         Assert.InRange(document.GetProperty("workloads").GetInt64(), 1, Environment.ProcessorCount);
         Assert.True(document.GetProperty("crashStates").GetInt64() > 100);
@@ -22,7 +23,7 @@ public sealed class LabCommandTests
     [Fact]
     public void Torture_text_has_the_seed_and_the_counts()
     {
-        LabRun run = LabRun.Run("torture", "--seed", "11", "--seconds", "0").Expect(0);
+        ToolRun run = ToolRun.Run("torture", "--seed", "11", "--seconds", "0").Expect(0);
         Assert.Contains("seed          11", run.Out, StringComparison.Ordinal);
         Assert.Contains("crash states  ", run.Out, StringComparison.Ordinal);
         Assert.Contains("violations    0", run.Out, StringComparison.Ordinal);
@@ -40,7 +41,7 @@ public sealed class LabCommandTests
             Sabotage = world => Thread.Sleep(world.ActionNumber == 1 ? Timeout.Infinite : 0),
         };
         session.Run(TimeSpan.Zero, threads: 1);
-        LabRun run = LabRun.Run(context => TortureCommand.Report(context, session, json)).Expect(1);
+        ToolRun run = ToolRun.Of(context => TortureCommand.Report(context, session, json)).Expect(1);
         if (json)
         {
             JsonElement failure = run.Json().GetProperty("failures")[0];
@@ -60,7 +61,7 @@ public sealed class LabCommandTests
     [Fact]
     public void Hostile_looks_at_one_image_when_there_is_no_time()
     {
-        JsonElement document = LabRun.Run("hostile", "--seed", "3", "--seconds", "0", "--json").Expect(0).Json();
+        JsonElement document = ToolRun.Run("hostile", "--seed", "3", "--seconds", "0", "--json").Expect(0).Json();
         Assert.Equal(3, document.GetProperty("seed").GetInt32());
         Assert.Equal(1, document.GetProperty("images").GetInt64());
         Assert.InRange(document.GetProperty("opened").GetInt64(), document.GetProperty("workedWith").GetInt64(), 1);
@@ -70,7 +71,7 @@ public sealed class LabCommandTests
     [Fact]
     public void Kills_counts_writers_of_all_kinds()
     {
-        JsonElement document = LabRun.Run("kills", "--kills", "1", "--json").Expect(0).Json();
+        JsonElement document = ToolRun.Run("kills", "--kills", "1", "--json").Expect(0).Json();
         Assert.True(document.GetProperty("kills").GetInt64() >= 32); // more where a writer was killed before it had done anything
         Assert.True(document.GetProperty("acknowledged").GetInt64() > 0);
         Assert.Equal(0, document.GetProperty("violations").GetInt32());
@@ -83,5 +84,5 @@ public sealed class LabCommandTests
     [InlineData("soak", "--seconds", "-1")]
     [InlineData("kills", "--kills", "0")]
     [InlineData("murder")]
-    public void Bad_words_and_numbers_are_wrong_usage(params string[] args) => LabRun.Run(args).Expect(2);
+    public void Bad_words_and_numbers_are_wrong_usage(params string[] args) => ToolRun.Run(args).Expect(2);
 }

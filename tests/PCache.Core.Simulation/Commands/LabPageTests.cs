@@ -3,7 +3,6 @@ using System.CommandLine.Help;
 using System.Text.RegularExpressions;
 using PCache.Core.Tests.Support;
 using PCache.Lab.Commands;
-using PCache.Tool.Shell;
 
 namespace PCache.Core.Simulation.Commands;
 

@@ -1,6 +1,5 @@
 // What differs from kind to kind: what is refused, what happens to the stream behind, read-only, growth that fails, disposal while a call hangs.
 
-using System.Diagnostics;
 using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Backing;
@@ -244,34 +243,6 @@ public class BlockDeviceFactoryTests
         finally
         {
             _ = LoopDeviceFactAttribute.Run("losetup", "--detach", name);
-        }
-    }
-}
-
-/// <summary>Runs where loop devices can be made (Linux, as root).</summary>
-[AttributeUsage(AttributeTargets.Method)]
-public sealed class LoopDeviceFactAttribute : FactAttribute
-{
-    public LoopDeviceFactAttribute()
-    {
-        if (!OperatingSystem.IsLinux() || Environment.UserName != "root" || Run("losetup", "--find") is null)
-        {
-            Skip = "Loop devices can't be made here (needs Linux and root).";
-        }
-    }
-
-    internal static string? Run(string program, params string[] arguments)
-    {
-        try
-        {
-            using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-            string output = process.StandardOutput.ReadToEnd();
-            process.WaitForExit();
-            return process.ExitCode == 0 ? output : null;
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            return null;
         }
     }
 }

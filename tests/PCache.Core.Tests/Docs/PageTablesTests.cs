@@ -1,7 +1,5 @@
 // Keeps true: the tables of the pages name what there is in the code, all of it: structures with their offsets, options, commands, variables, packages.
 
-using System.CommandLine;
-using System.CommandLine.Help;
 using System.Globalization;
 using System.Reflection;
 using System.Runtime.CompilerServices;
@@ -10,7 +8,6 @@ using PCache.Core.Layout;
 using PCache.Core.Pmem;
 using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
-using PCache.Tool;
 
 namespace PCache.Core.Tests.Docs;
 
@@ -86,28 +83,6 @@ public sealed partial class PageTablesTests
         string[] own = [.. typeof(PCacheException).Assembly.GetExportedTypes().Where(type => type.IsAssignableTo(typeof(PCacheException))).Select(type => type.Name)];
         Assert.True(own.Length >= 8);
         Assert.Empty(own.Except(named));
-    }
-
-    [Fact]
-    public void Command_page_has_every_command_and_option()
-    {
-        string page = ReadText("docs/command.md");
-        RootCommand root = PCacheCommand.Build(new ToolContext { Out = TextWriter.Null, Error = TextWriter.Null, OpenInput = () => Stream.Null, OpenOutput = () => Stream.Null });
-        Command[] commands = [.. root.Subcommands.Where(command => !command.Hidden)];
-        Assert.True(commands.Length >= 11);
-        foreach (Command command in commands)
-        {
-            string section = Section(page, command.Name);
-            Assert.Contains($"`pcache {command.Name} ", section, StringComparison.Ordinal);
-            string[] expected = [.. command.Options.Where(option => option is not HelpOption && !option.Hidden).Select(option => option.Name).Order()];
-            string[] usage = [.. OptionName().Matches(UsageLine().Match(section).Value).Select(match => match.Value).Distinct().Order()];
-            Assert.Equal(expected, usage);
-            foreach (Command sub in command.Subcommands)
-            {
-                Assert.Contains($"`pcache {command.Name} {sub.Name} ", section, StringComparison.Ordinal);
-                Assert.All(sub.Options.Where(option => option is not HelpOption), option => Assert.Contains(option.Name, section, StringComparison.Ordinal));
-            }
-        }
     }
 
     [Fact]
@@ -206,12 +181,6 @@ public sealed partial class PageTablesTests
 
     [GeneratedRegex(@"(indings\.(Damage|Note)|Refuse)\(""(?<name>[a-z-]+)"", |Code = ""(?<name>[a-z-]+)""")]
     private static partial Regex CodeInSource();
-
-    [GeneratedRegex(@"^`pcache [^`]+`$", RegexOptions.Multiline)]
-    private static partial Regex UsageLine();
-
-    [GeneratedRegex(@"--[a-z][a-z-]*")]
-    private static partial Regex OptionName();
 
     [GeneratedRegex("\"(?<name>PCACHE_[A-Z_]+)\"")]
     private static partial Regex VariableInCode();

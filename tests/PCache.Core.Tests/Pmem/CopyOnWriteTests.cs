@@ -1,6 +1,5 @@
 using PCache.Core.Pmem;
 using PCache.Core.Tests.Support;
-using PCache.Core.Tests.Tool;
 
 namespace PCache.Core.Tests.Pmem;
 
@@ -11,41 +10,6 @@ namespace PCache.Core.Tests.Pmem;
 public sealed class CopyOnWriteTests
 {
     private const int Megabyte = 1 << 20;
-
-    [MountFact("mkfs.btrfs")]
-    public void A_cache_on_a_full_btrfs_refuses_writers_names_the_way_out_and_loses_nothing()
-    {
-        using var mount = Mount.Made(120 * Megabyte, "mkfs.btrfs", "-q", "-f", "-M");
-        using var elsewhere = new TempFolder();
-        string cache = mount["c"];
-        string backing = elsewhere.CreateFile("back", 16 * Megabyte);
-        byte[] data = new byte[Megabyte];
-        new Random(1).NextBytes(data);
-        MakePlain(cache);
-        using (PCacheStream stream = PCacheStream.OpenOrCreate(cache, 8 * Megabyte, backing, Small))
-        {
-            stream.Write(data);
-        }
-
-        Settle(mount);
-        mount.Fill();
-        byte[] before = File.ReadAllBytes(cache);
-        IOException e = Assert.ThrowsAny<IOException>(() => PCacheStream.Open(cache, backing).Dispose());
-        Assert.Contains("writeback --rescue", e.Message, StringComparison.Ordinal);
-        Assert.Contains("export", e.Message, StringComparison.Ordinal);
-        ToolRun.Run("writeback", cache, backing).ExpectError(3, "export");
-        ToolRun.Run("export", cache, "--output", elsewhere["out"]).Expect(0);
-        Assert.Equal(data, File.ReadAllBytes(elsewhere["out"])[..Megabyte]);
-        Assert.Equal(before, File.ReadAllBytes(cache));
-        ToolRun.Run("writeback", "--rescue", cache, backing).Expect(0);
-        Assert.Equal(data, File.ReadAllBytes(backing)[..Megabyte]);
-
-        mount.Empty();
-        using PCacheStream again = PCacheStream.Open(cache, backing, new PCacheOptions { RebindBacking = true });
-        byte[] found = new byte[Megabyte];
-        again.ReadExactly(found);
-        Assert.Equal(data, found);
-    }
 
     [MountFact("mkfs.btrfs")]
     public void A_btrfs_that_fills_up_under_an_open_cache_fails_writes_and_flushes_and_loses_nothing_flushed()
@@ -126,7 +90,7 @@ public sealed class CopyOnWriteTests
             stream.Write(new byte[Megabyte]);
         }
 
-        Assert.NotNull(Backing.LoopDeviceFactAttribute.Run("cp", "--reflink=always", mount["c"], mount["copy"]));
+        Assert.NotNull(LoopDeviceFactAttribute.Run("cp", "--reflink=always", mount["c"], mount["copy"]));
         mount.Fill();
         IOException e = Assert.ThrowsAny<IOException>(() => PCacheStream.Open(mount["c"], backing).Dispose());
         Assert.Contains("writeback --rescue", e.Message, StringComparison.Ordinal);
@@ -141,7 +105,7 @@ public sealed class CopyOnWriteTests
     private static void MakePlain(string cache) => File.WriteAllBytes(cache, new byte[8 * Megabyte]);
 
     /// <summary>All is on the disk, so that the next change of any page needs a new place.</summary>
-    private static void Settle(Mount mount) => Backing.LoopDeviceFactAttribute.Run("sync", "-f", mount.Folder);
+    private static void Settle(Mount mount) => LoopDeviceFactAttribute.Run("sync", "-f", mount.Folder);
 }
 
 /// <summary>A region whose stores are system calls behaves as every region.</summary>

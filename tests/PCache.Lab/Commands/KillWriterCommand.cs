@@ -18,7 +18,7 @@ internal static class KillWriterCommand
         Option<int?> sectors = Required(CommonOptions.Number("--sectors", "Sectors of each device.", 1, int.MaxValue));
         Option<int?> writers = Required(CommonOptions.Number("--writers", "Number of threads on each device.", 1, 64));
         Option<int?> flushEvery = Required(CommonOptions.Number("--flush-every", "Writes per flush on average.", 1, int.MaxValue));
-        Option<int?> firstId = Required(CommonOptions.Number("--first-id", "Least first write id.", 1, (int)SectorPattern.MaxWriteId));
+        Option<int?> firstId = Required(CommonOptions.Number("--first-id", "Least first write id.", 1, (int)MarkedSector.MaxWriteId));
         var firstIds = new Option<string>("--first-ids") { Description = "First write id of each image.", Required = true };
         var powerSafe = new Option<bool>("--power-safe") { Description = "Open the cache files power-safe." };
         var persistWrites = new Option<bool>("--persist-writes") { Description = "Never flush: each write is to survive the kill once it has returned." };

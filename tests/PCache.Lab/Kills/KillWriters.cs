@@ -124,7 +124,7 @@ internal static class KillWriters
         var log = new AckWriter(acks);
         var random = new Random(settings.Seed ^ (int)firstId);
         uint next = firstId;
-        for (bool first = true; next <= SectorPattern.MaxWriteId; first = false)
+        for (bool first = true; next <= MarkedSector.MaxWriteId; first = false)
         {
             using PCacheDevice device = Open(settings);
             if (first)
