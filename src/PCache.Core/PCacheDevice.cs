@@ -5,12 +5,6 @@ using PCache.Core.Pmem;
 
 namespace PCache.Core;
 
-/// <summary>How far a drain has come.</summary>
-/// <param name="WrittenBytes">Bytes written to the backing since the device was opened.</param>
-/// <param name="RemainingBytes">Dirty payload bytes still in the cache.</param>
-/// <param name="RemainingKeys">Dirty keys still in the cache.</param>
-public readonly record struct DrainProgress(long WrittenBytes, long RemainingBytes, long RemainingKeys);
-
 /// <summary>
 /// A persistent, crash-consistent write-back cache on a region of memory in front of a backing device: itself a block device.
 /// </summary>
@@ -227,7 +221,7 @@ public sealed partial class PCacheDevice : IBlockDevice
     public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal)
     {
         DeviceSetup.CheckDurability(durability);
-        _engine.Writable.Writes.WriteZeroes(offset, length, durability);
+        _engine.Writable.Zeros.Write(offset, length, durability);
     }
 
     /// <inheritdoc/>
@@ -235,7 +229,7 @@ public sealed partial class PCacheDevice : IBlockDevice
     public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
     {
         DeviceSetup.CheckDurability(durability);
-        return _engine.Writable.Writes.WriteZeroesAsync(offset, length, durability, cancellationToken);
+        return _engine.Writable.Zeros.WriteAsync(offset, length, durability, cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -77,6 +77,7 @@ internal sealed class WritableHalf : IUpkeepView
         var waiting = new WaitingWrites(
             store, new PieceWriter(store, Writer), BackingReads, parts.Space, rooms, parts.Diagnostics);
         Writes = new WritePath(shared, new DirectWriter(store, Writer), waiting);
+        Zeros = new ZeroPath(shared, Writes);
         Batches = new BatchPath(shared, new GroupWriter(store, Writer), Writes);
         Discards = new DiscardPath(shared, parts.Backing);
         Saving = new SavingSteps(
@@ -93,6 +94,9 @@ internal sealed class WritableHalf : IUpkeepView
 
     /// <summary>Single writes.</summary>
     public WritePath Writes { get; }
+
+    /// <summary>Writes of zeros.</summary>
+    public ZeroPath Zeros { get; }
 
     /// <summary>Batches of writes.</summary>
     public BatchPath Batches { get; }

@@ -11,9 +11,6 @@ namespace PCache.Core.Engine;
 /// </summary>
 internal sealed class WritePath
 {
-    /// <summary>A power of two of zero bytes: what write-zeroes writes where it can't do without payload.</summary>
-    private static readonly byte[] Zeros = new byte[1 << 20];
-
     private readonly ExtentStore _store;
     private readonly CounterSet _counters;
     private readonly OperationGate _gate;
@@ -109,73 +106,6 @@ internal sealed class WritePath
         }
     }
 
-    /// <summary>Makes a range zero; whole sectors cost a key each, no payload.</summary>
-    public void WriteZeroes(long offset, long length, WriteDurability durability)
-    {
-        Ranges.Check(offset, length);
-        int token = _gate.Enter();
-        try
-        {
-            if (length == 0)
-            {
-                return;
-            }
-
-            _counters.Add(OperationGate.IndexOf(token), DeviceCounter.Writes, 1);
-            _length.Ensure(offset + length);
-            for (long done = 0; done < length;)
-            {
-                int n = ZeroChunk(offset + done, length - done);
-                WriteAll(offset + done, Zeros.AsSpan(0, n), zeros: true);
-                done += n;
-            }
-
-            if (_flushes.NeedsLog(durability))
-            {
-                _flushes.LogNow(durability);
-            }
-        }
-        finally
-        {
-            _gate.Exit(token);
-            _work.Tell();
-        }
-    }
-
-    /// <inheritdoc cref="WriteZeroes"/>
-    public async ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability, CancellationToken cancellationToken)
-    {
-        Ranges.Check(offset, length);
-        cancellationToken.ThrowIfCancellationRequested();
-        int token = _gate.EnterShared();
-        try
-        {
-            if (length == 0)
-            {
-                return;
-            }
-
-            _counters.Add(ThreadIndex.Current, DeviceCounter.Writes, 1);
-            await _length.EnsureAsync(offset + length, cancellationToken).ConfigureAwait(false);
-            for (long done = 0; done < length;)
-            {
-                int n = ZeroChunk(offset + done, length - done);
-                await WriteAllAsync(offset + done, Zeros.AsMemory(0, n), 0, zeros: true, cancellationToken).ConfigureAwait(false);
-                done += n;
-            }
-
-            if (_flushes.NeedsLog(durability))
-            {
-                await _flushes.LogNowAsync(durability, cancellationToken).ConfigureAwait(false);
-            }
-        }
-        finally
-        {
-            _gate.Exit(token);
-            _work.Tell();
-        }
-    }
-
     /// <summary>Writes all of it, waiting where that is needed; what a truncation cuts off is left out. Within an operation.</summary>
     public void WriteAll(long offset, ReadOnlySpan<byte> data, bool zeros)
     {
@@ -221,9 +151,6 @@ internal sealed class WritePath
             await _length.WaitForTruncationAsync(cancellationToken).ConfigureAwait(false);
         }
     }
-
-    /// <summary>Up to the next boundary of the zero block, so that whole sectors stay whole.</summary>
-    private static int ZeroChunk(long offset, long length) => (int)Math.Min(length, Zeros.Length - (offset & (Zeros.Length - 1)));
 
     private int WriteDirectly(int index, long offset, ReadOnlySpan<byte> data) =>
         DirectWriter.Fits(offset, data.Length) && _space.MayTake(null, data.Length) ? _direct.Write(index, offset, data) : 0;

@@ -5,45 +5,6 @@ using PCache.Core.Layout;
 
 namespace PCache.Core.Inspection;
 
-/// <summary>What a rescued key is worth.</summary>
-internal enum KeyVerdict : byte
-{
-    /// <summary>Its generation is its segment's.</summary>
-    Live,
-
-    /// <summary>Its segment has been given a later generation. It hides older keys, and never comes out.</summary>
-    Dead,
-
-    /// <summary>Its range is fine, but its payload's place is impossible or not on the device. It hides older keys.</summary>
-    Unplaced,
-
-    /// <summary>Its segment's generation isn't known; only its checksum can tell.</summary>
-    Unjudged,
-}
-
-/// <summary>A key whose range is valid.</summary>
-internal struct RescuedKey
-{
-    public CacheKey Key;
-    public int Kset;
-    public KeyVerdict Verdict;
-}
-
-/// <summary>A kset that was found, in log order.</summary>
-internal struct RescuedKset
-{
-    public LogPosition Position;
-    public KsetHeader Header;
-    public int FirstKey;
-    public int KeyCount;
-    public bool IsDirty;
-
-    /// <summary>It may be a leftover of an earlier use of the segment: its place behind damage is all that speaks for it.</summary>
-    public bool IsSuspicious;
-
-    public readonly int EndOffset => Position.Offset + MediaConstants.KsetHeaderSize + (Header.IsLast ? 0 : (int)Header.KeyCount * MediaConstants.KeySize);
-}
-
 /// <summary>
 /// Reads the log of a damaged image, on over what is destroyed. Keeps true: no kset is taken twice and no segment entered twice, so the work is bounded by the
 /// device; a numbered kset is taken only if its number comes next, or so soon after the next that the ksets between can have stood in what is destroyed; a kset
@@ -348,78 +309,6 @@ internal sealed partial class RescueLog
 
         return _validator.Find(in judged, _generations, out KeyState state) == KeyFault.None && state == KeyState.Live;
     }
-
-    /// <summary>Where a generation is lost, or lower than a key's, the latest that a key has is the least that it can be: older keys are dead.</summary>
-    private void JudgeGenerations()
-    {
-        Span<RescuedKey> keys = CollectionsMarshal.AsSpan(Keys);
-        ulong[] latest = [.. _generations];
-        foreach (ref RescuedKey key in keys)
-        {
-            if (key.Verdict is KeyVerdict.Live or KeyVerdict.Unjudged)
-            {
-                ref ulong most = ref latest[key.Key.Segment];
-                if (key.Key.Generation > most && key.Verdict == KeyVerdict.Live && most == _generations[key.Key.Segment])
-                {
-                    _findings.Damage("generation", "generation", _layout.PlaceOf(new LogPosition((int)key.Key.Segment, 0)) - MediaConstants.BlockSize, Text($"The generation of cache segment {key.Key.Segment} is {most}, but a key there has {key.Key.Generation}, so it is too low."));
-                }
-
-                most = Math.Max(most, key.Key.Generation);
-            }
-        }
-
-        foreach (ref RescuedKey key in keys)
-        {
-            if (key.Verdict is not (KeyVerdict.Live or KeyVerdict.Unjudged))
-            {
-                continue;
-            }
-
-            ulong most = latest[key.Key.Segment];
-            key.Verdict = key.Key.Generation < most ? KeyVerdict.Dead : most != _generations[key.Key.Segment] ? KeyVerdict.Unjudged : key.Verdict;
-        }
-    }
-
-    /// <summary>Marks what stands at or behind the dirty tail; everything, where that isn't known or wasn't met.</summary>
-    private void MarkDirty()
-    {
-        bool dirty = _layout.DirtyTail is null;
-        if (_layout.DirtyTail is LogPosition tail)
-        {
-            if (!_order.Contains(tail.Segment))
-            {
-                dirty = true;
-                if (Ksets.Count > 0 || Holes.Count > 0)
-                {
-                    _findings.Damage("dirty-tail", "dirty tail", MediaConstants.DirtyTailOffset, Text($"It is {tail}, which the log from {_layout.KeyTail} on doesn't pass. Everything in the log counts as dirty."));
-                }
-            }
-
-            foreach (ref RescuedKset kset in CollectionsMarshal.AsSpan(Ksets))
-            {
-                dirty |= IsAtOrBehind(kset.Position.Segment, kset.EndOffset - 1, tail);
-                kset.IsDirty = dirty;
-            }
-        }
-        else
-        {
-            foreach (ref RescuedKset kset in CollectionsMarshal.AsSpan(Ksets))
-            {
-                kset.IsDirty = true;
-            }
-        }
-
-        for (int i = 0; i < Holes.Count; i++)
-        {
-            RescueHole hole = Holes[i];
-            long end = hole.LengthBytes < 0 ? long.MaxValue : hole.Position.Offset + hole.LengthBytes - 1;
-            bool holeDirty = _layout.DirtyTail is not LogPosition at || !_order.Contains(at.Segment) || IsAtOrBehind(hole.Position.Segment, end, at);
-            Holes[i] = hole with { IsDirty = holeDirty };
-        }
-    }
-
-    private bool IsAtOrBehind(int segment, long lastByte, LogPosition tail) =>
-        segment == tail.Segment ? lastByte >= tail.Offset : _order.IndexOf(segment) > _order.IndexOf(tail.Segment);
 
     private void AddHole(LogPosition position, long bytes, long mostKeys, string what)
     {

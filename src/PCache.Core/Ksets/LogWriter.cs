@@ -38,9 +38,7 @@ internal sealed class LogWriter
     private readonly PendingKeys[] _pending;
     private readonly SteadyLock _appendLock = new();
     private readonly byte[] _kset = new byte[MediaConstants.KsetHeaderSize + (MediaConstants.MaxKeysPerKset * MediaConstants.KeySize)];
-    private CacheKey[] _taken = new CacheKey[MediaConstants.MaxKeysPerKset * 8];
-    private int _takenStart;
-    private int _takenCount;
+    private readonly TakenKeys _taken = new();
     private readonly NextLogSegment _next;
     private uint _lastSequence;
     private bool _barrierPending = true; // what stood between the last life's keys and ours isn't known
@@ -99,7 +97,7 @@ internal sealed class LogWriter
                 count += pending.Count;
             }
 
-            return count + Volatile.Read(ref _takenCount);
+            return count + _taken.Count;
         }
     }
 
@@ -236,7 +234,7 @@ internal sealed class LogWriter
 
         using (_appendLock.Hold())
         {
-            return oldest ?? (_takenCount > 0 ? TimeSpan.MaxValue : null);
+            return oldest ?? (_taken.Count > 0 ? TimeSpan.MaxValue : null);
         }
     }
 
@@ -264,7 +262,7 @@ internal sealed class LogWriter
     {
         using (_appendLock.Hold())
         {
-            var keys = new List<CacheKey>(_taken.AsSpan(_takenStart, _takenCount).ToArray());
+            var keys = new List<CacheKey>(_taken.All.ToArray());
             for (int i = 0; i < _pending.Length; i++)
             {
                 using (_shardLocks[i].Hold())
@@ -311,59 +309,33 @@ internal sealed class LogWriter
                 return;
             }
 
-            if (_takenStart + _takenCount + keys.Length > _taken.Length)
-            {
-                Compact(keys.Length);
-            }
-
-            keys.CopyTo(_taken.AsSpan(_takenStart + _takenCount));
-            Volatile.Write(ref _takenCount, _takenCount + keys.Length);
+            _taken.Add(keys);
             _pending[shard].Clear();
         }
     }
 
-    private void Compact(int more)
-    {
-        Span<CacheKey> live = _taken.AsSpan(_takenStart, _takenCount);
-        if (_takenCount + more > _taken.Length)
-        {
-            var larger = new CacheKey[Math.Max(_taken.Length * 2, _takenCount + more)];
-            live.CopyTo(larger);
-            _taken = larger;
-        }
-        else
-        {
-            live.CopyTo(_taken);
-        }
-
-        _takenStart = 0;
-    }
-
     private void AppendTaken()
     {
-        if (_takenCount == 0)
+        if (_taken.Count == 0)
         {
             return;
         }
 
         _region.Drain(); // the payload of everything taken
-        while (_takenCount > 0)
+        while (_taken.Count > 0)
         {
             const int Headers = 2; // this kset's and the last one's
             int room = _segments.DataSize - _positions.KeyHead.Position.Offset - (Headers * MediaConstants.KsetHeaderSize);
-            int keys = Math.Min(Math.Min(_takenCount, MediaConstants.MaxKeysPerKset), Math.Max(room, 0) / MediaConstants.KeySize);
+            int keys = Math.Min(Math.Min(_taken.Count, MediaConstants.MaxKeysPerKset), Math.Max(room, 0) / MediaConstants.KeySize);
             if (keys == 0)
             {
                 LinkNext();
                 continue;
             }
 
-            StoreKset(_taken.AsSpan(_takenStart, keys));
-            _takenStart += keys;
-            _takenCount -= keys;
+            StoreKset(_taken.All[..keys]);
+            _taken.Remove(keys);
         }
-
-        _takenStart = 0;
     }
 
     private void StoreKset(ReadOnlySpan<CacheKey> keys)

@@ -27,7 +27,7 @@ public sealed partial class WaitTests
         ["PCache.Core/Engine/FlushPath.cs"] = (1, "the same"),
         ["PCache.Core/Engine/SavingSteps.cs"] = (2, "of tasks that have completed"),
         ["PCache.Core/Writeback/BackingWriter.cs"] = (1, "of a task that has completed"),
-        ["PCache.Core/PCacheStream.cs"] = (1, "of a task that has completed"),
+        ["PCache.Core/PCacheStream.Closing.cs"] = (1, "of a task that has completed"),
         ["PCache.Core/PCacheStream.Writing.cs"] = (1, "of a task that has completed"),
         ["PCache.DependencyInjection/DeviceRegistry.cs"] = (1, "of a task that has completed"),
     };

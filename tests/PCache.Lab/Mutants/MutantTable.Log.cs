@@ -43,7 +43,7 @@ internal static partial class MutantTable
             "LogRoomTests"),
         new(
             "FailedAppendIsNobodysBusiness", LogWriter,
-            "_takenCount > 0 ? TimeSpan.MaxValue : null",
+            "_taken.Count > 0 ? TimeSpan.MaxValue : null",
             "null",
             "PendingKeysTests"),
         new(

@@ -109,15 +109,10 @@ internal static partial class RuleTable
                 new(
                     LogWriter,
                     """
-                    _takenCount -= keys;
-                    }
-
-                    «_takenStart = 0;»
+                    _taken.Remove(keys);
+                    }«»
                     """,
-                    """
-                    _region.Drain();
-                    _takenStart = 0;
-                    """),
+                    "_region.Drain();"),
             ]),
         new(
             "FlushReturnsBeforeDrain", "Rule 4",
@@ -202,11 +197,11 @@ internal static partial class RuleTable
             Faults,
             [
                 new(
-                    LogWriter,
-                    "keys.CopyTo(_taken.AsSpan(_takenStart + _takenCount));",
+                    TakenKeys,
+                    "keys.CopyTo(_keys.AsSpan(_start + _count));",
                     """
-                    _taken.AsSpan(_takenStart, _takenCount).CopyTo(_taken.AsSpan(_takenStart + keys.Length));
-                    keys.CopyTo(_taken.AsSpan(_takenStart));
+                    _keys.AsSpan(_start, _count).CopyTo(_keys.AsSpan(_start + keys.Length));
+                    keys.CopyTo(_keys.AsSpan(_start));
                     """),
             ]),
         new(

@@ -210,7 +210,7 @@ internal static partial class RuleTable
                     {
                         «»for
                     """,
-                    "_takenCount = 0;"),
+                    "_taken.Remove(_taken.Count);"),
             ]),
     ];
 }

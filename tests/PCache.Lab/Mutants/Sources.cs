@@ -53,6 +53,7 @@ internal static class Sources
     public const string KeyValidator = Core + "Ksets/KeyValidator.cs";
     public const string KsetReader = Core + "Ksets/KsetReader.cs";
     public const string LogPositions = Core + "Ksets/LogPositions.cs";
+    public const string TakenKeys = Core + "Ksets/TakenKeys.cs";
     public const string LogRoom = Core + "Ksets/LogRoom.cs";
     public const string LogReplay = Core + "Ksets/LogReplay.cs";
     public const string LogWriter = Core + "Ksets/LogWriter.cs";
