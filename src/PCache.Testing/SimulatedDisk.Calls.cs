@@ -1,4 +1,3 @@
-
 namespace PCache.Testing;
 
 /// <summary>

@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Inspection;
 
@@ -130,7 +129,7 @@ internal sealed class LinuxChecker(PmemRegion region, FindingList findings)
         }
 
         byte[] whole = new byte[size];
-        return TryRead(offset, whole) && header.Crc == Crc32C.HashToUInt32(whole.AsSpan(sizeof(uint)));
+        return TryRead(offset, whole) && header.Crc == StructureChecksum.Of(whole.AsSpan(sizeof(uint)));
     }
 
     private bool TryRead(long offset, Span<byte> bytes)

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Inspection;
 
@@ -125,8 +124,8 @@ internal sealed class RescueLayout
 
         bool known = block.Magic is MediaConstants.SuperblockMagicLinux or MediaConstants.SuperblockMagicCompact;
         int size = block.Magic == MediaConstants.SuperblockMagicLinux ? MediaConstants.LinuxSegmentSize : RescueGeometry.IsSegmentSize(block.SegmentSize) ? (int)block.SegmentSize : 0;
-        bool sound = readable && known && size > 0 && block.Crc == Crc32C.HashToUInt32(bytes[4..]) && (block.Flags & MediaConstants.SuperblockBigEndianFlag) == 0;
-        if (known && (block.Flags & MediaConstants.SuperblockBigEndianFlag) != 0 && block.Crc == Crc32C.HashToUInt32(bytes[4..]))
+        bool sound = readable && known && size > 0 && block.Crc == StructureChecksum.Of(bytes[4..]) && (block.Flags & MediaConstants.SuperblockBigEndianFlag) == 0;
+        if (known && (block.Flags & MediaConstants.SuperblockBigEndianFlag) != 0 && block.Crc == StructureChecksum.Of(bytes[4..]))
         {
             throw new PCacheNotFormattedException("The image was written by a big-endian machine. Only little-endian images can be used; drain it where it was made.");
         }

@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Inspection;
 
@@ -197,7 +196,7 @@ internal sealed partial class RescueLog
             }
 
             _layout.Region.ReadMetadata(place, buffer.AsSpan(0, size));
-            return header.Crc == Crc32C.HashToUInt32(buffer.AsSpan(sizeof(uint), size - sizeof(uint)));
+            return header.Crc == StructureChecksum.Of(buffer.AsSpan(sizeof(uint), size - sizeof(uint)));
         }
         catch (IOException)
         {

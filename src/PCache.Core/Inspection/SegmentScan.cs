@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using PCache.Core.Layout;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Inspection;
 
@@ -187,7 +186,7 @@ internal sealed class SegmentScan
                 return;
             }
 
-            if (kset.End <= _data.Length && kset.Header.Crc == Crc32C.HashToUInt32(_data.AsSpan(offset + sizeof(uint), kset.SizeBytes - sizeof(uint))))
+            if (kset.End <= _data.Length && kset.Header.Crc == StructureChecksum.Of(_data.AsSpan(offset + sizeof(uint), kset.SizeBytes - sizeof(uint))))
             {
                 _ksets.Add(kset);
             }

@@ -3,7 +3,6 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Ksets;
 
@@ -149,7 +148,7 @@ internal sealed class KsetReader
 
         // The header is read from the bytes that the crc is checked over: another fetch may have seen other ones.
         ReadOnlySpan<byte> whole = _buffer.AsSpan(at, size);
-        if (MemoryMarshal.Read<uint>(whole) != Crc32C.HashToUInt32(whole[sizeof(uint)..])
+        if (MemoryMarshal.Read<uint>(whole) != StructureChecksum.Of(whole[sizeof(uint)..])
             || !whole[..MediaConstants.KsetHeaderSize].SequenceEqual(MemoryMarshal.AsBytes(new ReadOnlySpan<KsetHeader>(in _header))))
         {
             return KsetOutcome.Torn;

@@ -378,7 +378,7 @@ internal sealed class LogWriter
     {
         var header = new KsetHeader { KeyCount = countOrNext, Magic = MediaConstants.KsetMagic, FlagsAndSequence = flags };
         MemoryMarshal.Write(bytes, in header);
-        header.Crc = Crc32C.HashToUInt32(bytes[4..]);
+        header.Crc = StructureChecksum.Of(bytes[4..]);
         MemoryMarshal.Write(bytes, in header);
         long place = _segments.DataOffset(at.Segment) + at.Offset;
         _region.WriteDurably(place, bytes);

@@ -1,7 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Layout;
 
@@ -91,15 +90,14 @@ internal static partial class ExtensionBlocks
     public static uint StateOf(LogPosition keyHead, LogPosition dirtyTail, ReadOnlySpan<ulong> generations)
     {
         ReadOnlySpan<int> positions = [keyHead.Segment, keyHead.Offset, dirtyTail.Segment, dirtyTail.Offset, generations.Length];
-        uint crc = Crc32C.HashToUInt32(MemoryMarshal.AsBytes(positions));
-        return Crc32C.Append(crc, MemoryMarshal.AsBytes(generations));
+        return StructureChecksum.Of(MemoryMarshal.AsBytes(positions), MemoryMarshal.AsBytes(generations));
     }
 
     /// <summary>Where the dirty tail stands and how often it was written, in 32 bits: the same as long as nobody has moved it.</summary>
     public static uint StateOfOpen(LogPosition dirtyTail, ReplicaState dirtyTailReplicas)
     {
         ReadOnlySpan<int> words = [dirtyTail.Segment, dirtyTail.Offset, dirtyTailReplicas.Sequence, OpenFingerprintKind];
-        return Crc32C.HashToUInt32(MemoryMarshal.AsBytes(words));
+        return StructureChecksum.Of(MemoryMarshal.AsBytes(words));
     }
 
     /// <summary>The block size of a new fingerprint, as a power of two: 4 KiB, or the backing's block if that is larger.</summary>

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Layout;
 
@@ -91,7 +90,7 @@ internal static class Formatter
             SegmentSize = geometry.IsLinux ? 0 : (uint)geometry.SegmentSize,
         };
         Span<byte> bytes = MemoryMarshal.AsBytes(new Span<Superblock>(ref superblock));
-        superblock.Crc = Crc32C.HashToUInt32(bytes[4..]);
+        superblock.Crc = StructureChecksum.Of(bytes[4..]);
         ulong magic = superblock.Magic;
         superblock.Magic = 0;
         region.WriteDurably(MediaConstants.SuperblockOffset, bytes);

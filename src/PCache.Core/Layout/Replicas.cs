@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Layout;
 
@@ -85,7 +84,7 @@ internal static class Replicas
     {
         ref ReplicaHeader header = ref Header(ref value);
         header.Sequence = sequence;
-        header.Crc = Crc32C.HashToUInt32(MemoryMarshal.AsBytes(new Span<T>(ref value))[4..]);
+        header.Crc = StructureChecksum.Of(MemoryMarshal.AsBytes(new Span<T>(ref value))[4..]);
     }
 
     /// <summary>Reads one replica; an unreadable one counts as damaged.</summary>
@@ -135,7 +134,7 @@ internal static class Replicas
     {
         ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value));
         blank = !bytes.ContainsAnyExcept((byte)0);
-        return !blank && Header(ref value).Crc == Crc32C.HashToUInt32(bytes[4..]);
+        return !blank && Header(ref value).Crc == StructureChecksum.Of(bytes[4..]);
     }
 
     private static ref ReplicaHeader Header<T>(ref T value)

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using PCache.Core.Pmem;
-using PCache.Core.Primitives;
 
 namespace PCache.Core.Layout;
 
@@ -51,7 +50,7 @@ internal static class SuperblockReader
             return null;
         }
 
-        uint crc = Crc32C.HashToUInt32(bytes[4..]);
+        uint crc = StructureChecksum.Of(bytes[4..]);
         if (block.Crc != crc)
         {
             // The other fields are validated anyway: an inspection goes on with them.

@@ -1,60 +1,42 @@
-// Keeps true: the same value as every other path, with integer arithmetic only; the tables hold, for byte b and distance d, the checksum of b followed by d zero bytes.
+// Keeps true: the same value as every other path. A start value is the same as changing the first four bytes by it, so one set of parameters does.
 using System.Buffers.Binary;
+using System.IO.Hashing;
 
 namespace PCache.Core.Primitives;
 
-/// <summary>CRC-32C where the processor has no instruction for it: eight bytes at a time by table.</summary>
+/// <summary>CRC-32C where the processor has no instruction for it: the platform's own. Allocates one object a call.</summary>
 internal static class Crc32CPortable
 {
     private const uint Polynomial = 0x82F63B78;
-    private const int TableSize = 256;
-    private static readonly uint[] Tables = MakeTables();
+    private static readonly Crc32ParameterSet FromZero = Crc32ParameterSet.Create(0x1EDC6F41, 0, 0, reflectValues: true);
 
     /// <summary>Continues <paramref name="crc"/> over <paramref name="source"/>.</summary>
     public static uint Append(uint crc, ReadOnlySpan<byte> source)
     {
-        ReadOnlySpan<uint> tables = Tables;
-        while (source.Length >= sizeof(ulong))
+        if (source.Length < sizeof(uint))
         {
-            ulong word = BinaryPrimitives.ReadUInt64LittleEndian(source) ^ crc;
-            crc = 0;
-            for (int distance = 7; distance >= 0; distance--)
-            {
-                crc ^= tables[(distance * TableSize) + (int)(word & 0xFF)];
-                word >>= 8;
-            }
-
-            source = source[sizeof(ulong)..];
+            return AppendBitwise(crc, source);
         }
 
-        foreach (byte b in source)
-        {
-            crc = (crc >> 8) ^ tables[(int)((crc ^ b) & 0xFF)];
-        }
-
-        return crc;
+        Span<byte> first = stackalloc byte[sizeof(uint)];
+        BinaryPrimitives.WriteUInt32LittleEndian(first, BinaryPrimitives.ReadUInt32LittleEndian(source) ^ crc);
+        var checksum = new Crc32(FromZero);
+        checksum.Append(first);
+        checksum.Append(source[sizeof(uint)..]);
+        return checksum.GetCurrentHashAsUInt32();
     }
 
-    private static uint[] MakeTables()
+    private static uint AppendBitwise(uint crc, ReadOnlySpan<byte> source)
     {
-        uint[] tables = new uint[8 * TableSize];
-        for (uint b = 0; b < TableSize; b++)
+        foreach (byte b in source)
         {
-            uint crc = b;
+            crc ^= b;
             for (int bit = 0; bit < 8; bit++)
             {
                 crc = (crc >> 1) ^ ((crc & 1) != 0 ? Polynomial : 0);
             }
-
-            tables[b] = crc;
         }
 
-        for (int i = TableSize; i < tables.Length; i++)
-        {
-            uint nearer = tables[i - TableSize];
-            tables[i] = (nearer >> 8) ^ tables[nearer & 0xFF];
-        }
-
-        return tables;
+        return crc;
     }
 }

@@ -41,7 +41,7 @@ internal static partial class RuleTable
             "not checked: checksum of a two-replica structure",
             Images,
             [
-                new(Replicas, "return !blank && «Header(ref value).Crc == Crc32C.HashToUInt32(bytes[4..])»;", "true"),
+                new(Replicas, "return !blank && «Header(ref value).Crc == StructureChecksum.Of(bytes[4..])»;", "true"),
             ]),
         new(
             "ValidationMode", "Class 6",
@@ -140,7 +140,7 @@ internal static partial class RuleTable
                 new(
                     KsetReader,
                     """
-                    if («MemoryMarshal.Read<uint>(whole) != Crc32C.HashToUInt32(whole[sizeof(uint)..])»
+                    if («MemoryMarshal.Read<uint>(whole) != StructureChecksum.Of(whole[sizeof(uint)..])»
                     || !whole
                     """,
                     "false"),
