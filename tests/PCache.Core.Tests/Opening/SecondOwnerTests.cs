@@ -1,6 +1,6 @@
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Opening;
 
 /// <summary>A process dies in the middle of an append: its successor sees what was stored and never made durable,
 /// builds on it, and then the power fails.</summary>

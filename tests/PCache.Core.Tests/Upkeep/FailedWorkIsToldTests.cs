@@ -1,6 +1,6 @@
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Upkeep;
 
 /// <summary>
 /// A call that has changed something and then fails has told the maintenance all the same: what it logged late is

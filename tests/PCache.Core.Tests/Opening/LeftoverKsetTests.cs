@@ -1,6 +1,6 @@
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Opening;
 
 /// <summary>A kset in a free segment, left by an earlier use or written as payload, must never come to look like the continuation of this log, whatever its number.</summary>
 public sealed class LeftoverKsetTests

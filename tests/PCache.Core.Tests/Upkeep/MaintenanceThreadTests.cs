@@ -1,6 +1,6 @@
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Upkeep;
 
 /// <summary>The device's own thread on a virtual clock.</summary>
 public sealed class MaintenanceThreadTests

@@ -1,7 +1,7 @@
 using PCache.Core.Tests.Support;
 using PCache.Core.Upkeep;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Upkeep;
 
 /// <summary>The queue against a list: whoever came first of those who are still there has the turn, whoever leaves from
 /// wherever.</summary>

@@ -1,7 +1,7 @@
 using PCache.Core.Store;
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Store;
 
 /// <summary>The queue of discards against a set of sectors: exactly what was discarded and not rewritten since is
 /// forwarded, and not before its time.</summary>

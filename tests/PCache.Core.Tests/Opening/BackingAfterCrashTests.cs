@@ -2,7 +2,7 @@ using PCache.Core.Layout;
 using PCache.Core.Pmem;
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Opening;
 
 /// <summary>
 /// After a crash the backing is known by what is clean in the cache, by what it held at the open, and by its file: an older copy is refused, the right one never is, whatever write-back was doing.

@@ -2,7 +2,7 @@ using PCache.Core.Indexing;
 using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Store;
 
 /// <summary>
 /// Writes of parts of a sector go on in the copy that the thread keeps of what it merged last: only where the index still names that very payload. Each test leads the

@@ -1,6 +1,6 @@
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Store;
 
 /// <summary>Room and placeholders of misses that fail, are overtaken as a whole, at their ends or in the middle: each
 /// is given back once, and what stays is sound.</summary>

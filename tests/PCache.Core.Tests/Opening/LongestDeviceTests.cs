@@ -1,7 +1,7 @@
 using PCache.Core.Store;
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Opening;
 
 /// <summary>Offsets near 2^63: what a key can't name is refused before anything changes, and all before it works.</summary>
 public sealed class LongestDeviceTests

@@ -1,7 +1,7 @@
 using PCache.Core.Store;
 
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Store;
 
 /// <summary>What a miss holds: the backing's bytes up to the device's end, zeros beyond, whatever its buffer held
 /// before.</summary>

@@ -8,7 +8,7 @@ using PCache.Core.Primitives;
 using PCache.Core.Store;
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Opening;
 
 /// <summary>The replay's helpers against the replay without.</summary>
 public sealed class ParallelReplayTests

@@ -2,7 +2,7 @@ using PCache.Core.Inspection;
 using PCache.Core.Layout;
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Opening;
 
 /// <summary>Fingerprints where something fails, hangs, crashes or was written by somebody else: never a wrong one, and no close that fails or hangs for one.</summary>
 public sealed class BackingFingerprintFailureTests

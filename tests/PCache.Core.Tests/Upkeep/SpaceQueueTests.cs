@@ -1,7 +1,7 @@
 using PCache.Core.Tests.Support;
 using PCache.Core.Upkeep;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Upkeep;
 
 /// <summary>Who may take room when, counted in writes: no thread and no clock.</summary>
 public class SpaceQueueTests

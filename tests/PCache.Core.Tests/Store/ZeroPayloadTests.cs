@@ -1,6 +1,6 @@
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Store;
 
 /// <summary>Zeros that share one payload: it is as durable as any other before a key names it, whatever stood there
 /// before.</summary>

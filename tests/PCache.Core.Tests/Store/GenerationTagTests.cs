@@ -1,7 +1,7 @@
 using PCache.Core.Indexing;
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Store;
 
 /// <summary>The index keeps only a tag of a segment's generation: nothing changes where the generation has more bits, or the tag begins anew at 0.</summary>
 public sealed class GenerationTagTests

@@ -1,6 +1,6 @@
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Store;
 
 /// <summary>
 /// The commonest write, which has its own short way: overwrites of whole pages and sectors that are in the index. What

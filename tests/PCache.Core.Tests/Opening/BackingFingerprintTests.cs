@@ -3,7 +3,7 @@ using PCache.Core.Layout;
 using PCache.Core.Opening;
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Opening;
 
 /// <summary>A backing that was changed, swapped, cut or put back while the cache was away is refused, and nothing is changed; one that wasn't is never refused.</summary>
 public sealed class BackingFingerprintTests

@@ -1,7 +1,7 @@
 using PCache.Core.Primitives;
 
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Primitives;
 
 public class OperationGateTests
 {

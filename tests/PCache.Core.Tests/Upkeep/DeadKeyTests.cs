@@ -1,7 +1,7 @@
 using PCache.Core.Inspection;
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Upkeep;
 
 /// <summary>Keys whose generation is lower than their segment's: they took no reference, so GC drops none for them.</summary>
 public sealed class DeadKeyTests

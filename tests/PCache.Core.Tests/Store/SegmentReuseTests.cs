@@ -3,7 +3,7 @@ using PCache.Core.Pmem;
 using PCache.Core.Segments;
 using PCache.Core.Tests.Support;
 
-namespace PCache.Core.Tests.Engine;
+namespace PCache.Core.Tests.Store;
 
 /// <summary>A segment is given to somebody else under a later generation only, and nobody takes the new bytes for the
 /// old.</summary>
