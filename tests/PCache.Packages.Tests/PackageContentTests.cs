@@ -48,6 +48,34 @@ public sealed partial class PackageContentTests(PackedPackages packages)
         Assert.Equal(["net10.0"], package.Frameworks);
     }
 
+    [Theory]
+    [MemberData(nameof(Libraries))]
+    public void The_documentation_has_what_users_can_see_and_nothing_else(string name)
+    {
+        using PackageFile package = packages.OpenPackage(name);
+        var surface = new PublicSurface(package.Read($"lib/net10.0/{name}.dll"));
+        string[] documented = Ids(package.ReadText($"lib/net10.0/{name}.xml"));
+        Assert.DoesNotContain(documented, id => surface.IsVisible(id) == false);
+        Assert.Empty(surface.Types.Except(documented));
+
+        // What the compiler wrote about visible members is all there.
+        string[] written = Ids(File.ReadAllText(Path.Combine(packages.Copy.Folder, "src", name, "obj", "Release", "net10.0", $"{name}.xml")));
+        Assert.Empty(written.Where(id => surface.IsVisible(id) == true).Except(documented));
+        Assert.Empty(documented.Except(written));
+
+        static string[] Ids(string documentation) => [.. XElement.Parse(documentation).Descendants("member").Select(member => (string)member.Attribute("name")!)];
+    }
+
+    [Fact]
+    public void The_testing_package_has_nothing_of_the_laboratory()
+    {
+        using PackageFile package = packages.OpenPackage(ExpectedPackages.Testing);
+        string[] namespaces = AssemblyFacts.Namespaces(package.Read($"lib/net10.0/{ExpectedPackages.Testing}.dll"));
+        Assert.Contains("PCache.Testing", namespaces);
+        Assert.DoesNotContain(namespaces, one => one.StartsWith("PCache.", StringComparison.Ordinal) && one != "PCache.Testing");
+        Assert.Equal([$"{ExpectedPackages.Core} [{ExpectedPackages.Version}]"], package.Dependencies);
+    }
+
     [Fact]
     public void The_command_brings_all_that_it_needs_and_nothing_more()
     {

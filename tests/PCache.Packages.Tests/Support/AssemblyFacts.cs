@@ -24,6 +24,14 @@ internal static class AssemblyFacts
         return reader.ReadDebugDirectory().Any(entry => entry.Type == DebugDirectoryEntryType.Reproducible);
     }
 
+    /// <summary>The namespaces of all types, internal ones too.</summary>
+    public static string[] Namespaces(byte[] assembly)
+    {
+        using var reader = new PEReader(ImmutableArray.Create(assembly));
+        MetadataReader metadata = reader.GetMetadataReader();
+        return [.. metadata.TypeDefinitions.Select(type => metadata.GetString(metadata.GetTypeDefinition(type).Namespace)).Distinct()];
+    }
+
     /// <summary>The first constructor argument of the assembly's attributes of that name.</summary>
     public static string[] AttributeValues(byte[] assembly, string attributeName)
     {
