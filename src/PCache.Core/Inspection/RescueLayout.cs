@@ -15,6 +15,7 @@ internal sealed class RescueLayout
     private readonly FindingList _findings;
     private uint _statedCount;
     private uint _firstSegment;
+    private Geometry? _geometry;
 
     private RescueLayout(PmemRegion region, FindingList findings)
     {
@@ -24,7 +25,8 @@ internal sealed class RescueLayout
 
     public PmemRegion Region { get; }
 
-    public Geometry Geometry { get; private set; } = null!;
+    /// <summary>Sizes and places. Known once the superblock was looked at.</summary>
+    public Geometry Geometry => _geometry ?? throw new InvalidOperationException("The superblock hasn't been looked at.");
 
     /// <summary>Segments in the chain as stated; those from <see cref="Chain"/>'s length on lie beyond the device's end.</summary>
     public long StatedChainLength { get; private set; }
@@ -160,7 +162,7 @@ internal sealed class RescueLayout
             _findings.Damage("cut", "device", Region.LengthBytes, Text($"The device has {Region.LengthBytes} bytes and holds {whole} whole segments, but the cache has {StatedChainLength}: it has been cut. What lay behind is lost unless the rest is found."));
         }
 
-        Geometry = new Geometry(size, count, sound ? block.Magic == MediaConstants.SuperblockMagicLinux : size == MediaConstants.LinuxSegmentSize);
+        _geometry = new Geometry(size, count, sound ? block.Magic == MediaConstants.SuperblockMagicLinux : size == MediaConstants.LinuxSegmentSize);
     }
 
     private void LoadChain()

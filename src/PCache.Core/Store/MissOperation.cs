@@ -13,13 +13,18 @@ namespace PCache.Core.Store;
 /// </summary>
 internal sealed class MissOperation
 {
+    private IndexShard? _shard;
     private byte[] _buffer = [];
     private int _readLength;
     private int _validLength;
     private int _wholeLength;
 
-    /// <summary>The shard of the range.</summary>
-    public IndexShard Shard = null!;
+    /// <summary>The shard of the range. Set when the miss begins.</summary>
+    public IndexShard Shard
+    {
+        get => _shard ?? throw new InvalidOperationException("The miss hasn't begun.");
+        set => _shard = value;
+    }
 
     /// <summary>The stripe of the range.</summary>
     public long Stripe;
