@@ -47,8 +47,7 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
         : base(memory, lengthBytes, Persistence.Assumed, isPowerSafe: true, isReadOnly: false)
     {
         _memory = (byte*)memory;
-        _durable = (byte*)NativeMemory.AlignedAlloc((nuint)Rounded(lengthBytes), PageBytes);
-        new Span<byte>(_durable, (int)Rounded(lengthBytes)).Clear();
+        _durable = (byte*)ReusedMemory.Take(Rounded(lengthBytes));
         _open = new OpenWords((int)(Rounded(lengthBytes) / WordBytes));
         _changed = new long[Rounded(lengthBytes) / PageBytes];
         _makeDurable = MakeDurable;
@@ -94,9 +93,9 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(lengthBytes);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(lengthBytes, 1 << 30);
-        void* memory = NativeMemory.AlignedAlloc((nuint)Rounded(lengthBytes), PageBytes);
-        new Span<byte>(memory, (int)Rounded(lengthBytes)).Clear();
-        return new SimulatedPmem((nint)memory, lengthBytes, drainIsCheap);
+        SimulatedPmem region = Take(lengthBytes, drainIsCheap);
+        region.SetContent([]);
+        return region;
     }
 
     /// <summary>Makes a region that holds <paramref name="image"/>, all of it durable.</summary>
@@ -105,9 +104,10 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
     /// <exception cref="ArgumentOutOfRangeException">The image is empty or above 1 GiB.</exception>
     public static SimulatedPmem FromImage(ReadOnlySpan<byte> image, bool drainIsCheap = true)
     {
-        SimulatedPmem region = Allocate(image.Length, drainIsCheap);
-        image.CopyTo(new Span<byte>(region._memory, image.Length));
-        image.CopyTo(new Span<byte>(region._durable, image.Length));
+        ArgumentOutOfRangeException.ThrowIfZero(image.Length, nameof(image));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(image.Length, 1 << 30, nameof(image));
+        SimulatedPmem region = Take(image.Length, drainIsCheap);
+        region.SetContent(image);
         return region;
     }
 
@@ -213,11 +213,25 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
             return;
         }
 
-        NativeMemory.AlignedFree(_memory);
-        NativeMemory.AlignedFree(_durable);
+        ReusedMemory.Give((nint)_memory, Rounded(LengthBytes));
+        ReusedMemory.Give((nint)_durable, Rounded(LengthBytes));
         _memory = _durable = null;
         Memory = null;
         GC.RemoveMemoryPressure(2 * Rounded(LengthBytes));
+    }
+
+    private static SimulatedPmem Take(long lengthBytes, bool drainIsCheap) =>
+        new(ReusedMemory.Take(Rounded(lengthBytes)), lengthBytes, drainIsCheap);
+
+    /// <summary>Content, durable too; zeros behind it.</summary>
+    private void SetContent(ReadOnlySpan<byte> content)
+    {
+        foreach (nint memory in (ReadOnlySpan<nint>)[(nint)_memory, (nint)_durable])
+        {
+            var whole = new Span<byte>((byte*)memory, (int)Rounded(LengthBytes));
+            content.CopyTo(whole);
+            whole[content.Length..].Clear();
+        }
     }
 
     private static long Rounded(long lengthBytes) => RoundUp(lengthBytes, PageBytes);

@@ -16,6 +16,10 @@ internal sealed unsafe partial class IndexArena
 
     private const nint RegionMask = -RegionSize;
 
+    // Marks of a region in the set: the first one of what was mapped at once, and one that was mapped alone.
+    private const nint First = 1;
+    private const nint Single = 2;
+
     // One bit for each 16 bytes.
     private const int RegionHeaderSize = RegionSize / 16 / 8;
 
@@ -208,15 +212,15 @@ internal sealed unsafe partial class IndexArena
         _spare = region;
     }
 
-    /// <summary>Maps one region or more, and enters them into the set: the first of them marked, as that is what has to be freed.</summary>
+    /// <summary>Maps one region or more, and enters them into the set: the first of them marked, as that is what has to be given back.</summary>
     private nint Map(nuint bytes)
     {
         int count = (int)(bytes / RegionSize);
         GrowSet(_regionCount + count);
-        nint first = (nint)NativeMemory.AlignedAlloc(bytes, RegionSize);
+        nint first = count == 1 ? RegionPool.Take() : (nint)NativeMemory.AlignedAlloc(bytes, RegionSize);
         for (int i = 0; i < count; i++)
         {
-            Enter(_set, (first + (i * (nint)RegionSize)) | (i == 0 ? 1 : 0));
+            Enter(_set, (first + (i * (nint)RegionSize)) | (i > 0 ? 0 : count == 1 ? First | Single : First));
         }
 
         _regionCount += count;
@@ -284,9 +288,14 @@ internal sealed unsafe partial class IndexArena
             nint* slots = SlotsOf(set, out int log2);
             for (int i = 0; newest && i < 1 << log2; i++)
             {
-                if ((slots[i] & 1) != 0)
+                nint region = slots[i] & RegionMask;
+                if ((slots[i] & Single) != 0)
                 {
-                    NativeMemory.AlignedFree((void*)(slots[i] & RegionMask));
+                    RegionPool.Give(region);
+                }
+                else if ((slots[i] & First) != 0)
+                {
+                    NativeMemory.AlignedFree((void*)region);
                 }
             }
 
