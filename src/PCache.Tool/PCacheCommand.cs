@@ -11,7 +11,8 @@ internal static class PCacheCommand
     private const string Name = "pcache";
 
     /// <summary>Runs one command line.</summary>
-    public static int Invoke(IReadOnlyList<string> args, ToolContext context) => CommandHost.Invoke(Build, args, context);
+    public static int Invoke(IReadOnlyList<string> args, ToolContext context) =>
+        CommandHost.Invoke(Build, args, context);
 
     /// <summary>Makes the whole command tree.</summary>
     public static ToolRoot Build(ToolContext context)

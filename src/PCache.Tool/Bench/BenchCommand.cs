@@ -1,4 +1,5 @@
-// Keeps true: the measured numbers are printed as they are, nothing is judged; the exit code says only whether the measurement could be made.
+// Keeps true: the measured numbers are printed as they are, nothing is judged; the exit code says only whether the
+// measurement could be made.
 using System.CommandLine;
 
 namespace PCache.Tool.Bench;
@@ -11,7 +12,9 @@ internal static class BenchCommand
         Option<string> cache = BenchOptions.Cache();
         var backing = new Option<string?>("--backing")
         {
-            Description = "The path of a file that doesn't exist yet, on the disk to measure: the backing, to which write-back runs; removed afterwards. A backing that costs nothing if not given.",
+            Description =
+                "The path of a file that doesn't exist yet, on the disk to measure: the backing, to which write-back "
+                + "runs; removed afterwards. A backing that costs nothing if not given.",
             HelpName = "FILE",
         };
         Option<string?> persistence = BenchOptions.Persistence();
@@ -21,16 +24,22 @@ internal static class BenchCommand
         Option<long?> size = BenchOptions.Size();
         Option<int?> seconds = BenchOptions.Seconds();
         Option<bool> dataCrc = BenchOptions.DataCrc();
-        var firstPass = new Option<bool>("--first-pass") { Description = "Each block once, in a cache just made of which nothing was touched before: what the first use costs." };
+        var firstPass = new Option<bool>("--first-pass")
+        {
+            Description =
+                "Each block once, in a cache just made of which nothing was touched before: what the first use costs.",
+        };
         Option<bool> json = CommonOptions.Json();
         var command = new ToolCommand(
             "bench",
-            "Measures the device on this machine. The cache has room for what is written and holds what is read (but for randmiss and partialhit): nothing waits.",
+            "Measures the device on this machine. The cache has room for what is written and holds what is read (but "
+            + "for randmiss and partialhit): nothing waits.",
             "pcache bench",
             "pcache bench --cache /mnt/ssd/bench-cache.img --backing /mnt/disk/bench-backing.img --data-crc",
             "pcache bench --cache /mnt/pmem/bench.img --persistence dax --threads 2 --seconds 10 --json",
             "pcache bench --cache /mnt/ssd/bench.img --rw randwrite --first-pass");
-        Option[] options = [cache, backing, persistence, operations, blocks, threads, size, seconds, dataCrc, firstPass, json];
+        Option[] options = [cache, backing, persistence, operations, blocks, threads, size, seconds, dataCrc, firstPass,
+            json];
         foreach (Option option in options)
         {
             command.Add(option);
@@ -50,7 +59,8 @@ internal static class BenchCommand
                 DataCrc = parse.GetValue(dataCrc),
                 WritebackRunning = backingPath is not null,
             };
-            IReadOnlyList<BenchPattern> patterns = BenchOptions.ReadPatterns(parse.GetRequiredValue(operations), parse.GetRequiredValue(blocks), settings.LengthBytes);
+            IReadOnlyList<BenchPattern> patterns = BenchOptions.ReadPatterns(parse.GetRequiredValue(operations),
+                parse.GetRequiredValue(blocks), settings.LengthBytes);
             if (parse.GetValue(firstPass))
             {
                 patterns = [.. patterns.Select(pattern => FirstPass.Of(pattern, settings))];
@@ -65,7 +75,8 @@ internal static class BenchCommand
     }
 
     /// <summary>Measures and prints.</summary>
-    internal static int Run(ToolContext context, BenchSettings settings, IReadOnlyList<BenchPattern> patterns, bool json, CancellationToken cancellation)
+    internal static int Run(ToolContext context, BenchSettings settings, IReadOnlyList<BenchPattern> patterns,
+        bool json, CancellationToken cancellation)
     {
         var results = new List<BenchResult>();
         foreach (BenchPattern pattern in patterns)
@@ -73,7 +84,8 @@ internal static class BenchCommand
             // Each line has places of its own, so that one's memory is free before the next.
             using (var places = new BenchPlaces(settings))
             {
-                results.Add(pattern.Once ? FirstPass.Run(places, settings, pattern, cancellation) : Measure(places, settings, pattern, cancellation));
+                results.Add(pattern.Once ? FirstPass.Run(places, settings, pattern, cancellation)
+                    : Measure(places, settings, pattern, cancellation));
             }
 
             if (!json && results.Count == 1)
@@ -95,7 +107,8 @@ internal static class BenchCommand
         return ExitCode.Done;
     }
 
-    private static BenchResult Measure(BenchPlaces places, BenchSettings settings, BenchPattern pattern, CancellationToken cancellation)
+    private static BenchResult Measure(BenchPlaces places, BenchSettings settings, BenchPattern pattern,
+        CancellationToken cancellation)
     {
         var measurement = new BenchMeasurement(settings, pattern, cancellation);
         using var device = new DeviceTarget(places, settings, pattern, measurement.LengthBytes, measurement.RoundBytes);

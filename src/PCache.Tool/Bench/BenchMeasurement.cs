@@ -1,5 +1,5 @@
-// Keeps true: rates come from rounds without timestamps; percentiles from rounds of their own, so that reading the clock distorts no rate and no ratio. All targets
-// have rounds of both kinds.
+// Keeps true: rates come from rounds without timestamps; percentiles from rounds of their own, so that reading the
+// clock distorts no rate and no ratio. All targets have rounds of both kinds.
 using System.Diagnostics;
 
 namespace PCache.Tool.Bench;
@@ -14,7 +14,8 @@ internal sealed class BenchMeasurement(BenchSettings settings, BenchPattern patt
     private const double Steady = 0.95;
     private const long FirstOperations = 20_000;
 
-    // The runtime compiles anew, in the background and more than once, what has been called often; that takes some tenths of a second, and more on a busy machine.
+    // The runtime compiles anew, in the background and more than once, what has been called often; that takes some
+    // tenths of a second, and more on a busy machine.
     private static readonly TimeSpan ShortestWarmUp = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestWarmUp = TimeSpan.FromSeconds(4);
 
@@ -24,7 +25,10 @@ internal sealed class BenchMeasurement(BenchSettings settings, BenchPattern patt
     /// <summary>Room that a round takes at most: as much as the device has bytes. Then the cache has it.</summary>
     public long RoundBytes => pattern.TakesRoom ? LengthBytes : 0;
 
-    private long MostCalls => pattern.TakesRoom ? Math.Max(1, (RoundBytes / pattern.RoomPerOperation / pattern.BlocksPerCall / settings.Threads) - BenchRunner.FirstCalls) : long.MaxValue;
+    private long MostCalls => pattern.TakesRoom
+        ? Math.Max(1,
+        (RoundBytes / pattern.RoomPerOperation / pattern.BlocksPerCall / settings.Threads) - BenchRunner.FirstCalls)
+        : long.MaxValue;
 
     /// <summary>Measures the targets; they stay the caller's.</summary>
     public BenchRounds Run(IReadOnlyList<BenchTarget> targets)
@@ -32,7 +36,8 @@ internal sealed class BenchMeasurement(BenchSettings settings, BenchPattern patt
         var runner = new BenchRunner(pattern, LengthBytes, settings.Threads, cancellation);
         long[] calls = WarmUp(runner, targets, settings.Duration / ((Rounds + TimedRounds) * targets.Count));
         RoundResult[][] results = [.. targets.Select(_ => new RoundResult[Rounds])];
-        BenchLatencies[] latencies = [.. targets.Select(target => new BenchLatencies(target.Name, new LatencyHistogram()))];
+        BenchLatencies[] latencies =
+            [.. targets.Select(target => new BenchLatencies(target.Name, new LatencyHistogram()))];
         long? disk = 0;
         for (int round = 0; round < Rounds + TimedRounds; round++)
         {
@@ -57,7 +62,8 @@ internal sealed class BenchMeasurement(BenchSettings settings, BenchPattern patt
     }
 
     /// <summary>
-    /// Warms targets up (code and memory), interleaved as they are measured, until the device has stopped getting faster; says how many calls per thread fit in a slice.
+    /// Warms targets up (code and memory), interleaved as they are measured, until the device has stopped getting
+    /// faster; says how many calls per thread fit in a slice.
     /// </summary>
     private long[] WarmUp(BenchRunner runner, IReadOnlyList<BenchTarget> targets, TimeSpan slice)
     {
@@ -66,8 +72,10 @@ internal sealed class BenchMeasurement(BenchSettings settings, BenchPattern patt
         var calls = new long[targets.Count];
         Array.Fill(calls, Math.Clamp(FirstOperations / pattern.BlocksPerCall, 1, MostCalls));
 
-        // Others than the device have no room to run out of, where they don't go on from block to block: they run as long as it does.
-        long MostCallsOf(BenchTarget target) => target.RunsOutOfRoom || pattern.Order != BenchOrder.Random ? MostCalls : long.MaxValue;
+        // Others than the device have no room to run out of, where they don't go on from block to block: they run as
+        // long as it does.
+        long MostCallsOf(BenchTarget target) => target.RunsOutOfRoom || pattern.Order != BenchOrder.Random ? MostCalls
+            : long.MaxValue;
         double fastest = double.MaxValue;
         int steady = 0;
         long start = Stopwatch.GetTimestamp();
@@ -77,7 +85,8 @@ internal sealed class BenchMeasurement(BenchSettings settings, BenchPattern patt
             {
                 targets[i].Prepare();
                 RoundResult result = runner.Run(targets[i], -1 - round, calls[i], null);
-                calls[i] = (long)Math.Clamp(slice.TotalNanoseconds / Math.Max(result.WallNanoseconds * pattern.BlocksPerCall * settings.Threads, 1), 1, MostCallsOf(targets[i]));
+                calls[i] =
+                    (long)Math.Clamp(slice.TotalNanoseconds / Math.Max(result.WallNanoseconds * pattern.BlocksPerCall * settings.Threads, 1), 1, MostCallsOf(targets[i]));
                 if (i == 0)
                 {
                     steady = result.CpuNanoseconds < fastest * Steady ? 0 : steady + 1;

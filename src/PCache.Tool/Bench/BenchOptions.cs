@@ -14,14 +14,18 @@ internal static class BenchOptions
 
     public static Option<string> Cache() => new("--cache")
     {
-        Description = "Where the cache is: memory (a memory file system where there is one), or the path of a file that doesn't exist yet, which is removed afterwards.",
+        Description =
+            "Where the cache is: memory (a memory file system where there is one), or the path of a file that doesn't "
+            + "exist yet, which is removed afterwards.",
         HelpName = "FILE or memory",
         DefaultValueFactory = _ => Memory,
     };
 
     public static Option<string?> Persistence() => new("--persistence")
     {
-        Description = "What the region's stores are worth: page-cache, assumed or dax; assumed for memory and page-cache for a file if not given.",
+        Description =
+            "What the region's stores are worth: page-cache, assumed or dax; assumed for memory and page-cache for a "
+            + "file if not given.",
         HelpName = "KIND",
     };
 
@@ -39,11 +43,13 @@ internal static class BenchOptions
         DefaultValueFactory = _ => "4k",
     };
 
-    public static Option<int?> Threads() => CommonOptions.Number("--threads", "Threads, 1 to 64; 1 if not given.", 1, 64);
+    public static Option<int?> Threads() =>
+        CommonOptions.Number("--threads", "Threads, 1 to 64; 1 if not given.", 1, 64);
 
     public static Option<long?> Size() => CommonOptions.Size("--size", "Range that is accessed; 256M if not given.");
 
-    public static Option<int?> Seconds() => CommonOptions.Number("--seconds", "Measuring time of each line, 1 to 3600; 2 if not given.", 1, 3600);
+    public static Option<int?> Seconds() =>
+        CommonOptions.Number("--seconds", "Measuring time of each line, 1 to 3600; 2 if not given.", 1, 3600);
 
     public static Option<bool> DataCrc() => new("--data-crc") { Description = "Payload checksums on." };
 
@@ -72,15 +78,18 @@ internal static class BenchOptions
 
             foreach (string block in blocks.Split(',', StringSplitOptions.TrimEntries))
             {
-                if (!SizeText.TryParse(block, out long blockBytes) || blockBytes is < 512 or > LargestBlock || blockBytes % 512 != 0)
+                if (!SizeText.TryParse(block, out long blockBytes) || blockBytes is < 512 or > LargestBlock
+                    || blockBytes % 512 != 0)
                 {
-                    throw ToolException.Usage($"'{block}' isn't a block size for --bs: give multiples of 512 up to 16M, such as 512, 4k or 1M.");
+                    throw ToolException.Usage($"'{block}' isn't a block size for --bs: give multiples of 512 up to "
+                        + "16M, such as 512, 4k or 1M.");
                 }
 
                 var pattern = new BenchPattern(operation, (int)blockBytes);
                 if (lengthBytes < 2 * pattern.UnitBytes || lengthBytes / pattern.UnitBytes > uint.MaxValue)
                 {
-                    throw ToolException.Usage($"--size {SizeText.Exact(lengthBytes)} doesn't go with blocks of {SizeText.Exact(blockBytes)}. Give at least two blocks.");
+                    throw ToolException.Usage($"--size {SizeText.Exact(lengthBytes)} doesn't go with blocks of "
+                        + $"{SizeText.Exact(blockBytes)}. Give at least two blocks.");
                 }
 
                 if (!patterns.Exists(one => one.Name == pattern.Name))

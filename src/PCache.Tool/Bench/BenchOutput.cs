@@ -10,7 +10,8 @@ internal static class BenchOutput
     public static string Header { get; } = $"{"name",-28}{"threads",8}{"ops/s",14}{"p50 ns",10}{"p99 ns",10}{"p99.9 ns",10}{"bytes/op",10}{"to disk/op",12}";
 
     public static string Line(BenchResult result) =>
-        string.Create(CultureInfo.InvariantCulture, $"{result.Name,-28}{result.Threads,8}{result.OperationsPerSecond,14:N0}{result.Latencies.P50,10:N0}{result.Latencies.P99,10:N0}")
+        string.Create(CultureInfo.InvariantCulture,
+            $"{result.Name,-28}{result.Threads,8}{result.OperationsPerSecond,14:N0}{result.Latencies.P50,10:N0}{result.Latencies.P99,10:N0}")
         + string.Create(
             CultureInfo.InvariantCulture,
             $"{result.Latencies.P999,10:N0}{result.AllocatedBytesPerOperation,10:F1}{result.DiskBytesPerOperation?.ToString("N0", CultureInfo.InvariantCulture) ?? "-",12}");

@@ -1,5 +1,6 @@
-// Keeps true: files that the bench makes are new, and gone at the end: nothing of the user's is written over. What is compared is on the same kind of memory:
-// "memory" is a file in the system's memory file system where it has one with room, mapped and taken for persistent memory, so that every store goes past the caches.
+// Keeps true: files that the bench makes are new, and gone at the end: nothing of the user's is written over. What is
+// compared is on the same kind of memory: "memory" is a file in the system's memory file system where it has one with
+// room, mapped and taken for persistent memory, so that every store goes past the caches.
 using PCache.Core;
 using PCache.Core.Files;
 using PCache.Core.Pmem;
@@ -62,7 +63,10 @@ internal sealed class BenchPlaces : IDisposable
         return region;
     }
 
-    /// <summary>Makes the backing: a file where one is asked for; else one of memory, or for what is never read one that keeps nothing.</summary>
+    /// <summary>
+    /// Makes the backing: a file where one is asked for; else one of memory, or for what is never read one that keeps
+    /// nothing.
+    /// </summary>
     public IBlockDevice CreateBacking(long lengthBytes, bool isRead)
     {
         if (_backingPath is null)
@@ -106,7 +110,8 @@ internal sealed class BenchPlaces : IDisposable
     }
 
     /// <summary>Makes an empty directory that nobody else uses.</summary>
-    public static DirectoryInfo NewDirectory(string parent) => Directory.CreateDirectory(Path.Combine(parent, "pcache-bench-" + Path.GetRandomFileName()));
+    public static DirectoryInfo NewDirectory(string parent) =>
+        Directory.CreateDirectory(Path.Combine(parent, "pcache-bench-" + Path.GetRandomFileName()));
 
     public void Dispose()
     {
@@ -144,7 +149,8 @@ internal sealed class BenchPlaces : IDisposable
 
         if (Path.Exists(path))
         {
-            throw ToolException.Refused($"'{path}' exists already. Give a path where there is nothing: the bench makes the file and removes it.");
+            throw ToolException.Refused($"'{path}' exists already. Give a path where there is nothing: the bench "
+                + $"makes the file and removes it.");
         }
 
         string parent = Path.GetDirectoryName(Path.GetFullPath(path))!;

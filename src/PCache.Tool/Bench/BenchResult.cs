@@ -41,10 +41,12 @@ internal sealed record BenchResult
 /// <param name="Results">By target, by round.</param>
 /// <param name="Latencies">By target.</param>
 /// <param name="DiskBytesPerOperation">Of the device.</param>
-internal sealed record BenchRounds(IReadOnlyList<BenchTarget> Targets, RoundResult[][] Results, IReadOnlyList<BenchLatencies> Latencies, double? DiskBytesPerOperation)
+internal sealed record BenchRounds(IReadOnlyList<BenchTarget> Targets, RoundResult[][] Results,
+    IReadOnlyList<BenchLatencies> Latencies, double? DiskBytesPerOperation)
 {
     /// <summary>Operations per second by elapsed time, at the median.</summary>
-    public double RateOf(int target) => 1e9 / BenchRunner.Median(Results[target].Select(round => round.WallNanoseconds));
+    public double RateOf(int target) =>
+        1e9 / BenchRunner.Median(Results[target].Select(round => round.WallNanoseconds));
 
     /// <summary>What one target did.</summary>
     public BenchResult ResultOf(int target, BenchSettings settings, BenchPattern pattern) => new()
@@ -55,7 +57,8 @@ internal sealed record BenchRounds(IReadOnlyList<BenchTarget> Targets, RoundResu
         DataCrc = settings.DataCrc,
         OperationsPerSecond = RateOf(target),
         AllocatedBytesPerOperation = BenchRunner.Median(Results[target].Select(round => round.AllocatedBytes)),
-        AllocatedBytesPerOperationOfAll = BenchRunner.Median(Results[target].Select(round => round.AllocatedBytesOfAll)),
+        AllocatedBytesPerOperationOfAll =
+            BenchRunner.Median(Results[target].Select(round => round.AllocatedBytesOfAll)),
         DiskBytesPerOperation = DiskBytesPerOperation,
         Latencies = Latencies[target],
     };

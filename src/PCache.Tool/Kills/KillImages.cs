@@ -4,7 +4,10 @@ using PCache.Core.Pmem;
 
 namespace PCache.Tool.Kills;
 
-/// <summary>The two files of a writer: a backing full of write 0, and a cache in the compact geometry, so that the log and garbage collection have work.</summary>
+/// <summary>
+/// The two files of a writer: a backing full of write 0, and a cache in the compact geometry, so that the log and
+/// garbage collection have work.
+/// </summary>
 internal static class KillImages
 {
     /// <summary>Makes a new backing whose every sector holds write 0.</summary>

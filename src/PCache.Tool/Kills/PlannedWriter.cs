@@ -1,4 +1,5 @@
-// Keeps true: an acknowledgement is logged only after Flush or the FUA write has returned; ids are made in ascending order, with a flush after WritePlan.MaxWritesPerFlush writes at the latest.
+// Keeps true: an acknowledgement is logged only after Flush or the FUA write has returned; ids are made in ascending
+// order, with a flush after WritePlan.MaxWritesPerFlush writes at the latest.
 using PCache.Core;
 
 namespace PCache.Tool.Kills;
@@ -6,8 +7,12 @@ namespace PCache.Tool.Kills;
 /// <summary>One thread of a writer process.</summary>
 internal static class PlannedWriter
 {
-    /// <summary>Writes until all ids are used up, or told to stop; returns the next id. If it persists, each write that returns counts as acknowledged, and none is flushed.</summary>
-    public static uint Run(PCacheDevice device, WritePlan plan, AckWriter log, uint id, Func<bool>? stop = null, bool persists = false)
+    /// <summary>
+    /// Writes until all ids are used up, or told to stop; returns the next id. If it persists, each write that returns
+    /// counts as acknowledged, and none is flushed.
+    /// </summary>
+    public static uint Run(PCacheDevice device, WritePlan plan, AckWriter log, uint id, Func<bool>? stop = null,
+        bool persists = false)
     {
         byte[] buffer = new byte[WritePlan.MaxSectorsPerWrite * MarkedSector.SectorSize];
         uint sinceFlush = 0;
@@ -23,7 +28,8 @@ internal static class PlannedWriter
                 continue;
             }
 
-            WriteDurability durability = write.ForceUnitAccess ? WriteDurability.ForceUnitAccess : WriteDurability.Normal;
+            WriteDurability durability = write.ForceUnitAccess ? WriteDurability.ForceUnitAccess
+                : WriteDurability.Normal;
             device.Write((long)write.FirstSector * MarkedSector.SectorSize, content, durability);
             if (write.ForceUnitAccess)
             {

@@ -1,4 +1,5 @@
-// Keeps true: the child runs this very build of the program, whether that was started by `dotnet run`, as an installed tool, or from a test host.
+// Keeps true: the child runs this very build of the program, whether that was started by `dotnet run`, as an installed
+// tool, or from a test host.
 using System.Diagnostics;
 
 namespace PCache.Tool.Kills;
@@ -22,7 +23,8 @@ internal static class SelfProcess
         else
         {
             bool isHost = current is not null && IsNamed(current, "dotnet");
-            info = new ProcessStartInfo(isHost ? current! : Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet");
+            info = new ProcessStartInfo(isHost ? current!
+                : Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet");
             info.ArgumentList.Add("exec");
             info.ArgumentList.Add(assembly);
         }
@@ -40,10 +42,13 @@ internal static class SelfProcess
         return info;
     }
 
-    /// <summary>Whether a path is that of a program of this name, which may have dots in it; on Windows it ends with ".exe".</summary>
+    /// <summary>
+    /// Whether a path is that of a program of this name, which may have dots in it; on Windows it ends with ".exe".
+    /// </summary>
     private static bool IsNamed(string path, string name)
     {
         string file = Path.GetFileName(path);
-        return file.Equals(name, StringComparison.OrdinalIgnoreCase) || file.Equals(name + ".exe", StringComparison.OrdinalIgnoreCase);
+        return file.Equals(name, StringComparison.OrdinalIgnoreCase)
+            || file.Equals(name + ".exe", StringComparison.OrdinalIgnoreCase);
     }
 }

@@ -1,4 +1,5 @@
-// Keeps true: whatever happens, the process ends with one of the documented exit codes, and an expected error is one or two sentences on standard error, never a stack trace.
+// Keeps true: whatever happens, the process ends with one of the documented exit codes, and an expected error is one or
+// two sentences on standard error, never a stack trace.
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
@@ -55,13 +56,16 @@ internal static class CommandHost
             ? $"'{parse.UnmatchedTokens[0]}' is neither a command nor an option."
             : parse.Errors[0].Message;
         var path = new Stack<string>();
-        for (SymbolResult? result = parse.CommandResult; result is CommandResult { Command: not RootCommand } command; result = command.Parent)
+        SymbolResult? result = parse.CommandResult;
+        while (result is CommandResult { Command: not RootCommand } command)
         {
             path.Push(command.Command.Name);
+            result = command.Parent;
         }
 
         path.Push(root.CommandName);
-        context.Error.WriteLine("error: " + ErrorReport.OneLine(message) + $" Run '{string.Join(' ', path)} --help' for usage and examples.");
+        context.Error.WriteLine("error: " + ErrorReport.OneLine(message)
+            + $" Run '{string.Join(' ', path)} --help' for usage and examples.");
     }
 
     /// <summary>The usual help, and the command's examples after it.</summary>
@@ -72,7 +76,8 @@ internal static class CommandHost
         public override int Invoke(ParseResult parseResult)
         {
             int result = inner.Invoke(parseResult);
-            IReadOnlyList<string> examples = parseResult.CommandResult.Command is ToolCommand command ? command.Examples : root.Examples;
+            IReadOnlyList<string> examples = parseResult.CommandResult.Command is ToolCommand command ? command.Examples
+                : root.Examples;
             TextWriter output = parseResult.InvocationConfiguration.Output;
             output.WriteLine(examples.Count == 1 ? "Example:" : "Examples:");
             foreach (string example in examples)

@@ -4,8 +4,9 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Architecture;
 
 /// <summary>
-/// PCache.Testing, the package for applications' tests. Keeps true: it is one namespace, and knows of PCache.Core only what is public, but for the internals listed
-/// here; the laboratory (tests/PCache.Lab) is built on it and not the other way round.
+/// PCache.Testing, the package for applications' tests. Keeps true: it is one namespace, and knows of PCache.Core only
+/// what is public, but for the internals listed here; the laboratory (tests/PCache.Lab) is built on it and not the
+/// other way round.
 /// </summary>
 public sealed partial class TestingDependencyTests
 {
@@ -28,9 +29,12 @@ public sealed partial class TestingDependencyTests
     [Fact]
     public void The_package_is_one_namespace()
     {
-        string[] wrong = [.. Sources("src/PCache.Testing").Where(s => s.Folder.Length > 0 || s.Namespace != "PCache.Testing").Select(s => s.Path)];
+        string[] wrong =
+            [.. Sources("src/PCache.Testing").Where(s => s.Folder.Length > 0
+            || s.Namespace != "PCache.Testing").Select(s => s.Path)];
         Assert.True(wrong.Length == 0, string.Join(Environment.NewLine, wrong));
-        Assert.All(typeof(CrashTest).Assembly.GetExportedTypes(), type => Assert.Equal("PCache.Testing", type.Namespace));
+        Assert.All(typeof(CrashTest).Assembly.GetExportedTypes(),
+            type => Assert.Equal("PCache.Testing", type.Namespace));
     }
 
     [Fact]
@@ -40,7 +44,8 @@ public sealed partial class TestingDependencyTests
         foreach ((string path, string text, _, _) in Sources("src/PCache.Testing"))
         {
             string[] allowed = Used.GetValueOrDefault(Path.GetFileNameWithoutExtension(path).Split('.')[0], []);
-            wrong.AddRange(CorePart().Matches(text).Select(m => m.Groups[1].Value).Except(allowed).Select(part => $"{path} knows PCache.Core.{part}"));
+            wrong.AddRange(CorePart().Matches(text).Select(m => m.Groups[1].Value).Except(allowed).Select(part =>
+                $"{path} knows PCache.Core.{part}"));
         }
 
         Assert.True(wrong.Count == 0, string.Join(Environment.NewLine, wrong));
@@ -49,11 +54,14 @@ public sealed partial class TestingDependencyTests
     [Fact]
     public void In_the_laboratory_a_folder_is_a_namespace_and_the_only_program_known_is_itself()
     {
-        (string Path, string Text, string Folder, string Namespace)[] sources = [.. Sources("tests/PCache.Lab").Where(s => s.Path != "Program.cs")];
+        (string Path, string Text, string Folder,
+            string Namespace)[] sources = [.. Sources("tests/PCache.Lab").Where(s => s.Path != "Program.cs")];
         string[] wrong =
         [
             .. sources.Where(s => s.Folder.Length == 0 || s.Namespace != $"PCache.Lab.{s.Folder}").Select(s => s.Path),
-            .. sources.SelectMany(s => ToolPart().Matches(s.Text).Select(m => m.Groups[1].Value).Except(["Shell", "Kills"]).Select(part => $"{s.Path} knows PCache.Tool.{part}")),
+            .. sources.SelectMany(s =>
+                ToolPart().Matches(s.Text).Select(m => m.Groups[1].Value).Except(["Shell", "Kills"]).Select(part =>
+                $"{s.Path} knows PCache.Tool.{part}")),
         ];
         Assert.True(wrong.Length == 0, string.Join(Environment.NewLine, wrong));
     }
@@ -64,14 +72,17 @@ public sealed partial class TestingDependencyTests
         string[] files =
         [
             .. Directory.EnumerateFiles(root, "*.cs", SearchOption.AllDirectories)
-                .Where(f => Path.GetRelativePath(root, f).Split(Path.DirectorySeparatorChar)[0] is not ("obj" or "bin")),
+                .Where(f =>
+                    Path.GetRelativePath(root, f).Split(Path.DirectorySeparatorChar)[0] is not ("obj" or "bin")),
         ];
         Assert.NotEmpty(files);
         foreach (string file in files)
         {
             string relative = Path.GetRelativePath(root, file);
             string text = Comments().Replace(File.ReadAllText(file), "");
-            yield return (relative, text, (Path.GetDirectoryName(relative) ?? "").Replace(Path.DirectorySeparatorChar, '.'), NamespaceLine().Match(text).Groups[1].Value);
+            yield return (relative, text,
+                (Path.GetDirectoryName(relative) ?? "").Replace(Path.DirectorySeparatorChar, '.'),
+                NamespaceLine().Match(text).Groups[1].Value);
         }
     }
 

@@ -1,4 +1,5 @@
-// Keeps true: exit code 0 only if no image did any harm; one that did is told with its seed, from which exactly that image is made again.
+// Keeps true: exit code 0 only if no image did any harm; one that did is told with its seed, from which exactly that
+// image is made again.
 using System.CommandLine;
 using System.Globalization;
 using PCache.Lab.Hostile;
@@ -17,21 +18,24 @@ internal static class HostileCommand
         Option<bool> json = CommonOptions.Json();
         var command = new ToolCommand(
             "hostile",
-            "Confronts the library with damaged and forged images, and compares what it makes of each with a second reader of the format.",
+            "Confronts the library with damaged and forged images, and compares what it makes of each with a second "
+            + "reader of the format.",
             Verb + " --seconds 300",
             Verb + " --seed 152298 --seconds 0");
         command.Add(seed);
         command.Add(seconds);
         command.Add(json);
         command.SetAction((parse, cancellation) => Task.FromResult(Run(
-            context, LabOptions.SeedOf(parse, seed), parse.GetValue(seconds) ?? LabOptions.DefaultSeconds, parse.GetValue(json), cancellation)));
+            context, LabOptions.SeedOf(parse, seed), parse.GetValue(seconds) ?? LabOptions.DefaultSeconds,
+                parse.GetValue(json), cancellation)));
         return command;
     }
 
     private static int Run(ToolContext context, int seed, int seconds, bool json, CancellationToken cancellation)
     {
         var run = new HostileParallel(seed);
-        using (var bar = new ProgressBar(context, "reading hostile images", total => string.Create(CultureInfo.InvariantCulture, $"{total} s")))
+        using (var bar = new ProgressBar(context, "reading hostile images",
+            total => string.Create(CultureInfo.InvariantCulture, $"{total} s")))
         {
             run.Run(
                 TimeSpan.FromSeconds(seconds),

@@ -1,4 +1,5 @@
-// Keeps true: each kind of kills has its share; the first violation of a kind ends that kind's loop, and makes the exit code 1.
+// Keeps true: each kind of kills has its share; the first violation of a kind ends that kind's loop, and makes the exit
+// code 1.
 using System.CommandLine;
 using System.Globalization;
 using PCache.Lab.Kills;
@@ -15,18 +16,22 @@ internal static class KillsCommand
 
     public static Command Build(ToolContext context)
     {
-        Option<int?> kills = CommonOptions.Number("--kills", "Kills of writers, of all kinds together; default 320. Eight come with each kill of their process.", 1, MaxKills);
+        Option<int?> kills = CommonOptions.Number("--kills",
+            "Kills of writers, of all kinds together; default 320. Eight come with each kill of their process.", 1,
+            MaxKills);
         Option<int?> seed = LabOptions.Seed("Seed of what is written and when it is killed; default 20000.");
         Option<bool> json = CommonOptions.Json();
         var command = new ToolCommand(
             "kills",
-            "Kills a process that writes eight caches at once, again and again, and checks each time that every acknowledged write is there.",
+            "Kills a process that writes eight caches at once, again and again, and checks each time that every "
+            + "acknowledged write is there.",
             Verb + " --kills 5000");
         command.Add(kills);
         command.Add(seed);
         command.Add(json);
         command.SetAction((parse, cancellation) => Task.FromResult(Run(
-            context, parse.GetValue(kills) ?? DefaultKills, parse.GetValue(seed) ?? DefaultSeed, parse.GetValue(json), cancellation)));
+            context, parse.GetValue(kills) ?? DefaultKills, parse.GetValue(seed) ?? DefaultSeed, parse.GetValue(json),
+                cancellation)));
         return command;
     }
 
@@ -36,7 +41,8 @@ internal static class KillsCommand
         var findings = new List<LabFinding>();
         long kills = 0;
         long acknowledged = 0;
-        using (var bar = new ProgressBar(context, "killing", total => string.Create(CultureInfo.InvariantCulture, $"{total} writers")))
+        using (var bar = new ProgressBar(context, "killing",
+            total => string.Create(CultureInfo.InvariantCulture, $"{total} writers")))
         {
             foreach (KillKind kind in KillKind.All)
             {
@@ -74,7 +80,9 @@ internal static class KillsCommand
             finding => string.Create(CultureInfo.InvariantCulture, $"{Verb} --kills {wanted} --seed {finding.Seed}"));
     }
 
-    /// <summary>Kills of the process for each kind, so that all kinds together have at least so many kills of writers.</summary>
+    /// <summary>
+    /// Kills of the process for each kind, so that all kinds together have at least so many kills of writers.
+    /// </summary>
     public static int RoundsOf(int kills)
     {
         int each = KillLoop.Images * KillKind.All.Count;

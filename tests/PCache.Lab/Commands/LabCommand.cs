@@ -8,7 +8,8 @@ internal static class LabCommand
     public const string Start = "dotnet run -c Release --project tests/PCache.Lab --";
 
     /// <summary>Runs one command line.</summary>
-    public static int Invoke(IReadOnlyList<string> args, ToolContext context) => CommandHost.Invoke(Build, args, context);
+    public static int Invoke(IReadOnlyList<string> args, ToolContext context) =>
+        CommandHost.Invoke(Build, args, context);
 
     /// <summary>Makes the whole command tree.</summary>
     public static ToolRoot Build(ToolContext context)
@@ -16,7 +17,8 @@ internal static class LabCommand
         var root = new ToolRoot(
             Start,
             "Runs the library through power cuts, kills, hostile images and races, for as long as one likes.\n\n"
-            + "Exit codes: 0 nothing found; 1 violations found; 2 wrong usage; 3 refused before doing anything; 130 interrupted.",
+            + "Exit codes: 0 nothing found; 1 violations found; 2 wrong usage; 3 refused before doing anything; 130 "
+            + "interrupted.",
             Start + " torture --seconds 600",
             Start + " kills --kills 5000");
         root.Add(TortureCommand.Build(context));

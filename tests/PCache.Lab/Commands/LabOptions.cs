@@ -18,8 +18,10 @@ internal static class LabOptions
     public static Option<int?> Seed(string description) => CommonOptions.Number("--seed", description, 1, MaxSeed);
 
     /// <summary>How long to go on.</summary>
-    public static Option<int?> Seconds(string description) => CommonOptions.Number("--seconds", description, 0, MaxSeconds);
+    public static Option<int?> Seconds(string description) =>
+        CommonOptions.Number("--seconds", description, 0, MaxSeconds);
 
     /// <summary>What the parse has, or a random seed.</summary>
-    public static int SeedOf(ParseResult parse, Option<int?> seed) => parse.GetValue(seed) ?? Random.Shared.Next(1, MaxSeed);
+    public static int SeedOf(ParseResult parse, Option<int?> seed) =>
+        parse.GetValue(seed) ?? Random.Shared.Next(1, MaxSeed);
 }

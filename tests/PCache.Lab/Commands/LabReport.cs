@@ -21,7 +21,8 @@ internal static class LabReport
     /// <param name="findings">The violations.</param>
     /// <param name="again">The command line that shows a violation again.</param>
     public static int Tell(
-        ToolContext context, bool json, int seed, IReadOnlyList<(string Name, long Value)> counters, IReadOnlyList<LabFinding> findings, Func<LabFinding, string> again)
+        ToolContext context, bool json, int seed, IReadOnlyList<(string Name, long Value)> counters,
+            IReadOnlyList<LabFinding> findings, Func<LabFinding, string> again)
     {
         counters = [.. counters, ("violations", findings.Count)];
         if (json)
@@ -46,7 +47,8 @@ internal static class LabReport
         return findings.Count > 0 ? ExitCode.Damage : ExitCode.Done;
     }
 
-    private static void Write(Utf8JsonWriter writer, int seed, IReadOnlyList<(string Name, long Value)> counters, IReadOnlyList<LabFinding> findings)
+    private static void Write(Utf8JsonWriter writer, int seed, IReadOnlyList<(string Name, long Value)> counters,
+        IReadOnlyList<LabFinding> findings)
     {
         writer.WriteNumber("seed", seed);
         foreach ((string name, long value) in counters)
@@ -78,5 +80,6 @@ internal static class LabReport
     }
 
     /// <summary>"crashStates" as "crash states".</summary>
-    private static string Words(string name) => string.Concat(name.Select(c => char.IsUpper(c) ? " " + char.ToLowerInvariant(c) : c.ToString()));
+    private static string Words(string name) =>
+        string.Concat(name.Select(c => char.IsUpper(c) ? " " + char.ToLowerInvariant(c) : c.ToString()));
 }

@@ -4,8 +4,8 @@ using PCache.Core.Primitives;
 namespace PCache.Lab.Hostile;
 
 /// <summary>
-/// Images with consecutive seeds on several threads. Keeps true: each thread has base images of its own; no seed is looked at twice or left out in between; after
-/// the first violation nothing new is begun.
+/// Images with consecutive seeds on several threads. Keeps true: each thread has base images of its own; no seed is
+/// looked at twice or left out in between; after the first violation nothing new is begun.
 /// </summary>
 internal sealed class HostileParallel(int seed)
 {

@@ -1,6 +1,9 @@
 namespace PCache.Lab.Kills;
 
-/// <summary>A temporary folder for the images; in memory where the system has a file system for that: flushes cost nothing there, so that much more happens in a second.</summary>
+/// <summary>
+/// A temporary folder for the images; in memory where the system has a file system for that: flushes cost nothing
+/// there, so that much more happens in a second.
+/// </summary>
 internal sealed class KillFolder(bool inMemory) : IDisposable
 {
     private const string MemoryFileSystem = "/dev/shm";

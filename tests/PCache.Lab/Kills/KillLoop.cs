@@ -1,5 +1,6 @@
-// Keeps true: after each kill every image is sound and holds every acknowledged write; at the end each cache drains, and its backing alone holds everything. The
-// plan of writes and moments comes from the seed; the moments themselves are the machine's.
+// Keeps true: after each kill every image is sound and holds every acknowledged write; at the end each cache drains,
+// and its backing alone holds everything. The plan of writes and moments comes from the seed; the moments themselves
+// are the machine's.
 using System.Globalization;
 using PCache.Core;
 using PCache.Core.Inspection;
@@ -12,8 +13,9 @@ namespace PCache.Lab.Kills;
 internal sealed class KillViolationException(string message) : Exception(message);
 
 /// <summary>
-/// A writer process is killed with SIGKILL at a random moment, again and again, always on the same small images, which it writes at once, each in its own way
-/// (see <see cref="KillWriters"/>): each kill of the process is a kill for each of them.
+/// A writer process is killed with SIGKILL at a random moment, again and again, always on the same small images, which
+/// it writes at once, each in its own way (see <see cref="KillWriters"/>): each kill of the process is a kill for each
+/// of them.
 /// </summary>
 internal sealed class KillLoop : IDisposable
 {
@@ -60,7 +62,10 @@ internal sealed class KillLoop : IDisposable
     /// <summary>Writes acknowledged so far.</summary>
     public long AcknowledgedWrites => _images.Sum(image => image.Verifier.AcknowledgedWrites);
 
-    /// <summary>Kills so many times, more often where nothing was acknowledged yet, and returns how often: on a busy machine a writer may be killed before it has done anything.</summary>
+    /// <summary>
+    /// Kills so many times, more often where nothing was acknowledged yet, and returns how often: on a busy machine a
+    /// writer may be killed before it has done anything.
+    /// </summary>
     /// <exception cref="KillViolationException">A promise is broken.</exception>
     public int Kill(int rounds, Action<int>? killed = null, CancellationToken stop = default)
     {
@@ -81,9 +86,11 @@ internal sealed class KillLoop : IDisposable
     {
         string when = string.Create(CultureInfo.InvariantCulture, $"round {_round++} of seed {_all.Seed}");
         uint[] firstIds = [.. _images.Select(image => image.Verifier.BeginWriter())];
-        using (WriterProcess writer = WriterProcess.Start(KillWriters.ToArguments(_all, firstIds), new KillVerifier(_all.CreatePlan())))
+        using (WriterProcess writer = WriterProcess.Start(KillWriters.ToArguments(_all, firstIds),
+            new KillVerifier(_all.CreatePlan())))
         {
-            // One in four may be killed while it still opens its images, or before; the others some time after. The first one gets its time.
+            // One in four may be killed while it still opens its images, or before; the others some time after. The
+            // first one gets its time.
             if (_random.Next(4) == 0 && firstIds[0] > 1)
             {
                 Thread.Sleep(_random.Next(60, 300));
