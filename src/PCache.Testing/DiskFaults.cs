@@ -8,7 +8,7 @@ namespace PCache.Testing;
 /// </summary>
 internal sealed class DiskFaults(HangingCalls hanging)
 {
-    private readonly SteadyLock _lock = new();
+    private readonly SteadyLock _lock = new(LockRank.Medium);
     private readonly List<Plan> _plans = [];
 
     /// <summary>Calls struck so far.</summary>

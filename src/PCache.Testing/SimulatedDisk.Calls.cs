@@ -46,6 +46,7 @@ public sealed partial class SimulatedDisk
     private DiskFault? Begin(DiskCall call, out TaskCompletionSource? hang)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
+        LockOrder.HoldsNone(LockRank.Append, "a backing is called");
         _ = Interlocked.Increment(ref _calls[(int)call.Operation]);
         return _faults.Strike(call, out hang);
     }
@@ -57,8 +58,18 @@ public sealed partial class SimulatedDisk
             throw MakeException(fault, call);
         }
 
-        BeforeCall?.Invoke(call);
+        Tell(BeforeCall, call);
         return fault;
+    }
+
+    /// <summary>What runs there may use other devices, and the one whose backing this is as another thread would.</summary>
+    private static void Tell(Action<DiskCall>? told, DiskCall call)
+    {
+        if (told is not null)
+        {
+            using LockOrder.Apart aside = LockOrder.Aside();
+            told(call);
+        }
     }
 
     private void Leave(DiskCall call, DiskFault? fault)
@@ -79,7 +90,7 @@ public sealed partial class SimulatedDisk
             throw MakeException(fault, call);
         }
 
-        AfterCall?.Invoke(call);
+        Tell(AfterCall, call);
         return fault?.Kind == DiskFaultKind.HangAfterEffect ? _faults.HangNow(fault) : null;
     }
 }

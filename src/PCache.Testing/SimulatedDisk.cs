@@ -20,7 +20,7 @@ namespace PCache.Testing;
 /// </remarks>
 public sealed partial class SimulatedDisk : IBlockDevice
 {
-    private readonly SteadyLock _gate = new();
+    private readonly SteadyLock _gate = new(LockRank.Medium);
     private readonly List<string> _violations = [];
     private readonly long[] _calls = new long[Enum.GetValues<DiskOperation>().Length];
     private readonly HangingCalls _hanging = new();

@@ -31,7 +31,7 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
 
     private static readonly byte[] Zeros = new byte[PageBytes];
 
-    private readonly SteadyLock _gate = new();
+    private readonly SteadyLock _gate = new(LockRank.Medium);
     private readonly OpenWords _open;
     private readonly Action<int, ulong> _makeDurable;
     private readonly long[] _changed; // by page: when it was last changed, by the clock below
@@ -111,10 +111,20 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
         return region;
     }
 
+    /// <summary>What runs there may use other devices, and this one as another thread would.</summary>
+    private void Tell(PmemEvent what)
+    {
+        if (BeforeEvent is { } told)
+        {
+            using LockOrder.Apart aside = LockOrder.Aside();
+            told(what);
+        }
+    }
+
     /// <inheritdoc/>
     public override void Write(long offset, ReadOnlySpan<byte> source)
     {
-        BeforeEvent?.Invoke(PmemEvent.Store);
+        Tell(PmemEvent.Store);
         using (_gate.Hold())
         {
             Check(offset, source.Length);
@@ -125,7 +135,7 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
     /// <inheritdoc/>
     public override uint WriteWithCrc(long offset, ReadOnlySpan<byte> source, uint crc)
     {
-        BeforeEvent?.Invoke(PmemEvent.Store);
+        Tell(PmemEvent.Store);
         using (_gate.Hold())
         {
             Check(offset, source.Length);
@@ -139,7 +149,7 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
     /// <inheritdoc/>
     public override void WriteZeros(long offset, long lengthBytes)
     {
-        BeforeEvent?.Invoke(PmemEvent.Store);
+        Tell(PmemEvent.Store);
         using (_gate.Hold())
         {
             Check(offset, lengthBytes);
@@ -155,7 +165,7 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
     /// <inheritdoc/>
     public override void FlushRange(long offset, long lengthBytes)
     {
-        BeforeEvent?.Invoke(PmemEvent.Flush);
+        Tell(PmemEvent.Flush);
         using (_gate.Hold())
         {
             Check(offset, lengthBytes);
@@ -169,7 +179,7 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
     /// <inheritdoc/>
     public override void Drain()
     {
-        BeforeEvent?.Invoke(PmemEvent.Drain);
+        Tell(PmemEvent.Drain);
         using (_gate.Hold())
         {
             Check(0, 0);

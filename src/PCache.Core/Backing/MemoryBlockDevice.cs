@@ -11,7 +11,7 @@ internal sealed class MemoryBlockDevice(long lengthBytes, int blockSize, bool ca
 {
     private const int PageBytes = 64 * 1024;
 
-    private readonly SteadyLock _lock = new();
+    private readonly SteadyLock _lock = new(LockRank.Medium);
     private readonly Dictionary<long, byte[]> _pages = [];
     private long _lengthBytes = lengthBytes;
 

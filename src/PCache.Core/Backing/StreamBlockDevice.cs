@@ -12,7 +12,7 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice, IClaimed
     private readonly Stream _stream;
     private readonly bool _leaveOpen;
     private readonly bool _growsWithZeros;
-    private readonly AsyncGate _gate = new();
+    private readonly AsyncGate _gate = new(LockRank.Medium);
     private readonly FileClaim? _claim;
     private int _claimReleased;
     private long _lengthBytes;

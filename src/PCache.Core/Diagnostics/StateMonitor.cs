@@ -16,7 +16,7 @@ namespace PCache.Core.Diagnostics;
 /// <param name="tell">Tells of a change.</param>
 internal sealed class StateMonitor(Func<PCacheState?, PCacheState?> read, Func<bool> isWanted, Action<PCacheState, PCacheState> tell)
 {
-    private readonly SteadyLock _lock = new();
+    private readonly SteadyLock _lock = new(LockRank.State);
     private PCacheState? _latest;
     private PCacheState? _told;
     private bool _telling;

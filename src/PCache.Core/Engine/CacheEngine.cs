@@ -15,9 +15,8 @@ namespace PCache.Core.Engine;
 /// <remarks>
 /// Keeps true, over all paths:
 /// <list type="bullet">
-/// <item>Lock order: length gate, log append lock, shard lock, data head lock, pool lock. The space queue's, the positions', the records' and the discard
-/// queue's locks are leaves.</item>
-/// <item>No call of the backing and no wait for room under any of these locks but the length gate.</item>
+/// <item>Locks are taken in the order of their ranks (<see cref="LockRank"/>). No call of the backing and no wait for room under one from
+/// <see cref="LockRank.Append"/> on.</item>
 /// </list>
 /// </remarks>
 internal sealed class CacheEngine

@@ -9,7 +9,7 @@ namespace PCache.Core.Engine;
 /// </summary>
 internal sealed class LengthGate(Maintenance maintenance)
 {
-    private readonly AsyncGate _gate = new();
+    private readonly AsyncGate _gate = new(LockRank.Length);
     private int _owner;
 
     private bool MayWait => !maintenance.IsInsideStep && Volatile.Read(ref _owner) != Environment.CurrentManagedThreadId;

@@ -9,7 +9,7 @@ internal sealed class IndexShard(int id)
     public int Id { get; } = id;
 
     /// <summary>Guards everything in the shard. Held for lookups and insertions, never during backing I/O or a copy (but of one partial sector).</summary>
-    public Latch Gate { get; } = new();
+    public Latch Gate { get; } = new(LockRank.Shard, id);
 
     /// <summary>The shard's stripes.</summary>
     public StripeDirectory Stripes { get; } = new();

@@ -19,7 +19,6 @@ namespace PCache.Core.Ksets;
 /// <item>A pending key can always be logged, without waiting: its room is reserved (see <see cref="LogRoom"/>).</item>
 /// <item>A failed append loses nothing: what was taken stays, in order, in front of everything taken later.</item>
 /// </list>
-/// Lock order: this writer's lock, then a shard's lock, or that of the next segment (<see cref="NextLogSegment"/>).
 /// </remarks>
 internal sealed class LogWriter
 {
@@ -36,7 +35,7 @@ internal sealed class LogWriter
     private readonly WorkSignal _work;
     private readonly Latch[] _shardLocks;
     private readonly PendingKeys[] _pending;
-    private readonly SteadyLock _appendLock = new();
+    private readonly SteadyLock _appendLock = new(LockRank.Append);
     private readonly byte[] _kset = new byte[MediaConstants.KsetHeaderSize + (MediaConstants.MaxKeysPerKset * MediaConstants.KeySize)];
     private readonly TakenKeys _taken = new();
     private readonly NextLogSegment _next;

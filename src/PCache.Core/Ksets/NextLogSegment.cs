@@ -15,7 +15,7 @@ namespace PCache.Core.Ksets;
 /// that has become part of the log. Whoever takes it goes on where the preparation has come to, and waits for one piece of it at most.</item>
 /// <item>Each piece is drained by the thread that stored it. A failed piece is zeroed again.</item>
 /// </list>
-/// The lock is below the log writer's and above the pools'. <see cref="Finish"/> and <see cref="Take"/> are the writer's, under its own lock.
+/// <see cref="Finish"/> and <see cref="Take"/> are the writer's, under its own lock.
 /// </remarks>
 internal sealed class NextLogSegment(PmemRegion region, SegmentTable segments)
 {
@@ -25,7 +25,7 @@ internal sealed class NextLogSegment(PmemRegion region, SegmentTable segments)
     /// <summary>The same where each drain is a system call that waits for a disk.</summary>
     private const int DearPieceBytes = 1 << 20;
 
-    private readonly SteadyLock _lock = new();
+    private readonly SteadyLock _lock = new(LockRank.NextSegment);
     private readonly int _pieceBytes = region.DrainIsCheap ? CheapPieceBytes : DearPieceBytes;
     private int _segment = -1;
     private int _zeroedBytes;

@@ -12,8 +12,8 @@ namespace PCache.Core.Pmem;
 internal sealed class PendingSync
 {
     private readonly Action<long, long> _sync;
-    private readonly SteadyLock _recording = new();
-    private readonly SteadyLock _syncing = new();
+    private readonly SteadyLock _recording = new(LockRank.MediumLeaf);
+    private readonly SteadyLock _syncing = new(LockRank.Medium);
     private long _start = long.MaxValue;
     private long _end;
     private Exception? _failure;

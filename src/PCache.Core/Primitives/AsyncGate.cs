@@ -13,7 +13,7 @@ namespace PCache.Core.Primitives;
 /// waiters that it has woken, for good.)
 /// A thread that comes while it is free enters, whoever waits; asynchronous waiters are handed the gate.
 /// </remarks>
-internal sealed class AsyncGate
+internal sealed partial class AsyncGate
 {
     private const int Looks = 20;
 
@@ -23,6 +23,9 @@ internal sealed class AsyncGate
 
     [ThreadStatic]
     private static AutoResetEvent? _threadWake;
+
+    /// <param name="rank">Where it stands in the order of locks.</param>
+    public AsyncGate(LockRank rank = LockRank.Leaf) => SetRank(rank);
 
     /// <summary>Enters if nobody is inside.</summary>
     public bool TryEnter()
@@ -40,6 +43,7 @@ internal sealed class AsyncGate
     /// entered.</exception>
     public void Enter()
     {
+        NoteEntering();
         for (int i = 0; i < Looks; i++)
         {
             if (!_held && TryEnter())
@@ -98,6 +102,7 @@ internal sealed class AsyncGate
             return Task.FromCanceled(cancellationToken);
         }
 
+        NoteEntering();
         LinkedListNode<Waiter> place;
         using (_lock.Hold())
         {
@@ -126,6 +131,10 @@ internal sealed class AsyncGate
 
         next?.TrySetResult();
     }
+
+    partial void SetRank(LockRank rank);
+
+    partial void NoteEntering();
 
     private async Task EnteringAsync(LinkedListNode<Waiter> place, CancellationToken cancellationToken)
     {

@@ -15,7 +15,7 @@ namespace PCache.Core.Primitives;
 /// by the sleeper, who has waited longer than a barrier takes.</para>
 /// <para>A woken sleeper competes with newcomers; whoever wins wakes the next one when it leaves.</para>
 /// </remarks>
-internal sealed class Latch : CacheLinePadded
+internal sealed partial class Latch : CacheLinePadded
 {
     // Spinning longer than this gains nothing when the holder isn't running, and makes outliers.
     private const int DefaultPauses = 40;
@@ -24,13 +24,14 @@ internal sealed class Latch : CacheLinePadded
     private int _sleepers;
     private AutoResetEvent? _wake;
 
-    public Latch()
-        : this(DefaultPauses)
-    {
-    }
-
+    /// <param name="rank">Where it stands in the order of locks.</param>
+    /// <param name="number">Among those of its rank: several may be held, taken in the order of their numbers.</param>
     /// <param name="pauses">How often to look before going to sleep: tests sleep at once.</param>
-    internal Latch(int pauses) => _pauses = pauses;
+    public Latch(LockRank rank = LockRank.Leaf, int number = 0, int pauses = DefaultPauses)
+    {
+        _pauses = pauses;
+        SetRank(rank, number);
+    }
 
     /// <summary>Grows by one with each entering and each leaving; odd while the latch is held. What was read is what stood there at one moment if the version was even before, and is the same after it.</summary>
     public long Version
@@ -51,28 +52,46 @@ internal sealed class Latch : CacheLinePadded
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Enter()
     {
-        if (!TryEnter())
+        NoteEntering();
+        if (!TryTake())
         {
             EnterSlowly();
         }
+
+        NoteEntered();
     }
 
     /// <summary>Takes it if it is free.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryEnter()
     {
-        long version = _version;
-        return (version & 1) == 0 && Interlocked.CompareExchange(ref _version, version + 1, version) == version;
+        if (!TryTake())
+        {
+            return false;
+        }
+
+        NoteEntered();
+        return true;
     }
 
     /// <summary>Takes it if nobody holds it, or has held it since <see cref="Version"/> was <paramref name="version"/>, an even one: what was found then still holds.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool TryEnterUnchanged(long version) => Interlocked.CompareExchange(ref _version, version + 1, version) == version;
+    public bool TryEnterUnchanged(long version)
+    {
+        if (Interlocked.CompareExchange(ref _version, version + 1, version) != version)
+        {
+            return false;
+        }
+
+        NoteEntered();
+        return true;
+    }
 
     /// <summary>Leaves it. The caller holds it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Exit()
     {
+        NoteLeaving();
         Volatile.Write(ref _version, _version + 1);
         if (Volatile.Read(ref _sleepers) != 0)
         {
@@ -88,13 +107,28 @@ internal sealed class Latch : CacheLinePadded
         return new Scope(this);
     }
 
+    partial void SetRank(LockRank rank, int number);
+
+    partial void NoteEntering();
+
+    partial void NoteEntered();
+
+    partial void NoteLeaving();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool TryTake()
+    {
+        long version = _version;
+        return (version & 1) == 0 && Interlocked.CompareExchange(ref _version, version + 1, version) == version;
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void EnterSlowly()
     {
         for (int i = 0; i < _pauses; i++)
         {
             Thread.SpinWait(1);
-            if (TryEnter())
+            if (TryTake())
             {
                 return;
             }
@@ -107,7 +141,7 @@ internal sealed class Latch : CacheLinePadded
 
         Interlocked.Increment(ref _sleepers);
         Interlocked.MemoryBarrierProcessWide();
-        while (!TryEnter())
+        while (!TryTake())
         {
             Uninterrupted.WaitOne(_wake);
         }

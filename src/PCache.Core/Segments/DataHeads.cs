@@ -18,7 +18,7 @@ internal readonly record struct PayloadRoom(int Segment, int Offset, int LengthB
 /// handed out holds one more, and room for one key in the log. When no free segment is left, the remaining room of every head is used before anybody has to wait.
 /// So that handing out takes no interlocked instruction but that of the head's lock, a head takes references and room for keys many at a time; what it
 /// has in hand is given back when its segment is full (references), when room in the log gets short (<see cref="ReturnReserved"/>), and for audits.
-/// Each head has its own lock, above the pools' lock and below the shards' locks; only one head's lock is held at a time.
+/// Each head has its own lock; only one head's lock is held at a time.
 /// </remarks>
 internal sealed class DataHeads
 {
@@ -314,7 +314,7 @@ internal sealed class DataHeads
 
     private sealed class Head : CacheLinePadded
     {
-        public readonly Latch Gate = new();
+        public readonly Latch Gate = new(LockRank.DataHead);
         public int Segment = -1;
         public int Next = int.MaxValue; // no room
         public int ZeroOffset;

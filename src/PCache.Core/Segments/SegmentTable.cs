@@ -33,7 +33,7 @@ internal enum SegmentUse : byte
 /// <item>The log's reserve is filled first; payload only ever comes from the other pool, so the log can always move on.</item>
 /// <item>A generation never wraps: a segment that has the last one isn't given out again.</item>
 /// </list>
-/// Counts and generations are safe from any thread; the pools have one lock, a leaf in the lock order.
+/// Counts and generations are safe from any thread; the pools have one lock.
 /// </remarks>
 internal sealed class SegmentTable
 {
@@ -45,7 +45,7 @@ internal sealed class SegmentTable
     private readonly int[] _references;
     private readonly SegmentUse[] _uses;
     private readonly bool[] _raiseBeforeUse;
-    private readonly SteadyLock _poolLock = new();
+    private readonly SteadyLock _poolLock = new(LockRank.Pool);
     private readonly Queue<int> _free = new();
     private readonly Queue<int> _reserve = new();
     private readonly Queue<int> _unreferenced = new();

@@ -6,7 +6,7 @@ namespace PCache.Core.Store;
 
 /// <summary>
 /// Dirty data whose payload no longer fits its checksum. Keeps true: an entry stands for a logged key, and counts only as long as the index still shows
-/// some part of that key: overwriting or abandoning all of it ends the damage. Its lock is a leaf: no shard's lock is taken under it.
+/// some part of that key: overwriting or abandoning all of it ends the damage.
 /// </summary>
 internal sealed class DamageRegistry(ShardedIndex index, IDamageListener listener)
 {

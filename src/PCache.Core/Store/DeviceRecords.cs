@@ -6,7 +6,7 @@ namespace PCache.Core.Store;
 
 /// <summary>
 /// The small durable records beside the log: settings, and what is known of the backing. Keeps true: one of them is written at a time; what the log has is
-/// never touched; a discard is durable here before the backing is told of it. Any thread. The lock is a leaf.
+/// never touched; a discard is durable here before the backing is told of it. Any thread.
 /// </summary>
 internal sealed class DeviceRecords
 {

@@ -5,7 +5,7 @@ namespace PCache.Core.Store;
 
 /// <summary>
 /// Discards that the backing hasn't been told of yet, in sectors. Keeps true: no range of it was rewritten after its discard (writes take their range
-/// out, under their shard's lock); it is bounded: when full, the oldest is forgotten, which a discard may be. The lock is a leaf.
+/// out, under their shard's lock); it is bounded: when full, the oldest is forgotten, which a discard may be.
 /// </summary>
 internal sealed class DiscardQueue
 {

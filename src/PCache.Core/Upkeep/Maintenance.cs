@@ -24,7 +24,7 @@ internal sealed class Maintenance
     private readonly MaintenanceSteps _steps;
     private readonly MaintenanceThread? _thread;
     private readonly MaintenanceRequests _requests = new();
-    private readonly SteadyLock _stepLock = new();
+    private readonly SteadyLock _stepLock = new(LockRank.Step);
     private readonly CancellationTokenSource _stop = new();
     private bool _stepFailed;
 

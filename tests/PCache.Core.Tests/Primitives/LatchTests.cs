@@ -52,7 +52,7 @@ public class LatchTests
     {
         // Without pauses every meeting ends in a sleep: the leaver's look and the sleeper's announcement race all the time. A wake-up that is lost leaves a
         // thread asleep beside a free latch; it hangs for good once all others are done (or asleep too).
-        var latch = new Latch(pauses);
+        var latch = new Latch(pauses: pauses);
         long counter = 0;
         int inside = 0;
         bool two = false;

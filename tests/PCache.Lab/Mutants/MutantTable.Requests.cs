@@ -36,9 +36,8 @@ internal static partial class MutantTable
             "TruncationRaceTests"),
         new(
             "LatchForgetsTheVersion", Latch,
-            "TryEnterUnchanged(long version) => «Interlocked.CompareExchange(ref _version, version + 1, version) "
-            + "== version»;",
-            "TryEnter()",
+            "if («Interlocked.CompareExchange(ref _version, version + 1, version) != version»)",
+            "!TryTake()",
             "TruncationRaceTests", "LatchTests"),
         new("OverwriteIgnoresTheLength", Direct, "offset + length <= _store.Length", "true")
         {
