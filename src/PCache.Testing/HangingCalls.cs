@@ -5,7 +5,7 @@ namespace PCache.Testing;
 /// <summary>Calls that hang until they are released. Keeps true: a waiter for a number of hanging calls is told of every change. Thread-safe.</summary>
 internal sealed class HangingCalls
 {
-    private readonly SteadyLock _lock = new(LockRank.MediumLeaf);
+    private readonly SteadyLock _lock = new(LockRank.Last);
     private readonly List<TaskCompletionSource> _calls = [];
     private TaskCompletionSource _changed = NewSource();
 

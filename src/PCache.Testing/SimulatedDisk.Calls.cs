@@ -1,3 +1,5 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Testing;
 
 /// <summary>

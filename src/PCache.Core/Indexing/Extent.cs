@@ -1,3 +1,5 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Indexing;
 
 /// <summary>What an extent of the index stands for.</summary>
@@ -79,6 +81,7 @@ internal struct Extent
     {
         int from = Math.Max(start, Start);
         int to = Math.Min(end, End);
+        Invariant.Holds(from < to, $"[{start}, {end}) overlaps [{Start}, {End})");
         Extent part = this;
         part.PayloadSector = (ushort)(PayloadSector + (from - Start));
         part.Start = (ushort)from;

@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.ConstrainedExecution;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Indexing;
 
@@ -72,13 +73,16 @@ internal sealed unsafe partial class IndexArena : CriticalFinalizerObject, IDisp
     /// <summary>Gives a block back.</summary>
     public void Give(nint block, int order)
     {
+        Invariant.Holds(Owns(block) && (block & (SizeOf(order) - 1)) == 0, "a block that is given back is the arena's");
         _used -= SizeOf(order);
+        Invariant.Holds(_used >= 0, "no more is given back than was taken");
         Release(block, order);
     }
 
     /// <summary>Gives back all of a block but its first part, which becomes a block of order <paramref name="to"/>. Needs no memory.</summary>
     public void Shrink(nint block, int from, int to)
     {
+        Invariant.Holds(to <= from && Owns(block), "a block becomes smaller");
         _used -= SizeOf(from) - SizeOf(to);
         for (int order = from - 1; order >= to; order--)
         {

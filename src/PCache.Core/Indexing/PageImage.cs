@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Indexing;
 
@@ -45,6 +46,7 @@ internal unsafe struct PageImage
     /// <summary>Puts an extent over the sectors [from, to); <paramref name="slot"/> is that of its sector <paramref name="from"/>.</summary>
     public void Set(int from, int to, Slot slot)
     {
+        Invariant.Holds(from >= 0 && from < to && to <= Slot.PageSectors, $"sectors [{from}, {to}) lie in a page");
         for (int i = from; i < to; i++)
         {
             _sectors[i] = slot;
@@ -95,6 +97,7 @@ internal unsafe struct PageImage
 
         if (whole || count == 0)
         {
+            Invariant.Holds(block == 0, "a page of one extent has no sectors of its own");
             *page = whole ? _sectors[0] : default;
             return whole;
         }
@@ -105,6 +108,7 @@ internal unsafe struct PageImage
             *next++ = _sectors[BitOperations.TrailingZeroCount(left)];
         }
 
+        Invariant.Holds(block != 0 && (_mask & ~AllSectors) == 0, "a page that is taken apart has a block for its sectors");
         *page = Slot.Fragmented(block, _mask);
         return true;
     }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Indexing;
 
@@ -73,6 +74,8 @@ internal struct Slot : IEquatable<Slot>
             return new Slot { Low = extent.Generation, High = (ulong)SlotKind.Placeholder };
         }
 
+        Invariant.Holds(extent.Segment < Extent.MaxSegments && extent.PayloadSector <= PayloadMask, "an extent's payload fits its slot");
+        Invariant.Holds(extent.KeyStart <= extent.Start && extent.Start + extent.Length <= extent.KeyStart + extent.KeyLength, "an extent is part of its key");
         ulong clean = (ulong)(extent.Flags & ExtentFlags.Clean) << 2;
         ulong shared = (ulong)(extent.Flags & ExtentFlags.Shared) << 60;
         return new Slot
@@ -88,14 +91,19 @@ internal struct Slot : IEquatable<Slot>
 
     /// <summary>The slot of dirty payload of one whole page, or of one sector, that was logged as such.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Slot PackWhole(int sectors, uint crc, ulong generation, uint segment, uint payloadSector) => new()
+    public static Slot PackWhole(int sectors, uint crc, ulong generation, uint segment, uint payloadSector)
     {
-        Low = crc | ((generation & Extent.GenerationMask) << 32),
-        High = (ulong)SlotKind.Payload
-            | ((segment & SegmentMask) << SegmentShift)
-            | ((ulong)(uint)(sectors - 1) << LengthShift)
-            | ((payloadSector & PayloadMask) << PayloadShift),
-    };
+        Invariant.Holds(sectors is 1 or PageSectors, $"{sectors} sectors are no page and no sector");
+        Invariant.Holds(segment < Extent.MaxSegments && payloadSector <= PayloadMask, "a page's payload fits its slot");
+        return new Slot
+        {
+            Low = crc | ((generation & Extent.GenerationMask) << 32),
+            High = (ulong)SlotKind.Payload
+                | ((segment & SegmentMask) << SegmentShift)
+                | ((ulong)(uint)(sectors - 1) << LengthShift)
+                | ((payloadSector & PayloadMask) << PayloadShift),
+        };
+    }
 
     /// <summary>The slot of a page whose sectors have slots of their own.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -138,7 +146,11 @@ internal struct Slot : IEquatable<Slot>
 
     /// <summary>The backing has this payload.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void MakeClean() => High |= CleanBit;
+    public void MakeClean()
+    {
+        Invariant.Holds(Kind == SlotKind.Payload, "only payload is clean");
+        High |= CleanBit;
+    }
 
     /// <summary>What the slot of the same extent is some sectors further on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Ksets;
 
@@ -154,6 +155,7 @@ internal sealed class KsetReader
             return KsetOutcome.Torn;
         }
 
+        Invariant.Holds(_header.IsLast || Next.Offset > position.Offset, "the log goes forward from kset to kset");
         _keysAt = at + MediaConstants.KsetHeaderSize;
         _keyCount = _header.IsLast ? 0 : (int)_header.KeyCount;
         return KsetOutcome.Valid;

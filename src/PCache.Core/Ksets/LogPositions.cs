@@ -29,6 +29,7 @@ internal sealed class LogPositions
 
     public LogPositions(PmemRegion region, ReplicaState keyTailReplicas, ReplicaState dirtyTailReplicas, LogPoint keyTail, LogPoint dirtyTail, LogPoint keyHead)
     {
+        Invariant.Holds(keyTail.Distance <= dirtyTail.Distance && dirtyTail.Distance <= keyHead.Distance, "key tail <= dirty tail <= key head at the open");
         _region = region;
         _keyTailReplicas = keyTailReplicas;
         _dirtyTailReplicas = dirtyTailReplicas;
@@ -108,6 +109,7 @@ internal sealed class LogPositions
     {
         using (_lock.Hold())
         {
+            Invariant.Holds(bytes >= 0 && position.Offset >= 0, "the key head goes forward");
             _keyHead = new LogPoint(position, _keyHead.Distance + bytes);
         }
     }
@@ -115,9 +117,12 @@ internal sealed class LogPositions
     /// <summary>Moves the dirty tail, durably; also used with the present value, to bring both replicas to it.</summary>
     public void WriteDirtyTail(LogPoint point)
     {
+        Invariant.Holds(point.Distance >= DirtyTail.Distance, "the dirty tail goes forward");
+        Invariant.Holds(point.Distance <= KeyHead.Distance, "the dirty tail stays behind the key head");
         Write(MediaConstants.DirtyTailOffset, point.Position, ref _dirtyTailReplicas);
         using (_lock.Hold())
         {
+            Invariant.Holds(_keyTail.Distance <= _dirtyTail.Distance, "key tail <= dirty tail");
             _dirtyTailOlder = _dirtyTail;
             _dirtyTail = point;
         }
@@ -126,6 +131,8 @@ internal sealed class LogPositions
     /// <summary>Moves the key tail, durably; in both replicas when <paramref name="both"/> (a log segment is given up, or the log is emptied for a truncation).</summary>
     public void WriteKeyTail(LogPoint point, bool both)
     {
+        Invariant.Holds(point.Distance >= KeyTail.Distance, "the key tail goes forward");
+        Invariant.Holds(point.Distance <= CollectLimit.Distance, "the key tail stays behind the older of the dirty tail's replicas");
         Write(MediaConstants.KeyTailOffset, point.Position, ref _keyTailReplicas);
         if (both)
         {

@@ -1,4 +1,5 @@
 using PCache.Core.Layout;
+using PCache.Core.Primitives;
 using PCache.Core.Segments;
 
 namespace PCache.Core.Ksets;
@@ -86,6 +87,7 @@ internal sealed class LogRoom : IKeyRoom
 
     private bool TryReserveAtOnce(int keys, bool anew)
     {
+        Invariant.Holds(keys > 0, "room is reserved for some key");
         long wanted = (long)keys * WorstCaseKeyBytes;
         long least = anew ? 0 : AnewBytes;
         if (Volatile.Read(ref _availableBytes) < wanted + least)

@@ -178,6 +178,7 @@ internal sealed class LogWriter
                 _appendedSinceBarrier = false;
             }
 
+            Invariant.Holds(covers >= _flushesCompleted && covers >= request, "a flush covers itself, and what earlier ones did");
             _flushesCompleted = covers;
         }
     }
@@ -279,6 +280,7 @@ internal sealed class LogWriter
     {
         long covers = Volatile.Read(ref _persistsRequested); // before: who asks later may have added a key that isn't taken
         AppendAllLocked();
+        Invariant.Holds(covers >= _persistsCompleted && _taken.Count == 0, "everything taken is in the log");
         _persistsCompleted = covers;
     }
 
@@ -339,12 +341,15 @@ internal sealed class LogWriter
 
     private void StoreKset(ReadOnlySpan<CacheKey> keys)
     {
+        WrittenKeys.Check(keys, _segments);
         uint sequence = SequenceTracker.Next(_lastSequence);
         int size = MediaConstants.KsetHeaderSize + (keys.Length * MediaConstants.KeySize);
         Span<byte> bytes = _kset.AsSpan(0, size);
         MemoryMarshal.AsBytes(keys).CopyTo(bytes[MediaConstants.KsetHeaderSize..]);
         LogPosition at = _positions.KeyHead.Position;
         LogPosition next = at with { Offset = at.Offset + size };
+        Invariant.Holds(next.Offset + MediaConstants.KsetHeaderSize <= _segments.DataSize, "behind a kset there is room for a last one");
+        Invariant.Holds(sequence != 0, "a kset has a number");
         Store(at, bytes, (uint)keys.Length, KsetHeader.MakeFlags(last: false, _barrierPending, sequence));
         _lastSequence = sequence;
         _barrierPending = false;
@@ -365,6 +370,7 @@ internal sealed class LogWriter
         _next.Finish(next);
         uint sequence = SequenceTracker.Next(_lastSequence);
         LogPosition at = _positions.KeyHead.Position;
+        Invariant.Holds(next != at.Segment, "the log goes on in another segment");
         Store(at, _kset.AsSpan(0, MediaConstants.KsetHeaderSize), (uint)next, KsetHeader.MakeFlags(last: true, barrier: false, sequence));
         _lastSequence = sequence;
         int refilled = _next.Take();
@@ -381,5 +387,6 @@ internal sealed class LogWriter
         MemoryMarshal.Write(bytes, in header);
         long place = _segments.DataOffset(at.Segment) + at.Offset;
         _region.WriteDurably(place, bytes);
+        Invariant.Holds(_region.ReadSpan(place, bytes.Length).SequenceEqual(bytes), "a kset reads as it was written");
     }
 }

@@ -68,7 +68,8 @@ internal sealed class NextLogSegment(PmemRegion region, SegmentTable segments)
     {
         using (_lock.Hold())
         {
-            segments.TakeForLog(out int refilled);
+            int taken = segments.TakeForLog(out int refilled);
+            Invariant.Holds(taken == _ready, "what becomes log is zeroed as a whole");
             _segment = -1;
             _ready = -1;
             return refilled;
@@ -89,6 +90,7 @@ internal sealed class NextLogSegment(PmemRegion region, SegmentTable segments)
             _zeroedBytes = 0;
         }
 
+        Invariant.Holds(_zeroedBytes >= 0 && _zeroedBytes < segments.DataSize, "there is something left to zero");
         int length = Math.Min(_pieceBytes, segments.DataSize - _zeroedBytes);
         RegionZeroing.Zero(region, segments.DataOffset(segment) + _zeroedBytes, length);
 

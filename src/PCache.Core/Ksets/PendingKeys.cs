@@ -28,6 +28,7 @@ internal sealed class PendingKeys : CacheLinePadded
     public ref CacheKey Next(TimeProvider clock)
     {
         int count = _count;
+        Invariant.Holds(count >= 0 && count <= _keys.Length, "pending keys lie in their array");
         if ((uint)count >= (uint)_keys.Length)
         {
             Array.Resize(ref _keys, Math.Max(MediaConstants.MaxKeysPerKset, _keys.Length * 2));

@@ -1,3 +1,5 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Ksets;
 
 /// <summary>
@@ -24,6 +26,7 @@ internal struct SequenceTracker
     /// <summary>Records an accepted kset's number.</summary>
     public void Advance(uint sequence)
     {
+        Invariant.Holds(Accepts(sequence), "only a number that follows is recorded");
         if (sequence != 0)
         {
             Last = sequence;

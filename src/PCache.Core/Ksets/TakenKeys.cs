@@ -1,4 +1,5 @@
 using PCache.Core.Layout;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Ksets;
 
@@ -26,6 +27,7 @@ internal sealed class TakenKeys
             Compact(keys.Length);
         }
 
+        Invariant.Holds(_start + _count + keys.Length <= _keys.Length, "there is room for what is taken");
         keys.CopyTo(_keys.AsSpan(_start + _count));
         Volatile.Write(ref _count, _count + keys.Length);
     }
@@ -33,6 +35,7 @@ internal sealed class TakenKeys
     /// <summary>The first ones are logged.</summary>
     public void Remove(int keys)
     {
+        Invariant.Holds(keys >= 0 && keys <= _count, "what is logged was taken");
         _start += keys;
         Volatile.Write(ref _count, _count - keys);
         if (_count == 0)

@@ -1,3 +1,5 @@
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Layout;
 
 /// <summary>Sizes of one cache device, from its superblock; all byte arithmetic in 64 bits.</summary>
@@ -16,7 +18,11 @@ internal sealed class Geometry(int segmentSize, int segmentCount, bool isLinux)
     public bool IsLinux { get; } = isLinux;
 
     /// <summary>Device offset of a physical segment.</summary>
-    public long SegmentOffset(int physicalId) => MediaConstants.SegmentsOffset + ((long)physicalId * SegmentSize);
+    public long SegmentOffset(int physicalId)
+    {
+        Invariant.Holds((uint)physicalId < (uint)SegmentCount, $"segment {physicalId} of {SegmentCount}");
+        return MediaConstants.SegmentsOffset + ((long)physicalId * SegmentSize);
+    }
 
     /// <summary>Device offset of a physical segment's data area.</summary>
     public long DataOffset(int physicalId) => SegmentOffset(physicalId) + MediaConstants.SegmentDataOffset;

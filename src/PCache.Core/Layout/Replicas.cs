@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Layout;
 
@@ -71,11 +73,24 @@ internal static class Replicas
         where T : unmanaged
     {
         sbyte target = (sbyte)(state.Latest == 0 ? 1 : 0);
+        Invariant.Holds(state.Latest is >= -1 and <= 1, $"the latest replica is {state.Latest}");
         byte sequence = (byte)(state.Sequence + 1);
         Seal(ref value, sequence);
         region.WriteDurably(offset + (target * (long)stride), MemoryMarshal.AsBytes(new Span<T>(ref value)));
+        Invariant.Holds(target != state.Latest || state.Sequence == sequence, "replicas are written in turn");
         state.Latest = target;
         state.Sequence = sequence;
+        CheckWritten(region, offset + (target * (long)stride), ref value);
+    }
+
+    /// <summary>What was written reads as what was meant.</summary>
+    [Conditional("CHECKED")]
+    private static void CheckWritten<T>(PmemRegion region, long offset, ref T value)
+        where T : unmanaged
+    {
+        ReadOnlySpan<byte> meant = MemoryMarshal.AsBytes(new Span<T>(ref value));
+        Invariant.Holds(IsValid(ref value, out _), "a replica that is written is valid");
+        Invariant.Holds(region.ReadSpan(offset, meant.Length).SequenceEqual(meant), $"a replica of {typeof(T).Name} reads as it was written");
     }
 
     /// <summary>Sets sequence and checksum of a structure that is about to be written.</summary>

@@ -12,7 +12,7 @@ namespace PCache.Core.Pmem;
 internal sealed class PendingSync
 {
     private readonly Action<long, long> _sync;
-    private readonly SteadyLock _recording = new(LockRank.MediumLeaf);
+    private readonly SteadyLock _recording = new(LockRank.Last);
     private readonly SteadyLock _syncing = new(LockRank.Medium);
     private long _start = long.MaxValue;
     private long _end;

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics.X86;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Pmem;
 
@@ -132,6 +133,7 @@ public abstract unsafe class PmemRegion : IDisposable
             _ = ReadSpan(offset, destination.Length); // says what is wrong
         }
 
+        Invariant.Holds(memory is not null && offset >= 0 && offset + destination.Length <= LengthBytes, "what is copied out lies in the region");
         PayloadCopy.Copy(memory + offset, destination);
     }
 

@@ -125,6 +125,7 @@ internal sealed partial class AsyncGate
         TaskCompletionSource? next;
         using (_lock.Hold())
         {
+            Invariant.Holds(_held, "a gate that is left was entered");
             _held = false;
             next = WakeFirst();
         }
@@ -176,6 +177,7 @@ internal sealed partial class AsyncGate
     /// <summary>The gate is free: the first waiter looks anew, or has it. Holds the lock.</summary>
     private TaskCompletionSource? WakeFirst()
     {
+        Invariant.Holds(!_held, "a waiter is woken while the gate is free");
         if (_waiters.First is not { } first)
         {
             return null;

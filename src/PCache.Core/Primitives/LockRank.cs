@@ -36,6 +36,6 @@ internal enum LockRank
     /// <summary>A region's or a backing's own: they know nothing of who calls.</summary>
     Medium,
 
-    /// <summary>What a region or a backing holds for a moment besides.</summary>
-    MediumLeaf,
+    /// <summary>A moment's work for which it doesn't matter what else is held.</summary>
+    Last,
 }

@@ -10,7 +10,7 @@ namespace PCache.Core.Primitives;
 /// </remarks>
 internal static class ThreadIndex
 {
-    private static readonly SteadyLock PoolLock = new();
+    private static readonly SteadyLock PoolLock = new(LockRank.Last);
     private static readonly Stack<int> Pool = MakePool();
 
     [ThreadStatic]
@@ -71,6 +71,7 @@ internal static class ThreadIndex
         {
             using (PoolLock.Hold())
             {
+                Invariant.Holds(!Pool.Contains(index), $"the number {index} isn't given back twice");
                 Pool.Push(index);
             }
         }

@@ -79,6 +79,7 @@ internal sealed class DataHeads
         {
             if (head.Keys > 0 && head.References > 0 && wantedBytes <= _dataSize - head.Next)
             {
+                Invariant.Holds(head.Segment >= 0 && head.Next >= 0 && wantedBytes % MediaConstants.SectorSize == 0, "room in hand is of an open segment, in whole sectors");
                 room = new PayloadRoom(head.Segment, head.Next, wantedBytes);
                 head.Keys--;
                 head.References--;
@@ -131,6 +132,7 @@ internal sealed class DataHeads
     /// <summary>Gives room back whose key was never logged.</summary>
     public void Return(in PayloadRoom room)
     {
+        Invariant.Holds(room.LengthBytes > 0 && room.Offset + room.LengthBytes <= _dataSize, "what is given back is room");
         _segments.DropReference(room.Segment);
         _keyRoom.Unreserve(1);
     }
@@ -274,6 +276,7 @@ internal sealed class DataHeads
         var room = new PayloadRoom(head.Segment, head.Next, length);
         TakeReferenceLocked(head);
         head.Next += length;
+        Invariant.Holds(length > 0 && head.Next <= _dataSize, "room lies inside its segment");
         return room;
     }
 
@@ -287,6 +290,7 @@ internal sealed class DataHeads
         }
 
         head.References--;
+        Invariant.Holds(head.References >= 0, "a head has no fewer than no references in hand");
     }
 
     private void ReturnReferences(Head head)
@@ -305,6 +309,7 @@ internal sealed class DataHeads
     {
         int segment = head.Segment;
         int references = head.References + 1;
+        Invariant.Holds(segment >= 0 && head.References >= 0, "a head that is closed was open");
         head.Segment = -1;
         head.Next = int.MaxValue;
         head.ZeroLength = 0;

@@ -126,15 +126,24 @@ internal sealed class SegmentTable
     }
 
     /// <summary>While replaying: sets the number of live keys.</summary>
-    public void SetReferences(int segment, int count) => _references[segment] = count;
+    public void SetReferences(int segment, int count)
+    {
+        Invariant.Holds(count >= 0, $"segment {segment} has {count} live keys");
+        _references[segment] = count;
+    }
 
     /// <summary>Takes references. Only where one is held already.</summary>
-    public void AddReference(int segment, int count = 1) => Interlocked.Add(ref _references[segment], count);
+    public void AddReference(int segment, int count = 1)
+    {
+        int now = Interlocked.Add(ref _references[segment], count);
+        Invariant.Holds(count > 0 && now > count, $"references of segment {segment} are taken where none is held ({now} with {count} more)");
+    }
 
     /// <summary>Drops references; at zero the segment waits for <see cref="Reclaim"/>.</summary>
     public void DropReference(int segment, int count = 1)
     {
         int left = Interlocked.Add(ref _references[segment], -count);
+        Invariant.Holds(count > 0 && left >= 0, $"segment {segment} is left with {left} references");
         if (left == 0)
         {
             using (_poolLock.Hold())
@@ -212,9 +221,11 @@ internal sealed class SegmentTable
                 return -1;
             }
 
+            Invariant.Holds(_uses[segment] == SegmentUse.Free && _references[segment] == 0, $"segment {segment} is free when it is taken for payload");
             _uses[segment] = SegmentUse.Data;
             _references[segment] = 1;
             _usedCount++;
+            Invariant.Holds(_usedCount <= Count, "no more segments are used than there are");
         }
 
         try
@@ -260,6 +271,8 @@ internal sealed class SegmentTable
                 return -1;
             }
 
+            Invariant.Holds(_uses[segment] == SegmentUse.Free && _references[segment] == 0, $"segment {segment} is free when it is taken for the log");
+            Invariant.Holds(!_raiseBeforeUse[segment], $"the generation of segment {segment} is raised before it becomes log");
             _uses[segment] = SegmentUse.Log;
             _usedCount++;
             while (_reserve.Count < _reserveTarget && _free.TryDequeue(out int more))
@@ -292,6 +305,8 @@ internal sealed class SegmentTable
     /// </summary>
     public bool Reclaim(int segment)
     {
+        Invariant.Holds(References(segment) == 0, $"segment {segment} has no reference when it is reclaimed");
+        Invariant.Holds(_uses[segment] == SegmentUse.Data, $"segment {segment} held payload when it is reclaimed");
         if (_generations[segment] == ulong.MaxValue)
         {
             return false;
@@ -316,7 +331,11 @@ internal sealed class SegmentTable
     }
 
     /// <summary>Gives a log segment back that the durable key tail (both replicas) has left. Returns whether the log's reserve got it.</summary>
-    public bool ReleaseLog(int segment) => GiveBack(segment);
+    public bool ReleaseLog(int segment)
+    {
+        Invariant.Holds(_uses[segment] == SegmentUse.Log, $"segment {segment} was log when the log gives it up");
+        return GiveBack(segment);
+    }
 
     /// <summary>After replaying: no free segment begins with a kset of an earlier use.</summary>
     public void ClearFreeHeads()
@@ -358,6 +377,7 @@ internal sealed class SegmentTable
     {
         using (_poolLock.Hold())
         {
+            Invariant.Holds(_uses[segment] != SegmentUse.Free, $"segment {segment} isn't given back twice");
             _uses[segment] = SegmentUse.Free;
             _usedCount--;
             if (_reserve.Count < _reserveTarget)
@@ -366,6 +386,7 @@ internal sealed class SegmentTable
                 return true;
             }
 
+            Invariant.Holds(_free.Count + _reserve.Count < Count, "the pools hold no more segments than there are");
             _free.Enqueue(segment);
             return false;
         }
@@ -384,6 +405,7 @@ internal sealed class SegmentTable
     private void RaiseGeneration(int segment)
     {
         ulong generation = _generations[segment] + 1;
+        Invariant.Holds(generation >= _generations[segment], $"the generation of segment {segment} never wraps");
         Interlocked.Exchange(ref _generations[segment], generation);
         long offset = _geometry.SegmentOffset(_chain[segment]) + MediaConstants.SegmentControlOffset;
         for (int replica = 0; replica < 2; replica++)

@@ -22,13 +22,19 @@ internal sealed class DirtyCounters
 
     public void Add(long lengthBytes) => Add(1, lengthBytes);
 
-    public void Remove(long keys, long lengthBytes) => Add(-keys, -lengthBytes);
+    public void Remove(long keys, long lengthBytes)
+    {
+        Invariant.Holds(keys >= 0 && lengthBytes >= 0, "what is removed was added");
+        Add(-keys, -lengthBytes);
+        Invariant.Holds(Sum(KeysAt) >= 0 && Sum(BytesAt) >= 0, "to the thread that removes, the counters never seem less than nothing");
+    }
 
     public void Add(long keys, long lengthBytes) => Add(ThreadIndex.Current, keys, lengthBytes);
 
     /// <summary>Adds in the cell of this thread, or in the shared one.</summary>
     public void Add(int index, long keys, long lengthBytes)
     {
+        Invariant.Holds(index > 0 && index <= ThreadIndex.Shared, $"a thread's number is {index}");
         Span<long> cell = _cells.AsSpan(index * LongsPerCell, LongsPerCell);
         if (index != ThreadIndex.Shared)
         {

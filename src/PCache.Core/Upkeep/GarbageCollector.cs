@@ -2,6 +2,7 @@ using PCache.Core.Indexing;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 using PCache.Core.Segments;
 
 namespace PCache.Core.Upkeep;
@@ -92,6 +93,7 @@ internal sealed class GarbageCollector
         }
 
         _positions.WriteKeyTail(at, both: forGood || _leftLogSegments.Count > 0);
+        Invariant.Holds(at.Distance <= limit.Distance, "what is collected lies behind the older dirty tail");
         DropReferences();
         ReleaseLogSegments();
         return true;
@@ -111,6 +113,7 @@ internal sealed class GarbageCollector
     {
         foreach (int segment in _leftLogSegments)
         {
+            Invariant.Holds(_positions.KeyTailOlder.Position.Segment != segment, $"segment {segment} is left by both replicas of the key tail when the log gives it up");
             if (_segments.ReleaseLog(segment))
             {
                 _log.Room.ReserveGrew(1);

@@ -65,7 +65,6 @@ internal sealed class SpaceWaiter(long wantedBytes, long begun = DeviceDiagnosti
 /// each waiter that leaves releases a small share of it, which a newcomer may take at once. So a writer that was served goes on for a while, and doesn't have to queue again
 /// for its next write (which would cost a switch of threads for each write of a full cache); nobody's room is taken; and as shares are small, writers take turns.
 /// When the queue begins to form anew there is no room, so nothing is to spare.
-///
 /// </remarks>
 internal sealed class SpaceQueue
 {

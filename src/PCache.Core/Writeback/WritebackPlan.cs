@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Numerics;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Writeback;
 
@@ -118,6 +120,7 @@ internal sealed class WritebackPlan
         RunShape shape = new(blockSize, deviceLength, Math.Max(blockSize, maxRunBytes & -blockSize));
         Sweep(in shape);
         CloseRun(in shape);
+        CheckRuns(in shape);
     }
 
     /// <summary>
@@ -269,6 +272,31 @@ internal sealed class WritebackPlan
             start += lengthBytes;
             source += lengthBytes;
         }
+    }
+
+    /// <summary>Runs are in order, apart, whole blocks inside the device, and their pieces lie in them, in order.</summary>
+    [Conditional("CHECKED")]
+    private void CheckRuns(in RunShape shape)
+    {
+        long end = 0;
+        long runBytes = 0;
+        foreach (WritebackRun run in Runs)
+        {
+            Invariant.Holds(run.Offset >= end && run.LengthBytes > 0, $"run at {run.Offset} behind one that ends at {end}");
+            Invariant.Holds(run.Offset == shape.RoundDown(run.Offset), $"run at {run.Offset} begins with a block");
+            long at = run.Offset;
+            end = run.Offset + run.LengthBytes;
+            foreach (WritebackPiece piece in Pieces.Slice(run.FirstPiece, run.PieceCount))
+            {
+                Invariant.Holds(piece.Offset >= at && piece.LengthBytes > 0, $"piece at {piece.Offset} in order");
+                at = piece.Offset + piece.LengthBytes;
+            }
+
+            Invariant.Holds(at <= end || end == shape.DeviceLength, $"the pieces of the run at {run.Offset} lie in it");
+            runBytes += run.LengthBytes;
+        }
+
+        Invariant.Holds(runBytes == RunBytes && PieceBytes <= RunBytes, "the runs have as many bytes as were counted, and no fewer than their pieces");
     }
 
     private void CloseRun(in RunShape shape)

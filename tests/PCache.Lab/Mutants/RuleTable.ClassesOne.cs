@@ -33,7 +33,7 @@ internal static partial class RuleTable
             "ReplicaStrideIsSize", "Class 1",
             "the second replica's place is reckoned with the structure's size",
             Model,
-            [new(Replicas, "offset + (target * «(long)stride»)", "(long)Unsafe.SizeOf<T>()")]),
+            [new(Replicas, "region.WriteDurably(offset + (target * «(long)stride»)", "(long)Unsafe.SizeOf<T>()")]),
         new(
             "ReplicaSequenceKept", "Class 1",
             "a replica is written with the sequence of the one before",
