@@ -118,5 +118,6 @@ public sealed class LockOrderTests
     {
         Exception found = Assert.Throws<InvalidOperationException>(action);
         Assert.Contains(what, found.Message, StringComparison.Ordinal);
+        Assert.Same(found, Invariant.TakeBroken());
     }
 }

@@ -8,7 +8,7 @@ namespace PCache.Core.Diagnostics;
 /// </summary>
 internal sealed class OccurrenceLimit(TimeProvider clock, TimeSpan interval)
 {
-    private readonly SteadyLock _lock = new();
+    private readonly SteadyLock _lock = new(LockRank.Last); // filters of exceptions run while what is thrown through still holds its locks
     private long? _last;
     private long _suppressed;
 

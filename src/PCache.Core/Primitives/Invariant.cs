@@ -16,9 +16,26 @@ internal static class Invariant
     {
         if (!condition)
         {
-            throw new InvalidOperationException($"Broken invariant: {what}.");
+            var broken = new InvalidOperationException($"Broken invariant: {what}.");
+#if CHECKED
+            _broken ??= broken;
+#endif
+            throw broken;
         }
     }
+
+#if CHECKED
+    [ThreadStatic]
+    private static InvalidOperationException? _broken;
+
+    /// <summary>The first that didn't hold on this thread since the last call: maintenance takes what is thrown for a failure of the medium, and tries again.</summary>
+    public static InvalidOperationException? TakeBroken()
+    {
+        InvalidOperationException? broken = _broken;
+        _broken = null;
+        return broken;
+    }
+#endif
 
     /// <inheritdoc cref="Holds(bool, string)"/>
     [Conditional("CHECKED")]

@@ -1,4 +1,5 @@
 using System.Collections;
+using PCache.Core.Primitives;
 using Xunit.Sdk;
 
 namespace PCache.Core.Simulation.Rules;
@@ -50,7 +51,7 @@ internal sealed class RuleChecks : IEnumerable<KeyValuePair<Rule, Action>>
         {
             using (Mutation.Break(rule))
             {
-                result = Record.Exception(check);
+                result = Record.Exception(check) ?? Invariant.TakeBroken();
             }
         })
         { IsBackground = true };

@@ -1,3 +1,4 @@
+using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 using PCache.Lab.Torture;
 using Xunit.Abstractions;
@@ -138,7 +139,7 @@ public sealed class SimulatorFindsTests(ITestOutputHelper output)
         {
             using (Mutation.Break(rule))
             {
-                result = Record.Exception(() => Run(kind, seed, counters));
+                result = Record.Exception(() => Run(kind, seed, counters)) ?? Invariant.TakeBroken();
             }
         })
         { IsBackground = true };

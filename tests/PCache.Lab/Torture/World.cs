@@ -1,5 +1,6 @@
 using PCache.Core;
 using PCache.Core.Checked;
+using PCache.Core.Primitives;
 using PCache.Core.Segments;
 using PCache.Lab.Audits;
 
@@ -208,6 +209,11 @@ internal sealed partial class World
         if (_found is not null)
         {
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(_found);
+        }
+
+        if (Invariant.TakeBroken() is { } broken)
+        {
+            throw new TortureViolation(broken.Message, broken);
         }
     }
 
