@@ -25,7 +25,7 @@ public sealed class SymbolTests(PackedPackages packages)
                 all.Add(library, "lib/net10.0", library);
             }
 
-            foreach (string assembly in (string[])["pcache", ExpectedPackages.Core, ExpectedPackages.Testing, ExpectedPackages.Sqlite])
+            foreach (string assembly in (string[])["pcache", ExpectedPackages.Core, ExpectedPackages.Sqlite])
             {
                 all.Add(ExpectedPackages.Tool, "tools/net10.0/any", assembly);
             }

@@ -18,7 +18,7 @@ public sealed class ToolInstallTests(PackedPackages packages)
         string pcache = Path.Combine(tools, OperatingSystem.IsWindows() ? "pcache.exe" : "pcache");
 
         CommandResult help = Command.Run(folder, pcache, "--help").MustSucceed();
-        Assert.All((string[])["format", "status", "check", "writeback", "torture"], command => Assert.Contains($"  {command} ", help.Output, StringComparison.Ordinal));
+        Assert.All((string[])["format", "status", "check", "writeback", "bench"], command => Assert.Contains($"  {command} ", help.Output, StringComparison.Ordinal));
 
         Command.Run(folder, pcache, "format", "cache.img", "--size", "16M", "--segment-size", "1M").MustSucceed();
         CommandResult status = Command.Run(folder, pcache, "status", "cache.img", "--json").MustSucceed();
