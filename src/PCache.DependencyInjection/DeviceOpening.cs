@@ -50,10 +50,10 @@ internal static partial class DeviceOpening
                 () => OpenParts(services, settings, name), cancellationToken).ConfigureAwait(false);
             try
             {
-                return await (!parts.Create ? PCacheDevice.OpenAsync(
-                    parts.Region!, parts.Backing, parts.Options, cancellationToken)
+                return await (!parts.Create
+                    ? PCacheDevice.OpenAsync(parts.Region!, parts.Backing, parts.Options, cancellationToken)
                     : parts.Region is { } region
-                        ? PCacheDevice.OpenOrCreateAsync(region, parts.Backing, parts.Options, cancellationToken)
+                    ? PCacheDevice.OpenOrCreateAsync(region, parts.Backing, parts.Options, cancellationToken)
                     : PCacheDevice.OpenOrCreateAsync(
                         settings.CachePath!, settings.CacheLengthBytes!.Value, parts.Backing, parts.Options,
                         parts.FileOptions, cancellationToken)).ConfigureAwait(false);

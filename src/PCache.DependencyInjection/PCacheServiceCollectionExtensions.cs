@@ -88,8 +88,9 @@ public static class PCacheServiceCollectionExtensions
         if (services.Any(service => !service.IsKeyedService
             && service.ImplementationInstance is DeviceRegistration registration && registration.Name == name))
         {
-            throw new InvalidOperationException(name.Length == 0 ? "There is a cache without a name already; give one "
-                + "of them a name." : $"There is a cache '{name}' already.");
+            throw new InvalidOperationException(name.Length == 0
+                ? "There is a cache without a name already; give one of them a name."
+                : $"There is a cache '{name}' already.");
         }
 
         OptionsBuilder<PCacheSettings> options = services.AddOptions<PCacheSettings>(name);

@@ -23,8 +23,9 @@ internal sealed class PCacheStarter(IServiceProvider services, DeviceRegistry re
             await registry[name].OpenAsync(cancellationToken).ConfigureAwait(false);
 
             // From here on the container knows it, and closes it after whatever is made later.
-            _ = name.Length == 0 ? services.GetRequiredService<PCacheDevice>() : services
-                .GetRequiredKeyedService<PCacheDevice>(name);
+            _ = name.Length == 0
+                ? services.GetRequiredService<PCacheDevice>()
+                : services.GetRequiredKeyedService<PCacheDevice>(name);
         }
     }
 

@@ -15,7 +15,7 @@ namespace PCache.Core.Engine;
 internal sealed class Closing(EngineParts parts, ICloseSteps steps)
 {
     /// <summary>
-    /// How long the close waits beyond its end for a region that is being let go: who opens it next shall find it
+    /// How long the close waits beyond its end for a region that is being let go: the next open shall find it
     /// free.
     /// </summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);

@@ -13,7 +13,7 @@ internal sealed partial class LogWriter
     /// <summary>Appends all, and takes note of whose keys are in the log now. Holds this writer's lock.</summary>
     private void AppendAllForPersists()
     {
-        // before: who asks later may have added a key that isn't taken
+        // before: a caller that asks later may have added a key that isn't taken
         long covers = Volatile.Read(ref _persistsRequested);
         AppendAllLocked();
         Invariant.Holds(covers >= _persistsCompleted && _taken.Count == 0, "everything taken is in the log");

@@ -5,8 +5,8 @@ namespace PCache.Core.Ksets;
 
 /// <summary>
 /// Keys that were taken out of the shards' lists and aren't logged yet, in the order in which they have to be. Keeps
-/// true: what an append that failed has left stays in front of all that is taken later. Belongs to who holds the
-/// log's append lock, but for <see cref="Count"/>.
+/// true: what an append that failed has left stays in front of all that is taken later. Belongs to the thread that
+/// holds the log's append lock, but for <see cref="Count"/>.
 /// </summary>
 internal sealed class TakenKeys
 {

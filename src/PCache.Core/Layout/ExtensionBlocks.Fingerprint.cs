@@ -97,8 +97,8 @@ internal static partial class ExtensionBlocks
 
     /// <summary>
     /// What the cache is, in 32 bits: where its log ends, how far it is written back, and every segment's generation.
-    /// Every write-back moves one of the positions; who comes round the whole log to the same positions has reused
-    /// segments on the way.
+    /// Every write-back moves one of the positions; a writer that comes round the whole log to the same positions has
+    /// reused segments on the way.
     /// </summary>
     public static uint StateOf(LogPosition keyHead, LogPosition dirtyTail, ReadOnlySpan<ulong> generations)
     {

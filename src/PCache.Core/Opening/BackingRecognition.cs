@@ -295,7 +295,7 @@ internal sealed class BackingRecognition
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            return null; // whatever a backing may throw: who uses it will meet it
+            return null; // whatever a backing may throw: the next use of it meets it
         }
     }
 

@@ -8,8 +8,8 @@ namespace PCache.Core.Pmem;
 public static partial class PmemFile
 {
     /// <summary>
-    /// Opens a region over a file that is open already, so that who has looked at a file (owner, rights, identity)
-    /// gets a region over that very file, whatever has its name by now.
+    /// Opens a region over a file that is open already, so that a caller that has looked at a file (owner, rights,
+    /// identity) gets a region over that very file, whatever has its name by now.
     /// </summary>
     /// <param name="file"> Open for reading, and for writing unless <see cref="PmemFileOptions.ReadOnly"/>. It
     /// belongs to the region once this has returned, and to the caller if it throws. Don't open the file in the same

@@ -159,7 +159,7 @@ internal sealed partial class SegmentTable
                 _unreferenced.Enqueue(segment);
             }
 
-            _work.TellNow(); // who reclaims may be asleep
+            _work.TellNow(); // the thread that reclaims may be asleep
         }
         else if (left < 0)
         {

@@ -89,8 +89,8 @@ internal sealed class ExtentStore
     public long Length => Volatile.Read(ref _length);
 
     /// <summary>
-    /// Goes up with every change of the length: who compares a length with something read later looks here before and
-    /// after.
+    /// Goes up with every change of the length: a caller that compares a length with something read later looks here
+    /// before and after.
     /// </summary>
     public int LengthChanges => Volatile.Read(ref _lengthChanges);
 
@@ -137,8 +137,8 @@ internal sealed class ExtentStore
         Region.CopyOut(PayloadAddress(in extent) + skipBytes, destination);
         bool fits = !verify || PayloadFits(in extent);
 
-        // Loads of the payload before the load of the generation: who reuses the segment raises it before the first
-        // store.
+        // Loads of the payload before the load of the generation: the thread that reuses the segment raises it before
+        // the first store.
         Volatile.ReadBarrier();
         if (IsDead(in extent))
         {

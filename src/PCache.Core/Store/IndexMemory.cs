@@ -8,7 +8,7 @@ namespace PCache.Core.Store;
 /// The bound on the index's memory (<see cref="PCacheOptions.MaxIndexMemoryBytes"/>).
 /// </summary>
 /// <remarks>
-/// <para>Keeps true: who is about to make the index larger has asked <see cref="IsFull"/> first.</para>
+/// <para>Keeps true: a thread that is about to make the index larger has asked <see cref="IsFull"/> first.</para>
 /// <para>Nothing waits here: a full index is answered like a full cache. Write-back and GC then give segments back,
 /// and the sweep takes their extents out of the index. That ends with an empty index, if need be, as open data heads
 /// are closed too when nothing else is left to do; so any bound that has room for an empty index and for the keys of

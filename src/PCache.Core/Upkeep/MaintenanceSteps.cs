@@ -148,7 +148,7 @@ internal sealed class MaintenanceSteps
 
         if (_parts.Store.Memory.IsBounded)
         {
-            AnnounceRoom(); // who waits because the index is too large
+            AnnounceRoom(); // for writers that wait because the index is too large
         }
 
         return true;

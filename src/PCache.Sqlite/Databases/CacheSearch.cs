@@ -114,9 +114,12 @@ internal sealed class CacheSearch(string databasePath, string? folder)
     private string Resolve(CacheMark mark)
     {
         string name = Path.GetFileName(mark.Cache);
-        string?[] places = [mark.Cache, folder is null
-            ? null
-            : Path.Combine(Path.GetFullPath(folder), name), Path.Combine(Path.GetDirectoryName(databasePath)!, name)];
+        string?[] places =
+        [
+            mark.Cache,
+            folder is null ? null : Path.Combine(Path.GetFullPath(folder), name),
+            Path.Combine(Path.GetDirectoryName(databasePath)!, name),
+        ];
         return Array.Find(places, place => place is not null && IsThere(place)) ?? mark.Cache;
     }
 
