@@ -1,5 +1,6 @@
-// Keeps true: of a package's documentation file only what its users can see is left: public types, and their public and protected members.
-// An inline task of MSBuild (see Directory.Build.targets), so it is compiled against .NET Standard, and runs only where a package is made.
+// Keeps true: of a package's documentation file only what its users can see is left: public types, and their public
+// and protected members. An inline task of MSBuild (see Directory.Build.targets), so it is compiled against .NET
+// Standard, and runs only where a package is made.
 using System;
 using System.Collections.Generic;
 using System.IO;
@@ -12,7 +13,8 @@ using Microsoft.Build.Utilities;
 
 public sealed class PublicDocumentation : Task
 {
-    private const BindingFlags Declared = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+    private const BindingFlags Declared = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance
+        | BindingFlags.Static | BindingFlags.DeclaredOnly;
 
     /// <summary>The assembly that the documentation is of.</summary>
     [Required]
@@ -28,12 +30,15 @@ public sealed class PublicDocumentation : Task
 
     public override bool Execute()
     {
-        ILookup<string, string> paths = References.ToLookup(item => Path.GetFileNameWithoutExtension(item.ItemSpec), item => item.ItemSpec);
-        ResolveEventHandler resolve = (_, e) => paths[new AssemblyName(e.Name).Name].Select(path => Assembly.Load(File.ReadAllBytes(path))).FirstOrDefault();
+        ILookup<string, string> paths = References.ToLookup(
+            item => Path.GetFileNameWithoutExtension(item.ItemSpec), item => item.ItemSpec);
+        ResolveEventHandler resolve = (_, e) => paths[new AssemblyName(e.Name).Name].Select(
+            path => Assembly.Load(File.ReadAllBytes(path))).FirstOrDefault();
         AppDomain.CurrentDomain.AssemblyResolve += resolve;
         try
         {
-            var visible = new HashSet<string>(Assembly.Load(File.ReadAllBytes(AssemblyPath)).GetTypes().Where(IsVisible).SelectMany(Ids));
+            var visible = new HashSet<string>(
+                Assembly.Load(File.ReadAllBytes(AssemblyPath)).GetTypes().Where(IsVisible).SelectMany(Ids));
             XDocument document = XDocument.Load(DocumentationPath, LoadOptions.PreserveWhitespace);
             XElement[] members = document.Descendants("member").ToArray();
             foreach (XElement member in members.Where(member => !visible.Contains((string)member.Attribute("name"))))
@@ -61,9 +66,12 @@ public sealed class PublicDocumentation : Task
         return !Log.HasLoggedErrors;
     }
 
-    private static bool IsVisible(Type type) => type.IsNested ? (type.IsNestedPublic || type.IsNestedFamily || type.IsNestedFamORAssem) && IsVisible(type.DeclaringType) : type.IsPublic;
+    private static bool IsVisible(Type type) => type.IsNested
+        ? (type.IsNestedPublic || type.IsNestedFamily || type.IsNestedFamORAssem) && IsVisible(type.DeclaringType)
+        : type.IsPublic;
 
-    private static bool IsVisible(MethodBase method) => method != null && (method.IsPublic || method.IsFamily || method.IsFamilyOrAssembly);
+    private static bool IsVisible(MethodBase method) =>
+        method != null && (method.IsPublic || method.IsFamily || method.IsFamilyOrAssembly);
 
     /// <summary>The ids that the compiler gives to a type and to what can be seen of it.</summary>
     private static IEnumerable<string> Ids(Type type)
@@ -84,18 +92,25 @@ public sealed class PublicDocumentation : Task
                     yield return $"E:{name}.{one.Name}";
                     break;
                 case MethodBase method when IsVisible(method):
-                    string arity = method.IsGenericMethodDefinition ? "``" + method.GetGenericArguments().Length : string.Empty;
-                    string result = method.Name is "op_Implicit" or "op_Explicit" ? "~" + Reference(((MethodInfo)method).ReturnType) : string.Empty;
-                    yield return $"M:{name}.{method.Name.Replace('.', '#')}{arity}{Parameters(method.GetParameters())}{result}";
+                    string arity =
+                        method.IsGenericMethodDefinition ? "``" + method.GetGenericArguments().Length : string.Empty;
+                    string result = method.Name is "op_Implicit" or "op_Explicit"
+                        ? "~" + Reference(((MethodInfo)method).ReturnType)
+                        : string.Empty;
+                    string parameters = Parameters(method.GetParameters());
+                    yield return $"M:{name}.{method.Name.Replace('.', '#')}{arity}{parameters}{result}";
                     break;
             }
         }
     }
 
-    private static string Name(Type type) => (type.IsNested ? Name(type.DeclaringType) : type.Namespace) + "." + type.Name;
+    private static string Name(Type type) =>
+        (type.IsNested ? Name(type.DeclaringType) : type.Namespace) + "." + type.Name;
 
     private static string Parameters(ParameterInfo[] parameters) =>
-        parameters.Length == 0 ? string.Empty : "(" + string.Join(",", parameters.Select(parameter => Reference(parameter.ParameterType))) + ")";
+        parameters.Length == 0
+            ? string.Empty
+            : "(" + string.Join(",", parameters.Select(parameter => Reference(parameter.ParameterType))) + ")";
 
     /// <summary>A type as it stands in the id of a member.</summary>
     private static string Reference(Type type)
@@ -113,7 +128,8 @@ public sealed class PublicDocumentation : Task
         if (type.IsArray)
         {
             int rank = type.GetArrayRank();
-            return Reference(type.GetElementType()) + (rank == 1 ? "[]" : "[" + string.Join(",", Enumerable.Repeat("0:", rank)) + "]");
+            return Reference(type.GetElementType())
+                + (rank == 1 ? "[]" : "[" + string.Join(",", Enumerable.Repeat("0:", rank)) + "]");
         }
 
         if (type.IsGenericParameter)
@@ -138,7 +154,8 @@ public sealed class PublicDocumentation : Task
             if (tick >= 0)
             {
                 int count = int.Parse(one.Name.Substring(tick + 1));
-                text.Append('{').Append(string.Join(",", arguments.Skip(used).Take(count).Select(Reference))).Append('}');
+                text.Append('{').Append(
+                    string.Join(",", arguments.Skip(used).Take(count).Select(Reference))).Append('}');
                 used += count;
             }
         }

@@ -6,12 +6,16 @@ public enum WriteDurability
     /// <summary>The write is durable after the next flush.</summary>
     Normal = 0,
 
-    /// <summary>Force unit access (FUA): the write itself is durable when it returns. It also is a barrier: no later write reaches the backing before it.</summary>
+    /// <summary>
+    /// Force unit access (FUA): the write itself is durable when it returns. It also is a barrier: no later write
+    /// reaches the backing before it.
+    /// </summary>
     ForceUnitAccess = 1,
 
     /// <summary>
-    /// The write survives the death of the process when it returns; a power cut after the next flush, as <see cref="Normal"/>. No barrier. For a device that hands each write to
-    /// the system at once (a file) this is <see cref="Normal"/>.
+    /// The write survives the death of the process when it returns; a power cut after the next flush, as
+    /// <see cref="Normal"/>. No barrier. For a device that hands each write to the system at once (a file) this is
+    /// <see cref="Normal"/>.
     /// </summary>
     Persist = 2,
 }
@@ -20,8 +24,9 @@ public enum WriteDurability
 /// A random-access device of bytes: what a cache stands in front of, and what a cache itself is.
 /// </summary>
 /// <remarks>
-/// Positional and without a cursor; every member may be called from any number of threads at once. Offsets and lengths are in bytes and may be
-/// arbitrary unless <see cref="BlockSize"/> says more. A sector (512 bytes) is read and written atomically with respect to other callers.
+/// Positional and without a cursor; every member may be called from any number of threads at once. Offsets and
+/// lengths are in bytes and may be arbitrary unless <see cref="BlockSize"/> says more. A sector (512 bytes) is read
+/// and written atomically with respect to other callers.
 /// </remarks>
 public interface IBlockDevice : IDisposable, IAsyncDisposable
 {
@@ -29,8 +34,9 @@ public interface IBlockDevice : IDisposable, IAsyncDisposable
     long Length { get; }
 
     /// <summary>
-    /// The unit of I/O in bytes, a power of two from 1 to 65,536. Callers of a device whose block size is above 1 pass offsets and lengths that are
-    /// multiples of it (a length may be shorter where it ends at <see cref="Length"/>).
+    /// The unit of I/O in bytes, a power of two from 1 to 65,536. Callers of a device whose block size is above 1
+    /// pass offsets and lengths that are multiples of it (a length may be shorter where it ends at
+    /// <see cref="Length"/>).
     /// </summary>
     int BlockSize { get; }
 
@@ -40,7 +46,9 @@ public interface IBlockDevice : IDisposable, IAsyncDisposable
     /// <summary>Whether <see cref="SetLength"/> works, and writing past the end grows the device.</summary>
     bool CanResize { get; }
 
-    /// <summary>Whether <see cref="Discard"/> does anything. Where it doesn't, discarding is legal and has no effect.</summary>
+    /// <summary>
+    /// Whether <see cref="Discard"/> does anything. Where it doesn't, discarding is legal and has no effect.
+    /// </summary>
     bool CanDiscard { get; }
 
     /// <summary>Reads from <paramref name="offset"/> into <paramref name="buffer"/>.</summary>
@@ -59,16 +67,20 @@ public interface IBlockDevice : IDisposable, IAsyncDisposable
     /// <param name="offset">First byte, 0 or more.</param>
     /// <param name="buffer">The bytes. Must not change until the call has returned.</param>
     /// <param name="durability">Whether the write must be durable when it returns.</param>
-    /// <exception cref="ArgumentOutOfRangeException">Negative offset, or a range past the end of a device that can't grow.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Negative offset, or a range past the end of a device that can't
+    /// grow.</exception>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     /// <exception cref="IOException">The medium failed.</exception>
     void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal);
 
     /// <inheritdoc cref="Write"/>
-    ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default);
+    ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal,
+        CancellationToken cancellationToken = default);
 
-    /// <summary>Makes every write that returned before this call began durable, and orders it before every later one.</summary>
+    /// <summary>
+    /// Makes every write that returned before this call began durable, and orders it before every later one.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     /// <exception cref="IOException">The medium failed; the writes may not be durable.</exception>
     void Flush();
@@ -77,16 +89,20 @@ public interface IBlockDevice : IDisposable, IAsyncDisposable
     ValueTask FlushAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Makes a range read as zeros, like a write of zeros but without a payload.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">Negative arguments, or a range past the end of a device that can't grow.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Negative arguments, or a range past the end of a device that
+    /// can't grow.</exception>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     /// <exception cref="IOException">The medium failed.</exception>
     void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal);
 
     /// <inheritdoc cref="WriteZeroes"/>
-    ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default);
+    ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal,
+        CancellationToken cancellationToken = default);
 
-    /// <summary>Says that a range's content is no longer needed. Advisory; the content is undefined until it is written again.</summary>
+    /// <summary>
+    /// Says that a range's content is no longer needed. Advisory; the content is undefined until it is written again.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">Negative arguments.</exception>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>

@@ -6,10 +6,15 @@ public enum OpenStage
     /// <summary>Reads the structures of the cache's segments.</summary>
     Loading = 0,
 
-    /// <summary>Reads the log and puts its keys into the index: the part that takes time where much is cached.</summary>
+    /// <summary>
+    /// Reads the log and puts its keys into the index: the part that takes time where much is cached.
+    /// </summary>
     Replaying = 1,
 
-    /// <summary>Makes the medium ready for new writes. From here on the open can't be cancelled any more. A read-only open passes it over.</summary>
+    /// <summary>
+    /// Makes the medium ready for new writes. From here on the open can't be cancelled any more. A read-only open
+    /// passes it over.
+    /// </summary>
     Preparing = 2,
 
     /// <summary>The cache is open.</summary>
@@ -24,4 +29,5 @@ public enum OpenStage
 /// <param name="TotalLogBytes">Bytes of the log; null: not known, as its end is only found by reading it.</param>
 /// <param name="Ksets">Ksets of the log that have been read.</param>
 /// <param name="Keys">Keys of the log that have been validated.</param>
-public readonly record struct OpenProgress(OpenStage Stage, long Segments, long TotalSegments, long LogBytes, long? TotalLogBytes, long Ksets, long Keys);
+public readonly record struct OpenProgress(
+    OpenStage Stage, long Segments, long TotalSegments, long LogBytes, long? TotalLogBytes, long Ksets, long Keys);

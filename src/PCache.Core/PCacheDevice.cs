@@ -1,23 +1,25 @@
-using PCache.Core.Backing;
 using PCache.Core.Engine;
 using PCache.Core.Opening;
-using PCache.Core.Pmem;
 
 namespace PCache.Core;
 
 /// <summary>
-/// A persistent, crash-consistent write-back cache on a region of memory in front of a backing device: itself a block device.
+/// A persistent, crash-consistent write-back cache on a region of memory in front of a backing device: itself a block
+/// device.
 /// </summary>
 /// <remarks>
-/// <para>All members may be called from any number of threads. A read returns the latest write that returned before it began; concurrent overlapping
-/// reads and writes are atomic for each sector of 512 bytes.</para>
-/// <para>Durability: a write that returned may be lost in a crash until a flush (or an FUA write) has returned, but is never torn inside a sector; with
-/// <see cref="PCacheOptions.PersistOn"/> set to write it survives the death of the process at once; what was flushed survives the death of the process, and a power cut too where the region is power-safe (see docs/durability.md).</para>
-/// <para>A backing may call back into the device, on whatever thread it is called: reads, writes and flushes work there. What would have to wait for the
-/// very call that it came from is refused: a write that needs room with <see cref="PCacheFullException"/>, a drain, a truncation or a maintenance step with
+/// <para>All members may be called from any number of threads. A read returns the latest write that returned before
+/// it began; concurrent overlapping reads and writes are atomic for each sector of 512 bytes.</para>
+/// <para>Durability: a write that returned may be lost in a crash until a flush (or an FUA write) has returned, but
+/// is never torn inside a sector; with <see cref="PCacheOptions.PersistOn"/> set to write it survives the death of
+/// the process at once; what was flushed survives the death of the process, and a power cut too where the region is
+/// power-safe (see docs/durability.md).</para>
+/// <para>A backing may call back into the device, on whatever thread it is called: reads, writes and flushes work
+/// there. What would have to wait for the very call that it came from is refused: a write that needs room with
+/// <see cref="PCacheFullException"/>, a drain, a truncation or a maintenance step with
 /// <see cref="InvalidOperationException"/>.</para>
-/// <para>The device owns region and backing from a successful create or open on, and disposes them with itself, unless the options say otherwise; when
-/// creating or opening fails they stay the caller's.</para>
+/// <para>The device owns region and backing from a successful create or open on, and disposes them with itself,
+/// unless the options say otherwise; when creating or opening fails they stay the caller's.</para>
 /// </remarks>
 public sealed partial class PCacheDevice : IBlockDevice
 {
@@ -32,8 +34,9 @@ public sealed partial class PCacheDevice : IBlockDevice
     }
 
     /// <summary>
-    /// Raised after the device's state has changed in anything but times and the text of errors. On a thread of the pool, one call at a time, in order, under no lock: a handler may do
-    /// whatever it wants with the device. While one runs, only the latest state is kept for the next. What a handler throws is logged and otherwise ignored.
+    /// Raised after the device's state has changed in anything but times and the text of errors. On a thread of the
+    /// pool, one call at a time, in order, under no lock: a handler may do whatever it wants with the device. While
+    /// one runs, only the latest state is kept for the next. What a handler throws is logged and otherwise ignored.
     /// </summary>
     public event EventHandler<PCacheStateChangedEventArgs>? StateChanged
     {
@@ -55,7 +58,10 @@ public sealed partial class PCacheDevice : IBlockDevice
         }
     }
 
-    /// <summary>1: any offset and length will do. The unit of caching is 512 bytes; writes that are multiples of it are the cheapest.</summary>
+    /// <summary>
+    /// 1: any offset and length will do. The unit of caching is 512 bytes; writes that are multiples of it are the
+    /// cheapest.
+    /// </summary>
     public int BlockSize { get; }
 
     /// <inheritdoc/>
@@ -78,84 +84,21 @@ public sealed partial class PCacheDevice : IBlockDevice
     /// <summary>For audits.</summary>
     internal CacheEngine Internals => _engine;
 
-    /// <summary>Formats the region as a new, empty cache and opens it.</summary>
-    /// <param name="region">Where the cache goes. Refused when it holds anything, unless <see cref="PCacheOptions.OverwriteExisting"/> is set.</param>
-    /// <param name="backing">What the cache stands in front of; bound to it.</param>
-    /// <param name="options">Settings; null: the defaults.</param>
-    /// <exception cref="ArgumentNullException">A region or backing is missing.</exception>
-    /// <exception cref="ArgumentException">An option is out of range, the region is read-only or too small, or the backing can't be written.</exception>
-    /// <exception cref="PCacheException">The region holds something already.</exception>
-    /// <exception cref="IOException">Region or backing failed.</exception>
-    public static PCacheDevice Create(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null) =>
-        Create(region, backing, options, CancellationToken.None);
-
-    /// <summary>Opens an existing cache: replays its log, checks everything, and goes on where it was left. Never formats.</summary>
-    /// <param name="region">The region that holds the cache.</param>
-    /// <param name="backing">The backing that the cache is bound to.</param>
-    /// <param name="options">Settings; null: the defaults.</param>
-    /// <exception cref="ArgumentNullException">A region or backing is missing.</exception>
-    /// <exception cref="ArgumentException">An option is out of range, or a writable open was asked for of a read-only region or backing.</exception>
-    /// <exception cref="PCacheNotFormattedException">There is no complete cache on the region.</exception>
-    /// <exception cref="PCacheCorruptionException">The image is damaged; nothing was changed.</exception>
-    /// <exception cref="PCacheBackingMismatchException">The backing isn't the bound one; see <see cref="PCacheOptions.RebindBacking"/>.</exception>
-    /// <exception cref="PCacheLostWritesException">Writes are lost already; see <see cref="PCacheOptions.AcceptLostWrites"/>.</exception>
-    /// <exception cref="PCacheException">The payload-checksum option differs from the image's.</exception>
-    /// <exception cref="IOException">Region or backing failed.</exception>
-    public static PCacheDevice Open(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null) =>
-        Open(region, backing, options, CancellationToken.None);
-
-    /// <summary>Opens the cache on the region, or creates one where the region holds nothing but zeros. Anything else there is an error, never formatted.</summary>
-    /// <inheritdoc cref="Open(PmemRegion, IBlockDevice, PCacheOptions?)"/>
-    public static PCacheDevice OpenOrCreate(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null) =>
-        OpenOrCreate(region, backing, options, CancellationToken.None);
-
-    /// <inheritdoc cref="Create(PmemRegion, IBlockDevice, PCacheOptions?)"/>
-    public static PCacheDevice Create(PmemRegion region, Stream backing, PCacheOptions? options = null) =>
-        OverStream(backing, options, (device, own) => Create(region, device, own));
-
-    /// <inheritdoc cref="Open(PmemRegion, IBlockDevice, PCacheOptions?)"/>
-    public static PCacheDevice Open(PmemRegion region, Stream backing, PCacheOptions? options = null) =>
-        OverStream(backing, options, (device, own) => Open(region, device, own));
-
-    /// <inheritdoc cref="OpenOrCreate(PmemRegion, IBlockDevice, PCacheOptions?)"/>
-    public static PCacheDevice OpenOrCreate(PmemRegion region, Stream backing, PCacheOptions? options = null) =>
-        OverStream(backing, options, (device, own) => OpenOrCreate(region, device, own));
-
-    /// <summary>
-    /// As <see cref="Create(PmemRegion, IBlockDevice, PCacheOptions?)"/>, on a thread of the pool. Cancelled before formatting has begun, it has changed nothing; later, it may
-    /// leave a new, empty cache.
-    /// </summary>
-    /// <inheritdoc cref="Create(PmemRegion, IBlockDevice, PCacheOptions?)"/>
-    /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static Task<PCacheDevice> CreateAsync(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null, CancellationToken cancellationToken = default) =>
-        Task.Run(() => Create(region, backing, options, cancellationToken), cancellationToken);
-
-    /// <summary>
-    /// As <see cref="Open(PmemRegion, IBlockDevice, PCacheOptions?)"/>, on a thread of the pool (a replay is work for processor and memory). The token ends the replay
-    /// too; cancelled, the open has changed nothing. Once it makes the medium ready (see <see cref="OpenStage"/>) it goes on to its end.
-    /// </summary>
-    /// <inheritdoc cref="Open(PmemRegion, IBlockDevice, PCacheOptions?)"/>
-    /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static Task<PCacheDevice> OpenAsync(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null, CancellationToken cancellationToken = default) =>
-        Task.Run(() => Open(region, backing, options, cancellationToken), cancellationToken);
-
-    /// <summary>As <see cref="OpenOrCreate(PmemRegion, IBlockDevice, PCacheOptions?)"/>, on a thread of the pool; cancelled as <see cref="OpenAsync"/> or <see cref="CreateAsync"/> is.</summary>
-    /// <inheritdoc cref="Open(PmemRegion, IBlockDevice, PCacheOptions?)"/>
-    /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static Task<PCacheDevice> OpenOrCreateAsync(PmemRegion region, IBlockDevice backing, PCacheOptions? options = null, CancellationToken cancellationToken = default) =>
-        Task.Run(() => OpenOrCreate(region, backing, options, cancellationToken), cancellationToken);
-
     /// <inheritdoc/>
-    /// <exception cref="PCacheDamagedDataException">Dirty cached data of the range doesn't fit its checksum.</exception>
+    /// <exception cref="PCacheDamagedDataException">Dirty cached data of the range doesn't fit its
+    /// checksum.</exception>
     public int Read(long offset, Span<byte> buffer) => _engine.Reads.Read(offset, buffer);
 
     /// <inheritdoc/>
-    /// <exception cref="PCacheDamagedDataException">Dirty cached data of the range doesn't fit its checksum.</exception>
-    public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default) => _engine.Reads.ReadAsync(offset, buffer, cancellationToken);
+    /// <exception cref="PCacheDamagedDataException">Dirty cached data of the range doesn't fit its
+    /// checksum.</exception>
+    public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        _engine.Reads.ReadAsync(offset, buffer, cancellationToken);
 
     /// <inheritdoc/>
     /// <exception cref="PCacheFullException">There was no room, and none could be made.</exception>
-    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited for room; some of it may have been written.</exception>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited for room; some of it
+    /// may have been written.</exception>
     public void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal)
     {
         DeviceSetup.CheckDurability(durability);
@@ -164,24 +107,30 @@ public sealed partial class PCacheDevice : IBlockDevice
 
     /// <inheritdoc/>
     /// <exception cref="PCacheFullException">There was no room, and none could be made.</exception>
-    public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    public ValueTask WriteAsync(
+        long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal,
+        CancellationToken cancellationToken = default)
     {
         DeviceSetup.CheckDurability(durability);
         return _engine.Writable.Writes.WriteAsync(offset, buffer, durability, cancellationToken);
     }
 
     /// <summary>
-    /// Writes many extents at once: as one write after the other in the order given (of overlapping ones the last wins), but with one fence and one pass over the
-    /// locks for many of them. Each sector is written whole or not; the batch as a whole is not atomic: a crash or an exception may leave some of it written.
+    /// Writes many extents at once: as one write after the other in the order given (of overlapping ones the last
+    /// wins), but with one fence and one pass over the locks for many of them. Each sector is written whole or not;
+    /// the batch as a whole is not atomic: a crash or an exception may leave some of it written.
     /// </summary>
     /// <param name="writes">What to write; any number, empty ones allowed.</param>
-    /// <param name="durability">With <see cref="WriteDurability.ForceUnitAccess"/> all of it is durable on return.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A negative offset, or a range past the end of a device that can't grow. Nothing was written.</exception>
+    /// <param name="durability">With <see cref="WriteDurability.ForceUnitAccess"/> all of it is durable on
+    /// return.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A negative offset, or a range past the end of a device that
+    /// can't grow. Nothing was written.</exception>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     /// <exception cref="PCacheFullException">There was no room, and none could be made.</exception>
     /// <exception cref="IOException">The medium or the backing failed.</exception>
-    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited for room; some of it may have been written.</exception>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited for room; some of it
+    /// may have been written.</exception>
     public void WriteBatch(ReadOnlySpan<BlockWrite> writes, WriteDurability durability = WriteDurability.Normal)
     {
         DeviceSetup.CheckDurability(durability);
@@ -190,7 +139,9 @@ public sealed partial class PCacheDevice : IBlockDevice
 
     /// <inheritdoc cref="WriteBatch"/>
     /// <exception cref="OperationCanceledException">Cancelled; some of it may have been written.</exception>
-    public ValueTask WriteBatchAsync(ReadOnlyMemory<BlockWrite> writes, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    public ValueTask WriteBatchAsync(
+        ReadOnlyMemory<BlockWrite> writes, WriteDurability durability = WriteDurability.Normal,
+        CancellationToken cancellationToken = default)
     {
         DeviceSetup.CheckDurability(durability);
         return _engine.Writable.Batches.WriteAsync(writes, durability, cancellationToken);
@@ -207,7 +158,8 @@ public sealed partial class PCacheDevice : IBlockDevice
 
     /// <inheritdoc cref="ReadBatch"/>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public ValueTask<long> ReadBatchAsync(ReadOnlyMemory<BlockRead> reads, CancellationToken cancellationToken = default) => _engine.Reads.ReadBatchAsync(reads, cancellationToken);
+    public ValueTask<long> ReadBatchAsync(ReadOnlyMemory<BlockRead> reads,
+        CancellationToken cancellationToken = default) => _engine.Reads.ReadBatchAsync(reads, cancellationToken);
 
     /// <inheritdoc/>
     public void Flush() => _engine.Flush();
@@ -217,7 +169,8 @@ public sealed partial class PCacheDevice : IBlockDevice
 
     /// <inheritdoc/>
     /// <exception cref="PCacheFullException">There was no room, and none could be made.</exception>
-    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited for room; some of it may have been written.</exception>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited for room; some of it
+    /// may have been written.</exception>
     public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal)
     {
         DeviceSetup.CheckDurability(durability);
@@ -226,7 +179,8 @@ public sealed partial class PCacheDevice : IBlockDevice
 
     /// <inheritdoc/>
     /// <exception cref="PCacheFullException">There was no room, and none could be made.</exception>
-    public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal,
+        CancellationToken cancellationToken = default)
     {
         DeviceSetup.CheckDurability(durability);
         return _engine.Writable.Zeros.WriteAsync(offset, length, durability, cancellationToken);
@@ -247,16 +201,25 @@ public sealed partial class PCacheDevice : IBlockDevice
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>Sets the length. A shorter one first writes everything back and empties the log; nothing beyond it ever comes back.</summary>
+    /// <summary>
+    /// Sets the length. A shorter one first writes everything back and empties the log; nothing beyond it ever comes
+    /// back.
+    /// </summary>
     /// <inheritdoc/>
-    /// <exception cref="InvalidOperationException">Called from inside a call of the backing that it would have to wait for.</exception>
-    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited; a truncation shows already, and the next change of length finishes it.</exception>
+    /// <exception cref="InvalidOperationException">Called from inside a call of the backing that it would have to
+    /// wait for.</exception>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited; a truncation shows
+    /// already, and the next change of length finishes it.</exception>
     public void SetLength(long length) => _engine.Writable.Length.SetLength(length);
 
     /// <inheritdoc cref="SetLength"/>
-    public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) => _engine.Writable.Length.SetLengthAsync(length, cancellationToken);
+    public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) =>
+        _engine.Writable.Length.SetLengthAsync(length, cancellationToken);
 
-    /// <summary>The state now, typed: clean, dirty, stalled or degraded, since when, and why. Cheaper than <see cref="GetStatus"/>.</summary>
+    /// <summary>
+    /// The state now, typed: clean, dirty, stalled or degraded, since when, and why. Cheaper than
+    /// <see cref="GetStatus"/>.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public PCacheState State => _engine.State;
 
@@ -264,7 +227,10 @@ public sealed partial class PCacheDevice : IBlockDevice
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public PCacheStatus GetStatus() => _engine.GetStatus();
 
-    /// <summary>Pauses write-back; only an explicit drain or a truncation still runs it. Writers that need room wait until it is resumed.</summary>
+    /// <summary>
+    /// Pauses write-back; only an explicit drain or a truncation still runs it. Writers that need room wait until it
+    /// is resumed.
+    /// </summary>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public void PauseWriteback() => _engine.Writable.SetPaused(true);
@@ -274,25 +240,35 @@ public sealed partial class PCacheDevice : IBlockDevice
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public void ResumeWriteback() => _engine.Writable.SetPaused(false);
 
-    /// <summary>Writes back everything that was written before the call, and flushes the backing; also while write-back is paused.</summary>
+    /// <summary>
+    /// Writes back everything that was written before the call, and flushes the backing; also while write-back is
+    /// paused.
+    /// </summary>
     /// <param name="progress">Told after each group, on the maintenance thread.</param>
     /// <param name="cancellationToken">Ends the wait; what was written back stays so.</param>
     /// <exception cref="PCacheException">The backing keeps failing; nothing is lost.</exception>
-    /// <exception cref="PCacheStorageChangedException">
-    /// The backing was cut by somebody else, or is no longer the file under its name: nothing is written to it, and nothing is lost. Or the cache's own file isn't: everything was written back.
+    /// <exception cref="PCacheStorageChangedException"> The backing was cut by another program, or is no longer the
+    /// file under its name: nothing is written to it, and nothing is lost. Or the cache's own file isn't: everything
+    /// was written back.
     /// </exception>
-    /// <exception cref="InvalidOperationException">Called from inside a call of the backing that a maintenance step makes.</exception>
+    /// <exception cref="InvalidOperationException">Called from inside a call of the backing that a maintenance step
+    /// makes.</exception>
     /// <exception cref="PCacheDamagedDataException">All but damaged data was written back.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited; the write-back goes on.</exception>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited; the write-back goes
+    /// on.</exception>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public void Drain(IProgress<DrainProgress>? progress = null, CancellationToken cancellationToken = default) => _engine.Writable.Drains.Drain(progress, cancellationToken);
+    public void Drain(IProgress<DrainProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        _engine.Writable.Drains.Drain(progress, cancellationToken);
 
     /// <inheritdoc cref="Drain"/>
-    public Task DrainAsync(IProgress<DrainProgress>? progress = null, CancellationToken cancellationToken = default) => _engine.Writable.Drains.DrainAsync(progress, cancellationToken);
+    public Task DrainAsync(IProgress<DrainProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        _engine.Writable.Drains.DrainAsync(progress, cancellationToken);
 
-    /// <summary>Changes the percentage of used segments from which garbage collection runs; durable, kept across opens.</summary>
+    /// <summary>
+    /// Changes the percentage of used segments from which garbage collection runs; durable, kept across opens.
+    /// </summary>
     /// <param name="percent">0 to 90.</param>
     /// <exception cref="ArgumentOutOfRangeException">Out of range.</exception>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
@@ -306,22 +282,29 @@ public sealed partial class PCacheDevice : IBlockDevice
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public void SetLabel(string label) => _engine.Writable.SetLabel(label);
 
-    /// <summary>Gives up damaged dirty data in a range (see <see cref="PCacheStatus.DamagedRanges"/>): it then reads as what the backing has.</summary>
+    /// <summary>
+    /// Gives up damaged dirty data in a range (see <see cref="PCacheStatus.DamagedRanges"/>): it then reads as what
+    /// the backing has.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">Negative arguments.</exception>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public void AbandonDamaged(long offset, long length) => _engine.Writable.AbandonDamaged(offset, length);
 
     /// <summary>
-    /// Runs one maintenance step; only with <see cref="MaintenanceMode.Manual"/>. Errors of the backing don't throw: they show in the status.
+    /// Runs one maintenance step; only with <see cref="MaintenanceMode.Manual"/>. Errors of the backing don't throw:
+    /// they show in the status.
     /// </summary>
-    /// <returns>When the next step is wanted: zero: at once; <see cref="Timeout.InfiniteTimeSpan"/>: there is nothing to do.</returns>
-    /// <exception cref="InvalidOperationException">The device has a thread of its own, or a step is running on this thread already.</exception>
+    /// <returns>When the next step is wanted: zero: at once; <see cref="Timeout.InfiniteTimeSpan"/>: there is nothing
+    /// to do.</returns>
+    /// <exception cref="InvalidOperationException">The device has a thread of its own, or a step is running on this
+    /// thread already.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public TimeSpan RunMaintenanceStep() => _engine.Writable.RunMaintenanceStep();
 
     /// <summary>A new stream view with a position of its own; disposing it leaves the device open.</summary>
-    /// <param name="bufferSize">0: unbuffered and coherent with all other views; else a private buffer with FileStream's meaning.</param>
+    /// <param name="bufferSize">0: unbuffered and coherent with all other views; else a private buffer with
+    /// FileStream's meaning.</param>
     /// <exception cref="ArgumentOutOfRangeException">Negative buffer size.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public PCacheStream OpenStream(int bufferSize = 0)
@@ -330,9 +313,14 @@ public sealed partial class PCacheDevice : IBlockDevice
         return new PCacheStream(this, bufferSize, leaveOpen: true);
     }
 
-    /// <summary>A new stream view that says from when on what it writes survives the death of the process; disposing it leaves the device open.</summary>
-    /// <param name="persistOn"><see cref="PersistOn.Write"/>: from the moment when the write returns, whatever the device is set to; <see cref="PersistOn.Flush"/>: as the device is set to.</param>
-    /// <param name="bufferSize">0: unbuffered and coherent with all other views; else a private buffer with FileStream's meaning: what has left it is persisted.</param>
+    /// <summary>
+    /// A new stream view that says from when on what it writes survives the death of the process; disposing it leaves
+    /// the device open.
+    /// </summary>
+    /// <param name="persistOn"><see cref="PersistOn.Write"/>: from the moment when the write returns, whatever the
+    /// device is set to; <see cref="PersistOn.Flush"/>: as the device is set to.</param>
+    /// <param name="bufferSize">0: unbuffered and coherent with all other views; else a private buffer with
+    /// FileStream's meaning: what has left it is persisted.</param>
     /// <exception cref="ArgumentOutOfRangeException">Negative buffer size, or no such value.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public PCacheStream OpenStream(PersistOn persistOn, int bufferSize = 0)
@@ -342,59 +330,21 @@ public sealed partial class PCacheDevice : IBlockDevice
     }
 
     /// <summary>
-    /// Logs every acknowledged write durably, then closes. Doesn't write back, unless <see cref="PCacheOptions.DrainOnDispose"/> asks for it. Operations in
-    /// flight end normally; what hangs in the backing is waited for no longer than <see cref="PCacheOptions.DisposeTimeout"/>, which is for the whole of it. A thread that is interrupted
-    /// meanwhile closes to the end, and is interrupted afterwards. Disposing once more, or at the same time, does nothing.
+    /// Logs every acknowledged write durably, then closes. Doesn't write back, unless
+    /// <see cref="PCacheOptions.DrainOnDispose"/> asks for it. Operations in flight end normally; what hangs in the
+    /// backing is waited for no longer than <see cref="PCacheOptions.DisposeTimeout"/>, which is for the whole of it.
+    /// A thread that is interrupted meanwhile closes to the end, and is interrupted afterwards. Disposing once more,
+    /// or at the same time, does nothing.
     /// </summary>
-    /// <exception cref="IOException">
-    /// The last flush failed, or the drain that was asked for failed or didn't end in time, or region or backing failed at their end, with whatever error: it is the inner exception then. The
-    /// device is closed all the same; what isn't written back stays dirty in the cache, safely.
-    /// Or somebody else has cut, replaced or removed backing or cache file (<see cref="PCacheStorageChangedException"/>).
+    /// <exception cref="IOException"> The last flush failed, or the drain that was asked for failed or didn't end in
+    /// time, or region or backing failed at their end, with whatever error: it is the inner exception then. The
+    /// device is closed all the same; what isn't written back stays dirty in the cache, safely. Or another program
+    /// has cut, replaced or removed backing or cache file (<see cref="PCacheStorageChangedException"/>).
     /// </exception>
     public void Dispose() => _engine.Close();
 
     /// <inheritdoc cref="Dispose"/>
     public async ValueTask DisposeAsync() =>
-        await Task.Factory.StartNew(_engine.Close, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
-
-    private static PCacheDevice Create(PmemRegion region, IBlockDevice backing, PCacheOptions? options, CancellationToken cancellationToken)
-    {
-        PCacheOptions settings = DeviceSetup.Validate(region, backing, options, creating: true);
-        cancellationToken.ThrowIfCancellationRequested();
-        return OpenValidated(region, backing, settings, creating: true, cancellationToken);
-    }
-
-    private static PCacheDevice Open(PmemRegion region, IBlockDevice backing, PCacheOptions? options, CancellationToken cancellationToken) =>
-        OpenValidated(region, backing, DeviceSetup.Validate(region, backing, options, creating: false), creating: false, cancellationToken);
-
-    private static PCacheDevice OpenOrCreate(PmemRegion region, IBlockDevice backing, PCacheOptions? options, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(region);
-        return DeviceSetup.IsBlank(region) && options is not { ReadOnly: true }
-            ? Create(region, backing, options, cancellationToken)
-            : Open(region, backing, options, cancellationToken);
-    }
-
-    private static PCacheDevice OpenValidated(PmemRegion region, IBlockDevice backing, PCacheOptions options, bool creating, CancellationToken cancellationToken)
-    {
-        CacheEngine engine = EngineOpening.Open(region, backing, options, creating, cancellationToken);
-        var device = new PCacheDevice(engine, backing);
-        engine.Start();
-        return device;
-    }
-
-    private static PCacheDevice OverStream(Stream backing, PCacheOptions? options, Func<IBlockDevice, PCacheOptions?, PCacheDevice> open)
-    {
-        IBlockDevice device = BlockDevice.FromBacking(backing, options is { LeaveBackingOpen: true });
-        try
-        {
-            // The device over the stream is this device's own in any case.
-            return open(device, options is { LeaveBackingOpen: true } ? options with { LeaveBackingOpen = false } : options);
-        }
-        catch
-        {
-            ((CheckedBlockDevice)device).Abandon();
-            throw;
-        }
-    }
+        await Task.Factory.StartNew(_engine.Close, CancellationToken.None, TaskCreationOptions.LongRunning,
+            TaskScheduler.Default).ConfigureAwait(false);
 }

@@ -1,6 +1,9 @@
 namespace PCache.Core;
 
-/// <summary>Base of all errors that the cache itself raises (not those of arguments, of disposal, or of the backing's own I/O).</summary>
+/// <summary>
+/// Base of all errors that the cache itself raises (not those of arguments, of disposal, or of the backing's own
+/// I/O).
+/// </summary>
 public class PCacheException : IOException
 {
     /// <summary>Makes an exception.</summary>
@@ -21,7 +24,10 @@ public class PCacheException : IOException
     }
 }
 
-/// <summary>The cache medium holds something that a sound cache never holds. The message names structure, device offset, field, value found and values allowed.</summary>
+/// <summary>
+/// The cache medium holds something that a sound cache never holds. The message names structure, device offset,
+/// field, value found and values allowed.
+/// </summary>
 public class PCacheCorruptionException : PCacheException
 {
     /// <summary>Makes an exception.</summary>
@@ -48,14 +54,18 @@ public class PCacheCorruptionException : PCacheException
         DeviceOffset = deviceOffset;
     }
 
-    /// <summary>The structure that is damaged, in the terms of the format page ("superblock", "kset", ...); null if not known.</summary>
+    /// <summary>
+    /// The structure that is damaged, in the terms of the format page ("superblock", "kset", ...); null if not known.
+    /// </summary>
     public string? Structure { get; }
 
     /// <summary>Byte offset of the structure on the cache device; -1 if not known.</summary>
     public long DeviceOffset { get; } = -1;
 }
 
-/// <summary>A dirty cached range whose payload no longer fits its checksum. The rest of the device is not affected.</summary>
+/// <summary>
+/// A dirty cached range whose payload no longer fits its checksum. The rest of the device is not affected.
+/// </summary>
 public sealed class PCacheDamagedDataException : PCacheCorruptionException
 {
     /// <summary>Makes an exception.</summary>
@@ -76,7 +86,8 @@ public sealed class PCacheDamagedDataException : PCacheCorruptionException
     }
 
     internal PCacheDamagedDataException(long offset, long lengthBytes)
-        : base($"The cached payload of bytes {offset}..{offset + lengthBytes - 1} doesn't fit its checksum. Overwrite or abandon the range to go on; the rest of the device is sound.")
+        : base($"The cached payload of bytes {offset}..{offset + lengthBytes - 1} doesn't fit its checksum. Overwrite "
+            + $"or abandon the range to go on; the rest of the device is sound.")
     {
         Offset = offset;
         LengthBytes = lengthBytes;
@@ -89,7 +100,9 @@ public sealed class PCacheDamagedDataException : PCacheCorruptionException
     public long LengthBytes { get; }
 }
 
-/// <summary>There is no (complete) cache on the region: it was never formatted, or formatting was not finished.</summary>
+/// <summary>
+/// There is no (complete) cache on the region: it was never formatted, or formatting was not finished.
+/// </summary>
 public sealed class PCacheNotFormattedException : PCacheException
 {
     /// <summary>Makes an exception.</summary>
@@ -123,21 +136,25 @@ public enum BackingMismatchReason
     Length = 2,
 
     /// <summary>
-    /// Blocks of it don't hold what they held when the cache was last closed, or what the cache knows to be there after a crash: it was changed meanwhile (an older copy put back, say), or it is
-    /// another one.
+    /// Blocks of it don't hold what they held when the cache was last closed, or what the cache knows to be there
+    /// after a crash: it was changed meanwhile (an older copy put back, say), or it is another one.
     /// </summary>
     Content = 3,
 
     /// <summary>The cache holds data for bytes beyond its end.</summary>
     TooShort = 4,
 
-    /// <summary>After a crash: it is another file than the one that the cache was in front of, and the cache holds nothing that would tell whether it is a copy.</summary>
+    /// <summary>
+    /// After a crash: it is another file than the one that the cache was in front of, and the cache holds nothing
+    /// that would tell whether it is a copy.
+    /// </summary>
     File = 5,
 }
 
 /// <summary>
-/// The backing isn't the one that the cache is bound to, was changed while the cache was away, or doesn't fit what is in the cache. Nothing was changed. The properties
-/// say what was expected and what was found; those that don't belong to the <see cref="Reason"/> may be null.
+/// The backing isn't the one that the cache is bound to, was changed while the cache was away, or doesn't fit what is
+/// in the cache. Nothing was changed. The properties say what was expected and what was found; those that don't
+/// belong to the <see cref="Reason"/> may be null.
 /// </summary>
 public sealed class PCacheBackingMismatchException : PCacheException
 {
@@ -192,11 +209,16 @@ public sealed class PCacheBackingMismatchException : PCacheException
     /// <summary>How many blocks were compared.</summary>
     public int ComparedBlocks { get; internal init; }
 
-    /// <summary>Blocks that hold something else than they did (of samples that share a checksum, all of them), in order.</summary>
+    /// <summary>
+    /// Blocks that hold something else than they did (of samples that share a checksum, all of them), in order.
+    /// </summary>
     public IReadOnlyList<DeviceRange> ChangedBlocks { get; internal init; } = [];
 }
 
-/// <summary>Whoever wrote the image lost writes that are still dirty (dead keys at or after the dirty tail). A writable open needs explicit consent.</summary>
+/// <summary>
+/// The program that wrote the image lost writes that are still dirty (dead keys at or after the dirty tail). A
+/// writable open needs explicit consent.
+/// </summary>
 public sealed class PCacheLostWritesException : PCacheException
 {
     /// <summary>Makes an exception.</summary>
@@ -259,7 +281,9 @@ public sealed class PCacheInUseException : PCacheException
     }
 }
 
-/// <summary>The index needs more memory than <see cref="PCacheOptions.MaxIndexMemoryBytes"/> allows. Nothing was changed.</summary>
+/// <summary>
+/// The index needs more memory than <see cref="PCacheOptions.MaxIndexMemoryBytes"/> allows. Nothing was changed.
+/// </summary>
 public sealed class PCacheIndexMemoryException : PCacheException
 {
     /// <summary>Makes an exception.</summary>

@@ -17,7 +17,10 @@ public enum Persistence
     /// <summary>Memory only: gone with the process.</summary>
     Volatile = 0,
 
-    /// <summary>An ordinary file, mapped shared: survives the death of the process, and a power cut where the region is power-safe.</summary>
+    /// <summary>
+    /// An ordinary file, mapped shared: survives the death of the process, and a power cut where the region is
+    /// power-safe.
+    /// </summary>
     PageCache = 1,
 
     /// <summary>Persistent memory mapped with MAP_SYNC: non-temporal stores and a fence are enough.</summary>
@@ -52,26 +55,36 @@ public enum LogEnd
     Leftover = 2,
 }
 
-/// <summary>What an open found out about the content of the backing. Identity and length are compared in any case.</summary>
+/// <summary>
+/// What an open found out about the content of the backing. Identity and length are compared in any case.
+/// </summary>
 public enum BackingCheck
 {
-    /// <summary>Nothing: there is no fingerprint of the backing, and nothing else to compare it with: the cache is new, or was left by a crash with nothing in it that the backing has too.</summary>
+    /// <summary>
+    /// Nothing: there is no fingerprint of the backing, and nothing else to compare it with: the cache is new, or was
+    /// left by a crash with nothing in it that the backing has too.
+    /// </summary>
     NoFingerprint = 0,
 
-    /// <summary>The backing holds what it held at the last close, as far as can be told from some of its blocks.</summary>
+    /// <summary>
+    /// The backing holds what it held at the last close, as far as can be told from some of its blocks.
+    /// </summary>
     Matched = 1,
 
     /// <summary>As <see cref="Matched"/>, but some of those blocks couldn't be read.</summary>
     PartlyMatched = 2,
 
-    /// <summary>Nothing: somebody who doesn't keep fingerprints (Linux, an older version) has used the cache since.</summary>
+    /// <summary>
+    /// Nothing: software that doesn't keep fingerprints (Linux, an older version) has used the cache since.
+    /// </summary>
     Stale = 3,
 
     /// <summary>It wasn't compared: the options didn't want it, or consented to any backing.</summary>
     PassedOver = 4,
 
     /// <summary>
-    /// After a crash, or where the fingerprint is stale: the backing holds what the cache knows it to hold, as far as can be told from a sample of what was written back last, and of what it held when the cache was opened before.
+    /// After a crash, or where the fingerprint is stale: the backing holds what the cache knows it to hold, as far as
+    /// can be told from a sample of what was written back last, and of what it held when the cache was opened before.
     /// </summary>
     MatchedAfterCrash = 5,
 }
@@ -88,7 +101,10 @@ public sealed record RecoveryReport
     /// <summary>Keys whose segment had been given a later generation: passed over.</summary>
     public required long DeadKeys { get; init; }
 
-    /// <summary>Dead keys at or behind the dirty tail that weren't clean: writes that whoever wrote the image has lost.</summary>
+    /// <summary>
+    /// Dead keys at or behind the dirty tail that weren't clean: writes that the program that wrote the image has
+    /// lost.
+    /// </summary>
     public required long LostKeys { get; init; }
 
     /// <summary>How the log ended.</summary>
@@ -97,14 +113,19 @@ public sealed record RecoveryReport
     /// <summary>Where the log ended: the key head.</summary>
     public required LogPosition KeyHead { get; init; }
 
-    /// <summary>What the open found out about the backing's content (see <see cref="PCacheOptions.BackingFingerprintBlocks"/>).</summary>
+    /// <summary>
+    /// What the open found out about the backing's content (see
+    /// <see cref="PCacheOptions.BackingFingerprintBlocks"/>).
+    /// </summary>
     public required BackingCheck BackingCheck { get; init; }
 
     /// <summary>Time that the open took.</summary>
     public required TimeSpan Elapsed { get; init; }
 }
 
-/// <summary>A snapshot of a device's state. Counters are exact for their own moment; they are not taken at one common instant.</summary>
+/// <summary>
+/// A snapshot of a device's state. Counters are exact for their own moment; they are not taken at one common instant.
+/// </summary>
 public sealed record PCacheStatus
 {
     /// <summary>Whether the image has the Linux geometry (16 MiB segments); else compact.</summary>
@@ -200,22 +221,33 @@ public sealed record PCacheStatus
     /// <summary>UUID of the cache; <see cref="Guid.Empty"/> if the image has none.</summary>
     public required Guid CacheId { get; init; }
 
-    /// <summary>Length in bytes of the backing that the cache is bound to (its least length, if it can grow); null if it isn't bound.</summary>
+    /// <summary>
+    /// Length in bytes of the backing that the cache is bound to (its least length, if it can grow); null if it isn't
+    /// bound.
+    /// </summary>
     public required long? BackingLength { get; init; }
 
-    /// <summary>Identity of the bound backing; <see cref="Guid.Empty"/> if only the length is bound, or nothing.</summary>
+    /// <summary>
+    /// Identity of the bound backing; <see cref="Guid.Empty"/> if only the length is bound, or nothing.
+    /// </summary>
     public required Guid BackingIdentity { get; init; }
 
     /// <summary>What the open found out about the backing's content.</summary>
     public required BackingCheck BackingCheck { get; init; }
 
-    /// <summary>All properties by name, on one line: ranges as "offset+length" (of many, the first), of an error its type and message.</summary>
+    /// <summary>
+    /// All properties by name, on one line: ranges as "offset+length" (of many, the first), of an error its type and
+    /// message.
+    /// </summary>
     public override string ToString()
     {
         const int MostRanges = 16;
         string ranges = string.Join(", ", DamagedRanges.Take(MostRanges));
-        ranges += DamagedRanges.Count > MostRanges ? string.Create(CultureInfo.InvariantCulture, $", and {DamagedRanges.Count - MostRanges} more") : "";
-        string error = WritebackError is null ? "none" : $"{WritebackError.GetType().Name}: {OneLine(WritebackError.Message)}";
+        ranges += DamagedRanges.Count > MostRanges
+            ? string.Create(CultureInfo.InvariantCulture, $", and {DamagedRanges.Count - MostRanges} more")
+            : "";
+        string error =
+            WritebackError is null ? "none" : $"{WritebackError.GetType().Name}: {OneLine(WritebackError.Message)}";
         string[] parts =
         [
             Text($"{nameof(IsLinuxGeometry)} = {IsLinuxGeometry}"),
@@ -258,9 +290,12 @@ public sealed record PCacheStatus
         static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
     }
 
-    // A label is whatever somebody has written into the image: it forges no lines.
+    // A label can be any text that was written into the image: it must not forge lines of output.
     private static string OneLine(string text) =>
-        string.Concat(text.Select(c => char.IsControl(c) || char.GetUnicodeCategory(c) is UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+        string.Concat(
+            text.Select(
+                c => char.IsControl(c) || char.GetUnicodeCategory(c) is UnicodeCategory.Format
+                    or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
             ? string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}")
             : c.ToString()));
 }

@@ -6,7 +6,7 @@ public enum StorageChange
     /// <summary>Nothing: it is as it was opened.</summary>
     None = 0,
 
-    /// <summary>It is shorter than the cache knows it to be: somebody else has cut it.</summary>
+    /// <summary>It is shorter than the cache knows it to be: another program has cut it.</summary>
     Shorter = 1,
 
     /// <summary>Another file is under its name now (renamed over it, or deleted and made anew).</summary>
@@ -17,8 +17,9 @@ public enum StorageChange
 }
 
 /// <summary>
-/// The backing, or the cache's own file, was cut, replaced or removed by somebody else while the cache was open. Nothing dirty was lost: what isn't safely on the backing stays in the
-/// cache, and everything goes on by itself once the storage is whole again.
+/// The backing, or the cache's own file, was cut, replaced or removed by another program while the cache was open.
+/// Nothing dirty was lost: what isn't safely on the backing stays in the cache, and everything goes on by itself once
+/// the storage is whole again.
 /// </summary>
 public sealed class PCacheStorageChangedException : PCacheException
 {

@@ -3,17 +3,20 @@ using PCache.Core.Primitives;
 namespace PCache.Core;
 
 /// <summary>
-/// The stream's end. Keeps true: what is pending is handed over, or its loss is told; nothing that hangs keeps the caller longer than the device's own
-/// time-out; the stream is disposed all the same. Whatever hangs has the buffer for itself.
+/// The stream's end. Keeps true: what is pending is handed over, or its loss is told; nothing that hangs keeps the
+/// caller longer than the device's own time-out; the stream is disposed all the same. Whatever hangs has the buffer
+/// for itself.
 /// </summary>
 public sealed partial class PCacheStream
 {
     /// <summary>
-    /// Hands what is pending to the device, without a flush, and disposes the device unless it is to be left open. A cache that has no room, or hangs, is waited for no longer than its
-    /// <see cref="PCacheOptions.DisposeTimeout"/>.
+    /// Hands what is pending to the device, without a flush, and disposes the device unless it is to be left open. A
+    /// cache that has no room, or hangs, is waited for no longer than its <see cref="PCacheOptions.DisposeTimeout"/>.
     /// </summary>
-    /// <exception cref="IOException">What was pending couldn't be handed over (it is lost then), or the device failed at its end. The stream is disposed all the same.</exception>
-    /// <exception cref="ObjectDisposedException">Something was pending, and the device is disposed: it is lost.</exception>
+    /// <exception cref="IOException">What was pending couldn't be handed over (it is lost then), or the device failed
+    /// at its end. The stream is disposed all the same.</exception>
+    /// <exception cref="ObjectDisposedException">Something was pending, and the device is disposed: it is
+    /// lost.</exception>
     public override async ValueTask DisposeAsync()
     {
         if (_disposed)
@@ -27,7 +30,8 @@ public sealed partial class PCacheStream
             {
                 using var stop = new CancellationTokenSource();
                 Task handingOver = HandOverAtLastAsync(stop.Token);
-                if (await Task.WhenAny(handingOver, Task.Delay(cache.DisposeTimeout, stop.Token)).ConfigureAwait(false) != handingOver && !handingOver.IsCompleted)
+                if (await Task.WhenAny(handingOver, Task.Delay(cache.DisposeTimeout, stop.Token)).ConfigureAwait(false)
+                    != handingOver && !handingOver.IsCompleted)
                 {
                     await stop.CancelAsync().ConfigureAwait(false);
                     throw NotHandedOver(cache);
@@ -78,7 +82,8 @@ public sealed partial class PCacheStream
         }
     }
 
-    // Whatever hangs: the buffer is this stream's alone, and may go on to be used by a call that is left to end on its own.
+    // Whatever hangs: the buffer is this stream's alone, and may go on to be used by a call that is left to end on
+    // its own.
     private void HandOverAtLast()
     {
         if (_isPending && _device is PCacheDevice cache)
@@ -112,6 +117,8 @@ public sealed partial class PCacheStream
     }
 
     private PCacheException NotHandedOver(PCacheDevice cache) => new(
-        $"The last {_bufferCount} bytes written to this stream, at position {_bufferOffset}, were still in its buffer and couldn't be handed to the cache within PCacheOptions.DisposeTimeout "
-        + $"({cache.DisposeTimeout.TotalSeconds:0.###} s): they may be lost. Flush the stream before it is disposed to be able to try again.");
+        $"The last {_bufferCount} bytes written to this stream, at position {_bufferOffset}, were still in its buffer "
+        + $"and couldn't be handed to the cache within PCacheOptions.DisposeTimeout "
+        + $"({cache.DisposeTimeout.TotalSeconds:0.###} s): they may be lost. Flush the stream before it is disposed to "
+        + $"be able to try again.");
 }

@@ -1,5 +1,6 @@
-// A device with a cursor: reading. Keeps true: a read that the buffer or the device can serve at once allocates nothing and starts no async method; a read
-// is short only where the device ends; the sync and the async path take the same decisions, in ReadBuffered and ReadBufferedAsync side by side.
+// A device with a cursor: reading. Keeps true: a read that the buffer or the device can serve at once allocates
+// nothing and starts no async method; a read is short only where the device ends; the sync and the async path take
+// the same decisions, in ReadBuffered and ReadBufferedAsync side by side.
 
 namespace PCache.Core;
 
@@ -9,7 +10,8 @@ public sealed partial class PCacheStream
 
     /// <summary>Reads at the position and moves it by what was read.</summary>
     /// <param name="buffer">Where the bytes go.</param>
-    /// <returns>Number of bytes: the buffer's length, less only where the device ends; 0 at or beyond its end.</returns>
+    /// <returns>Number of bytes: the buffer's length, less only where the device ends; 0 at or beyond its
+    /// end.</returns>
     /// <exception cref="ObjectDisposedException">The stream or the device is disposed.</exception>
     /// <exception cref="IOException">The medium failed. The position hasn't moved.</exception>
     public override int Read(Span<byte> buffer)
@@ -102,7 +104,8 @@ public sealed partial class PCacheStream
     }
 
     /// <inheritdoc/>
-    public override IAsyncResult BeginRead(byte[] buffer, int offset, int count, AsyncCallback? callback, object? state) =>
+    public override IAsyncResult BeginRead(
+        byte[] buffer, int offset, int count, AsyncCallback? callback, object? state) =>
         TaskToAsyncResult.Begin(ReadAsync(buffer, offset, count, CancellationToken.None), callback, state);
 
     /// <inheritdoc/>

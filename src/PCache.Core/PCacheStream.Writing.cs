@@ -1,6 +1,7 @@
-// A device with a cursor: writing. Keeps true: a write that fits the buffer, or that the device can do at once, allocates nothing and starts no async method; what
-// is pending stays so until the device has taken it; nothing changes when a write is refused. The sync and the async path take the same
-// decisions: they are written side by side and share every step but the I/O.
+// A device with a cursor: writing. Keeps true: a write that fits the buffer, or that the device can do at once,
+// allocates nothing and starts no async method; what is pending stays so until the device has taken it; nothing
+// changes when a write is refused. The sync and the async path take the same decisions: they are written side by side
+// and share every step but the I/O.
 
 using System.Diagnostics.CodeAnalysis;
 
@@ -8,12 +9,16 @@ namespace PCache.Core;
 
 public sealed partial class PCacheStream
 {
-    /// <summary>Writes at the position and moves it by what was written. Beyond the end it grows the device, with zeros in between.</summary>
+    /// <summary>
+    /// Writes at the position and moves it by what was written. Beyond the end it grows the device, with zeros in
+    /// between.
+    /// </summary>
     /// <param name="buffer">The bytes.</param>
-    /// <exception cref="NotSupportedException">The device is read-only, or of a fixed length that the write would exceed. Nothing has changed.</exception>
+    /// <exception cref="NotSupportedException">The device is read-only, or of a fixed length that the write would
+    /// exceed. Nothing has changed.</exception>
     /// <exception cref="ObjectDisposedException">The stream or the device is disposed.</exception>
-    /// <exception cref="IOException">
-    /// The write would end beyond what the device can ever have (nothing has changed), or the medium failed: then the position hasn't moved, and any part of the bytes may have reached the device.
+    /// <exception cref="IOException"> The write would end beyond what the device can ever have (nothing has changed),
+    /// or the medium failed: then the position hasn't moved, and any part of the bytes may have reached the device.
     /// </exception>
     public override void Write(ReadOnlySpan<byte> buffer)
     {
@@ -94,7 +99,8 @@ public sealed partial class PCacheStream
     }
 
     /// <inheritdoc/>
-    public override IAsyncResult BeginWrite(byte[] buffer, int offset, int count, AsyncCallback? callback, object? state) =>
+    public override IAsyncResult BeginWrite(
+        byte[] buffer, int offset, int count, AsyncCallback? callback, object? state) =>
         TaskToAsyncResult.Begin(WriteAsync(buffer, offset, count, CancellationToken.None), callback, state);
 
     /// <inheritdoc/>
@@ -124,7 +130,9 @@ public sealed partial class PCacheStream
     private void ThrowTooLong(int lengthBytes)
     {
         string message = $"{lengthBytes} bytes at position {_position} would end beyond {_limit} bytes, ";
-        throw _canResize ? new IOException(message + "the longest that the device can be.") : new NotSupportedException(message + "the device's fixed length.");
+        throw _canResize
+            ? new IOException(message + "the longest that the device can be.")
+            : new NotSupportedException(message + "the device's fixed length.");
     }
 
     private void AddPending(ReadOnlySpan<byte> bytes)
@@ -178,7 +186,8 @@ public sealed partial class PCacheStream
         int head = TopUp(buffer.Span);
         if (head > 0)
         {
-            await _device.WriteAsync(_bufferOffset, _buffer.AsMemory(0, _bufferSize), _durability, cancellationToken).ConfigureAwait(false);
+            await _device.WriteAsync(
+                _bufferOffset, _buffer.AsMemory(0, _bufferSize), _durability, cancellationToken).ConfigureAwait(false);
             TakenOver(head);
         }
         else
@@ -199,8 +208,9 @@ public sealed partial class PCacheStream
         }
     }
 
-    // Fills the buffer up, behind what is pending, if that leaves a rest that fits the next buffer: so small writes reach the device in whole buffers. The bytes count
-    // as pending only once the device has them (TakenOver): if it fails, this write has failed, and earlier ones are pending still.
+    // Fills the buffer up, behind what is pending, if that leaves a rest that fits the next buffer: so small writes
+    // reach the device in whole buffers. The bytes count as pending only once the device has them (TakenOver): if it
+    // fails, this write has failed, and earlier ones are pending still.
     private int TopUp(ReadOnlySpan<byte> bytes)
     {
         int room = _bufferSize - _bufferCount;
@@ -243,11 +253,13 @@ public sealed partial class PCacheStream
         }
     }
 
-    private ValueTask HandOverAsync(CancellationToken cancellationToken) => _isPending ? HandOverPendingAsync(cancellationToken) : default;
+    private ValueTask HandOverAsync(CancellationToken cancellationToken) =>
+        _isPending ? HandOverPendingAsync(cancellationToken) : default;
 
     private async ValueTask HandOverPendingAsync(CancellationToken cancellationToken)
     {
-        await _device.WriteAsync(_bufferOffset, _buffer.AsMemory(0, _bufferCount), _durability, cancellationToken).ConfigureAwait(false);
+        await _device.WriteAsync(
+            _bufferOffset, _buffer.AsMemory(0, _bufferCount), _durability, cancellationToken).ConfigureAwait(false);
         NothingPending();
     }
 

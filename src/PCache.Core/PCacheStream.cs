@@ -1,34 +1,45 @@
 // A device with a cursor: the facade's part. Keeps true:
 // * _position changes only when an operation has succeeded;
-// * the buffer, where there is one, is in one of three states: empty; read-ahead (_bufferCount bytes of the device from _bufferOffset on); pending
-//   (_isPending: that many bytes that the device doesn't have yet, which end at _position);
-// * _readAvailable is above 0 only in the state read-ahead, and says how many bytes from _position on the buffer holds; _writeRoom is above 0 only in the state
-//   pending, and says how many bytes may be added. So each is all that a small read or write has to look at, and Dispose needs only to set them to 0.
+// * the buffer, where there is one, is in one of three states: empty; read-ahead (_bufferCount bytes of the device
+//   from _bufferOffset on); pending (_isPending: that many bytes that the device doesn't have yet, which end at
+//   _position);
+// * _readAvailable is above 0 only in the state read-ahead, and says how many bytes from _position on the buffer
+//   holds; _writeRoom is above 0 only in the state pending, and says how many bytes may be added. So each is all that
+//   a small read or write has to look at, and Dispose needs only to set them to 0.
 
 using System.Diagnostics.CodeAnalysis;
 using PCache.Core.Backing;
 
 namespace PCache.Core;
 
-/// <summary>A stream over a block device: a cursor, and if asked for, a buffer of its own. Any number of streams may stand over one device, each with its own position.</summary>
+/// <summary>
+/// A stream over a block device: a cursor, and if asked for, a buffer of its own. Any number of streams may stand
+/// over one device, each with its own position.
+/// </summary>
 /// <remarks>
 /// <para>
-/// Behaves as <see cref="FileStream"/> does: the position may lie beyond the end, where reading gives 0 bytes and writing grows the device (zeros in between) if
-/// it <see cref="IBlockDevice.CanResize"/>. A device of a fixed length refuses a write beyond its end before anything changes. <see cref="Length"/> and
-/// <see cref="Position"/> cost nothing. Not thread-safe, as no stream is: one operation at a time, but streams over the same device may be used at once.
+/// Behaves as <see cref="FileStream"/> does: the position may lie beyond the end, where reading gives 0 bytes and
+/// writing grows the device (zeros in between) if it <see cref="IBlockDevice.CanResize"/>. A device of a fixed length
+/// refuses a write beyond its end before anything changes. <see cref="Length"/> and <see cref="Position"/> cost
+/// nothing. Not thread-safe, as no stream is: one operation at a time, but streams over the same device may be used
+/// at once.
 /// </para>
 /// <para>
-/// <b>Unbuffered</b> (a buffer size of 0 or 1, the default): every read and write goes straight to the device, and all streams and other users of
-/// the device see it at once. <b>Buffered</b>: adjacent writes are collected and written as one, reads fetch ahead; both are private to this stream until it
-/// is flushed, disposed, or moved elsewhere, or its length set; a read writes out what is pending first.
+/// <b>Unbuffered</b> (a buffer size of 0 or 1, the default): every read and write goes straight to the device, and
+/// all streams and other users of the device see it at once. <b>Buffered</b>: adjacent writes are collected and
+/// written as one, reads fetch ahead; both are private to this stream until it is flushed, disposed, or moved
+/// elsewhere, or its length set; a read writes out what is pending first.
 /// </para>
 /// <para>
-/// <b>Durability:</b> <see cref="Flush()"/> is the device's barrier: all that was written before is durable when it returns. Disposing the stream hands what is
-/// pending to the device, but is no such barrier. What was written and not flushed survives the death of the process only where <see cref="PersistOn.Write"/> is set, here or on the device.
+/// <b>Durability:</b> <see cref="Flush()"/> is the device's barrier: all that was written before is durable when it
+/// returns. Disposing the stream hands what is pending to the device, but is no such barrier. What was written and
+/// not flushed survives the death of the process only where <see cref="PersistOn.Write"/> is set, here or on the
+/// device.
 /// </para>
 /// <para>
-/// <b>Failure:</b> the position stays where it was when a read, write or seek throws or is cancelled. Of a failed write any part may have reached
-/// the device. What was pending from earlier writes when handing it over failed stays pending, and is tried again by the next operation.
+/// <b>Failure:</b> the position stays where it was when a read, write or seek throws or is cancelled. Of a failed
+/// write any part may have reached the device. What was pending from earlier writes when handing it over failed stays
+/// pending, and is tried again by the next operation.
 /// </para>
 /// </remarks>
 public sealed partial class PCacheStream : Stream
@@ -55,7 +66,8 @@ public sealed partial class PCacheStream : Stream
 
     /// <summary>Makes a stream over a device, at position 0.</summary>
     /// <param name="device">The device. Its block size must be 1: a stream reads and writes single bytes.</param>
-    /// <param name="bufferSize">Size of this stream's own buffer in bytes; 0 or 1 for none. It is allocated when first needed.</param>
+    /// <param name="bufferSize">Size of this stream's own buffer in bytes; 0 or 1 for none. It is allocated when
+    /// first needed.</param>
     /// <param name="leaveOpen">Whether disposing the stream leaves the device open.</param>
     /// <exception cref="ArgumentNullException"><paramref name="device"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="bufferSize"/> is negative.</exception>
@@ -66,16 +78,21 @@ public sealed partial class PCacheStream : Stream
     {
     }
 
-    /// <summary>Makes a stream over a device, at position 0, and says from when on what it writes survives the death of the process.</summary>
+    /// <summary>
+    /// Makes a stream over a device, at position 0, and says from when on what it writes survives the death of the
+    /// process.
+    /// </summary>
     /// <param name="device">The device. Its block size must be 1: a stream reads and writes single bytes.</param>
-    /// <param name="persistOn">
-    /// <see cref="PersistOn.Write"/>: each write to the device survives the process when it returns, whatever the device is set to; with a buffer, what has left it. <see cref="PersistOn.Flush"/>: as
-    /// the device is set to.
+    /// <param name="persistOn"> <see cref="PersistOn.Write"/>: each write to the device survives the process when it
+    /// returns, whatever the device is set to; with a buffer, what has left it. <see cref="PersistOn.Flush"/>: as the
+    /// device is set to.
     /// </param>
-    /// <param name="bufferSize">Size of this stream's own buffer in bytes; 0 or 1 for none. It is allocated when first needed.</param>
+    /// <param name="bufferSize">Size of this stream's own buffer in bytes; 0 or 1 for none. It is allocated when
+    /// first needed.</param>
     /// <param name="leaveOpen">Whether disposing the stream leaves the device open.</param>
     /// <exception cref="ArgumentNullException"><paramref name="device"/> is null.</exception>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="bufferSize"/> is negative, or <paramref name="persistOn"/> isn't defined.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="bufferSize"/> is negative, or
+    /// <paramref name="persistOn"/> isn't defined.</exception>
     /// <exception cref="ArgumentException">The device's block size is above 1.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     public PCacheStream(IBlockDevice device, PersistOn persistOn, int bufferSize = 0, bool leaveOpen = false)
@@ -89,7 +106,8 @@ public sealed partial class PCacheStream : Stream
         ArgumentOutOfRangeException.ThrowIfNegative(bufferSize);
         if (device.BlockSize != 1)
         {
-            throw new ArgumentException($"The device's unit is {device.BlockSize} bytes, and a stream reads and writes single ones.", nameof(device));
+            throw new ArgumentException($"The device's unit is {device.BlockSize} bytes, and a stream reads and writes "
+                + $"single ones.", nameof(device));
         }
 
         _device = device;
@@ -118,7 +136,9 @@ public sealed partial class PCacheStream : Stream
     /// <inheritdoc/>
     public override bool CanWrite => !_disposed && _canWrite;
 
-    /// <summary>The device's length in bytes, with what is pending in the stream's own buffer. O(1), takes no lock.</summary>
+    /// <summary>
+    /// The device's length in bytes, with what is pending in the stream's own buffer. O(1), takes no lock.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The stream or the device is disposed.</exception>
     public override long Length
     {
@@ -129,7 +149,10 @@ public sealed partial class PCacheStream : Stream
         }
     }
 
-    /// <summary>Where the next read or write begins, in bytes, 0 or more; may lie beyond the end. Setting it is a <see cref="Seek"/>.</summary>
+    /// <summary>
+    /// Where the next read or write begins, in bytes, 0 or more; may lie beyond the end. Setting it is a
+    /// <see cref="Seek"/>.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">A negative position.</exception>
     /// <exception cref="ObjectDisposedException">The stream is disposed.</exception>
     public override long Position
@@ -153,7 +176,8 @@ public sealed partial class PCacheStream : Stream
     /// <param name="origin">From where.</param>
     /// <returns>The new position.</returns>
     /// <exception cref="ArgumentException">No such origin.</exception>
-    /// <exception cref="IOException">The position would be negative or too large (nothing has changed), or handing over what is pending failed.</exception>
+    /// <exception cref="IOException">The position would be negative or too large (nothing has changed), or handing
+    /// over what is pending failed.</exception>
     /// <exception cref="ObjectDisposedException">The stream or the device is disposed.</exception>
     public override long Seek(long offset, SeekOrigin origin)
     {
@@ -169,7 +193,8 @@ public sealed partial class PCacheStream : Stream
         long target = unchecked(start + offset);
         if (target < 0)
         {
-            throw new IOException($"Seeking {offset} from {start} would put the position outside the range from 0 to 2^63 - 1.");
+            throw new IOException(
+                $"Seeking {offset} from {start} would put the position outside the range from 0 to 2^63 - 1.");
         }
 
         MoveTo(target);
@@ -197,7 +222,10 @@ public sealed partial class PCacheStream : Stream
         _position = Math.Min(_position, value);
     }
 
-    /// <summary>Hands what is pending to the device and flushes the device: all that was written before is durable when it returns. Read-ahead is dropped.</summary>
+    /// <summary>
+    /// Hands what is pending to the device and flushes the device: all that was written before is durable when it
+    /// returns. Read-ahead is dropped.
+    /// </summary>
     /// <exception cref="IOException">The medium failed; the writes may not be durable.</exception>
     /// <exception cref="ObjectDisposedException">The stream or the device is disposed.</exception>
     public override void Flush()
@@ -208,10 +236,14 @@ public sealed partial class PCacheStream : Stream
         _device.Flush();
     }
 
-    /// <summary>As <see cref="Flush()"/>, with the parameter that <see cref="FileStream.Flush(bool)"/> has, so that code written for a FileStream compiles and keeps its promise.</summary>
-    /// <param name="flushToDisk">
-    /// Changes nothing. A FileStream's flush without it gets the data out of the process; that is what every flush here does at the least, by making it durable. With
-    /// it, the data is to survive a power cut: it does where the device's flush does (<see cref="PCacheStatus.IsPowerSafe"/>), and there is nothing stronger to ask for.
+    /// <summary>
+    /// As <see cref="Flush()"/>, with the parameter that <see cref="FileStream.Flush(bool)"/> has, so that code
+    /// written for a FileStream compiles and keeps its promise.
+    /// </summary>
+    /// <param name="flushToDisk"> Changes nothing. A FileStream's flush without it gets the data out of the process;
+    /// that is what every flush here does at the least, by making it durable. With it, the data is to survive a power
+    /// cut: it does where the device's flush does (<see cref="PCacheStatus.IsPowerSafe"/>), and there is nothing
+    /// stronger to ask for.
     /// </param>
     /// <inheritdoc cref="Flush()"/>
     public void Flush(bool flushToDisk)
@@ -265,7 +297,8 @@ public sealed partial class PCacheStream : Stream
         _position = position;
     }
 
-    // Whether that many bytes fit, and are any at all: an empty read or write is to be checked like others, and room is 0 when disposed.
+    // Whether that many bytes fit, and are any at all: an empty read or write is to be checked like others, and room
+    // is 0 when disposed.
     private static bool Fits(int lengthBytes, int room) => (uint)(lengthBytes - 1) < (uint)room;
 
     // Forgets read-ahead. Not for what is pending.

@@ -4,8 +4,12 @@ using PCache.Core.Primitives;
 
 namespace PCache.DependencyInjection;
 
-/// <summary>One cache of a container. Keeps true: it is opened at most once at a time, and once only when that works; nothing is opened after the close; what was opened is closed.</summary>
-internal sealed class DeviceHolder(string name, IServiceProvider services, IOptionsMonitor<PCacheSettings> settings) : IAsyncDisposable
+/// <summary>
+/// One cache of a container. Keeps true: it is opened at most once at a time, and once only when that works; nothing
+/// is opened after the close; what was opened is closed.
+/// </summary>
+internal sealed class DeviceHolder(string name, IServiceProvider services, IOptionsMonitor<PCacheSettings> settings)
+    : IAsyncDisposable
 {
     private readonly AsyncGate _gate = new();
     private volatile PCacheDevice? _device;
@@ -42,7 +46,8 @@ internal sealed class DeviceHolder(string name, IServiceProvider services, IOpti
         try
         {
             ObjectDisposedException.ThrowIf(_closed, this);
-            _device ??= await DeviceOpening.OpenAsync(services, settings.Get(name), name, cancellationToken).ConfigureAwait(false);
+            _device ??= await DeviceOpening.OpenAsync(
+                services, settings.Get(name), name, cancellationToken).ConfigureAwait(false);
         }
         finally
         {

@@ -6,7 +6,8 @@ using PCache.Core.Pmem;
 namespace PCache.DependencyInjection;
 
 /// <summary>
-/// From settings to a device. Keeps true: what an open that fails had opened is closed again (unless it is to be left open); the library's exceptions come out as they are.
+/// From settings to a device. Keeps true: what an open that fails had opened is closed again (unless it is to be left
+/// open); the library's exceptions come out as they are.
 /// </summary>
 internal static partial class DeviceOpening
 {
@@ -20,7 +21,9 @@ internal static partial class DeviceOpening
             {
                 return !parts.Create ? PCacheDevice.Open(parts.Region!, parts.Backing, parts.Options)
                     : parts.Region is { } region ? PCacheDevice.OpenOrCreate(region, parts.Backing, parts.Options)
-                    : PCacheDevice.OpenOrCreate(settings.CachePath!, settings.CacheLengthBytes!.Value, parts.Backing, parts.Options, parts.FileOptions);
+                    : PCacheDevice.OpenOrCreate(
+                        settings.CachePath!, settings.CacheLengthBytes!.Value, parts.Backing, parts.Options,
+                        parts.FileOptions);
             }
             catch
             {
@@ -35,18 +38,25 @@ internal static partial class DeviceOpening
         }
     }
 
-    /// <summary>Opens on threads of the pool; cancelled, it has changed nothing but maybe made an empty cache.</summary>
-    public static async Task<PCacheDevice> OpenAsync(IServiceProvider services, PCacheSettings settings, string name, CancellationToken cancellationToken)
+    /// <summary>
+    /// Opens on threads of the pool; cancelled, it has changed nothing but maybe made an empty cache.
+    /// </summary>
+    public static async Task<PCacheDevice> OpenAsync(
+        IServiceProvider services, PCacheSettings settings, string name, CancellationToken cancellationToken)
     {
         try
         {
-            Parts parts = await Task.Run(() => OpenParts(services, settings, name), cancellationToken).ConfigureAwait(false);
+            Parts parts = await Task.Run(
+                () => OpenParts(services, settings, name), cancellationToken).ConfigureAwait(false);
             try
             {
-                return await (!parts.Create ? PCacheDevice.OpenAsync(parts.Region!, parts.Backing, parts.Options, cancellationToken)
-                    : parts.Region is { } region ? PCacheDevice.OpenOrCreateAsync(region, parts.Backing, parts.Options, cancellationToken)
+                return await (!parts.Create
+                    ? PCacheDevice.OpenAsync(parts.Region!, parts.Backing, parts.Options, cancellationToken)
+                    : parts.Region is { } region
+                    ? PCacheDevice.OpenOrCreateAsync(region, parts.Backing, parts.Options, cancellationToken)
                     : PCacheDevice.OpenOrCreateAsync(
-                        settings.CachePath!, settings.CacheLengthBytes!.Value, parts.Backing, parts.Options, parts.FileOptions, cancellationToken)).ConfigureAwait(false);
+                        settings.CachePath!, settings.CacheLengthBytes!.Value, parts.Backing, parts.Options,
+                        parts.FileOptions, cancellationToken)).ConfigureAwait(false);
             }
             catch
             {
@@ -64,7 +74,9 @@ internal static partial class DeviceOpening
     /// <summary>How a cache is called in messages.</summary>
     internal static string NameOf(string name) => name.Length == 0 ? "The cache" : $"Cache '{name}'";
 
-    /// <summary>One line for people, before the exception with all its frames comes out of a host or a container.</summary>
+    /// <summary>
+    /// One line for people, before the exception with all its frames comes out of a host or a container.
+    /// </summary>
     private static void Tell(IServiceProvider services, PCacheSettings settings, string name, Exception error)
     {
         if (error is not OperationCanceledException && services.GetService<ILoggerFactory>() is { } loggers)
@@ -78,10 +90,15 @@ internal static partial class DeviceOpening
         }
     }
 
-    [LoggerMessage(1, LogLevel.Error, "{Cache} can't be opened: {Message} (CachePath: {CachePath}; BackingPath: {BackingPath})")]
-    private static partial void NotOpened(ILogger logger, string cache, string message, string cachePath, string backingPath);
+    [LoggerMessage(1, LogLevel.Error,
+        "{Cache} can't be opened: {Message} (CachePath: {CachePath}; BackingPath: {BackingPath})")]
+    private static partial void NotOpened(
+        ILogger logger, string cache, string message, string cachePath, string backingPath);
 
-    /// <summary>The backing first: no cache file is made for a backing that isn't there. A cache file that may have to be made isn't opened here.</summary>
+    /// <summary>
+    /// The backing first: no cache file is made for a backing that isn't there. A cache file that may have to be made
+    /// isn't opened here.
+    /// </summary>
     private static Parts OpenParts(IServiceProvider services, PCacheSettings settings, string name)
     {
         PCacheOptions options = MakeOptions(services, settings);
@@ -100,7 +117,8 @@ internal static partial class DeviceOpening
                 ReadOnly = settings.ReadOnly,
                 ModelPath = create && settings.BackingPath is { } path ? Path.GetFullPath(path) : null,
             };
-            return new Parts(OpenRegion(services, settings, fileOptions, create, name), backing, options, fileOptions, create);
+            return new Parts(
+                OpenRegion(services, settings, fileOptions, create, name), backing, options, fileOptions, create);
         }
         catch
         {
@@ -125,16 +143,19 @@ internal static partial class DeviceOpening
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new FileNotFoundException($"{NameOf(name)}: there is no backing '{Path.GetFullPath(path)}' (setting BackingPath). A backing has to exist; it is never made.", path, e);
+            throw new FileNotFoundException($"{NameOf(name)}: there is no backing '{Path.GetFullPath(path)}' (setting "
+                + $"BackingPath). A backing has to exist; it is never made.", path, e);
         }
         catch (UnauthorizedAccessException e)
         {
-            throw new UnauthorizedAccessException($"{NameOf(name)}: the backing '{Path.GetFullPath(path)}' (setting BackingPath) can't be opened: {e.Message}", e);
+            throw new UnauthorizedAccessException($"{NameOf(name)}: the backing '{Path.GetFullPath(path)}' (setting "
+                + $"BackingPath) can't be opened: {e.Message}", e);
         }
     }
 
     /// <summary>Null: a file that is opened, or made, with the device.</summary>
-    private static PmemRegion? OpenRegion(IServiceProvider services, PCacheSettings settings, PmemFileOptions fileOptions, bool create, string name)
+    private static PmemRegion? OpenRegion(
+        IServiceProvider services, PCacheSettings settings, PmemFileOptions fileOptions, bool create, string name)
     {
         if (settings.RegionFactory is { } make)
         {
@@ -153,7 +174,8 @@ internal static partial class DeviceOpening
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             throw new FileNotFoundException(
-                $"{NameOf(name)}: there is no cache file '{Path.GetFullPath(settings.CachePath!)}' (setting CachePath), and none is to be made (CreateIfMissing, ReadOnly).", settings.CachePath, e);
+                $"{NameOf(name)}: there is no cache file '{Path.GetFullPath(settings.CachePath!)}' (setting "
+                + $"CachePath), and none is to be made (CreateIfMissing, ReadOnly).", settings.CachePath, e);
         }
     }
 
@@ -191,10 +213,12 @@ internal static partial class DeviceOpening
         };
         return s.ConfigureOptions is not { } configure
             ? options
-            : configure(services, options) ?? throw new InvalidOperationException("PCacheSettings.ConfigureOptions returned null.");
+            : configure(services, options)
+                ?? throw new InvalidOperationException("PCacheSettings.ConfigureOptions returned null.");
     }
 
-    private sealed record Parts(PmemRegion? Region, IBlockDevice Backing, PCacheOptions Options, PmemFileOptions FileOptions, bool Create)
+    private sealed record Parts(
+        PmemRegion? Region, IBlockDevice Backing, PCacheOptions Options, PmemFileOptions FileOptions, bool Create)
     {
         public void Close()
         {

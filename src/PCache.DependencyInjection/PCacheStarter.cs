@@ -5,8 +5,9 @@ using PCache.Core;
 namespace PCache.DependencyInjection;
 
 /// <summary>
-/// Opens the caches of a host. Keeps true: all that are to be opened at the start are open before any service of the host starts, one after the other in the order in which they
-/// were added; the first that can't be opened fails the start with its own exception. Closing is the container's.
+/// Opens the caches of a host. Keeps true: all that are to be opened at the start are open before any service of the
+/// host starts, one after the other in the order in which they were added; the first that can't be opened fails the
+/// start with its own exception. Closing is the container's.
 /// </summary>
 internal sealed class PCacheStarter(IServiceProvider services, DeviceRegistry registry) : IHostedLifecycleService
 {
@@ -22,7 +23,9 @@ internal sealed class PCacheStarter(IServiceProvider services, DeviceRegistry re
             await registry[name].OpenAsync(cancellationToken).ConfigureAwait(false);
 
             // From here on the container knows it, and closes it after whatever is made later.
-            _ = name.Length == 0 ? services.GetRequiredService<PCacheDevice>() : services.GetRequiredKeyedService<PCacheDevice>(name);
+            _ = name.Length == 0
+                ? services.GetRequiredService<PCacheDevice>()
+                : services.GetRequiredKeyedService<PCacheDevice>(name);
         }
     }
 

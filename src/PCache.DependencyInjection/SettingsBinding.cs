@@ -6,8 +6,9 @@ namespace PCache.DependencyInjection;
 
 /// <summary>From a section of the configuration to settings.</summary>
 /// <remarks>
-/// Keeps true: every setting that a text can express is in the table (a test holds it against the type); a key that isn't in it is an error, as is a text that doesn't parse; what
-/// is wrong is collected and told as a whole. No reflection, so trimming takes nothing away. All texts are culture-invariant.
+/// Keeps true: every setting that a text can express is in the table (a test holds it against the type); a key that
+/// isn't in it is an error, as is a text that doesn't parse; what is wrong is collected and told as a whole. No
+/// reflection, so trimming takes nothing away. All texts are culture-invariant.
 /// </remarks>
 internal static class SettingsBinding
 {
@@ -49,7 +50,9 @@ internal static class SettingsBinding
         [nameof(PCacheSettings.MaxIndexMemoryBytes)] = Whole64((s, v) => s.MaxIndexMemoryBytes = v),
     };
 
-    /// <summary>Takes over what the section says. A setting without a value, or with an empty one, keeps what it has.</summary>
+    /// <summary>
+    /// Takes over what the section says. A setting without a value, or with an empty one, keeps what it has.
+    /// </summary>
     public static void Bind(IConfiguration section, PCacheSettings settings)
     {
         if (section is IConfigurationSection named && Missing(named) is { } missing)
@@ -63,7 +66,8 @@ internal static class SettingsBinding
         {
             if (!Entries.TryGetValue(child.Key, out Entry entry))
             {
-                settings.Problems.Add($"{child.Path}: there is no such setting. There are {string.Join(", ", Entries.Keys)}.");
+                settings.Problems.Add(
+                    $"{child.Path}: there is no such setting. There are {string.Join(", ", Entries.Keys)}.");
             }
             else if (child.GetChildren().Any())
             {
@@ -85,18 +89,24 @@ internal static class SettingsBinding
         }
 
         return section.Value is { Length: > 0 } value
-            ? $"the configuration's '{section.Path}' must be a section with settings (CachePath, BackingPath, ...), not the text '{value}'."
-            : $"the configuration has no section '{section.Path}', or nothing is in it. Is the name right, and is the file that has it read (appsettings.json, say, is looked for in the content root)?";
+            ? $"the configuration's '{section.Path}' must be a section with settings (CachePath, BackingPath, ...), "
+                + $"not the text '{value}'."
+            : $"the configuration has no section '{section.Path}', or nothing is in it. Is the name right, and is the "
+                + $"file that has it read (appsettings.json, say, is looked for in the content root)?";
     }
 
-    private static bool SetPersistence(PCacheSettings settings, string text) => SetName<Persistence>(settings, text, static (s, v) => s.Persistence = v);
+    private static bool SetPersistence(PCacheSettings settings, string text) =>
+        SetName<Persistence>(settings, text, static (s, v) => s.Persistence = v);
 
-    private static bool SetPersistOn(PCacheSettings settings, string text) => SetName<PersistOn>(settings, text, static (s, v) => s.PersistOn = v);
+    private static bool SetPersistOn(PCacheSettings settings, string text) =>
+        SetName<PersistOn>(settings, text, static (s, v) => s.PersistOn = v);
 
     // Enum.TryParse takes numbers and lists too.
     private static bool SetName<T>(PCacheSettings settings, string text, Action<PCacheSettings, T> set)
         where T : struct, Enum =>
-        Set(Enum.TryParse(text, ignoreCase: true, out T value) && string.Equals(value.ToString(), text, StringComparison.OrdinalIgnoreCase), settings, value, set);
+        Set(
+            Enum.TryParse(text, ignoreCase: true, out T value)
+                && string.Equals(value.ToString(), text, StringComparison.OrdinalIgnoreCase), settings, value, set);
 
     private static bool SetBackingIdentity(PCacheSettings settings, string text)
     {
@@ -115,16 +125,25 @@ internal static class SettingsBinding
         new("true or false", (settings, text) => Set(bool.TryParse(text, out bool value), settings, value, set));
 
     private static Entry Whole(Action<PCacheSettings, int> set) =>
-        new("a whole number", (settings, text) => Set(int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value), settings, value, set));
+        new(
+            "a whole number", (settings, text) => Set(
+                int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value),
+                settings, value, set));
 
     private static Entry Whole64(Action<PCacheSettings, long> set) =>
-        new("a whole number", (settings, text) => Set(long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value), settings, value, set));
+        new(
+            "a whole number", (settings, text) => Set(
+                long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value),
+                settings, value, set));
 
     // A bare number would be days, which is hardly ever what was meant.
-    private static Entry Span(Action<PCacheSettings, TimeSpan> set) => new("a time as in 00:00:05, or infinite", (settings, text) =>
+    private static Entry Span(Action<PCacheSettings, TimeSpan> set) =>
+        new("a time as in 00:00:05, or infinite", (settings, text) =>
         text.Equals("infinite", StringComparison.OrdinalIgnoreCase)
             ? Set(true, settings, Timeout.InfiniteTimeSpan, set)
-            : Set(text.Contains(':', StringComparison.Ordinal) & TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out TimeSpan value), settings, value, set));
+            : Set(
+                text.Contains(':', StringComparison.Ordinal) & TimeSpan.TryParse(
+                    text, CultureInfo.InvariantCulture, out TimeSpan value), settings, value, set));
 
     private static bool Set<T>(bool known, PCacheSettings settings, T value, Action<PCacheSettings, T> set)
     {

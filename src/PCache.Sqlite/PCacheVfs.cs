@@ -7,8 +7,8 @@ namespace PCache.Sqlite;
 public static class PCacheVfs
 {
     /// <summary>
-    /// Registers the VFS with the SQLite of this process. From then on every connection with <c>Vfs=name</c> in its connection string has its database, its journal and its
-    /// WAL behind one cache.
+    /// Registers the VFS with the SQLite of this process. From then on every connection with <c>Vfs=name</c> in its
+    /// connection string has its database, its journal and its WAL behind one cache.
     /// </summary>
     /// <param name="options">Settings; null: the defaults.</param>
     /// <returns>The registration; dispose it when no connection is to be opened any more.</returns>
@@ -16,7 +16,8 @@ public static class PCacheVfs
     /// <exception cref="DirectoryNotFoundException">The folder for cache files doesn't exist.</exception>
     /// <exception cref="DllNotFoundException">There is no native SQLite library of that name.</exception>
     /// <exception cref="EntryPointNotFoundException">The native library isn't SQLite.</exception>
-    /// <exception cref="InvalidOperationException">A VFS of that name is registered already, or SQLite refused.</exception>
+    /// <exception cref="InvalidOperationException">A VFS of that name is registered already, or SQLite
+    /// refused.</exception>
     public static PCacheVfsRegistration Register(PCacheVfsOptions? options = null)
     {
         options ??= new PCacheVfsOptions();
@@ -24,7 +25,8 @@ public static class PCacheVfs
         return Register(options, (library, defaultVfs) => new FileDatabaseSource(options, defaultVfs.LockFile));
     }
 
-    internal static PCacheVfsRegistration Register(PCacheVfsOptions options, Func<SqliteLibrary, DefaultVfs, IDatabaseSource> makeSource)
+    internal static PCacheVfsRegistration Register(
+        PCacheVfsOptions options, Func<SqliteLibrary, DefaultVfs, IDatabaseSource> makeSource)
     {
         SqliteLibrary library = SqliteLibrary.Load(options.NativeLibrary);
         return new PCacheVfsRegistration(RegisteredVfs.Register(library, options, makeSource));

@@ -11,7 +11,9 @@ namespace PCache.Sqlite;
 /// <param name="Exception">What was thrown.</param>
 public sealed record PCacheVfsError(string Path, string Operation, Exception Exception);
 
-/// <summary>A registered VFS: its databases and its errors. All members may be called from any number of threads.</summary>
+/// <summary>
+/// A registered VFS: its databases and its errors. All members may be called from any number of threads.
+/// </summary>
 public sealed class PCacheVfsRegistration : IDisposable
 {
     private readonly RegisteredVfs _vfs;
@@ -21,7 +23,10 @@ public sealed class PCacheVfsRegistration : IDisposable
         _vfs = vfs;
     }
 
-    /// <summary>Raised after each error, on the thread of the call that failed, before SQLite is told. What a handler throws is ignored.</summary>
+    /// <summary>
+    /// Raised after each error, on the thread of the call that failed, before SQLite is told. What a handler throws
+    /// is ignored.
+    /// </summary>
     public event EventHandler<PCacheVfsError>? ErrorOccurred
     {
         add => _vfs.Errors.Occurred += value;
@@ -39,7 +44,10 @@ public sealed class PCacheVfsRegistration : IDisposable
     /// <summary>Full paths of the databases that are open now. Pooled connections keep theirs open.</summary>
     public IReadOnlyList<string> OpenDatabases => _vfs.Catalog.OpenPaths();
 
-    /// <summary>The cache of an open database, for its status and settings. It is closed with the database's last connection; don't dispose it, and don't write to it.</summary>
+    /// <summary>
+    /// The cache of an open database, for its status and settings. It is closed with the database's last connection;
+    /// don't dispose it, and don't write to it.
+    /// </summary>
     /// <param name="path">Path of the database.</param>
     /// <param name="device">The cache, if there is one.</param>
     /// <returns>Whether the database is open.</returns>
@@ -51,8 +59,8 @@ public sealed class PCacheVfsRegistration : IDisposable
     }
 
     /// <summary>
-    /// Writes back everything that was committed in an open database before the call: afterwards its plain files have it all (in WAL mode: database and WAL together).
-    /// Connections go on meanwhile.
+    /// Writes back everything that was committed in an open database before the call: afterwards its plain files have
+    /// it all (in WAL mode: database and WAL together). Connections go on meanwhile.
     /// </summary>
     /// <param name="path">Path of the database.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -67,7 +75,10 @@ public sealed class PCacheVfsRegistration : IDisposable
         return lease is not null;
     }
 
-    /// <summary>Unregisters the VFS: no connection can be opened with it any more. Those that are open go on working until they are closed.</summary>
+    /// <summary>
+    /// Unregisters the VFS: no connection can be opened with it any more. Those that are open go on working until
+    /// they are closed.
+    /// </summary>
     public void Dispose() => _vfs.Unregister();
 
     private string FullPath(string path)

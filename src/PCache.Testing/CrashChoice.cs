@@ -3,8 +3,9 @@ using System.Globalization;
 namespace PCache.Testing;
 
 /// <summary>
-/// What one crash leaves of all that is open: a kill leaves everything; a power cut decides each item (a word, a sector, the length): 0 for the durable
-/// content, 1 for the newest, 2 for the one before, and so on. Keeps true: the text of a choice, read again for as many items, is the same choice.
+/// What one crash leaves of all that is open: a kill leaves everything; a power cut decides each item (a word, a
+/// sector, the length): 0 for the durable content, 1 for the newest, 2 for the one before, and so on. Keeps true: the
+/// text of a choice, read again for as many items, is the same choice.
 /// </summary>
 internal sealed record CrashChoice(bool IsKill, int[] Versions)
 {
@@ -74,8 +75,8 @@ internal sealed record CrashChoice(bool IsKill, int[] Versions)
 }
 
 /// <summary>
-/// Which states are tried. Keeps true: no state twice; if there are no more states than asked for, all of them; the same input gives the same states in the
-/// same order; none and all come first, the kill right behind them.
+/// Which states are tried. Keeps true: no state twice; if there are no more states than asked for, all of them; the
+/// same input gives the same states in the same order; none and all come first, the kill right behind them.
 /// </summary>
 internal static class CrashChoices
 {

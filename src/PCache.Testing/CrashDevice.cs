@@ -4,8 +4,8 @@ using PCache.Core;
 namespace PCache.Testing;
 
 /// <summary>
-/// What the application gets: the machine's device, each call traced, at most one of them failing as planned. Keeps true: calls are numbered from 0 in the
-/// order in which they are made; a disposed device takes no calls.
+/// What the application gets: the machine's device, each call traced, at most one of them failing as planned. Keeps
+/// true: calls are numbered from 0 in the order in which they are made; a disposed device takes no calls.
 /// </summary>
 internal sealed class CrashDevice(IBlockDevice inner, CrashMachine machine, CrashFault? fault) : IBlockDevice
 {
@@ -44,7 +44,8 @@ internal sealed class CrashDevice(IBlockDevice inner, CrashMachine machine, Cras
 
     public void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal)
     {
-        CrashFaultKind? fails = Enter(string.Create(CultureInfo.InvariantCulture, $"write {offset}+{buffer.Length}{Fua(durability)}"));
+        CrashFaultKind? fails = Enter(
+            string.Create(CultureInfo.InvariantCulture, $"write {offset}+{buffer.Length}{Fua(durability)}"));
         if (fails == CrashFaultKind.Half)
         {
             int unit = Math.Max(DiskState.SectorBytes, BlockSize);
@@ -58,7 +59,9 @@ internal sealed class CrashDevice(IBlockDevice inner, CrashMachine machine, Cras
         Leave(fails);
     }
 
-    public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    public ValueTask WriteAsync(
+        long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal,
+        CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         Write(offset, buffer.Span, durability);
@@ -75,9 +78,11 @@ internal sealed class CrashDevice(IBlockDevice inner, CrashMachine machine, Cras
     }
 
     public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal) =>
-        Call(string.Create(CultureInfo.InvariantCulture, $"write zeros {offset}+{length}{Fua(durability)}"), () => inner.WriteZeroes(offset, length, durability));
+        Call(string.Create(CultureInfo.InvariantCulture, $"write zeros {offset}+{length}{Fua(durability)}"),
+            () => inner.WriteZeroes(offset, length, durability));
 
-    public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal,
+        CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         WriteZeroes(offset, length, durability);
@@ -85,7 +90,8 @@ internal sealed class CrashDevice(IBlockDevice inner, CrashMachine machine, Cras
     }
 
     public void Discard(long offset, long length) =>
-        Call(string.Create(CultureInfo.InvariantCulture, $"discard {offset}+{length}"), () => inner.Discard(offset, length));
+        Call(string.Create(CultureInfo.InvariantCulture, $"discard {offset}+{length}"),
+            () => inner.Discard(offset, length));
 
     public ValueTask DiscardAsync(long offset, long length, CancellationToken cancellationToken = default)
     {
@@ -94,7 +100,8 @@ internal sealed class CrashDevice(IBlockDevice inner, CrashMachine machine, Cras
         return ValueTask.CompletedTask;
     }
 
-    public void SetLength(long length) => Call(string.Create(CultureInfo.InvariantCulture, $"set length {length}"), () => inner.SetLength(length));
+    public void SetLength(long length) =>
+        Call(string.Create(CultureInfo.InvariantCulture, $"set length {length}"), () => inner.SetLength(length));
 
     public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default)
     {

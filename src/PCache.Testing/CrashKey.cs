@@ -7,8 +7,9 @@ namespace PCache.Testing;
 internal sealed record CrashStep(int Point, string Choice);
 
 /// <summary>
-/// Names a state: the failing call if there is one, then one crash after the other. Text: <c>disk/17:all-3/2:kill</c>, <c>cache/fault4half/31:none</c>,
-/// <c>disk/end</c> (no crash). Keeps true: the text, read again, is the same key.
+/// Names a state: the failing call if there is one, then one crash after the other. Text:
+/// <c>disk/17:all-3/2:kill</c>, <c>cache/fault4half/31:none</c>, <c>disk/end</c> (no crash). Keeps true: the text,
+/// read again, is the same key.
 /// </summary>
 internal sealed partial record CrashKey(CrashTestTarget Target, CrashFault? Fault, IReadOnlyList<CrashStep> Steps)
 {
@@ -34,7 +35,8 @@ internal sealed partial record CrashKey(CrashTestTarget Target, CrashFault? Faul
             int number = int.Parse(match.Groups["number"].Value, CultureInfo.InvariantCulture);
             if (match.Groups["kind"].Success)
             {
-                fault = new CrashFault(number, Enum.Parse<CrashFaultKind>(match.Groups["kind"].Value, ignoreCase: true));
+                fault = new CrashFault(
+                    number, Enum.Parse<CrashFaultKind>(match.Groups["kind"].Value, ignoreCase: true));
             }
             else
             {
@@ -47,12 +49,16 @@ internal sealed partial record CrashKey(CrashTestTarget Target, CrashFault? Faul
 
     public override string ToString()
     {
-        string fault = Fault is null ? "" : string.Create(CultureInfo.InvariantCulture, $"/fault{Fault.Call}{Fault.Name}");
-        string steps = string.Concat(Steps.Select(step => string.Create(CultureInfo.InvariantCulture, $"/{step.Point}:{step.Choice}")));
+        string fault =
+            Fault is null ? "" : string.Create(CultureInfo.InvariantCulture, $"/fault{Fault.Call}{Fault.Name}");
+        string steps = string.Concat(
+            Steps.Select(step => string.Create(CultureInfo.InvariantCulture, $"/{step.Point}:{step.Choice}")));
         return $"{(Target == CrashTestTarget.Disk ? "disk" : "cache")}{fault}{(steps.Length == 0 ? "/end" : steps)}";
     }
 
-    [GeneratedRegex(@"^(?:fault(?<number>\d+)(?<kind>before|half|after)|(?<number>\d+):(?<choice>kill|(?:none|all)(?:[+-][\d,=]+)?))$")]
+    [GeneratedRegex(
+        @"^(?:fault(?<number>\d+)(?<kind>before|half|after)"
+        + @"|(?<number>\d+):(?<choice>kill|(?:none|all)(?:[+-][\d,=]+)?))$")]
     private static partial Regex Step();
 }
 

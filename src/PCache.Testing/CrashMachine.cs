@@ -5,9 +5,10 @@ using PCache.Core.Primitives;
 namespace PCache.Testing;
 
 /// <summary>
-/// A machine: a disk, and if the test wants it a cache in front of it, with a clock of its own. Keeps true: every call that can change what a crash leaves
-/// announces itself before, as a crash point; whoever starts the same machine and makes the same calls sees the same points; no two machines of one history
-/// draw the same random numbers.
+/// A machine: a disk, and if the test wants it a cache in front of it, with a clock of its own. Keeps true: every
+/// call that can change what a crash leaves announces itself before, as a crash point; a test that starts the same
+/// machine and makes the same calls sees the same points; no two machines of one history draw the same random
+/// numbers.
 /// </summary>
 internal sealed class CrashMachine
 {
@@ -27,7 +28,12 @@ internal sealed class CrashMachine
     private PCacheDevice? _cache;
 
     public CrashMachine(CrashTest test)
-        : this(test, new SimulatedDisk(test.DiskLength, new SimulatedDiskOptions { BlockSize = test.BlockSize, CanResize = test.CanResize }), MakePmem(test), FirstSeed)
+        : this(
+            test,
+            new SimulatedDisk(
+                test.DiskLength, new SimulatedDiskOptions { BlockSize = test.BlockSize, CanResize = test.CanResize }),
+            MakePmem(test),
+            FirstSeed)
     {
         if (_pmem is not null)
         {
@@ -68,7 +74,8 @@ internal sealed class CrashMachine
     }, new Machine { Chance = _chance });
 
     /// <summary>A region for the machines of a test; null if it has no cache.</summary>
-    public static SimulatedPmem? MakePmem(CrashTest test) => test.Target == CrashTestTarget.Cache ? SimulatedPmem.Allocate(test.CacheLength) : null;
+    public static SimulatedPmem? MakePmem(CrashTest test) =>
+        test.Target == CrashTestTarget.Cache ? SimulatedPmem.Allocate(test.CacheLength) : null;
 
     /// <summary>Runs something without crash points, and makes all of it durable.</summary>
     public void Prepare(Action<IBlockDevice> setup)
@@ -80,7 +87,9 @@ internal sealed class CrashMachine
         _disk.Flush();
     }
 
-    /// <summary>The device for the application: the cache, or else the disk. From here on there are crash points.</summary>
+    /// <summary>
+    /// The device for the application: the cache, or else the disk. From here on there are crash points.
+    /// </summary>
     public IBlockDevice Start()
     {
         _disk.BeforeCall = call =>
@@ -111,8 +120,11 @@ internal sealed class CrashMachine
         return _cache = PCacheDevice.Open(_pmem, _disk, CacheOptions);
     }
 
-    /// <summary>Whether what happens next makes something durable: the last moment at which all that came before it is open.</summary>
-    public static bool IsBarrier(string what) => what is TheEnd or DrainOfCache || what.EndsWith(FlushOfDisk, StringComparison.Ordinal) || what.EndsWith(" FUA", StringComparison.Ordinal);
+    /// <summary>
+    /// Whether what happens next makes something durable: the last moment at which all that came before it is open.
+    /// </summary>
+    public static bool IsBarrier(string what) => what is TheEnd or DrainOfCache
+        || what.EndsWith(FlushOfDisk, StringComparison.Ordinal) || what.EndsWith(" FUA", StringComparison.Ordinal);
 
     /// <summary>After each call of the application: time goes on, and the cache does its work.</summary>
     public void Breathe()
@@ -166,7 +178,8 @@ internal sealed class CrashMachine
     /// <summary>The machine that a crash at this moment leaves.</summary>
     /// <param name="choice">What is left.</param>
     /// <param name="pmem">A region that the new machine may use; its content is lost.</param>
-    /// <param name="settled">After a kill: whether all that it left is durable, as if it had been flushed before anybody looked at it.</param>
+    /// <param name="settled">After a kill: whether all that it left is durable, as if it had been flushed before it
+    /// was read.</param>
     public CrashMachine After(CrashChoice choice, SimulatedPmem? pmem, bool settled = false)
     {
         int seed = unchecked((_seed * 31) + Points); // another one for each life
@@ -209,10 +222,15 @@ internal sealed class CrashMachine
             return ["nothing was undecided"];
         }
 
-        var lines = new List<string> { $"of {names.Length} undecided items all are {(fromAll ? "kept" : "lost")}{(choice.Size == 0 ? "" : " but:")}" };
-        foreach ((int index, int version) in choice.Versions.Index().Where(item => item.Item != (fromAll ? 1 : 0)).Take(MostLines))
+        var lines = new List<string> { $"of {names.Length} undecided items all are "
+            + $"{(fromAll ? "kept" : "lost")}{(choice.Size == 0 ? "" : " but:")}" };
+        foreach ((int index, int version) in
+            choice.Versions.Index().Where(item => item.Item != (fromAll ? 1 : 0)).Take(MostLines))
         {
-            lines.Add($"{names[index]}: {(version == 0 ? "lost" : version == 1 ? "kept" : $"the version {version - 1} before the newest")}");
+            string which = version == 0 ? "lost"
+                : version == 1 ? "kept"
+                : $"the version {version - 1} before the newest";
+            lines.Add($"{names[index]}: {which}");
         }
 
         return lines;
@@ -229,7 +247,10 @@ internal sealed class CrashMachine
             }
         }
 
-        names.AddRange(_disk.OpenSectorVersions.Select(open => string.Create(CultureInfo.InvariantCulture, $"disk, sector at {open.Sector * DiskState.SectorBytes}")));
+        names.AddRange(
+            _disk.OpenSectorVersions.Select(
+                open => string.Create(
+                    CultureInfo.InvariantCulture, $"disk, sector at {open.Sector * DiskState.SectorBytes}")));
         if (_disk.OpenLengths > 0)
         {
             names.Add("disk, changes of length");
@@ -242,7 +263,8 @@ internal sealed class CrashMachine
     {
         DiskOperation.Flush => FlushOfDisk,
         DiskOperation.SetLength => string.Create(CultureInfo.InvariantCulture, $"set length {call.Offset}"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{call.Operation} {call.Offset}+{call.LengthBytes}{CrashDevice.Fua(call.Durability)}"),
+        _ => string.Create(CultureInfo.InvariantCulture,
+            $"{call.Operation} {call.Offset}+{call.LengthBytes}{CrashDevice.Fua(call.Durability)}"),
     };
 
     private void Announce(string what)

@@ -8,30 +8,38 @@ public enum CrashTestTarget
     /// <summary>A disk with a volatile write cache (<see cref="SimulatedDisk"/>).</summary>
     Disk,
 
-    /// <summary>A <see cref="PCacheDevice"/> over simulated persistent memory (<see cref="SimulatedPmem"/>) in front of such a disk. Crashes hit both.</summary>
+    /// <summary>
+    /// A <see cref="PCacheDevice"/> over simulated persistent memory (<see cref="SimulatedPmem"/>) in front of such a
+    /// disk. Crashes hit both.
+    /// </summary>
     Cache,
 }
 
 /// <summary>
-/// Runs storage code through the crashes that its calls make possible: in every moment of a workload it cuts the power in many ways, starts the application
-/// again on what is left, and lets it verify that every promise is kept; also when the power fails again during that recovery.
+/// Runs storage code through the crashes that its calls make possible: in every moment of a workload it cuts the
+/// power in many ways, starts the application again on what is left, and lets it verify that every promise is kept;
+/// also when the power fails again during that recovery.
 /// </summary>
 /// <remarks>
 /// <para>
-/// The workload opens the application's store on an empty device (zeros, or what <see cref="Setup"/> made of it), works with it, and tells the log what it begins and what is promised. The
-/// verification opens the store on what a crash left, and compares. Both are called many times, the verification also in the middle of a running workload, with
-/// another device: they must share nothing but the device and the log. They must be deterministic: same calls each time, one after the other.
+/// The workload opens the application's store on an empty device (zeros, or what <see cref="Setup"/> made of it),
+/// works with it, and tells the log what it begins and what is promised. The verification opens the store on what a
+/// crash left, and compares. Both are called many times, the verification also in the middle of a running workload,
+/// with another device: they must share nothing but the device and the log. They must be deterministic: same calls
+/// each time, one after the other.
 /// </para>
 /// <para>
-/// Keeps true: the same test with the same seed does the same; each failure has a key that names its state without seed and budgets. One call of
-/// <see cref="Run"/> or <see cref="Replay"/> at a time; different tests may run at once.
+/// Keeps true: the same test with the same seed does the same; each failure has a key that names its state without
+/// seed and budgets. One call of <see cref="Run"/> or <see cref="Replay"/> at a time; different tests may run at
+/// once.
 /// </para>
 /// </remarks>
 public sealed class CrashTest
 {
     /// <summary>Makes a test.</summary>
     /// <param name="workload">Opens the application's store on an empty device and works with it.</param>
-    /// <param name="verify">Opens the store on what a crash left of the device, and throws if anything is wrong with it.</param>
+    /// <param name="verify">Opens the store on what a crash left of the device, and throws if anything is wrong with
+    /// it.</param>
     public CrashTest(Action<IBlockDevice, CrashTestLog> workload, Action<IBlockDevice, CrashTestLog> verify)
     {
         ArgumentNullException.ThrowIfNull(workload);
@@ -42,7 +50,8 @@ public sealed class CrashTest
 
     /// <summary>Makes a test of asynchronous code. It must still make one call of the device after the other.</summary>
     /// <param name="workload">Opens the application's store on an empty device and works with it.</param>
-    /// <param name="verify">Opens the store on what a crash left of the device, and throws if anything is wrong with it.</param>
+    /// <param name="verify">Opens the store on what a crash left of the device, and throws if anything is wrong with
+    /// it.</param>
     public CrashTest(Func<IBlockDevice, CrashTestLog, Task> workload, Func<IBlockDevice, CrashTestLog, Task> verify)
     {
         ArgumentNullException.ThrowIfNull(workload);
@@ -52,8 +61,8 @@ public sealed class CrashTest
     }
 
     /// <summary>
-    /// What was done to the device before the workload begins: no crash comes in it, and all of it is durable. For long preparations, and for stores that
-    /// have to be old. Default: nothing.
+    /// What was done to the device before the workload begins: no crash comes in it, and all of it is durable. For
+    /// long preparations, and for stores that have to be old. Default: nothing.
     /// </summary>
     public Action<IBlockDevice, CrashTestLog>? Setup { get; init; }
 
@@ -64,8 +73,8 @@ public sealed class CrashTest
     public long DiskLength { get; init; } = 1 << 20;
 
     /// <summary>
-    /// Unit of I/O of the disk in bytes, a power of two from 1 to 65,536; a workload that breaks it fails. Sectors of 512 bytes are atomic in any case.
-    /// Default 1.
+    /// Unit of I/O of the disk in bytes, a power of two from 1 to 65,536; a workload that breaks it fails. Sectors of
+    /// 512 bytes are atomic in any case. Default 1.
     /// </summary>
     public int BlockSize { get; init; } = 1;
 
@@ -75,24 +84,33 @@ public sealed class CrashTest
     /// <summary>Seed of every choice. Default 1.</summary>
     public int Seed { get; init; } = 1;
 
-    /// <summary>Most crash points of the workload that are tried; if it has more, as many are taken evenly. Default 400.</summary>
+    /// <summary>
+    /// Most crash points of the workload that are tried; if it has more, as many are taken evenly. Default 400.
+    /// </summary>
     public int MaxCrashPoints { get; init; } = 400;
 
     /// <summary>
-    /// Most states that are tried at a crash point, 4 or more: all if there are no more, else none and all kept, a kill, single ones kept or lost, cuts in
-    /// the middle, random ones. Default 24.
+    /// Most states that are tried at a crash point, 4 or more: all if there are no more, else none and all kept, a
+    /// kill, single ones kept or lost, cuts in the middle, random ones. Default 24.
     /// </summary>
     public int MaxStatesPerPoint { get; init; } = 24;
 
-    /// <summary>How many more crashes may follow the first one, each during the verification of the one before. Default 1; 0: none.</summary>
+    /// <summary>
+    /// How many more crashes may follow the first one, each during the verification of the one before. Default 1; 0:
+    /// none.
+    /// </summary>
     public int MaxNestedCrashes { get; init; } = 1;
 
-    /// <summary>About how many states of crashes during a verification are tried at most, spread over all of them. Default 4,000.</summary>
+    /// <summary>
+    /// About how many states of crashes during a verification are tried at most, spread over all of them. Default
+    /// 4,000.
+    /// </summary>
     public int MaxNestedStates { get; init; } = 4_000;
 
     /// <summary>
-    /// Whether the workload is also run with its first call of the device failing, then its second, and so on to the last: each without effect, with half of
-    /// it, and with all of it. It may throw or go on; afterwards its promises must hold, also after a crash. Default false.
+    /// Whether the workload is also run with its first call of the device failing, then its second, and so on to the
+    /// last: each without effect, with half of it, and with all of it. It may throw or go on; afterwards its promises
+    /// must hold, also after a crash. Default false.
     /// </summary>
     public bool FailCalls { get; init; }
 
@@ -103,8 +121,8 @@ public sealed class CrashTest
     public long CacheLength { get; init; } = 5 << 18;
 
     /// <summary>
-    /// Settings of a <see cref="CrashTestTarget.Cache"/>. Default: segments of 64 KiB, payload checksums, write-back half a second after a write.
-    /// Maintenance, clock, concurrency and who disposes what are set by the test.
+    /// Settings of a <see cref="CrashTestTarget.Cache"/>. Default: segments of 64 KiB, payload checksums, write-back
+    /// half a second after a write. Maintenance, clock, concurrency and who disposes what are set by the test.
     /// </summary>
     public PCacheOptions CacheOptions { get; init; } = new()
     {
@@ -115,8 +133,8 @@ public sealed class CrashTest
     };
 
     /// <summary>
-    /// How much virtual time each call of the application takes on a <see cref="CrashTestTarget.Cache"/>; its timers and its write-back run in between.
-    /// Default 50 ms.
+    /// How much virtual time each call of the application takes on a <see cref="CrashTestTarget.Cache"/>; its timers
+    /// and its write-back run in between. Default 50 ms.
     /// </summary>
     public TimeSpan TimePerCall { get; init; } = TimeSpan.FromMilliseconds(50);
 
@@ -125,7 +143,8 @@ public sealed class CrashTest
     internal Action<IBlockDevice, CrashTestLog> Verify { get; }
 
     /// <summary>Runs the test, up to the first failure.</summary>
-    /// <returns>What was done and found. It says so, but doesn't throw, if the application fails; see <see cref="CrashTestResult.ThrowIfFailed"/>.</returns>
+    /// <returns>What was done and found. It says so, but doesn't throw, if the application fails; see
+    /// <see cref="CrashTestResult.ThrowIfFailed"/>.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A setting is out of range.</exception>
     /// <exception cref="InvalidOperationException">The workload isn't deterministic.</exception>
     public CrashTestResult Run()
@@ -135,7 +154,10 @@ public sealed class CrashTest
         return explorer.Run();
     }
 
-    /// <summary>Runs exactly one state, which a failure of this test (same workload, same settings but for seed and budgets) has named.</summary>
+    /// <summary>
+    /// Runs exactly one state, which a failure of this test (same workload, same settings but for seed and budgets)
+    /// has named.
+    /// </summary>
     /// <param name="key">The key of the failure, see <see cref="CrashTestFailure.Key"/>.</param>
     /// <returns>The same failure, if the code is still the same; no failure, if it is mended.</returns>
     /// <exception cref="FormatException">The key is no key.</exception>

@@ -1,6 +1,8 @@
 namespace PCache.Testing;
 
-/// <summary>An application didn't keep a promise, or a <see cref="CrashTest"/> found a state in which its verification fails.</summary>
+/// <summary>
+/// An application didn't keep a promise, or a <see cref="CrashTest"/> found a state in which its verification fails.
+/// </summary>
 public sealed class CrashTestException : Exception
 {
     /// <summary>Makes the exception without details.</summary>

@@ -5,7 +5,10 @@ internal sealed partial class CrashTestExplorer
 {
     private const int MostShrinkTries = 300;
 
-    /// <summary>Which moments of the workload are crashed at: those before a flush first, as all of the rest only leave less open.</summary>
+    /// <summary>
+    /// Which moments of the workload are crashed at: those before a flush first, as all of the rest only leave less
+    /// open.
+    /// </summary>
     private HashSet<int> ChoosePoints(List<int> barriers)
     {
         HashSet<int> chosen = [.. Spread(barriers, test.MaxCrashPoints)];
@@ -14,7 +17,9 @@ internal sealed partial class CrashTestExplorer
         return chosen;
     }
 
-    /// <summary>At most so many of the points, evenly, the last one in any case; where it begins, the seed says.</summary>
+    /// <summary>
+    /// At most so many of the points, evenly, the last one in any case; where it begins, the seed says.
+    /// </summary>
     private IEnumerable<int> Spread(IReadOnlyList<int> points, int most)
     {
         if (points.Count <= most || most == 0)
@@ -23,10 +28,14 @@ internal sealed partial class CrashTestExplorer
         }
 
         int start = new Random(test.Seed).Next(points.Count / most);
-        return Enumerable.Range(0, most - 1).Select(i => points[start + (int)((long)i * points.Count / most)]).Append(points[^1]);
+        return Enumerable.Range(0, most - 1).Select(
+            i => points[start + (int)((long)i * points.Count / most)]).Append(points[^1]);
     }
 
-    /// <summary>Which moments of a verification are crashed at: after the first crash as many as the budget has for it, later just one.</summary>
+    /// <summary>
+    /// Which moments of a verification are crashed at: after the first crash as many as the budget has for it, later
+    /// just one.
+    /// </summary>
     private HashSet<int> ChooseNested(CrashMoment moment, CrashChoice choice, int points)
     {
         int count = moment.Parent is not null ? 1
@@ -38,7 +47,9 @@ internal sealed partial class CrashTestExplorer
         return [.. all.Take(count)];
     }
 
-    /// <summary>Adds to a budget, and takes what can be used now; what isn't used stays, as far as one use goes.</summary>
+    /// <summary>
+    /// Adds to a budget, and takes what can be used now; what isn't used stays, as far as one use goes.
+    /// </summary>
     private static int Spend(ref double budget, double share, int points)
     {
         budget = Math.Min(budget + share, points + share);

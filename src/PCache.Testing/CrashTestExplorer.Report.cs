@@ -1,6 +1,7 @@
 namespace PCache.Testing;
 
-/// <content>What is told of a search. Keeps true: a failure's key names its state by nothing but the target, the failing call, and the crashes.</content>
+/// <content>What is told of a search. Keeps true: a failure's key names its state by nothing but the target, the
+/// failing call, and the crashes.</content>
 internal sealed partial class CrashTestExplorer
 {
     private CrashTestResult Result() => new()
@@ -14,16 +15,17 @@ internal sealed partial class CrashTestExplorer
         Failure = _failure,
     };
 
-    private CrashTestFailure NoCrash(CrashTestFailureKind kind, Exception error, CrashMachine machine, CrashTestLog log, CrashFault? fault) => new()
-    {
-        Kind = kind,
-        Key = new CrashKey(test.Target, fault, []).ToString(),
-        Explanation = Explain(kind, fault),
-        Exception = error,
-        Seed = test.Seed,
-        Trace = machine.Trace.Lines,
-        Log = log.Entries,
-    };
+    private CrashTestFailure NoCrash(
+        CrashTestFailureKind kind, Exception error, CrashMachine machine, CrashTestLog log, CrashFault? fault) => new()
+        {
+            Kind = kind,
+            Key = new CrashKey(test.Target, fault, []).ToString(),
+            Explanation = Explain(kind, fault),
+            Exception = error,
+            Seed = test.Seed,
+            Trace = machine.Trace.Lines,
+            Log = log.Entries,
+        };
 
     private CrashTestFailure MakeFailure(CrashMoment moment, CrashChoice choice, Exception error)
     {
@@ -32,7 +34,8 @@ internal sealed partial class CrashTestExplorer
         return new CrashTestFailure
         {
             Kind = choice.IsKill ? CrashTestFailureKind.Kill : CrashTestFailureKind.PowerCut,
-            Key = new CrashKey(test.Target, moment.Fault, [.. path.Zip(choices, (step, left) => new CrashStep(step.Point, left.ToString()))]).ToString(),
+            Key = new CrashKey(test.Target, moment.Fault,
+                [.. path.Zip(choices, (step, left) => new CrashStep(step.Point, left.ToString()))]).ToString(),
             Explanation = Explain(moment, choice),
             Exception = error,
             Seed = test.Seed,
@@ -41,8 +44,10 @@ internal sealed partial class CrashTestExplorer
             Crashes = path.Length,
             Where =
             [
-                .. path.Select((step, i) => $"{(i == 0 ? "in the workload" : "in the verification after that")}, point {step.Point}: "
-                    + $"{(step.What == CrashMachine.TheEnd ? "at its end" : "before " + step.What)}{(i < path.Length - 1 ? $"; left: {choices[i]}" : "")}"),
+                .. path.Select((step, i) =>
+                    $"{(i == 0 ? "in the workload" : "in the verification after that")}, point {step.Point}: "
+                    + $"{(step.What == CrashMachine.TheEnd ? "at its end" : "before " + step.What)}"
+                    + $"{(i < path.Length - 1 ? $"; left: {choices[i]}" : "")}"),
             ],
             State = moment.Machine.Describe(choice),
             Trace = [.. path.SelectMany((step, i) => step.Machine.Trace.Lines.Append(Mark(step, choices[i])))],
@@ -51,5 +56,6 @@ internal sealed partial class CrashTestExplorer
     }
 
     private static string Mark(CrashMoment moment, CrashChoice choice) =>
-        $"-- {(choice.IsKill ? "killed" : "power cut")}{(moment.What == CrashMachine.TheEnd ? "" : " before " + moment.What)} --";
+        $"-- {(choice.IsKill ? "killed" : "power cut")}"
+        + $"{(moment.What == CrashMachine.TheEnd ? "" : " before " + moment.What)} --";
 }

@@ -1,7 +1,9 @@
 namespace PCache.Testing;
 
 /// <summary>One moment at which a crash may come.</summary>
-internal sealed record CrashMoment(CrashMachine Machine, int Point, string What, CrashTestLog Log, CrashMoment? Parent, CrashChoice? ParentChoice, CrashFault? Fault)
+internal sealed record CrashMoment(
+    CrashMachine Machine, int Point, string What, CrashTestLog Log, CrashMoment? Parent, CrashChoice? ParentChoice,
+    CrashFault? Fault)
 {
     /// <summary>Number of crashes if one comes here.</summary>
     public int Crashes => 1 + (Parent?.Crashes ?? 0);
@@ -11,15 +13,17 @@ internal sealed record CrashMoment(CrashMachine Machine, int Point, string What,
 }
 
 /// <summary>
-/// Goes through the crashes of a test. Keeps true: nothing of the machine whose crash is tried changes; the first failure ends the search, without throwing
-/// through the application; all choices come from the test's seed and from the place where they are made.
+/// Goes through the crashes of a test. Keeps true: nothing of the machine whose crash is tried changes; the first
+/// failure ends the search, without throwing through the application; all choices come from the test's seed and from
+/// the place where they are made.
 /// </summary>
 internal sealed partial class CrashTestExplorer(CrashTest test) : IDisposable
 {
     private const int NestedStatesPerPoint = 4;
     private const int StatesAfterFault = 6;
 
-    private readonly List<SimulatedPmem?> _regions = []; // by number of crashes: what the machine after that many crashes uses
+    // by number of crashes: what the machine after that many crashes uses
+    private readonly List<SimulatedPmem?> _regions = [];
     private CrashTestFailure? _failure;
     private Exception? _misfit;
     private double _nestedPointsPerState;
@@ -47,7 +51,8 @@ internal sealed partial class CrashTestExplorer(CrashTest test) : IDisposable
         if (_failure is null)
         {
             HashSet<int> chosen = ChoosePoints(barriers);
-            // One half for kills, as the next crash may take what a recovery has only read; the other half for all other states.
+            // One half for kills, as the next crash may take what a recovery has only read; the other half for all
+            // other states.
             _nestedPointsPerKill = (double)test.MaxNestedStates / 2 / NestedStatesPerPoint / chosen.Count;
             _nestedPointsPerState = _nestedPointsPerKill / test.MaxStatesPerPoint;
             (CrashMachine machine, _) = Work(null, moment =>
@@ -60,7 +65,8 @@ internal sealed partial class CrashTestExplorer(CrashTest test) : IDisposable
             });
             if (machine.Points != _points)
             {
-                throw new InvalidOperationException($"The workload isn't deterministic: it had {_points} crash points, then {machine.Points}.");
+                throw new InvalidOperationException(
+                    $"The workload isn't deterministic: it had {_points} crash points, then {machine.Points}.");
             }
         }
 
@@ -78,14 +84,16 @@ internal sealed partial class CrashTestExplorer(CrashTest test) : IDisposable
         _ = Work(key.Fault, moment => Step(moment, 0));
         if (_misfit is not null || !reached)
         {
-            throw new ArgumentException($"The key '{key}' is that of another test: there is no such state.", nameof(key), _misfit);
+            throw new ArgumentException(
+                $"The key '{key}' is that of another test: there is no such state.", nameof(key), _misfit);
         }
 
         return Result();
 
         void Step(CrashMoment moment, int step)
         {
-            if (step == key.Steps.Count || moment.Point != key.Steps[step].Point || _failure is not null || _misfit is not null)
+            if (step == key.Steps.Count || moment.Point != key.Steps[step].Point || _failure is not null
+                || _misfit is not null)
             {
                 return;
             }
@@ -135,7 +143,8 @@ internal sealed partial class CrashTestExplorer(CrashTest test) : IDisposable
     {
         var machine = new CrashMachine(test);
         var log = new CrashTestLog([], machine.Trace.Add);
-        machine.AtPoint = (point, what) => atMoment?.Invoke(new CrashMoment(machine, point, what, log, null, null, fault));
+        machine.AtPoint = (point, what) =>
+            atMoment?.Invoke(new CrashMoment(machine, point, what, log, null, null, fault));
         CrashDevice? device = null;
         Exception? error = Caught(() =>
         {
@@ -171,12 +180,14 @@ internal sealed partial class CrashTestExplorer(CrashTest test) : IDisposable
     }
 
     /// <summary>Verifies what a crash leaves. Every moment of that is told to <paramref name="atMoment"/>.</summary>
-    private (Exception? Error, int Points) VerifyAfter(CrashMoment moment, CrashChoice choice, Action<CrashMoment>? atMoment, bool settled = false)
+    private (Exception? Error, int Points) VerifyAfter(
+        CrashMoment moment, CrashChoice choice, Action<CrashMoment>? atMoment, bool settled = false)
     {
         _verifications++;
         CrashMachine machine = moment.Machine.After(choice, Region(moment.Crashes), settled);
         var log = new CrashTestLog(moment.Log.Entries, machine.Trace.Add);
-        machine.AtPoint = (point, what) => atMoment?.Invoke(new CrashMoment(machine, point, what, log, moment, choice, moment.Fault));
+        machine.AtPoint = (point, what) =>
+            atMoment?.Invoke(new CrashMoment(machine, point, what, log, moment, choice, moment.Fault));
         Exception? error = Caught(() => test.Verify(new CrashDevice(machine.Start(), machine, null), log));
         machine.End();
         return (error, machine.Points);

@@ -19,16 +19,24 @@ public enum CrashTestFailureKind
     Kill,
 }
 
-/// <summary>A failure of a <see cref="CrashTest"/>: what was done, what was left, what was wrong with it. Immutable.</summary>
+/// <summary>
+/// A failure of a <see cref="CrashTest"/>: what was done, what was left, what was wrong with it. Immutable.
+/// </summary>
 public sealed record CrashTestFailure
 {
     /// <summary>What kind of failure. Of several crashes in a row, the last one's.</summary>
     public required CrashTestFailureKind Kind { get; init; }
 
-    /// <summary>Names exactly this state; see <see cref="CrashTest.Replay"/>. Holds for the same workload and the same settings.</summary>
+    /// <summary>
+    /// Names exactly this state; see <see cref="CrashTest.Replay"/>. Holds for the same workload and the same
+    /// settings.
+    /// </summary>
     public required string Key { get; init; }
 
-    /// <summary>The kind of mistake in words, and what helps against it: what was found out by trying states beside the failing one, for people.</summary>
+    /// <summary>
+    /// The kind of mistake in words, and what helps against it: what was found out by trying states beside the
+    /// failing one, for people.
+    /// </summary>
     public string Explanation { get; init; } = "";
 
     /// <summary>What the verification (or the workload) threw.</summary>
@@ -40,7 +48,9 @@ public sealed record CrashTestFailure
     /// <summary>Number of the crash point in the workload, from 0; -1 if there was no crash.</summary>
     public int CrashPoint { get; init; } = -1;
 
-    /// <summary>Number of the state among those that were tried at its crash point, from 0; -1 if there was no crash.</summary>
+    /// <summary>
+    /// Number of the state among those that were tried at its crash point, from 0; -1 if there was no crash.
+    /// </summary>
     public int StateNumber { get; init; } = -1;
 
     /// <summary>Number of crashes: 1, and one more for each crash during a verification.</summary>
@@ -49,7 +59,10 @@ public sealed record CrashTestFailure
     /// <summary>Where the crashes were, first one first.</summary>
     public IReadOnlyList<string> Where { get; init; } = [];
 
-    /// <summary>What the last crash left of the undecided sectors and words, after making it as small as possible: the deviations from all kept or from all lost.</summary>
+    /// <summary>
+    /// What the last crash left of the undecided sectors and words, after making it as small as possible: the
+    /// deviations from all kept or from all lost.
+    /// </summary>
     public IReadOnlyList<string> State { get; init; } = [];
 
     /// <summary>The last calls before the crashes, oldest first.</summary>
@@ -70,7 +83,8 @@ public sealed record CrashTestFailure
             _ => "The verification failed after a power cut",
         }).Append(": ").Append(Exception.Message).Append('\n');
         _ = Explanation.Length == 0 ? text : text.Append("In words: ").Append(Explanation).Append('\n');
-        _ = text.Append(CultureInfo.InvariantCulture, $"Key: {Key} (seed {Seed}, crash point {CrashPoint}, state {StateNumber}); run only this state with CrashTest.Replay(key).\n");
+        _ = text.Append(CultureInfo.InvariantCulture, $"Key: {Key} (seed {Seed}, crash point {CrashPoint}, state "
+            + $"{StateNumber}); run only this state with CrashTest.Replay(key).\n");
         AppendList(text, "Crashed", Where);
         AppendList(text, "What the crash left", State);
         AppendList(text, "Last calls", Trace);

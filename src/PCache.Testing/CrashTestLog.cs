@@ -9,7 +9,9 @@ public enum CrashTestEntryKind
     /// <summary>A change was begun: from here on it may be found after a crash.</summary>
     Begun,
 
-    /// <summary>A change was acknowledged: from here on it must be found after a crash, or one that was begun after it.</summary>
+    /// <summary>
+    /// A change was acknowledged: from here on it must be found after a crash, or one that was begun after it.
+    /// </summary>
     Promised,
 
     /// <summary>A remark, for the reader of a failure.</summary>
@@ -38,11 +40,13 @@ public sealed record CrashTestEntry(CrashTestEntryKind Kind, string Name, string
 /// </summary>
 /// <remarks>
 /// <para>
-/// The workload writes it: <see cref="Begin"/> before a change, <see cref="Promise()"/> when the application says that its changes are safe. The verification
-/// reads it: <see cref="Check"/> for each name, or <see cref="Entries"/> for promises of other kinds. A verification may also go on working: what it begins and
-/// promises counts for crashes during the verification itself.
+/// The workload writes it: <see cref="Begin"/> before a change, <see cref="Promise()"/> when the application says
+/// that its changes are safe. The verification reads it: <see cref="Check"/> for each name, or <see cref="Entries"/>
+/// for promises of other kinds. A verification may also go on working: what it begins and promises counts for crashes
+/// during the verification itself.
 /// </para>
-/// <para>Keeps true: entries are only added; a verification has a log of its own, which begins with what there was at the crash. Thread-safe.</para>
+/// <para>Keeps true: entries are only added; a verification has a log of its own, which begins with what there was at
+/// the crash. Thread-safe.</para>
 /// </remarks>
 public sealed class CrashTestLog
 {
@@ -88,7 +92,8 @@ public sealed class CrashTestLog
 
     /// <summary>Says that a change begins: from here on it may be found after a crash.</summary>
     /// <param name="name">What is changed: a key, a file, a page.</param>
-    /// <param name="value">What it is changed to; null: it is removed. Before its first change a name has the value null.</param>
+    /// <param name="value">What it is changed to; null: it is removed. Before its first change a name has the value
+    /// null.</param>
     /// <exception cref="ArgumentNullException">There is no name.</exception>
     public void Begin(string name, string? value)
     {
@@ -96,7 +101,10 @@ public sealed class CrashTestLog
         Add(new CrashTestEntry(CrashTestEntryKind.Begun, name, value));
     }
 
-    /// <summary>Says that all changes that were begun are acknowledged: from here on the last one of each name must be found after a crash, or a later one.</summary>
+    /// <summary>
+    /// Says that all changes that were begun are acknowledged: from here on the last one of each name must be found
+    /// after a crash, or a later one.
+    /// </summary>
     public void Promise()
     {
         using (_lock.Hold())
@@ -127,8 +135,8 @@ public sealed class CrashTestLog
     public void Note(string text) => Add(new CrashTestEntry(CrashTestEntryKind.Note, text, null));
 
     /// <summary>
-    /// The values that a name may have after the crash, the promised one first: the acknowledged change that was begun last, or any that was begun after it;
-    /// without an acknowledged one null, or any that was begun.
+    /// The values that a name may have after the crash, the promised one first: the acknowledged change that was
+    /// begun last, or any that was begun after it; without an acknowledged one null, or any that was begun.
     /// </summary>
     /// <param name="name">What was changed.</param>
     public IReadOnlyList<string?> Allowed(string name)
@@ -141,13 +149,16 @@ public sealed class CrashTestLog
             {
                 if (entries[i].Kind == CrashTestEntryKind.Promised)
                 {
-                    int begun = entries.FindLastIndex(i, entry => entry.Kind == CrashTestEntryKind.Begun && entry.Value == entries[i].Value);
+                    int begun = entries.FindLastIndex(
+                        i, entry => entry.Kind == CrashTestEntryKind.Begun && entry.Value == entries[i].Value);
                     from = Math.Max(from, begun < 0 ? i : begun);
                 }
             }
 
             var allowed = new List<string?> { from < 0 ? null : entries[from].Value };
-            allowed.AddRange(entries.Skip(from + 1).Where(entry => entry.Kind == CrashTestEntryKind.Begun).Select(entry => entry.Value));
+            allowed.AddRange(
+                entries.Skip(from + 1).Where(entry => entry.Kind == CrashTestEntryKind.Begun).Select(
+                    entry => entry.Value));
             return [.. allowed.Distinct()];
         }
     }
@@ -161,14 +172,16 @@ public sealed class CrashTestLog
         IReadOnlyList<string?> allowed = Allowed(name);
         if (!allowed.Contains(actual))
         {
-            throw new CrashTestException($"'{name}' is {Shown(actual)} after the crash; allowed: {string.Join(", ", allowed.Select(Shown))}.");
+            throw new CrashTestException(
+                $"'{name}' is {Shown(actual)} after the crash; allowed: {string.Join(", ", allowed.Select(Shown))}.");
         }
     }
 
     internal static string Shown(string? value) => value switch
     {
         null => "nothing",
-        { Length: > 40 } => string.Create(CultureInfo.InvariantCulture, $"'{value[..24]}...' ({value.Length} characters, #{Digest(value):x8})"),
+        { Length: > 40 } => string.Create(
+            CultureInfo.InvariantCulture, $"'{value[..24]}...' ({value.Length} characters, #{Digest(value):x8})"),
         _ => $"'{value}'",
     };
 

@@ -5,7 +5,10 @@ namespace PCache.Testing;
 /// <summary>What a <see cref="CrashTest"/> has done and found. Immutable.</summary>
 public sealed record CrashTestResult
 {
-    /// <summary>Moments of the workload at which a crash could leave another state than before: every call of a device that changes something, and the end.</summary>
+    /// <summary>
+    /// Moments of the workload at which a crash could leave another state than before: every call of a device that
+    /// changes something, and the end.
+    /// </summary>
     public int CrashPoints { get; init; }
 
     /// <summary>How many of them were crashed at.</summary>
@@ -34,5 +37,7 @@ public sealed record CrashTestResult
     /// <inheritdoc/>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{(Failure is null ? "passed" : "FAILED")}: {CrashPointsTried} of {CrashPoints} crash points, {States} states, {NestedStates} states of crashes during recovery, {Faults} failing calls, {Verifications} verifications");
+        $"{(Failure is null ? "passed" : "FAILED")}: {CrashPointsTried} of {CrashPoints} crash points, {States} "
+        + $"states, {NestedStates} states of crashes during recovery, {Faults} failing calls, {Verifications} "
+        + $"verifications");
 }

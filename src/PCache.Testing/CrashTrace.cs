@@ -2,7 +2,9 @@ using PCache.Core.Primitives;
 
 namespace PCache.Testing;
 
-/// <summary>The last lines of what happened. Keeps true: stores and drains of the region in a row share one line. Thread-safe.</summary>
+/// <summary>
+/// The last lines of what happened. Keeps true: stores and drains of the region in a row share one line. Thread-safe.
+/// </summary>
 internal sealed class CrashTrace
 {
     private const int MostLines = 40;

@@ -29,4 +29,5 @@ public enum DiskOperation
 /// <param name="Offset">First byte; for <see cref="DiskOperation.SetLength"/> the new length.</param>
 /// <param name="LengthBytes">Length in bytes; 0 where the operation has none.</param>
 /// <param name="Durability">Whether a write has to be durable when it returns.</param>
-public sealed record DiskCall(DiskOperation Operation, long Offset, long LengthBytes, WriteDurability Durability = WriteDurability.Normal);
+public sealed record DiskCall(
+    DiskOperation Operation, long Offset, long LengthBytes, WriteDurability Durability = WriteDurability.Normal);

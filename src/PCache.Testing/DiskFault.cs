@@ -9,16 +9,26 @@ public enum DiskFaultKind
     /// <summary>The call fails, though it has had its effect.</summary>
     ErrorAfterEffect,
 
-    /// <summary>The first half of a write, up to the end of a sector, is written; then the call fails. Other operations: as <see cref="Error"/>.</summary>
+    /// <summary>
+    /// The first half of a write, up to the end of a sector, is written; then the call fails. Other operations: as
+    /// <see cref="Error"/>.
+    /// </summary>
     HalfThenError,
 
-    /// <summary>A read yields only its first half, as a file that was cut does. Other operations aren't affected, nor counted.</summary>
+    /// <summary>
+    /// A read yields only its first half, as a file that was cut does. Other operations aren't affected, nor counted.
+    /// </summary>
     ShortRead,
 
-    /// <summary>A write goes to the wrong place, and reports success. Other operations aren't affected, nor counted.</summary>
+    /// <summary>
+    /// A write goes to the wrong place, and reports success. Other operations aren't affected, nor counted.
+    /// </summary>
     Misdirect,
 
-    /// <summary>A write is lost, and reports success; a flush reports success and flushes nothing. Other operations aren't affected, nor counted.</summary>
+    /// <summary>
+    /// A write is lost, and reports success; a flush reports success and flushes nothing. Other operations aren't
+    /// affected, nor counted.
+    /// </summary>
     Lost,
 
     /// <summary>The call takes <see cref="DiskFault.Delay"/> longer, then goes on.</summary>
@@ -27,7 +37,9 @@ public enum DiskFaultKind
     /// <summary>The call hangs until <see cref="SimulatedDisk.ReleaseHanging"/>, then goes on.</summary>
     Hang,
 
-    /// <summary>The call has its effect, then hangs until <see cref="SimulatedDisk.ReleaseHanging"/> before it returns.</summary>
+    /// <summary>
+    /// The call has its effect, then hangs until <see cref="SimulatedDisk.ReleaseHanging"/> before it returns.
+    /// </summary>
     HangAfterEffect,
 }
 
@@ -43,10 +55,16 @@ public sealed record DiskFault
     /// <summary>How many matching calls, from the planning on, still go well, 0 or more. Default 0.</summary>
     public int Skip { get; init; }
 
-    /// <summary>How many are struck after that, 0 or more. Default 1; <see cref="int.MaxValue"/>: until <see cref="SimulatedDisk.Heal"/>.</summary>
+    /// <summary>
+    /// How many are struck after that, 0 or more. Default 1; <see cref="int.MaxValue"/>: until
+    /// <see cref="SimulatedDisk.Heal"/>.
+    /// </summary>
     public int Times { get; init; } = 1;
 
-    /// <summary>Only calls that touch the range from here on, in bytes, 0 or more. Default 0. Flushes and changes of length match whatever the range.</summary>
+    /// <summary>
+    /// Only calls that touch the range from here on, in bytes, 0 or more. Default 0. Flushes and changes of length
+    /// match whatever the range.
+    /// </summary>
     public long Offset { get; init; }
 
     /// <summary>Length of that range in bytes, 0 or more. Default: without end.</summary>
@@ -55,12 +73,21 @@ public sealed record DiskFault
     /// <summary>What a failing call throws. Default: an <see cref="IOException"/>.</summary>
     public Func<Exception>? MakeException { get; init; }
 
-    /// <summary>How far off a misdirected write goes, in bytes; the other way where the device ends, and always kept inside it. Default 4096.</summary>
+    /// <summary>
+    /// How far off a misdirected write goes, in bytes; the other way where the device ends, and always kept inside
+    /// it. Default 4096.
+    /// </summary>
     public long MisdirectBy { get; init; } = 4096;
 
-    /// <summary>How much longer a slow call takes. On a disk with a <see cref="VirtualClock"/> the clock moves, on others the call really waits.</summary>
+    /// <summary>
+    /// How much longer a slow call takes. On a disk with a <see cref="VirtualClock"/> the clock moves, on others the
+    /// call really waits.
+    /// </summary>
     public TimeSpan Delay { get; init; } = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Whether a call that hangs goes on hanging when its caller cancels it, as one that waits for a device does. Default false: it ends, without an effect where it has had none.</summary>
+    /// <summary>
+    /// Whether a call that hangs goes on hanging when its caller cancels it, as one that waits for a device does.
+    /// Default false: it ends, without an effect where it has had none.
+    /// </summary>
     public bool IgnoresCancellation { get; init; }
 }

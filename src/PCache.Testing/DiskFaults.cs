@@ -3,8 +3,9 @@ using PCache.Core.Primitives;
 namespace PCache.Testing;
 
 /// <summary>
-/// The planned faults of a disk. Keeps true: every plan sees each call that it matches, so that each counts its own; the first that strikes decides; a call that is struck
-/// by a hang counts as hanging before anyone can release it. Thread-safe.
+/// The planned faults of a disk. Keeps true: every plan sees each call that it matches, so that each counts its own;
+/// the first that strikes decides; a call that is struck by a hang counts as hanging before another thread can
+/// release it. Thread-safe.
 /// </summary>
 internal sealed class DiskFaults(HangingCalls hanging)
 {
@@ -75,7 +76,10 @@ internal sealed class DiskFaults(HangingCalls hanging)
         }
     }
 
-    /// <summary>For a call that has had its effect and was struck by <see cref="DiskFaultKind.HangAfterEffect"/>: its place; null if that was released meanwhile.</summary>
+    /// <summary>
+    /// For a call that has had its effect and was struck by <see cref="DiskFaultKind.HangAfterEffect"/>: its place;
+    /// null if that was released meanwhile.
+    /// </summary>
     public TaskCompletionSource? HangNow(DiskFault fault)
     {
         using (_lock.Hold())
@@ -123,13 +127,16 @@ internal sealed class DiskFaults(HangingCalls hanging)
             {
                 DiskFaultKind.ShortRead => call.Operation == DiskOperation.Read,
                 DiskFaultKind.Misdirect => call.Operation is DiskOperation.Write or DiskOperation.WriteZeroes,
-                DiskFaultKind.Lost => call.Operation is DiskOperation.Write or DiskOperation.WriteZeroes or DiskOperation.Flush,
+                DiskFaultKind.Lost =>
+                    call.Operation is DiskOperation.Write or DiskOperation.WriteZeroes or DiskOperation.Flush,
                 _ => true,
             };
-            bool everywhere = (fault.Offset == 0 && fault.LengthBytes == long.MaxValue) || call.Operation is DiskOperation.Flush or DiskOperation.SetLength;
+            bool everywhere = (fault.Offset == 0 && fault.LengthBytes == long.MaxValue)
+                || call.Operation is DiskOperation.Flush or DiskOperation.SetLength;
 
             // Differences, since sums may exceed a long.
-            return affected && (everywhere || (call.Offset - fault.Offset < fault.LengthBytes && fault.Offset - call.Offset < call.LengthBytes));
+            return affected && (everywhere || (
+                call.Offset - fault.Offset < fault.LengthBytes && fault.Offset - call.Offset < call.LengthBytes));
         }
     }
 }

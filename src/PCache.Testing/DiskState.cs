@@ -1,9 +1,10 @@
 namespace PCache.Testing;
 
 /// <summary>
-/// What a disk holds, and what of it a power cut may take back. Keeps true: <c>content == durable</c> with every unflushed change applied in order; an
-/// unflushed sector may be left with its durable value or any value written since; changes of length may be taken back from the last one on, and what one that isn't
-/// taken back cut off stays zeros in every value written before it. Not thread-safe.
+/// What a disk holds, and what of it a power cut may take back. Keeps true: <c>content == durable</c> with every
+/// unflushed change applied in order; an unflushed sector may be left with its durable value or any value written
+/// since; changes of length may be taken back from the last one on, and what one that isn't taken back cut off stays
+/// zeros in every value written before it. Not thread-safe.
 /// </summary>
 internal sealed partial class DiskState
 {
@@ -12,7 +13,8 @@ internal sealed partial class DiskState
 
     private static readonly byte[] Zeros = new byte[SectorBytes];
 
-    private readonly Dictionary<long, List<Version>> _unflushed = []; // by sector: what was written into it, oldest first
+    // by sector: what was written into it, oldest first
+    private readonly Dictionary<long, List<Version>> _unflushed = [];
     private readonly List<(long Change, long Length)> _lengths = []; // unflushed changes of length, oldest first
     private readonly SparseBytes _content;
     private readonly SparseBytes _durable;
@@ -92,7 +94,9 @@ internal sealed partial class DiskState
         _lengths.RemoveRange(0, lengths);
     }
 
-    /// <summary>Makes what a range holds now durable, whole sectors of it; if a change of length isn't durable yet, all.</summary>
+    /// <summary>
+    /// Makes what a range holds now durable, whole sectors of it; if a change of length isn't durable yet, all.
+    /// </summary>
     public void FlushRange(long offset, long lengthBytes)
     {
         if (_lengths.Count > 0)
@@ -101,7 +105,9 @@ internal sealed partial class DiskState
             return;
         }
 
-        for (long sector = offset / SectorBytes; lengthBytes > 0 && sector <= (offset + lengthBytes - 1) / SectorBytes; sector++)
+        for (long sector = offset / SectorBytes;
+            lengthBytes > 0 && sector <= (offset + lengthBytes - 1) / SectorBytes;
+            sector++)
         {
             if (_unflushed.Remove(sector, out List<Version>? versions))
             {
@@ -144,7 +150,8 @@ internal sealed partial class DiskState
             {
                 if (random.Next(100) < percentNew)
                 {
-                    Put(left._content, sector, versions[random.Next(3) == 0 ? random.Next(versions.Count) : ^1], lengths);
+                    Put(left._content, sector, versions[random.Next(3) == 0 ? random.Next(versions.Count) : ^1],
+                        lengths);
                 }
             }
         }
@@ -160,7 +167,10 @@ internal sealed partial class DiskState
         from.Read(sector * SectorBytes, bytes[..count]);
     }
 
-    /// <summary>Puts a version into a sector of a disk on which the first <paramref name="lengths"/> of the open changes of length have happened.</summary>
+    /// <summary>
+    /// Puts a version into a sector of a disk on which the first <paramref name="lengths"/> of the open changes of
+    /// length have happened.
+    /// </summary>
     private void Put(SparseBytes target, long sector, Version version, int lengths)
     {
         long end = target.Length;

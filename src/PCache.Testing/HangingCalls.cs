@@ -2,7 +2,10 @@ using PCache.Core.Primitives;
 
 namespace PCache.Testing;
 
-/// <summary>Calls that hang until they are released. Keeps true: a waiter for a number of hanging calls is told of every change. Thread-safe.</summary>
+/// <summary>
+/// Calls that hang until they are released. Keeps true: a waiter for a number of hanging calls is told of every
+/// change. Thread-safe.
+/// </summary>
 internal sealed class HangingCalls
 {
     private readonly SteadyLock _lock = new(LockRank.Last);
@@ -20,7 +23,10 @@ internal sealed class HangingCalls
         }
     }
 
-    /// <summary>One more call hangs, from now on: until its <see cref="WaitAsync(TaskCompletionSource, CancellationToken)"/> ends.</summary>
+    /// <summary>
+    /// One more call hangs, from now on: until its <see cref="WaitAsync(TaskCompletionSource, CancellationToken)"/>
+    /// ends.
+    /// </summary>
     public TaskCompletionSource Add()
     {
         TaskCompletionSource changed;

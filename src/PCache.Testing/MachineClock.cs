@@ -3,7 +3,10 @@ using PCache.Core.Primitives;
 
 namespace PCache.Testing;
 
-/// <summary>A clock that does what another does, and brings a machine with it: made-up cores and random numbers, so that a run can be repeated exactly.</summary>
+/// <summary>
+/// A clock that does what another does, and brings a machine with it: made-up cores and random numbers, so that a run
+/// can be repeated exactly.
+/// </summary>
 internal sealed class MachineClock(TimeProvider clock, Machine machine) : TimeProvider, IMachineClock
 {
     /// <inheritdoc/>

@@ -1,6 +1,9 @@
 namespace PCache.Testing;
 
-/// <summary>One 8-byte word of a <see cref="SimulatedPmem"/> whose content after a power cut isn't decided: stored, but not yet flushed and drained.</summary>
+/// <summary>
+/// One 8-byte word of a <see cref="SimulatedPmem"/> whose content after a power cut isn't decided: stored, but not
+/// yet flushed and drained.
+/// </summary>
 internal struct OpenWord
 {
     /// <summary>Index of the word in the region.</summary>
@@ -17,8 +20,9 @@ internal struct OpenWord
 }
 
 /// <summary>
-/// The words that are open, each with every value that was stored into it since it was last durable. Keeps true: versions of a word are distinct from its
-/// predecessor, newest first; what a drain made durable is no longer a version; memory for versions stays in proportion to those that still count.
+/// The words that are open, each with every value that was stored into it since it was last durable. Keeps true:
+/// versions of a word are distinct from its predecessor, newest first; what a drain made durable is no longer a
+/// version; memory for versions stays in proportion to those that still count.
 /// </summary>
 internal sealed class OpenWords
 {
@@ -39,7 +43,9 @@ internal sealed class OpenWords
     /// <summary>The open words, in the order in which they were first stored.</summary>
     public ReadOnlySpan<OpenWord> All => _open.AsSpan(0, Count);
 
-    /// <summary>Number of states that a power cut may leave: the product over all words, as far as <paramref name="limit"/>.</summary>
+    /// <summary>
+    /// Number of states that a power cut may leave: the product over all words, as far as <paramref name="limit"/>.
+    /// </summary>
     public long States(long limit)
     {
         long states = 1;
@@ -77,7 +83,10 @@ internal sealed class OpenWords
         _live++;
     }
 
-    /// <summary>What is stored in the words from <paramref name="first"/> to before <paramref name="end"/> goes along with the next drain.</summary>
+    /// <summary>
+    /// What is stored in the words from <paramref name="first"/> to before <paramref name="end"/> goes along with the
+    /// next drain.
+    /// </summary>
     public void Flush(int first, int end)
     {
         if (end - first < Count)
@@ -102,7 +111,9 @@ internal sealed class OpenWords
         }
     }
 
-    /// <summary>Makes what was flushed durable: calls <paramref name="durable"/> with each such word and its value.</summary>
+    /// <summary>
+    /// Makes what was flushed durable: calls <paramref name="durable"/> with each such word and its value.
+    /// </summary>
     public void Drain(Action<int, ulong> durable)
     {
         int kept = 0;
@@ -163,7 +174,10 @@ internal sealed class OpenWords
         }
     }
 
-    /// <summary>Becomes a copy of <paramref name="source"/>, which has as many words; but nothing is flushed: a flush that no drain has followed ends with its process.</summary>
+    /// <summary>
+    /// Becomes a copy of <paramref name="source"/>, which has as many words; but nothing is flushed: a flush that no
+    /// drain has followed ends with its process.
+    /// </summary>
     public void CopyFrom(OpenWords source)
     {
         Clear();
@@ -228,7 +242,10 @@ internal sealed class OpenWords
         open.Flushed = -1;
     }
 
-    /// <summary>Drops versions that no longer count, if they are many: a word that is never drained must not keep those of all others.</summary>
+    /// <summary>
+    /// Drops versions that no longer count, if they are many: a word that is never drained must not keep those of all
+    /// others.
+    /// </summary>
     private void Tidy()
     {
         if (Count == 0)
@@ -250,7 +267,9 @@ internal sealed class OpenWords
                         open.Flushed = _spare.Count;
                     }
 
-                    at = _versions[at].Older is >= 0 and int older ? Move(at, older, _spare.Count + 1) : Move(at, -1, -1);
+                    at = _versions[at].Older is >= 0 and int older
+                        ? Move(at, older, _spare.Count + 1)
+                        : Move(at, -1, -1);
                 }
             }
 

@@ -4,9 +4,9 @@ using System.Runtime.InteropServices;
 namespace PCache.Testing;
 
 /// <summary>
-/// Memory of simulated regions, kept for the next one of the same length: an exploration makes thousands of equal ones, and each would cost page faults that
-/// take longer than the test. Keeps true: at most <see cref="MostKept"/> pieces of at most <see cref="LongestKept"/> bytes are kept; their content is
-/// undefined. Any thread.
+/// Memory of simulated regions, kept for the next one of the same length: an exploration makes thousands of equal
+/// ones, and each would cost page faults that take longer than the test. Keeps true: at most <see cref="MostKept"/>
+/// pieces of at most <see cref="LongestKept"/> bytes are kept; their content is undefined. Any thread.
 /// </summary>
 internal static unsafe class ReusedMemory
 {

@@ -3,8 +3,8 @@ using PCache.Core.Primitives;
 namespace PCache.Testing;
 
 /// <summary>
-/// The way of a call through the disk: counted, maybe struck by a fault or hung, then done. Keeps true: what a call does it does under the disk's lock; what
-/// hooks and faults do comes outside of it.
+/// The way of a call through the disk: counted, maybe struck by a fault or hung, then done. Keeps true: what a call
+/// does it does under the disk's lock; what hooks and faults do comes outside of it.
 /// </summary>
 public sealed partial class SimulatedDisk
 {
@@ -29,7 +29,8 @@ public sealed partial class SimulatedDisk
         DiskFault? fault = Begin(call, out TaskCompletionSource? hang);
         if (hang is not null)
         {
-            await _hanging.WaitAsync(hang, fault!.IgnoresCancellation ? CancellationToken.None : cancellationToken).ConfigureAwait(false);
+            await _hanging.WaitAsync(
+                hang, fault!.IgnoresCancellation ? CancellationToken.None : cancellationToken).ConfigureAwait(false);
         }
         else if (fault?.Kind == DiskFaultKind.Delay && !MovesClock(fault.Delay))
         {
@@ -55,7 +56,8 @@ public sealed partial class SimulatedDisk
 
     private DiskFault? Entered(DiskCall call, DiskFault? fault)
     {
-        if (fault?.Kind == DiskFaultKind.Error || (fault?.Kind == DiskFaultKind.HalfThenError && call.Operation != DiskOperation.Write))
+        if (fault?.Kind == DiskFaultKind.Error
+            || (fault?.Kind == DiskFaultKind.HalfThenError && call.Operation != DiskOperation.Write))
         {
             throw MakeException(fault, call);
         }
@@ -64,7 +66,9 @@ public sealed partial class SimulatedDisk
         return fault;
     }
 
-    /// <summary>What runs there may use other devices, and the one whose backing this is as another thread would.</summary>
+    /// <summary>
+    /// What runs there may use other devices, and the one whose backing this is as another thread would.
+    /// </summary>
     private static void Tell(Action<DiskCall>? told, DiskCall call)
     {
         if (told is not null)
@@ -83,7 +87,10 @@ public sealed partial class SimulatedDisk
     }
 
     private ValueTask LeaveAsync(DiskCall call, DiskFault? fault, CancellationToken cancellationToken) =>
-        Left(call, fault) is { } hang ? new ValueTask(_hanging.WaitAsync(hang, fault!.IgnoresCancellation ? CancellationToken.None : cancellationToken)) : ValueTask.CompletedTask;
+        Left(call, fault) is { } hang
+            ? new ValueTask(
+                _hanging.WaitAsync(hang, fault!.IgnoresCancellation ? CancellationToken.None : cancellationToken))
+            : ValueTask.CompletedTask;
 
     private TaskCompletionSource? Left(DiskCall call, DiskFault? fault)
     {

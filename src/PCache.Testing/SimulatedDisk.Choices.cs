@@ -3,7 +3,9 @@ namespace PCache.Testing;
 /// <content>Power cuts that are chosen, not drawn; for explorers.</content>
 public sealed partial class SimulatedDisk
 {
-    /// <summary>The open sectors, ascending, each with the number of its versions, the durable one not counted.</summary>
+    /// <summary>
+    /// The open sectors, ascending, each with the number of its versions, the durable one not counted.
+    /// </summary>
     internal (long Sector, int Versions)[] OpenSectorVersions
     {
         get

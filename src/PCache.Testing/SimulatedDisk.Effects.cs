@@ -1,4 +1,5 @@
-// What calls do once nothing stands in their way. Keeps true: one call's whole effect happens under the disk's lock; what is refused has had none.
+// What calls do once nothing stands in their way. Keeps true: one call's whole effect happens under the disk's lock;
+// what is refused has had none.
 
 using PCache.Core;
 
@@ -91,7 +92,9 @@ public sealed partial class SimulatedDisk
     private long Misdirected(DiskCall call, long by)
     {
         long last = _state.Length - call.LengthBytes;
-        return by <= last - call.Offset && by >= -call.Offset ? call.Offset + by : Math.Clamp(call.Offset - Math.Clamp(by, -last, last), 0, last);
+        return by <= last - call.Offset && by >= -call.Offset
+            ? call.Offset + by
+            : Math.Clamp(call.Offset - Math.Clamp(by, -last, last), 0, last);
     }
 
     private void Store(long offset, long length, ReadOnlySpan<byte> bytes)
@@ -113,7 +116,8 @@ public sealed partial class SimulatedDisk
         Array.Fill(part, value);
         while (length > 0)
         {
-            int n = (int)Math.Min(length, part.Length < length ? part.Length - (offset % DiskState.SectorBytes) : part.Length);
+            int n = (int)Math.Min(
+                length, part.Length < length ? part.Length - (offset % DiskState.SectorBytes) : part.Length);
             _state.Write(offset, part.AsSpan(0, n));
             offset += n;
             length -= n;
@@ -157,7 +161,8 @@ public sealed partial class SimulatedDisk
 
     private void CheckAligned(DiskCall call)
     {
-        if (call.Offset % BlockSize != 0 || (call.LengthBytes % BlockSize != 0 && call.Offset != _state.Length - call.LengthBytes))
+        if (call.Offset % BlockSize != 0
+            || (call.LengthBytes % BlockSize != 0 && call.Offset != _state.Length - call.LengthBytes))
         {
             string violation = $"{call.Operation} of {call.Offset}+{call.LengthBytes} isn't a multiple of {BlockSize}";
             _violations.Add(violation);

@@ -4,18 +4,20 @@ using PCache.Core.Primitives;
 namespace PCache.Testing;
 
 /// <summary>
-/// A disk in memory that is volatile until flushed, loses power, fails, tears, misdirects and hangs as planned, and watches its callers.
+/// A disk in memory that is volatile until flushed, loses power, fails, tears, misdirects and hangs as planned, and
+/// watches its callers.
 /// </summary>
 /// <remarks>
 /// <para>
-/// The fault model: a write or a change of length is visible at once and durable after a flush that began after it returned (or with FUA, for that write); a flush needn't
-/// take along what comes while it runs. At a power cut each 512-byte sector that isn't durable holds, independently of all others, its durable content or any content
-/// written since; changes of length are taken back from the last on, if at all, and what one that isn't taken back has cut off never comes back. A kill of the process takes
-/// nothing back, and makes nothing durable either.
+/// The fault model: a write or a change of length is visible at once and durable after a flush that began after it
+/// returned (or with FUA, for that write); a flush needn't take along what comes while it runs. At a power cut each
+/// 512-byte sector that isn't durable holds, independently of all others, its durable content or any content written
+/// since; changes of length are taken back from the last on, if at all, and what one that isn't taken back has cut
+/// off never comes back. A kill of the process takes nothing back, and makes nothing durable either.
 /// </para>
 /// <para>
-/// Keeps true: every breach of the block size and every write past the end of a disk that doesn't grow is refused and kept in <see cref="Violations"/>; hooks run outside the
-/// disk's lock, on the caller's thread. Thread-safe.
+/// Keeps true: every breach of the block size and every write past the end of a disk that doesn't grow is refused and
+/// kept in <see cref="Violations"/>; hooks run outside the disk's lock, on the caller's thread. Thread-safe.
 /// </para>
 /// </remarks>
 public sealed partial class SimulatedDisk : IBlockDevice
@@ -31,7 +33,8 @@ public sealed partial class SimulatedDisk : IBlockDevice
     /// <summary>Makes a disk of zeros.</summary>
     /// <param name="length">Length in bytes, 0 or more; only what is written takes memory.</param>
     /// <param name="options">Settings; null: the defaults.</param>
-    /// <exception cref="ArgumentOutOfRangeException">Negative length, or a block size that isn't a power of two from 1 to 65,536.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Negative length, or a block size that isn't a power of two from
+    /// 1 to 65,536.</exception>
     public SimulatedDisk(long length, SimulatedDiskOptions? options = null)
         : this(new DiskState(CheckedLength(length)), options ?? new SimulatedDiskOptions())
     {
@@ -52,7 +55,8 @@ public sealed partial class SimulatedDisk : IBlockDevice
     {
         if (options.BlockSize is < 1 or > 65_536 || !System.Numerics.BitOperations.IsPow2(options.BlockSize))
         {
-            throw new ArgumentOutOfRangeException(nameof(options), options.BlockSize, "The block size is a power of two from 1 to 65,536.");
+            throw new ArgumentOutOfRangeException(
+                nameof(options), options.BlockSize, "The block size is a power of two from 1 to 65,536.");
         }
 
         _state = state;
@@ -63,7 +67,10 @@ public sealed partial class SimulatedDisk : IBlockDevice
     /// <summary>The settings.</summary>
     public SimulatedDiskOptions Options { get; }
 
-    /// <summary>Called before a call takes effect, after planned faults. What it throws, the call throws, and nothing happened.</summary>
+    /// <summary>
+    /// Called before a call takes effect, after planned faults. What it throws, the call throws, and nothing
+    /// happened.
+    /// </summary>
     public Action<DiskCall>? BeforeCall { get; set; }
 
     /// <summary>Called after a call took effect. What it throws, the call throws.</summary>
@@ -100,7 +107,10 @@ public sealed partial class SimulatedDisk : IBlockDevice
     /// <summary>Whether it was disposed. Its content stays available to tests.</summary>
     public bool IsDisposed => Volatile.Read(ref _disposed);
 
-    /// <summary>What callers did wrong, and was refused: calls that aren't multiples of the block size, writes past the end of a disk that doesn't grow.</summary>
+    /// <summary>
+    /// What callers did wrong, and was refused: calls that aren't multiples of the block size, writes past the end of
+    /// a disk that doesn't grow.
+    /// </summary>
     public IReadOnlyList<string> Violations
     {
         get
@@ -132,7 +142,8 @@ public sealed partial class SimulatedDisk : IBlockDevice
     public long Calls(DiskOperation operation) => Volatile.Read(ref _calls[(int)operation]);
 
     /// <summary>Plans a fault.</summary>
-    /// <param name="fault">What, when and how often. Of several that strike one call, the one planned first decides; the others count the call all the same.</param>
+    /// <param name="fault">What, when and how often. Of several that strike one call, the one planned first decides;
+    /// the others count the call all the same.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number of the fault is negative.</exception>
     public void Plan(DiskFault fault) => _faults.Add(fault);
 
@@ -146,7 +157,8 @@ public sealed partial class SimulatedDisk : IBlockDevice
     /// <param name="count">How many, 1 or more.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public Task WaitUntilHangingAsync(int count = 1, CancellationToken cancellationToken = default) => _hanging.WaitAsync(count, cancellationToken);
+    public Task WaitUntilHangingAsync(int count = 1, CancellationToken cancellationToken = default) =>
+        _hanging.WaitAsync(count, cancellationToken);
 
     /// <summary>The content now, without being a call; also of a disk that is disposed.</summary>
     /// <exception cref="OverflowException">The disk is longer than an array can be.</exception>
@@ -158,7 +170,9 @@ public sealed partial class SimulatedDisk : IBlockDevice
         }
     }
 
-    /// <summary>Reads without being a call; also from a disk that is disposed. Bytes beyond the end are zeros.</summary>
+    /// <summary>
+    /// Reads without being a call; also from a disk that is disposed. Bytes beyond the end are zeros.
+    /// </summary>
     /// <param name="offset">First byte, 0 or more.</param>
     /// <param name="lengthBytes">Length in bytes, 0 or more.</param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is negative.</exception>
@@ -183,7 +197,10 @@ public sealed partial class SimulatedDisk : IBlockDevice
         }
     }
 
-    /// <summary>Another disk, as a kill of the process leaves this one: nothing is lost, what isn't flushed is still open. Without faults and hooks.</summary>
+    /// <summary>
+    /// Another disk, as a kill of the process leaves this one: nothing is lost, what isn't flushed is still open.
+    /// Without faults and hooks.
+    /// </summary>
     public SimulatedDisk AfterKill()
     {
         using (_gate.Hold())
@@ -214,7 +231,8 @@ public sealed partial class SimulatedDisk : IBlockDevice
     }
 
     /// <inheritdoc/>
-    public async ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default)
+    public async ValueTask<int> ReadAsync(
+        long offset, Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         CheckRange(offset, 0);
         var call = new DiskCall(DiskOperation.Read, offset, buffer.Length);
@@ -235,7 +253,9 @@ public sealed partial class SimulatedDisk : IBlockDevice
     }
 
     /// <inheritdoc/>
-    public async ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    public async ValueTask WriteAsync(
+        long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal,
+        CancellationToken cancellationToken = default)
     {
         CheckWrite(offset, buffer.Length, durability);
         var call = new DiskCall(DiskOperation.Write, offset, buffer.Length, durability);
@@ -248,7 +268,8 @@ public sealed partial class SimulatedDisk : IBlockDevice
     public void Flush() => Run(new DiskCall(DiskOperation.Flush, 0, 0), Changes());
 
     /// <inheritdoc/>
-    public ValueTask FlushAsync(CancellationToken cancellationToken = default) => RunAsync(new DiskCall(DiskOperation.Flush, 0, 0), Changes(), cancellationToken);
+    public ValueTask FlushAsync(CancellationToken cancellationToken = default) =>
+        RunAsync(new DiskCall(DiskOperation.Flush, 0, 0), Changes(), cancellationToken);
 
     /// <inheritdoc/>
     public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal)
@@ -258,7 +279,8 @@ public sealed partial class SimulatedDisk : IBlockDevice
     }
 
     /// <inheritdoc/>
-    public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal,
+        CancellationToken cancellationToken = default)
     {
         CheckWrite(offset, length, durability);
         return RunAsync(new DiskCall(DiskOperation.WriteZeroes, offset, length, durability), 0, cancellationToken);
@@ -292,7 +314,10 @@ public sealed partial class SimulatedDisk : IBlockDevice
         return RunAsync(new DiskCall(DiskOperation.SetLength, length, 0), 0, cancellationToken);
     }
 
-    /// <summary>Refuses all later calls, and lets those that hang go on. The content stays available to <see cref="Snapshot"/>, <see cref="Peek(long, int)"/>, and copies.</summary>
+    /// <summary>
+    /// Refuses all later calls, and lets those that hang go on. The content stays available to
+    /// <see cref="Snapshot"/>, <see cref="Peek(long, int)"/>, and copies.
+    /// </summary>
     public void Dispose()
     {
         Volatile.Write(ref _disposed, true);
@@ -329,7 +354,8 @@ public sealed partial class SimulatedDisk : IBlockDevice
     }
 
     private static Exception MakeException(DiskFault fault, DiskCall call) =>
-        fault.MakeException?.Invoke() ?? new IOException($"Planned fault: {call.Operation} of {call.Offset}+{call.LengthBytes}.");
+        fault.MakeException?.Invoke()
+            ?? new IOException($"Planned fault: {call.Operation} of {call.Offset}+{call.LengthBytes}.");
 
     /// <summary>A call without a payload.</summary>
     private void Run(DiskCall call, long changes)

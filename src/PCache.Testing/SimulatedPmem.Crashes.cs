@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace PCache.Testing;
 
-// What a crash leaves. Keeps true: the region itself stays as it is; what a kill leaves open stays open; the same decisions leave the same state.
+// What a crash leaves. Keeps true: the region itself stays as it is; what a kill leaves open stays open; the same
+// decisions leave the same state.
 public sealed unsafe partial class SimulatedPmem
 {
     /// <summary>What a kill of the process now would leave: every store so far.</summary>
@@ -18,7 +19,10 @@ public sealed unsafe partial class SimulatedPmem
         }
     }
 
-    /// <summary>Another region, as a kill of the process leaves this one: nothing is lost, what isn't durable is still open, and has to be flushed anew. Without hook and faults of drains.</summary>
+    /// <summary>
+    /// Another region, as a kill of the process leaves this one: nothing is lost, what isn't durable is still open,
+    /// and has to be flushed anew. Without hook and faults of drains.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public SimulatedPmem AfterKill()
     {
@@ -35,7 +39,10 @@ public sealed unsafe partial class SimulatedPmem
         }
     }
 
-    /// <summary>Another region, as a power cut now may leave this one (see <see cref="PowerCutImage"/>); poisoned lines stay poisoned. Without hook and faults of drains.</summary>
+    /// <summary>
+    /// Another region, as a power cut now may leave this one (see <see cref="PowerCutImage"/>); poisoned lines stay
+    /// poisoned. Without hook and faults of drains.
+    /// </summary>
     /// <param name="random">Source of the decisions; the same seed leaves the same state.</param>
     /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public SimulatedPmem AfterPowerCut(Random random)
@@ -48,11 +55,15 @@ public sealed unsafe partial class SimulatedPmem
         }
     }
 
-    /// <summary>One of the states that a power cut now may leave: all old, all new, or anything between, as <paramref name="random"/> decides.</summary>
+    /// <summary>
+    /// One of the states that a power cut now may leave: all old, all new, or anything between, as
+    /// <paramref name="random"/> decides.
+    /// </summary>
     /// <param name="random">Source of the decisions; the same seed leaves the same state.</param>
     /// <remarks>
-    /// Every legal state may come up. Words of one cache line or page are often decided together, so that states in which much is new and a little isn't, or the reverse,
-    /// are frequent; and all old and all new are the most frequent.
+    /// Every legal state may come up. Words of one cache line or page are often decided together, so that states in
+    /// which much is new and a little isn't, or the reverse, are frequent; and all old and all new are the most
+    /// frequent.
     /// </remarks>
     /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public byte[] PowerCutImage(Random random)
@@ -85,8 +96,9 @@ public sealed unsafe partial class SimulatedPmem
     }
 
     /// <summary>
-    /// Becomes what a power cut of <paramref name="source"/> leaves if <paramref name="versions"/> decides each open word (0: the durable value, 1: the newest,
-    /// and so on). Cheap if this was last loaded from the same source: only what has changed since is copied.
+    /// Becomes what a power cut of <paramref name="source"/> leaves if <paramref name="versions"/> decides each open
+    /// word (0: the durable value, 1: the newest, and so on). Cheap if this was last loaded from the same source:
+    /// only what has changed since is copied.
     /// </summary>
     internal void LoadPowerCut(SimulatedPmem source, ReadOnlySpan<int> versions)
     {
@@ -101,7 +113,10 @@ public sealed unsafe partial class SimulatedPmem
         }
     }
 
-    /// <summary>Becomes what a kill at this moment leaves of <paramref name="source"/> (see <see cref="AfterKill"/>): all of it, and what wasn't durable still isn't.</summary>
+    /// <summary>
+    /// Becomes what a kill at this moment leaves of <paramref name="source"/> (see <see cref="AfterKill"/>): all of
+    /// it, and what wasn't durable still isn't.
+    /// </summary>
     internal void LoadKill(SimulatedPmem source)
     {
         LoadDurable(source);
@@ -151,7 +166,7 @@ public sealed unsafe partial class SimulatedPmem
                 long at = (long)page * PageBytes;
                 Buffer.MemoryCopy(source._durable + at, _memory + at, PageBytes, PageBytes);
                 Buffer.MemoryCopy(source._durable + at, _durable + at, PageBytes, PageBytes);
-                _changed[page] = ++_clock; // for whoever has copied from here
+                _changed[page] = ++_clock; // for a reader that has copied from here
             }
         }
 

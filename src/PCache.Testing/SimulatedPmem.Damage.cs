@@ -1,11 +1,12 @@
 namespace PCache.Testing;
 
-// Media errors. Keeps true: damage hits memory and medium alike, so that no later drain undoes it; a line is readable again once all of it was stored anew.
+// Media errors. Keeps true: damage hits memory and medium alike, so that no later drain undoes it; a line is readable
+// again once all of it was stored anew.
 public sealed unsafe partial class SimulatedPmem
 {
     /// <summary>
-    /// Media errors: reads of the 64-byte lines of a range fail (metadata) or show garbage (payload), until the whole line is stored anew in one call. What the lines held
-    /// is lost, also what was stored and isn't durable yet.
+    /// Media errors: reads of the 64-byte lines of a range fail (metadata) or show garbage (payload), until the whole
+    /// line is stored anew in one call. What the lines held is lost, also what was stored and isn't durable yet.
     /// </summary>
     /// <param name="offset">First byte.</param>
     /// <param name="lengthBytes">Length in bytes; every line that it touches is poisoned.</param>
@@ -21,7 +22,8 @@ public sealed unsafe partial class SimulatedPmem
                 return;
             }
 
-            _open.Forget((int)(offset / LineBytes * LineBytes / WordBytes), (int)(RoundUp(offset + lengthBytes, LineBytes) / WordBytes));
+            _open.Forget((int)(offset / LineBytes * LineBytes / WordBytes),
+                (int)(RoundUp(offset + lengthBytes, LineBytes) / WordBytes));
             for (long line = offset / LineBytes; line * LineBytes < offset + lengthBytes; line++)
             {
                 _ = _poisoned.Add(line);
@@ -63,7 +65,9 @@ public sealed unsafe partial class SimulatedPmem
 
     private void HealStored(long offset, int lengthBytes)
     {
-        for (long line = RoundUp(offset, LineBytes) / LineBytes; Math.Min((line + 1) * LineBytes, LengthBytes) <= offset + lengthBytes && line * LineBytes < LengthBytes; line++)
+        for (long line = RoundUp(offset, LineBytes) / LineBytes;
+            Math.Min((line + 1) * LineBytes, LengthBytes) <= offset + lengthBytes && line * LineBytes < LengthBytes;
+            line++)
         {
             _ = _poisoned.Remove(line);
         }

@@ -10,14 +10,16 @@ namespace PCache.Testing;
 /// </summary>
 /// <remarks>
 /// <para>
-/// The fault model: a store changes memory at once, and reaches the medium at any time or never, until its range was flushed and a later drain has
-/// returned. At a power cut each 8-byte word that isn't durable holds, independently of all others, its durable value or any value that was stored
-/// into it since. A flush covers the words of its range and no more, though a processor flushes whole lines. A kill of the process loses nothing that was stored, and
-/// makes nothing durable either. Bytes beyond that don't change by themselves, but for <see cref="Poison"/> and <see cref="FlipBit"/>.
+/// The fault model: a store changes memory at once, and reaches the medium at any time or never, until its range was
+/// flushed and a later drain has returned. At a power cut each 8-byte word that isn't durable holds, independently of
+/// all others, its durable value or any value that was stored into it since. A flush covers the words of its range
+/// and no more, though a processor flushes whole lines. A kill of the process loses nothing that was stored, and
+/// makes nothing durable either. Bytes beyond that don't change by themselves, but for <see cref="Poison"/> and
+/// <see cref="FlipBit"/>.
 /// </para>
 /// <para>
-/// Keeps true: <c>memory == durable</c> outside the open words, and in them memory holds the newest version. All members are thread-safe (one lock) but for the disposal;
-/// hooks run outside that lock, on the caller's thread.
+/// Keeps true: <c>memory == durable</c> outside the open words, and in them memory holds the newest version. All
+/// members are thread-safe (one lock) but for the disposal; hooks run outside that lock, on the caller's thread.
 /// </para>
 /// </remarks>
 public sealed unsafe partial class SimulatedPmem : PmemRegion
@@ -55,16 +57,25 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
         GC.AddMemoryPressure(2 * Rounded(lengthBytes));
     }
 
-    /// <summary>Releases the memory of a region that nobody disposed: a simulated machine is simply dropped.</summary>
+    /// <summary>Releases the memory of a region that wasn't disposed: a simulated machine is simply dropped.</summary>
     ~SimulatedPmem() => Dispose(false);
 
-    /// <summary>Called before every store, flush and drain, on the thread that makes it. What it throws, the call throws, and nothing happened.</summary>
+    /// <summary>
+    /// Called before every store, flush and drain, on the thread that makes it. What it throws, the call throws, and
+    /// nothing happened.
+    /// </summary>
     public Action<PmemEvent>? BeforeEvent { get; set; }
 
-    /// <summary>Called before every read of metadata, with offset and length in bytes, on the thread that makes it. What it throws, the read throws: the line is unreadable.</summary>
+    /// <summary>
+    /// Called before every read of metadata, with offset and length in bytes, on the thread that makes it. What it
+    /// throws, the read throws: the line is unreadable.
+    /// </summary>
     internal Action<long, int>? BeforeMetadataRead { get; set; }
 
-    /// <summary>Makes every drain fail with this until it is null again; what was flushed stays undecided, and goes along with the next drain that succeeds.</summary>
+    /// <summary>
+    /// Makes every drain fail with this until it is null again; what was flushed stays undecided, and goes along with
+    /// the next drain that succeeds.
+    /// </summary>
     public Exception? DrainError { get; set; }
 
     /// <inheritdoc/>
@@ -87,7 +98,8 @@ public sealed unsafe partial class SimulatedPmem : PmemRegion
 
     /// <summary>Makes a region of zeros.</summary>
     /// <param name="lengthBytes">Length in bytes, 1 to 1 GiB.</param>
-    /// <param name="drainIsCheap">False: drains are dear, as those of msync are, so that payload is drained together with the keys.</param>
+    /// <param name="drainIsCheap">False: drains are dear, as those of msync are, so that payload is drained together
+    /// with the keys.</param>
     /// <exception cref="ArgumentOutOfRangeException">The length is out of range.</exception>
     public static SimulatedPmem Allocate(long lengthBytes, bool drainIsCheap = true)
     {

@@ -1,8 +1,9 @@
 namespace PCache.Testing;
 
 /// <summary>
-/// Bytes of any length; keeps only pages that were written. Keeps true: a copy shares its pages with the original until one of them writes, so that copies
-/// cost next to nothing; what isn't kept reads as zeros; all beyond the length is zeros. Ranges lie inside the length. Not thread-safe.
+/// Bytes of any length; keeps only pages that were written. Keeps true: a copy shares its pages with the original
+/// until one of them writes, so that copies cost next to nothing; what isn't kept reads as zeros; all beyond the
+/// length is zeros. Ranges lie inside the length. Not thread-safe.
 /// </summary>
 internal sealed class SparseBytes
 {

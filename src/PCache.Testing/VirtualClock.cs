@@ -1,5 +1,6 @@
-// A clock that stands still until the test moves it. Keeps true: timers fire only inside Advance, on the caller's thread, in the order in which they are
-// due (equal times: in the order in which they were set), and see the clock at exactly their due time. No lock is held while a callback runs.
+// A clock that stands still until the test moves it. Keeps true: timers fire only inside Advance, on the caller's
+// thread, in the order in which they are due (equal times: in the order in which they were set), and see the clock at
+// exactly their due time. No lock is held while a callback runs.
 
 using PCache.Core.Primitives;
 
@@ -16,7 +17,8 @@ public sealed class VirtualClock : TimeProvider
 
     /// <summary>Makes a clock that shows <paramref name="start"/>, or else 1 January 2000.</summary>
     /// <param name="start">What it shows; null: 1 January 2000, 0:00 UTC.</param>
-    public VirtualClock(DateTimeOffset? start = null) => _start = start ?? new DateTimeOffset(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    public VirtualClock(DateTimeOffset? start = null) =>
+        _start = start ?? new DateTimeOffset(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     /// <inheritdoc/>
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
@@ -46,7 +48,9 @@ public sealed class VirtualClock : TimeProvider
         {
             using (_lock.Hold())
             {
-                return FindNext() is ManualTimer next ? TimeSpan.FromTicks(Math.Max(0, next.DueTicks - _elapsedTicks)) : null;
+                return FindNext() is ManualTimer next
+                    ? TimeSpan.FromTicks(Math.Max(0, next.DueTicks - _elapsedTicks))
+                    : null;
             }
         }
     }
@@ -67,8 +71,8 @@ public sealed class VirtualClock : TimeProvider
     }
 
     /// <summary>
-    /// Moves the clock on, and runs every timer that is due up to then, also those that callbacks set meanwhile. Advances that run at the same time overlap: the clock ends at
-    /// the latest of their ends. It never goes back.
+    /// Moves the clock on, and runs every timer that is due up to then, also those that callbacks set meanwhile.
+    /// Advances that run at the same time overlap: the clock ends at the latest of their ends. It never goes back.
     /// </summary>
     /// <param name="by">How far, zero or more. Zero runs what is due now.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="by"/> is negative.</exception>

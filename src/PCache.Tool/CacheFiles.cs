@@ -1,4 +1,5 @@
-// Keeps true: what is wrong with a path is found out before anything is opened for writing; what was opened is closed again when the rest fails.
+// Keeps true: what is wrong with a path is found out before anything is opened for writing; what was opened is closed
+// again when the rest fails.
 using System.Globalization;
 using System.Runtime.InteropServices;
 using PCache.Core;
@@ -27,14 +28,17 @@ internal static class CacheFiles
         }
     }
 
-    /// <summary>Refuses a cache file that can't be one before it is mapped: nothing there, a directory, or empty.</summary>
+    /// <summary>
+    /// Refuses a cache file that can't be one before it is mapped: nothing there, a directory, or empty.
+    /// </summary>
     public static void RequireCache(string path)
     {
         RequireFile(path, "cache");
         FileFacts? facts = InputFiles.TryFacts(path);
         if (facts is { Kind: not (FileKind.Regular or FileKind.Block) })
         {
-            throw ToolException.Refused($"'{path}' isn't a cache: it is neither a file nor a block device. Check the path.", new PCacheNotFormattedException());
+            throw ToolException.Refused($"'{path}' isn't a cache: it is neither a file nor a block device. Check the "
+                + $"path.", new PCacheNotFormattedException());
         }
 
         long length = facts?.LengthBytes ?? new FileInfo(path).Length;
@@ -44,18 +48,22 @@ internal static class CacheFiles
             {
                 0 => "is empty, so it isn't a cache",
                 1 => "isn't a cache: it has 1 byte",
-                _ => string.Create(CultureInfo.InvariantCulture, $"isn't a cache: it has {length} bytes, fewer than any cache"),
+                _ => string.Create(
+                    CultureInfo.InvariantCulture, $"isn't a cache: it has {length} bytes, fewer than any cache"),
             };
-            throw ToolException.Refused($"'{path}' {holds}. Check the path, or make a cache with 'pcache format'.", new PCacheNotFormattedException());
+            throw ToolException.Refused($"'{path}' {holds}. Check the path, or make a cache with 'pcache format'.",
+                new PCacheNotFormattedException());
         }
     }
 
     /// <summary>Maps a cache file.</summary>
-    public static PmemRegion OpenRegion(string path, bool readOnly) => OpenRegion(path, new PmemFileOptions { ReadOnly = readOnly });
+    public static PmemRegion OpenRegion(string path, bool readOnly) =>
+        OpenRegion(path, new PmemFileOptions { ReadOnly = readOnly });
 
     /// <summary>
-    /// Maps a cache file, and refuses one that is something else altogether. For writing, it is looked at read-only first: a writable open allocates a
-    /// sparse file's blocks, which nobody wants of a file that isn't a sound cache.
+    /// Maps a cache file, and refuses one that is something else altogether. For writing, it is looked at read-only
+    /// first: a writable open allocates a sparse file's blocks, which is unwanted for a file that isn't a sound
+    /// cache.
     /// </summary>
     public static PmemRegion OpenRegion(string path, PmemFileOptions options)
     {
@@ -70,7 +78,8 @@ internal static class CacheFiles
         try
         {
             Naming(path, () => IsForeign(region)
-                ? throw ToolException.Refused($"'{path}' isn't a cache: it holds something else. Check the path, or make a cache elsewhere with 'pcache format'.", new PCacheNotFormattedException())
+                ? throw ToolException.Refused($"'{path}' isn't a cache: it holds something else. Check the path, or "
+                    + $"make a cache elsewhere with 'pcache format'.", new PCacheNotFormattedException())
                 : true);
             return region;
         }
@@ -85,14 +94,17 @@ internal static class CacheFiles
     public static FixedLengthDevice OpenBacking(string path, bool readOnly)
     {
         RequireFile(path, "backing");
-        return Naming(path, () => new FixedLengthDevice(BlockDevice.OpenFile(path, readOnly ? FileAccess.Read : FileAccess.ReadWrite)));
+        return Naming(path,
+            () => new FixedLengthDevice(BlockDevice.OpenFile(path, readOnly ? FileAccess.Read : FileAccess.ReadWrite)));
     }
 
     /// <summary>Opens a cache with its backing; the device owns both.</summary>
-    public static PCacheDevice OpenDevice(string cachePath, string backingPath, PCacheOptions options) => OpenDevice(cachePath, backingPath, options, out _);
+    public static PCacheDevice OpenDevice(string cachePath, string backingPath, PCacheOptions options) =>
+        OpenDevice(cachePath, backingPath, options, out _);
 
     /// <summary>Opens a cache with its backing; the device owns both.</summary>
-    public static PCacheDevice OpenDevice(string cachePath, string backingPath, PCacheOptions options, out FixedLengthDevice backing)
+    public static PCacheDevice OpenDevice(
+        string cachePath, string backingPath, PCacheOptions options, out FixedLengthDevice backing)
     {
         if (SameFile(cachePath, backingPath))
         {
@@ -106,7 +118,8 @@ internal static class CacheFiles
     }
 
     /// <summary>Opens a cache over an open backing, which is disposed when that fails.</summary>
-    public static PCacheDevice OpenDevice(string cachePath, IBlockDevice backing, PCacheOptions options, bool powerSafe = false)
+    public static PCacheDevice OpenDevice(
+        string cachePath, IBlockDevice backing, PCacheOptions options, bool powerSafe = false)
     {
         PmemRegion? region = null;
         try
@@ -132,15 +145,17 @@ internal static class CacheFiles
         {
             return open();
         }
-        catch (Exception exception) when (exception is not ToolException && ErrorReport.TryDescribe(exception, out int exitCode, out string message))
+        catch (Exception exception) when (exception is not ToolException
+            && ErrorReport.TryDescribe(exception, out int exitCode, out string message))
         {
             string shown = SafeText.Of(path);
-            bool named = message.Contains($"'{shown}'", StringComparison.Ordinal) || message.Contains($"\"{shown}\"", StringComparison.Ordinal);
+            bool named = message.Contains($"'{shown}'", StringComparison.Ordinal)
+                || message.Contains($"\"{shown}\"", StringComparison.Ordinal);
             throw new ToolException(exitCode, named ? message : $"{path}: {message}", exception);
         }
     }
 
-    /// <summary>Tells of acknowledged writes that whoever wrote the image has lost.</summary>
+    /// <summary>Tells of acknowledged writes that the program that wrote the image has lost.</summary>
     public static int ReportLost(ToolContext context, PCacheDevice device)
     {
         if (device.Recovery.LostKeys == 0)
@@ -149,24 +164,32 @@ internal static class CacheFiles
         }
 
         context.Error.WriteLine(
-            $"lost: {device.Recovery.LostKeys} acknowledged writes were already lost by whoever wrote this image; all others are there. 'pcache dump --keys' shows them.");
+            $"lost: {device.Recovery.LostKeys} acknowledged writes were already lost by the program that wrote this "
+            + $"image; all others are there. 'pcache dump --keys' shows them.");
         return ExitCode.Damage;
     }
 
-    /// <summary>Whether a path names a device node, whose length can neither be seen nor set like that of a file.</summary>
+    /// <summary>
+    /// Whether a path names a device node, whose length can neither be seen nor set like that of a file.
+    /// </summary>
     public static bool IsDevice(string path) => Path.GetFullPath(path).StartsWith("/dev/", StringComparison.Ordinal);
 
-    /// <summary>Whether there is something else than a cache: an unknown magic, and no cache info that would make it a cache with a destroyed superblock.</summary>
+    /// <summary>
+    /// Whether there is something else than a cache: an unknown magic, and no cache info that would make it a cache
+    /// with a destroyed superblock.
+    /// </summary>
     private static bool IsForeign(PmemRegion region)
     {
         Superblock superblock = default;
-        region.ReadMetadata(MediaConstants.SuperblockOffset, MemoryMarshal.AsBytes(new Span<Superblock>(ref superblock)));
+        region.ReadMetadata(
+            MediaConstants.SuperblockOffset, MemoryMarshal.AsBytes(new Span<Superblock>(ref superblock)));
         if (superblock.Magic is 0 or MediaConstants.SuperblockMagicLinux or MediaConstants.SuperblockMagicCompact)
         {
             return false;
         }
 
-        return Replicas.Read(region, MediaConstants.CacheInfoOffset, MediaConstants.CacheInfoStride, out CacheInfo _, out _, out _)
+        return Replicas.Read(
+            region, MediaConstants.CacheInfoOffset, MediaConstants.CacheInfoStride, out CacheInfo _, out _, out _)
             is ReplicaOutcome.Blank or ReplicaOutcome.None;
     }
 }

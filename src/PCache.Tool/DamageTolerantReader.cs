@@ -1,4 +1,5 @@
-// Keeps true: each call either yields what the device holds or lists the bytes that it had to fill in; it ends, because every retry is over a strictly smaller range.
+// Keeps true: each call either yields what the device holds or lists the bytes that it had to fill in; it ends,
+// because every retry is over a strictly smaller range.
 using PCache.Core;
 
 namespace PCache.Tool;

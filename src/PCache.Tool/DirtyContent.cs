@@ -1,4 +1,5 @@
-// Keeps true: "nothing dirty" is said only of a sound cache that says so, and of what isn't a cache at all; whatever is damaged may have dirty data.
+// Keeps true: "nothing dirty" is said only of a sound cache that says so, and of what isn't a cache at all; whatever
+// is damaged may have dirty data.
 using System.Globalization;
 using PCache.Core;
 using PCache.Core.Inspection;
@@ -10,7 +11,9 @@ namespace PCache.Tool;
 /// <summary>What would be lost with the content of a file.</summary>
 internal static class DirtyContent
 {
-    /// <summary>What is dirty, as the end of a sentence that begins with the file; null: nothing. Changes nothing.</summary>
+    /// <summary>
+    /// What is dirty, as the end of a sentence that begins with the file; null: nothing. Changes nothing.
+    /// </summary>
     public static string? Describe(ToolContext context, PmemRegion region)
     {
         try
@@ -19,7 +22,8 @@ internal static class DirtyContent
             if (status.IsSound)
             {
                 return status.DirtyKeys == 0 ? null : string.Create(
-                    CultureInfo.InvariantCulture, $"is a cache with {status.DirtyBytes} bytes in {status.DirtyKeys} writes that aren't on its backing");
+                    CultureInfo.InvariantCulture, $"is a cache with {status.DirtyBytes} bytes in {status.DirtyKeys} "
+                        + $"writes that aren't on its backing");
             }
         }
         catch (PCacheException)
@@ -34,7 +38,11 @@ internal static class DirtyContent
         try
         {
             using var bar = new ProgressBar(context, "looking at what is there");
-            RescueImage image = CacheRescue.Open(region, new RescueOptions { Progress = new DirectProgress<InspectionProgress>(p => bar.Report(p.DoneBytes, p.TotalBytes)) });
+            RescueImage image = CacheRescue.Open(
+                region, new RescueOptions
+                {
+                    Progress = new DirectProgress<InspectionProgress>(p => bar.Report(p.DoneBytes, p.TotalBytes))
+                });
             return IsUnfinishedFormat(region, image)
                 ? null
                 : $"is a damaged cache, which may have data that isn't on its backing ({RescueOutput.Sums(image)})";

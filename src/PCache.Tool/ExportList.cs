@@ -1,5 +1,7 @@
-// Keeps true: what is written here is read back here, exactly; a list with anything else in it is refused before anything is applied. A file name stands in a comment only, escaped, so that
-// it can't make a line; in a list from before that was so, a line that came out of a name stands before the line that names the columns, or that line is there twice: refused.
+// Keeps true: what is written here is read back here, exactly; a list with anything else in it is refused before
+// anything is applied. A file name stands in a comment only, escaped, so that it can't make a line; in a list from
+// before that was so, a line that came out of a name stands before the line that names the columns, or that line is
+// there twice: refused.
 using System.Globalization;
 using System.Text.Json;
 using PCache.Core.Files;
@@ -29,12 +31,16 @@ internal static class ExportList
         {
             output.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{extent.Offset} {extent.LengthBytes} {RescueOutput.Name(extent.State)} {(extent.IsDirty ? "dirty" : "clean")} {extent.Place} {extent.CacheOffset} {Checksum(extent.ChecksumFits)}"));
+                $"{extent.Offset} {extent.LengthBytes} {RescueOutput.Name(extent.State)} "
+                + $"{(extent.IsDirty ? "dirty" : "clean")} {extent.Place} {extent.CacheOffset} "
+                + $"{Checksum(extent.ChecksumFits)}"));
         }
 
         foreach (RescueHole hole in image.Holes)
         {
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"# hole in the log at {hole.Position}: {hole.LengthBytes} bytes, at most {hole.MaxKeys} keys, {(hole.IsDirty ? "dirty" : "written back")}"));
+            output.WriteLine(
+                string.Create(CultureInfo.InvariantCulture, $"# hole in the log at {hole.Position}: {hole.LengthBytes} "
+                    + $"bytes, at most {hole.MaxKeys} keys, {(hole.IsDirty ? "dirty" : "written back")}"));
         }
 
         foreach (PCache.Core.DeviceRange lost in image.Lost)
@@ -101,7 +107,8 @@ internal static class ExportList
             {
                 if (range.Offset < end || range.LengthBytes <= 0 || range.Offset > long.MaxValue - range.LengthBytes)
                 {
-                    throw new FormatException($"the range {range.Offset}+{range.LengthBytes} is out of order or impossible");
+                    throw new FormatException(
+                        $"the range {range.Offset}+{range.LengthBytes} is out of order or impossible");
                 }
 
                 end = range.Offset + range.LengthBytes;
@@ -109,9 +116,11 @@ internal static class ExportList
 
             return ranges;
         }
-        catch (Exception e) when (e is FormatException or OverflowException or JsonException or KeyNotFoundException or InvalidOperationException or IndexOutOfRangeException)
+        catch (Exception e) when (e is FormatException or OverflowException or JsonException or KeyNotFoundException
+            or InvalidOperationException or IndexOutOfRangeException)
         {
-            throw ToolException.Refused($"{path}: This isn't a list of 'pcache export': {ErrorReport.OneLine(e.Message)} Give the list that was made together with the export.", e);
+            throw ToolException.Refused($"{path}: This isn't a list of 'pcache export': "
+                + $"{ErrorReport.OneLine(e.Message)} Give the list that was made together with the export.", e);
         }
     }
 
@@ -121,7 +130,8 @@ internal static class ExportList
         return
         [
             .. document.RootElement.GetProperty("extents").EnumerateArray().Select(extent => new ExportedRange(
-                extent.GetProperty("offset").GetInt64(), extent.GetProperty("length").GetInt64(), StateOf(extent.GetProperty("state").GetString()!), extent.GetProperty("dirty").GetBoolean())),
+                extent.GetProperty("offset").GetInt64(), extent.GetProperty("length").GetInt64(),
+                StateOf(extent.GetProperty("state").GetString()!), extent.GetProperty("dirty").GetBoolean())),
         ];
     }
 
@@ -164,7 +174,8 @@ internal static class ExportList
 
         // All columns are held against what they may say, also those of which nothing is needed here.
         string[] place = words[4].Split(':');
-        bool fits = place.Length == 2 && IsNumber(place[0]) && IsNumber(place[1]) && IsNumber(words[5]) && words[6] is ("fits" or "differs" or "none");
+        bool fits = place.Length == 2 && IsNumber(place[0]) && IsNumber(place[1]) && IsNumber(words[5])
+            && words[6] is ("fits" or "differs" or "none");
         return fits
             ? new ExportedRange(
                 Number(words[0]),
@@ -176,15 +187,18 @@ internal static class ExportList
                     "clean" => false,
                     _ => throw new FormatException($"'{words[3]}' is neither dirty nor clean"),
                 })
-            : throw new FormatException($"line {number} has a place, a cache offset or a checksum as no export writes them");
+            : throw new FormatException(
+                $"line {number} has a place, a cache offset or a checksum as no export writes them");
     }
 
     private static long Number(string word) => long.Parse(word, NumberStyles.None, CultureInfo.InvariantCulture);
 
-    private static bool IsNumber(string word) => long.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _);
+    private static bool IsNumber(string word) =>
+        long.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _);
 
     private static RescueState StateOf(string word) =>
-        Enum.GetValues<RescueState>().Cast<RescueState?>().FirstOrDefault(state => RescueOutput.Name(state!.Value) == word) ?? throw new FormatException($"'{word}' is no state");
+        Enum.GetValues<RescueState>().Cast<RescueState?>().FirstOrDefault(
+            state => RescueOutput.Name(state!.Value) == word) ?? throw new FormatException($"'{word}' is no state");
 
     private static string Checksum(bool? fits) => fits switch
     {

@@ -11,7 +11,9 @@ internal static class FindingsOutput
     {
         foreach (Finding finding in findings)
         {
-            string place = finding.Offset < 0 ? finding.Structure : string.Create(CultureInfo.InvariantCulture, $"{finding.Structure} at {finding.Offset}");
+            string place = finding.Offset < 0
+                ? finding.Structure
+                : string.Create(CultureInfo.InvariantCulture, $"{finding.Structure} at {finding.Offset}");
             output.WriteLine($"{Name(finding.Severity)}: {place}: {ErrorReport.OneLine(finding.Text)}");
         }
     }
@@ -19,7 +21,8 @@ internal static class FindingsOutput
     /// <summary>Prints findings by kind, worst first, each kind with what to do about it.</summary>
     public static void PrintWithAdvice(TextWriter output, IReadOnlyList<Finding> findings)
     {
-        foreach (IGrouping<string, Finding> kind in findings.GroupBy(finding => finding.Code).OrderByDescending(kind => kind.Max(finding => finding.Severity)))
+        foreach (IGrouping<string, Finding> kind in
+            findings.GroupBy(finding => finding.Code).OrderByDescending(kind => kind.Max(finding => finding.Severity)))
         {
             Print(output, [.. kind]);
             string advice = kind.First().Advice;

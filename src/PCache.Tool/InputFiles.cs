@@ -1,5 +1,6 @@
-// Keeps true: a file is recognised by what it is (device and number on it, and which device a node stands for), never by its name: links, bind mounts, /proc/self/fd and loop devices over a
-// file lead to the same. Where the platform can't tell, names with their links followed have to do.
+// Keeps true: a file is recognised by what it is (device and number on it, and which device a node stands for), never
+// by its name: links, bind mounts, /proc/self/fd and loop devices over a file lead to the same. Where the platform
+// can't tell, names with their links followed have to do.
 using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 using PCache.Core.Files;
@@ -13,7 +14,9 @@ internal sealed class InputFiles
     private readonly List<(FileFacts Facts, string Role)> _files = [];
     private readonly List<(string Path, string Role)> _names = [];
 
-    /// <summary>Adds what has this name now. Added again once it is open, a file that took the name in between counts too.</summary>
+    /// <summary>
+    /// Adds what has this name now. Added again once it is open, a file that took the name in between counts too.
+    /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="role">What it is, for messages: "the cache".</param>
     public void Add(string path, string role)
@@ -43,7 +46,8 @@ internal sealed class InputFiles
         : _names.Find(name => Comparer.Equals(name.Path, RealPath(path))).Role;
 
     /// <summary>Which of them is the open file; null: none.</summary>
-    public string? Find(SafeFileHandle file) => FileFacts.IsSupported && FileFacts.Of(file) is { } facts ? Find(facts) : null;
+    public string? Find(SafeFileHandle file) =>
+        FileFacts.IsSupported && FileFacts.Of(file) is { } facts ? Find(facts) : null;
 
     /// <summary>Whether two names lead to one file.</summary>
     public static bool IsSame(string first, string second)
@@ -66,7 +70,8 @@ internal sealed class InputFiles
         }
     }
 
-    private static StringComparer Comparer => OperatingSystem.IsWindows() ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal;
+    private static StringComparer Comparer =>
+        OperatingSystem.IsWindows() ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal;
 
     private void Add(FileFacts facts, string role)
     {
@@ -92,7 +97,8 @@ internal sealed class InputFiles
     }
 
     private static bool IsSame(FileFacts a, FileFacts b) =>
-        a.Identity == b.Identity || (a.Kind == FileKind.Block && b.Kind == FileKind.Block && a.DeviceNumber == b.DeviceNumber);
+        a.Identity == b.Identity
+            || (a.Kind == FileKind.Block && b.Kind == FileKind.Block && a.DeviceNumber == b.DeviceNumber);
 
     /// <summary>The file that a loop device stands for.</summary>
     private static FileFacts? FileUnder(FileFacts facts)
@@ -102,7 +108,8 @@ internal sealed class InputFiles
             return null;
         }
 
-        string entry = string.Create(CultureInfo.InvariantCulture, $"/sys/dev/block/{LoopMajor}:{facts.DeviceNumber & uint.MaxValue}/loop/backing_file");
+        string entry = string.Create(CultureInfo.InvariantCulture,
+            $"/sys/dev/block/{LoopMajor}:{facts.DeviceNumber & uint.MaxValue}/loop/backing_file");
         try
         {
             return TryFacts(File.ReadAllText(entry).TrimEnd('\n'));

@@ -3,7 +3,9 @@ using System.Numerics;
 
 namespace PCache.Tool;
 
-/// <summary>Latencies in nanoseconds: 32 linear buckets per power of two. Not thread-safe; merge one per thread.</summary>
+/// <summary>
+/// Latencies in nanoseconds: 32 linear buckets per power of two. Not thread-safe; merge one per thread.
+/// </summary>
 internal sealed class LatencyHistogram
 {
     private const int SubBits = 5;

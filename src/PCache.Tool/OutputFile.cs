@@ -1,5 +1,7 @@
-// Keeps true: nothing is changed in a file before the open file itself is known to be none of the inputs and to be ours to write: new, empty, or consented to; a new one is made by this very
-// call, readable by its owner alone until it has the rights of what it stands for; what isn't kept is removed while it is still locked, and only if this call made it, else emptied.
+// Keeps true: nothing is changed in a file before the open file itself is known to be none of the inputs and to be
+// ours to write: new, empty, or consented to; a new one is made by this very call, readable by its owner alone until
+// it has the rights of what it stands for; what isn't kept is removed while it is still locked, and only if this call
+// made it, else emptied.
 using PCache.Core.Files;
 
 namespace PCache.Tool;
@@ -36,7 +38,8 @@ internal sealed class OutputFile : IDisposable
         }
 
         RefuseInput(inputs.Find(path), path, option);
-        if (!force && File.Exists(path) && (InputFiles.TryFacts(path) is { } facts ? Holds(facts) : new FileInfo(path).Length > 0))
+        if (!force && File.Exists(path)
+            && (InputFiles.TryFacts(path) is { } facts ? Holds(facts) : new FileInfo(path).Length > 0))
         {
             throw Exists(path, option);
         }
@@ -47,12 +50,14 @@ internal sealed class OutputFile : IDisposable
     /// <param name="option">The option that names it, for messages.</param>
     /// <param name="force">Consent to overwrite what it holds.</param>
     /// <param name="inputs">What it may not be. The file is added to them.</param>
-    /// <param name="model">The file whose content it holds, and whose rights a new one gets; null: stays the owner's alone.</param>
+    /// <param name="model">The file whose content it holds, and whose rights a new one gets; null: stays the owner's
+    /// alone.</param>
     /// <exception cref="ToolException">It is one of the inputs, or holds something without consent.</exception>
     /// <exception cref="IOException">The system refused.</exception>
     public static OutputFile Open(string path, string option, bool force, InputFiles inputs, FileFacts? model)
     {
-        RefuseInput(inputs.Find(path), path, option); // else its own lock keeps it from being opened, and the message says so
+        // else its own lock keeps it from being opened, and the message says so
+        RefuseInput(inputs.Find(path), path, option);
         FileStream stream = OpenOrMake(path, out bool made);
         FileFacts? facts = null;
         bool regular = true;
@@ -106,7 +111,7 @@ internal sealed class OutputFile : IDisposable
 
     private static FileStream OpenOrMake(string path, out bool made)
     {
-        // Each may lose a race against somebody who makes or removes the file.
+        // Each may lose a race against another process that makes or removes the file.
         for (int round = 0; ; round++)
         {
             try
@@ -129,7 +134,10 @@ internal sealed class OutputFile : IDisposable
         }
     }
 
-    /// <summary>Whether overwriting it destroys something: an ordinary file with content, or a disk. Terminals and pipes hold nothing.</summary>
+    /// <summary>
+    /// Whether overwriting it destroys something: an ordinary file with content, or a disk. Terminals and pipes hold
+    /// nothing.
+    /// </summary>
     private static bool Holds(FileFacts facts) => facts.Kind switch
     {
         FileKind.Regular => facts.LengthBytes > 0,

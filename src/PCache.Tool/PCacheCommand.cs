@@ -19,8 +19,10 @@ internal static class PCacheCommand
     {
         var root = new ToolRoot(
             Name,
-            "Persistent write-back cache on memory in front of a slow backing: makes, inspects, checks, reads, writes, drains and measures cache files.\n\n"
-            + "Exit codes: 0 done and sound; 1 damage, lost writes or violations found; 2 wrong usage; 3 refused before doing anything; 130 interrupted.",
+            "Persistent write-back cache on memory in front of a slow backing: makes, inspects, checks, reads, writes, "
+            + "drains and measures cache files.\n\n"
+            + "Exit codes: 0 done and sound; 1 damage, lost writes or violations found; 2 wrong usage; 3 refused "
+            + "before doing anything; 130 interrupted.",
             "pcache demo",
             "pcache format cache.img --size 1G",
             "pcache status cache.img");

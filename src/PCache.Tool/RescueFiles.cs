@@ -1,4 +1,5 @@
-// Keeps true: a cache file is opened for rescue read-only; a file that holds no cache at all is refused as by every other command.
+// Keeps true: a cache file is opened for rescue read-only; a file that holds no cache at all is refused as by every
+// other command.
 using PCache.Core;
 using PCache.Core.Inspection;
 using PCache.Core.Pmem;
@@ -26,7 +27,11 @@ internal sealed class RescueFiles : IDisposable
         try
         {
             using var bar = new ProgressBar(context, "looking at the cache");
-            var options = new RescueOptions { SegmentSizeBytes = segmentSize, Progress = new DirectProgress<InspectionProgress>(p => bar.Report(p.DoneBytes, p.TotalBytes)) };
+            var options = new RescueOptions
+            {
+                SegmentSizeBytes = segmentSize,
+                Progress = new DirectProgress<InspectionProgress>(p => bar.Report(p.DoneBytes, p.TotalBytes))
+            };
             return new RescueFiles(region, CacheFiles.Naming(path, () => CacheRescue.Open(region, options)));
         }
         catch
@@ -36,8 +41,12 @@ internal sealed class RescueFiles : IDisposable
         }
     }
 
-    /// <summary>Opens a cache file that failed to open in the ordinary way; what failed is thrown again where it isn't damage that a rescue can go around, or that the caller goes around even if the cache is sound (on a full disk, say).</summary>
-    public static RescueFiles OpenInsteadOf(ToolContext context, string path, ToolException failure, int? segmentSize = null, bool evenIfSound = false)
+    /// <summary>
+    /// Opens a cache file that failed to open in the ordinary way; what failed is thrown again where it isn't damage
+    /// that a rescue can go around, or that the caller goes around even if the cache is sound (on a full disk, say).
+    /// </summary>
+    public static RescueFiles OpenInsteadOf(
+        ToolContext context, string path, ToolException failure, int? segmentSize = null, bool evenIfSound = false)
     {
         RescueFiles files;
         try
@@ -58,9 +67,13 @@ internal sealed class RescueFiles : IDisposable
         return files;
     }
 
-    /// <summary>Whether a rescue may get around the failure: damage, a destroyed superblock, or a medium that can't be read.</summary>
+    /// <summary>
+    /// Whether a rescue may get around the failure: damage, a destroyed superblock, or a medium that can't be read.
+    /// </summary>
     public static bool MayHelp(ToolException failure) =>
-        failure.InnerException is PCacheCorruptionException or PCacheNotFormattedException || (failure.InnerException is IOException && failure.InnerException is not (PCacheException or FileNotFoundException or DirectoryNotFoundException));
+        failure.InnerException is PCacheCorruptionException or PCacheNotFormattedException || (
+            failure.InnerException is IOException && failure.InnerException is not (
+                PCacheException or FileNotFoundException or DirectoryNotFoundException));
 
     public void Dispose() => Region.Dispose();
 }

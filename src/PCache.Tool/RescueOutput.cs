@@ -1,4 +1,5 @@
-// Keeps true: every range that isn't sound is listed or counted; the list is bounded, whatever the image holds; neighbours of one state are joined.
+// Keeps true: every range that isn't sound is listed or counted; the list is bounded, whatever the image holds;
+// neighbours of one state are joined.
 using System.Globalization;
 using System.Text.Json;
 using PCache.Core;
@@ -52,22 +53,28 @@ internal static class RescueOutput
         PrintRange(output, open, end, ref lines);
         if (lines > MostLines)
         {
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"... and {lines - MostLines} more ranges; 'pcache export --list' has them all."));
+            output.WriteLine(
+                string.Create(CultureInfo.InvariantCulture,
+                    $"... and {lines - MostLines} more ranges; 'pcache export --list' has them all."));
         }
     }
 
-    /// <summary>Tells of writes lost by whoever wrote the image, and of holes of the log.</summary>
+    /// <summary>Tells of writes lost by the program that wrote the image, and of holes of the log.</summary>
     public static void PrintLost(TextWriter output, RescueImage image)
     {
         foreach (DeviceRange lost in image.Lost.Take(MostLines))
         {
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"lost: bytes {lost.Offset}..{lost.End - 1} ({lost.LengthBytes} bytes) were already lost by whoever wrote this image."));
+            output.WriteLine(
+                string.Create(CultureInfo.InvariantCulture, $"lost: bytes {lost.Offset}..{lost.End - 1} "
+                    + $"({lost.LengthBytes} bytes) were already lost by the program that wrote this image."));
         }
 
         foreach (RescueHole hole in image.Holes.Where(hole => hole.IsDirty).Take(MostLines))
         {
-            string size = hole.LengthBytes < 0 ? "how much isn't known" : string.Create(CultureInfo.InvariantCulture, $"{hole.LengthBytes} bytes of log, at most {hole.MaxKeys} writes");
-            output.WriteLine($"lost: the log has a hole at {hole.Position} ({size}): any range that no later write covers may have had a newer version.");
+            string size = hole.LengthBytes < 0 ? "how much isn't known" : string.Create(
+                CultureInfo.InvariantCulture, $"{hole.LengthBytes} bytes of log, at most {hole.MaxKeys} writes");
+            output.WriteLine($"lost: the log has a hole at {hole.Position} ({size}): any range that no later write "
+                + $"covers may have had a newer version.");
         }
     }
 
@@ -87,8 +94,11 @@ internal static class RescueOutput
     /// <summary>The sums as a line.</summary>
     public static string Sums(RescueImage image)
     {
-        FormattableString text = $"{DirtyBytes(image, RescueState.Sound)} dirty bytes are sound, {DirtyBytes(image, RescueState.PossiblyStale)} possibly stale, {DirtyBytes(image, RescueState.Unverifiable)} unverifiable, {DirtyBytes(image, RescueState.Damaged)} damaged; {image.Holes.Count} holes in the log";
-        return text.ToString(CultureInfo.InvariantCulture);
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{DirtyBytes(image, RescueState.Sound)} dirty bytes are sound, "
+            + $"{DirtyBytes(image, RescueState.PossiblyStale)} possibly stale, "
+            + $"{DirtyBytes(image, RescueState.Unverifiable)} unverifiable, {DirtyBytes(image, RescueState.Damaged)} "
+            + $"damaged; {image.Holes.Count} holes in the log");
     }
 
     /// <summary>Writes the holes of the log.</summary>
@@ -123,6 +133,8 @@ internal static class RescueOutput
             RescueState.PossiblyStale => "are possibly stale: a lost part of the log may have had a newer version",
             _ => "can't be read or don't fit their checksum",
         };
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Name(extent.State)}: bytes {extent.Offset}..{extent.End - 1} ({extent.LengthBytes} bytes) {why}{end}."));
+        output.WriteLine(
+            string.Create(CultureInfo.InvariantCulture, $"{Name(extent.State)}: bytes "
+                + $"{extent.Offset}..{extent.End - 1} ({extent.LengthBytes} bytes) {why}{end}."));
     }
 }

@@ -1,10 +1,11 @@
-// Keeps true: a cache that is that of a SQLite database is told from all others by what it is bound to: the plain files seen as one device, longer than any file.
+// Keeps true: a cache that is that of a SQLite database is told from all others by what it is bound to: the plain
+// files seen as one device, longer than any file.
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
 
 namespace PCache.Tool;
 
-/// <summary>Sends whoever has the cache of a SQLite database to the command that knows its plain files.</summary>
+/// <summary>Refers the user of a SQLite database's cache to the command that knows its plain files.</summary>
 internal static class SqliteCaches
 {
     private const ulong DeviceBytes = 1UL << 51;
@@ -18,18 +19,21 @@ internal static class SqliteCaches
             return;
         }
 
-        bool isBeside = cachePath.EndsWith(Extension, StringComparison.Ordinal) && File.Exists(cachePath[..^Extension.Length]);
+        bool isBeside = cachePath.EndsWith(Extension, StringComparison.Ordinal)
+            && File.Exists(cachePath[..^Extension.Length]);
         string database = isBeside ? $"'{cachePath[..^Extension.Length]}'" : "DATABASE";
         throw ToolException.Refused(
             $"'{cachePath}' is the cache of a SQLite database, whose files this command doesn't know. "
-            + $"Use 'pcache sqlite status {database}' to see what is in it, and 'pcache sqlite drain {database}' to write it back.");
+            + $"Use 'pcache sqlite status {database}' to see what is in it, and 'pcache sqlite drain {database}' to "
+            + $"write it back.");
     }
 
     private static bool IsOne(string cachePath)
     {
         try
         {
-            if (!File.Exists(cachePath) || CacheFiles.IsDevice(cachePath) || new FileInfo(cachePath).Length < MediaConstants.SegmentsOffset)
+            if (!File.Exists(cachePath) || CacheFiles.IsDevice(cachePath)
+                || new FileInfo(cachePath).Length < MediaConstants.SegmentsOffset)
             {
                 return false;
             }

@@ -20,7 +20,7 @@ public sealed class SampleTests
             "log    Warning [10]",
             "log    Warning [13]",
             "state  write-back stalled (BackingFailing)",
-            "== the backing is well again",
+            "== the backing has recovered",
             "log    Information [11]",
             "log    Information [14]",
             "state  clean",

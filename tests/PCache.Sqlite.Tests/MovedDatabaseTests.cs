@@ -198,7 +198,7 @@ public sealed class MovedDatabaseTests
         }
 
         connection.Dispose(); // drains, or would
-        Assert.Contains("changed by somebody else", Describe(vfs.Registration.LastError?.Exception), StringComparison.Ordinal);
+        Assert.Contains("changed by another program", Describe(vfs.Registration.LastError?.Exception), StringComparison.Ordinal);
         Assert.Equal(backup, File.ReadAllBytes(vfs.PathOf()));
         Assert.Equal(CannotOpen, Assert.Throws<SqliteException>(() => vfs.Open()).SqliteErrorCode);
     }

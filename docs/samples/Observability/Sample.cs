@@ -78,7 +78,7 @@ public static class Sample
         Write(device, firstPage: 100, pages: 100);
         await Until(() => Volatile.Read(ref told).Stall == WritebackStall.BackingFailing);
 
-        printer.WriteLine("== the backing is well again");
+        printer.WriteLine("== the backing has recovered");
         backing.Fails = false;
         await device.DrainAsync();
         await Until(() => Volatile.Read(ref told).Condition == PCacheCondition.Clean);

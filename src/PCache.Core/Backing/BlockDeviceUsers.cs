@@ -1,4 +1,5 @@
-// Who uses a Linux block device, for messages. Keeps true: it only reads what the kernel tells in /proc and /sys, and anything unexpected is "not known".
+// Who uses a Linux block device, for messages. Keeps true: it only reads what the kernel tells in /proc and /sys, and
+// anything unexpected is "not known".
 
 using Microsoft.Win32.SafeHandles;
 using PCache.Core.Files;
@@ -31,7 +32,8 @@ internal static class BlockDeviceUsers
             }
 
             var holders = new DirectoryInfo($"/sys/class/block/{Path.GetFileName(path)}/holders");
-            return holders.Exists && holders.EnumerateFileSystemInfos().FirstOrDefault() is { } holder ? $"it is part of {SafeText.Of(holder.Name)}" : null;
+            return holders.Exists && holders.EnumerateFileSystemInfos()
+                .FirstOrDefault() is { } holder ? $"it is part of {SafeText.Of(holder.Name)}" : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -39,5 +41,6 @@ internal static class BlockDeviceUsers
         }
     }
 
-    private static string Real(FileInfo file) => file.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? file.FullName;
+    private static string Real(FileInfo file) =>
+        file.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? file.FullName;
 }

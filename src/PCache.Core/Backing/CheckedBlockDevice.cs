@@ -1,6 +1,7 @@
-// What all backings have in common. Keeps true: a derived class only ever sees arguments that are in range, aligned, not empty, of a device that is
-// open and allows the operation, and a read that can't overflow; write-zeroes, discard and FUA mean the same everywhere, and are written once.
-// Checks come in FileStream's order: arguments, then disposal, then what the device can do, then where it ends.
+// What all backings have in common. Keeps true: a derived class only ever sees arguments that are in range, aligned,
+// not empty, of a device that is open and allows the operation, and a read that can't overflow; write-zeroes, discard
+// and FUA mean the same everywhere, and are written once. Checks come in FileStream's order: arguments, then
+// disposal, then what the device can do, then where it ends.
 
 using System.Diagnostics.CodeAnalysis;
 
@@ -31,10 +32,15 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
     /// <summary>The longest that it can become, as far as it knows, in bytes.</summary>
     internal virtual long MaxLengthBytes => long.MaxValue;
 
-    /// <summary>Whether a synchronous write costs less than an asynchronous one and calls back into nobody: writes may come from any thread at once.</summary>
+    /// <summary>
+    /// Whether a synchronous write costs less than an asynchronous one and calls back into no caller's code: writes
+    /// may come from any thread at once.
+    /// </summary>
     internal virtual bool PrefersSynchronousWrites => false;
 
-    /// <summary>Gives back what was claimed, without closing anything: whoever gave the stream or handle keeps it.</summary>
+    /// <summary>
+    /// Gives back what was claimed, without closing anything: the caller that gave the stream or handle keeps it.
+    /// </summary>
     internal virtual void Abandon()
     {
     }
@@ -73,7 +79,8 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
     }
 
     public ValueTask WriteAsync(
-        long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+        long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal,
+        CancellationToken cancellationToken = default)
     {
         CheckWrite(offset, buffer.Length, durability);
         if (cancellationToken.IsCancellationRequested)
@@ -94,7 +101,9 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
     public ValueTask FlushAsync(CancellationToken cancellationToken = default)
     {
         ThrowIfDisposed();
-        return cancellationToken.IsCancellationRequested ? ValueTask.FromCanceled(cancellationToken) : FlushAllAsync(cancellationToken);
+        return cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled(cancellationToken)
+            : FlushAllAsync(cancellationToken);
     }
 
     public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal)
@@ -112,7 +121,8 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
     }
 
     public ValueTask WriteZeroesAsync(
-        long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+        long offset, long length, WriteDurability durability = WriteDurability.Normal,
+        CancellationToken cancellationToken = default)
     {
         CheckWrite(offset, length, durability);
         if (cancellationToken.IsCancellationRequested)
@@ -153,7 +163,9 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
     public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default)
     {
         CheckSetLength(length);
-        return cancellationToken.IsCancellationRequested ? ValueTask.FromCanceled(cancellationToken) : ResizeToAsync(length, cancellationToken);
+        return cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled(cancellationToken)
+            : ResizeToAsync(length, cancellationToken);
     }
 
     public void Dispose()
@@ -171,11 +183,13 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
     // Reads until the buffer is full or the device ends.
     protected abstract int ReadAt(long offset, Span<byte> buffer);
 
-    protected abstract ValueTask<int> ReadAtAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken);
+    protected abstract ValueTask<int> ReadAtAsync(
+        long offset, Memory<byte> buffer, CancellationToken cancellationToken);
 
     protected abstract void WriteAt(long offset, ReadOnlySpan<byte> buffer);
 
-    protected abstract ValueTask WriteAtAsync(long offset, ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken);
+    protected abstract ValueTask WriteAtAsync(
+        long offset, ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken);
 
     protected abstract void FlushAll();
 
@@ -202,7 +216,8 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
     protected abstract ValueTask CloseAsync();
 
     // Zeros for the next piece of a longer run of them.
-    protected static ReadOnlyMemory<byte> ZeroChunk(long remainingBytes) => Zeros.AsMemory(0, (int)Math.Min(remainingBytes, ZeroChunkBytes));
+    protected static ReadOnlyMemory<byte> ZeroChunk(long remainingBytes) =>
+        Zeros.AsMemory(0, (int)Math.Min(remainingBytes, ZeroChunkBytes));
 
     protected virtual void WriteZeroesAt(long offset, long lengthBytes)
     {
@@ -214,7 +229,8 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
         }
     }
 
-    protected virtual async ValueTask WriteZeroesAtAsync(long offset, long lengthBytes, CancellationToken cancellationToken)
+    protected virtual async ValueTask WriteZeroesAtAsync(
+        long offset, long lengthBytes, CancellationToken cancellationToken)
     {
         for (long done = 0; done < lengthBytes;)
         {
@@ -250,7 +266,8 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
         }
     }
 
-    private async ValueTask ThenHardenAsync(ValueTask write, WriteDurability durability, CancellationToken cancellationToken)
+    private async ValueTask ThenHardenAsync(
+        ValueTask write, WriteDurability durability, CancellationToken cancellationToken)
     {
         await write.ConfigureAwait(false);
         if (durability == WriteDurability.ForceUnitAccess)
@@ -268,7 +285,8 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ThrowIfDisposed();
-        if (BlockSize > 1 && ((offset & (BlockSize - 1)) != 0 || ((lengthBytes & (BlockSize - 1)) != 0 && offset < Length - lengthBytes)))
+        if (BlockSize > 1 && ((offset & (BlockSize - 1)) != 0
+            || ((lengthBytes & (BlockSize - 1)) != 0 && offset < Length - lengthBytes)))
         {
             ThrowMisaligned(offset, lengthBytes);
         }
@@ -291,10 +309,12 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
         if (offset > limit - lengthBytes)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(offset), offset, $"{lengthBytes} bytes at offset {offset} end beyond {limit} bytes, {(CanResize ? "the longest possible" : "the fixed length")}.");
+                nameof(offset), offset, $"{lengthBytes} bytes at offset {offset} end beyond {limit} bytes, "
+                    + $"{(CanResize ? "the longest possible" : "the fixed length")}.");
         }
 
-        if (BlockSize > 1 && ((offset & (BlockSize - 1)) != 0 || ((lengthBytes & (BlockSize - 1)) != 0 && offset + lengthBytes != Length)))
+        if (BlockSize > 1 && ((offset & (BlockSize - 1)) != 0
+            || ((lengthBytes & (BlockSize - 1)) != 0 && offset + lengthBytes != Length)))
         {
             ThrowMisaligned(offset, lengthBytes);
         }
@@ -308,7 +328,8 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
         ThrowIfDisposed();
         ThrowIfReadOnly();
         long insideBytes = Math.Min(length, Math.Max(0, Length - offset));
-        if (BlockSize > 1 && ((offset & (BlockSize - 1)) != 0 || ((length & (BlockSize - 1)) != 0 && length < Length - offset)))
+        if (BlockSize > 1
+            && ((offset & (BlockSize - 1)) != 0 || ((length & (BlockSize - 1)) != 0 && length < Length - offset)))
         {
             ThrowMisaligned(offset, length);
         }
@@ -336,5 +357,6 @@ internal abstract class CheckedBlockDevice(int blockSize, bool canWrite, bool ca
 
     [DoesNotReturn]
     private void ThrowMisaligned(long offset, long lengthBytes) =>
-        throw new ArgumentException($"{lengthBytes} bytes at offset {offset} are no multiple of the block size of {BlockSize} bytes.");
+        throw new ArgumentException(
+            $"{lengthBytes} bytes at offset {offset} are no multiple of the block size of {BlockSize} bytes.");
 }

@@ -1,5 +1,7 @@
-// A regular file or a Linux block device, by its handle. Keeps true: nothing that isn't storage becomes one; it is claimed before it is used (FileClaim), or refused; no shared position and no state of its own besides the handle, so the kernel's is the only
-// order among concurrent calls, and Length is what the file system says, never a copy of it that a racing resize could make wrong.
+// A regular file or a Linux block device, by its handle. Keeps true: nothing that isn't storage becomes one; it is
+// claimed before it is used (FileClaim), or refused; no shared position and no state of its own besides the handle,
+// so the kernel's is the only order among concurrent calls, and Length is what the file system says, never a copy of
+// it that a racing resize could make wrong.
 
 using Microsoft.Win32.SafeHandles;
 using PCache.Core.Files;
@@ -18,7 +20,9 @@ internal sealed class FileBlockDevice : CheckedBlockDevice, IBackingFile, IClaim
     private volatile bool _allocates;
     private int _closed;
 
-    private FileBlockDevice(SafeFileHandle handle, IDisposable? owned, bool canWrite, string? path, FileBackingOptions options, LinuxBlockDeviceInfo? blockDevice)
+    private FileBlockDevice(
+        SafeFileHandle handle, IDisposable? owned, bool canWrite, string? path, FileBackingOptions options,
+        LinuxBlockDeviceInfo? blockDevice)
         : base(blockDevice?.SectorBytes ?? 1, canWrite, canResize: canWrite && blockDevice is null)
     {
         _handle = handle;
@@ -28,7 +32,9 @@ internal sealed class FileBlockDevice : CheckedBlockDevice, IBackingFile, IClaim
         _watch = new WatchedFile(handle, path);
         _allocates = options.AllocateGrowth && CanResize && FileRoom.IsSupported;
         _punches = options.PunchHoles && !options.AllocateGrowth && CanResize && FileRoom.IsSupported;
-        _claim = FileClaim.Take(handle, _watch.Facts, path is null ? "The backing" : $"The backing \"{SafeText.Of(path)}\"", canWrite, isForeign: owned != handle, options);
+        _claim = FileClaim.Take(
+            handle, _watch.Facts, path is null ? "The backing" : $"The backing \"{SafeText.Of(path)}\"", canWrite,
+            isForeign: owned != handle, options);
     }
 
     public override long Length
@@ -69,10 +75,12 @@ internal sealed class FileBlockDevice : CheckedBlockDevice, IBackingFile, IClaim
 
     internal static FileBlockDevice FromFileStream(FileStream stream, bool leaveOpen, FileBackingOptions options)
     {
-        // What it holds back must be in the file before anything is read past it, and nothing of its own read-ahead may go stale.
+        // What it holds back must be in the file before anything is read past it, and nothing of its own read-ahead
+        // may go stale.
         stream.Flush();
         SafeFileHandle handle = stream.SafeFileHandle;
-        return new FileBlockDevice(handle, leaveOpen ? null : stream, stream.CanWrite, stream.Name, options, LinuxBlockDeviceInfo.TryGet(handle));
+        return new FileBlockDevice(handle, leaveOpen ? null : stream, stream.CanWrite, stream.Name, options,
+            LinuxBlockDeviceInfo.TryGet(handle));
     }
 
     internal static FileBlockDevice Open(string path, FileAccess access, FileBackingOptions options)
@@ -84,7 +92,8 @@ internal sealed class FileBlockDevice : CheckedBlockDevice, IBackingFile, IClaim
         {
             RefuseNoStorage(path, FileFacts.Of(handle));
             _ = RandomAccess.GetLength(handle);
-            return new FileBlockDevice(handle, handle, access == FileAccess.ReadWrite, path, options, LinuxBlockDeviceInfo.TryGet(handle));
+            return new FileBlockDevice(
+                handle, handle, access == FileAccess.ReadWrite, path, options, LinuxBlockDeviceInfo.TryGet(handle));
         }
         catch (NotSupportedException e)
         {
@@ -102,11 +111,14 @@ internal sealed class FileBlockDevice : CheckedBlockDevice, IBackingFile, IClaim
     {
         try
         {
-            return File.OpenHandle(path, FileMode.Open, access, options.AllowSharing ? FileShare.ReadWrite : FileShare.Read, FileOptions.Asynchronous);
+            return File.OpenHandle(
+                path, FileMode.Open, access, options.AllowSharing ? FileShare.ReadWrite : FileShare.Read,
+                FileOptions.Asynchronous);
         }
         catch (IOException e) when (IsSharingViolation(e))
         {
-            throw new PCacheInUseException($"The backing \"{SafeText.Of(path)}\" is in use by {DescribeHolder(path) ?? "another program, or another device of this one"}.", e);
+            throw new PCacheInUseException($"The backing \"{SafeText.Of(path)}\" is in use by "
+                + $"{DescribeHolder(path) ?? "another program, or another device of this one"}.", e);
         }
     }
 
@@ -120,7 +132,8 @@ internal sealed class FileBlockDevice : CheckedBlockDevice, IBackingFile, IClaim
             : e.HResult == (OperatingSystem.IsLinux() ? linuxTryAgain : macTryAgain);
     }
 
-    private static string? DescribeHolder(string path) => TryLook(path) is { } facts ? FileLock.DescribeHolder(facts) : null;
+    private static string? DescribeHolder(string path) =>
+        TryLook(path) is { } facts ? FileLock.DescribeHolder(facts) : null;
 
     private static FileFacts? TryLook(string path)
     {
@@ -138,7 +151,8 @@ internal sealed class FileBlockDevice : CheckedBlockDevice, IBackingFile, IClaim
     {
         if (facts?.Kind != FileKind.Directory && NoStorage(facts) is { } kind)
         {
-            throw new IOException($"\"{SafeText.Of(path)}\" is {kind}: what is written there isn't kept, or not where it was written. A backing is a regular file or a block device.");
+            throw new IOException($"\"{SafeText.Of(path)}\" is {kind}: what is written there isn't kept, or not where "
+                + $"it was written. A backing is a regular file or a block device.");
         }
     }
 
@@ -159,12 +173,14 @@ internal sealed class FileBlockDevice : CheckedBlockDevice, IBackingFile, IClaim
         return done;
     }
 
-    protected override async ValueTask<int> ReadAtAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    protected override async ValueTask<int> ReadAtAsync(
+        long offset, Memory<byte> buffer, CancellationToken cancellationToken)
     {
         int done = 0;
         while (done < buffer.Length)
         {
-            int read = await RandomAccess.ReadAsync(_handle, buffer[done..], offset + done, cancellationToken).ConfigureAwait(false);
+            int read = await RandomAccess.ReadAsync(
+                _handle, buffer[done..], offset + done, cancellationToken).ConfigureAwait(false);
             if (read == 0)
             {
                 break;
@@ -176,9 +192,11 @@ internal sealed class FileBlockDevice : CheckedBlockDevice, IBackingFile, IClaim
         return done;
     }
 
-    protected override void WriteAt(long offset, ReadOnlySpan<byte> buffer) => RandomAccess.Write(_handle, buffer, offset);
+    protected override void WriteAt(long offset, ReadOnlySpan<byte> buffer) =>
+        RandomAccess.Write(_handle, buffer, offset);
 
-    protected override ValueTask WriteAtAsync(long offset, ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken) =>
+    protected override ValueTask WriteAtAsync(
+        long offset, ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken) =>
         RandomAccess.WriteAsync(_handle, buffer, offset, cancellationToken);
 
     protected override void FlushAll()
@@ -225,8 +243,11 @@ internal sealed class FileBlockDevice : CheckedBlockDevice, IBackingFile, IClaim
         }
     }
 
-    protected override ValueTask WriteZeroesAtAsync(long offset, long lengthBytes, CancellationToken cancellationToken) =>
-        _punches ? new ValueTask(Task.Run(() => WriteZeroesAt(offset, lengthBytes), cancellationToken)) : base.WriteZeroesAtAsync(offset, lengthBytes, cancellationToken);
+    protected override ValueTask WriteZeroesAtAsync(
+        long offset, long lengthBytes, CancellationToken cancellationToken) =>
+        _punches
+            ? new ValueTask(Task.Run(() => WriteZeroesAt(offset, lengthBytes), cancellationToken))
+            : base.WriteZeroesAtAsync(offset, lengthBytes, cancellationToken);
 
     protected override ValueTask ResizeToAsync(long lengthBytes, CancellationToken cancellationToken) =>
         new(Task.Run(() => ResizeTo(lengthBytes), cancellationToken));
@@ -254,7 +275,10 @@ internal sealed class FileBlockDevice : CheckedBlockDevice, IBackingFile, IClaim
         }
     }
 
-    /// <summary>Takes the blocks of a growth; where there aren't that many, those that were taken already go back, and the length is as it was.</summary>
+    /// <summary>
+    /// Takes the blocks of a growth; where there aren't that many, those that were taken already go back, and the
+    /// length is as it was.
+    /// </summary>
     private void Allocate(long lengthBytes)
     {
         long before = Length;

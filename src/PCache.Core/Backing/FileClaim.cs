@@ -1,6 +1,8 @@
-// Whose a file or block device is. Keeps true: as long as a claim is held, no other claim of the same file is, in this process or another, whatever the runtime's own locking does; a claim that
-// can't be had is told apart from one that somebody else has; a refused claim leaves the handle locked as it was, as far as the system can; given back, a handle that stays open has the lock again that it
-// came with. The same handle may be claimed more than once: it is one owner's.
+// Whose a file or block device is. Keeps true: as long as a claim is held, no other claim of the same file is, in
+// this process or another, whatever the runtime's own locking does; a claim that can't be had is told apart from one
+// that another process holds; a refused claim leaves the handle locked as it was, as far as the system can; given
+// back, a handle that stays open has the lock again that it came with. The same handle may be claimed more than once:
+// it is one owner's.
 
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -42,16 +44,20 @@ internal sealed partial class FileClaim
         Exclusive,
     }
 
-    /// <summary>Claims a file: against everybody where it is written, else against those who write it. Null: by consent it isn't claimed.</summary>
+    /// <summary>
+    /// Claims a file: against all other users where it is written, else against other writers. Null: by consent it
+    /// isn't claimed.
+    /// </summary>
     /// <param name="file">The open file.</param>
     /// <param name="facts">What is known of it.</param>
     /// <param name="name">What messages call it.</param>
     /// <param name="writes">Whether it is written.</param>
-    /// <param name="isForeign">Whether the handle is somebody's who may go on using it afterwards.</param>
+    /// <param name="isForeign">Whether the handle belongs to the caller, who may go on using it afterwards.</param>
     /// <param name="options">What there is consent to.</param>
-    /// <exception cref="PCacheInUseException">Somebody else has it.</exception>
+    /// <exception cref="PCacheInUseException">Another process has it.</exception>
     /// <exception cref="PCacheException">It can't be claimed at all, and there is no consent to go without.</exception>
-    public static FileClaim? Take(SafeFileHandle file, FileFacts? facts, string name, bool writes, bool isForeign, FileBackingOptions options)
+    public static FileClaim? Take(
+        SafeFileHandle file, FileFacts? facts, string name, bool writes, bool isForeign, FileBackingOptions options)
     {
         if (options.AllowSharing || OperatingSystem.IsWindows())
         {
@@ -77,12 +83,16 @@ internal sealed partial class FileClaim
             if (state == FileLockState.HeldByOther)
             {
                 Restore(file, prior);
-                throw new PCacheInUseException($"{name} is in use by {FileLock.DescribeHolder(file) ?? "another program, or another device of this one"}: a backing that a cache writes is nobody else's meanwhile (FileBackingOptions.AllowSharing).");
+                throw new PCacheInUseException($"{name} is in use by "
+                    + $"{FileLock.DescribeHolder(file) ?? "another program, or another device of this one"}: no other "
+                    + $"program may use a backing that a cache writes (FileBackingOptions.AllowSharing).");
             }
 
             if (state == FileLockState.Unavailable && !options.AllowWithoutLock)
             {
-                throw new PCacheException($"{name} can't be locked: {reason}. Without a lock nothing keeps another program from using it at the same time. Set FileBackingOptions.AllowWithoutLock if you know that none does.");
+                throw new PCacheException(
+                    $"{name} can't be locked: {reason}. Without a lock nothing keeps another program from using it at "
+                    + $"the same time. Set FileBackingOptions.AllowWithoutLock if you know that none does.");
             }
 
             SafeFileHandle? exclusive = null;
@@ -102,7 +112,10 @@ internal sealed partial class FileClaim
         }
     }
 
-    /// <summary>Gives the claim back. The last holder leaves the handle with the lock that it came with, unless it is about to be closed: calls under way keep handle and lock until they end.</summary>
+    /// <summary>
+    /// Gives the claim back. The last holder leaves the handle with the lock that it came with, unless it is about to
+    /// be closed: calls under way keep handle and lock until they end.
+    /// </summary>
     public void GiveBack(bool staysOpen)
     {
         using (Gate.Hold())
@@ -159,7 +172,10 @@ internal sealed partial class FileClaim
         }
     }
 
-    /// <summary>Asks by another open of the same file: a lock belongs to an open, and the one that keeps the other out is the handle's, or that of somebody who refuses the claim in any case.</summary>
+    /// <summary>
+    /// Asks by another open of the same file: a lock belongs to an open, and the one that keeps the other out is the
+    /// handle's, or that of another process, which refuses the claim in any case.
+    /// </summary>
     private static PriorLock FindPrior(SafeFileHandle file)
     {
         using SafeFileHandle? other = TryOpenAgain(file, flags: 0);
@@ -172,11 +188,16 @@ internal sealed partial class FileClaim
         {
             FileLockState.Taken => PriorLock.None,
             FileLockState.Unavailable => PriorLock.None,
-            _ => FileLock.TryTake(other, exclusive: false, out _) == FileLockState.Taken ? PriorLock.Shared : PriorLock.Exclusive,
+            _ => FileLock.TryTake(other, exclusive: false, out _) == FileLockState.Taken
+                ? PriorLock.Shared
+                : PriorLock.Exclusive,
         };
     }
 
-    /// <summary>A second descriptor that says "mine" to the kernel: a mounted device, or one that another program or kernel part has claimed so, refuses it.</summary>
+    /// <summary>
+    /// A second descriptor that says "mine" to the kernel: a mounted device, or one that another program or kernel
+    /// part has claimed so, refuses it.
+    /// </summary>
     private static SafeFileHandle? OpenExclusively(SafeFileHandle file, string name, FileBackingOptions options)
     {
         const int readWrite = 2;
@@ -191,11 +212,14 @@ internal sealed partial class FileClaim
 
         if (error == busy)
         {
-            throw new PCacheInUseException($"{name} is in use: {BlockDeviceUsers.Describe(file) ?? "it is mounted, or another program or a part of the kernel has claimed it"}.");
+            string users = BlockDeviceUsers.Describe(file)
+                ?? "it is mounted, or another program or a part of the kernel has claimed it";
+            throw new PCacheInUseException($"{name} is in use: {users}.");
         }
 
         return options.AllowWithoutLock ? null
-            : throw new PCacheException($"{name} can't be claimed: {Marshal.GetPInvokeErrorMessage(error)} (error {error}). Set FileBackingOptions.AllowWithoutLock if you know that nobody else uses it.");
+            : throw new PCacheException($"{name} can't be claimed: {Marshal.GetPInvokeErrorMessage(error)} (error "
+                + $"{error}). Set FileBackingOptions.AllowWithoutLock if you know that no other program uses it.");
     }
 
     private static SafeFileHandle? TryOpenAgain(SafeFileHandle file, int flags)
@@ -210,7 +234,8 @@ internal sealed partial class FileClaim
         try
         {
             file.DangerousAddRef(ref held);
-            var again = new SafeFileHandle(OpenPath($"/proc/self/fd/{file.DangerousGetHandle()}", flags | closeOnExec), ownsHandle: true);
+            var again = new SafeFileHandle(
+                OpenPath($"/proc/self/fd/{file.DangerousGetHandle()}", flags | closeOnExec), ownsHandle: true);
             if (!again.IsInvalid)
             {
                 return again;

@@ -1,5 +1,6 @@
-// Blocks of a backing file. Keeps true: neither call changes what the file holds, but for a punched range, which reads as zeros; a call that fails leaves the length as it was; a file system that
-// can't do it says so by "false", and nothing has changed.
+// Blocks of a backing file. Keeps true: neither call changes what the file holds, but for a punched range, which
+// reads as zeros; a call that fails leaves the length as it was; a file system that can't do it says so by "false",
+// and nothing has changed.
 
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
@@ -20,11 +21,13 @@ internal static partial class FileRoom
 
     /// <summary>Gives a range blocks of its own, also beyond the file's end.</summary>
     /// <exception cref="IOException">There isn't that much room.</exception>
-    public static bool TryAllocate(SafeFileHandle file, long offset, long lengthBytes) => TryCall(file, KeepSize, offset, lengthBytes, "Allocating");
+    public static bool TryAllocate(SafeFileHandle file, long offset, long lengthBytes) =>
+        TryCall(file, KeepSize, offset, lengthBytes, "Allocating");
 
     /// <summary>Gives a range's blocks back; it reads as zeros then.</summary>
     /// <exception cref="IOException">The medium failed.</exception>
-    public static bool TryPunch(SafeFileHandle file, long offset, long lengthBytes) => TryCall(file, KeepSize | Punch, offset, lengthBytes, "Punching a hole of");
+    public static bool TryPunch(SafeFileHandle file, long offset, long lengthBytes) =>
+        TryCall(file, KeepSize | Punch, offset, lengthBytes, "Punching a hole of");
 
     private static bool TryCall(SafeFileHandle file, int mode, long offset, long lengthBytes, string doing)
     {
@@ -38,7 +41,8 @@ internal static partial class FileRoom
                 case NotSupported or NoSuchCall or NoSuchDevice:
                     return false;
                 default:
-                    throw new IOException($"{doing} {lengthBytes} bytes at {offset} of the backing failed: {Marshal.GetPInvokeErrorMessage(error)} (error {error}).", error);
+                    throw new IOException($"{doing} {lengthBytes} bytes at {offset} of the backing failed: "
+                        + $"{Marshal.GetPInvokeErrorMessage(error)} (error {error}).", error);
             }
         }
 

@@ -1,4 +1,5 @@
-// What a Linux block device says about itself. Keeps true: asking changes nothing (no position moves), and anything that isn't a block device gives null.
+// What a Linux block device says about itself. Keeps true: asking changes nothing (no position moves), and anything
+// that isn't a block device gives null.
 
 using System.Numerics;
 using System.Runtime.InteropServices;
@@ -29,10 +30,12 @@ internal sealed partial record LinuxBlockDeviceInfo(long LengthBytes, int Sector
             return null;
         }
 
-        bool isSound = lengthBytes >= 0 && sectorBytes is > 0 and <= CheckedBlockDevice.MaxBlockSize && BitOperations.IsPow2(sectorBytes);
+        bool isSound = lengthBytes >= 0 && sectorBytes is > 0 and <= CheckedBlockDevice.MaxBlockSize
+            && BitOperations.IsPow2(sectorBytes);
         return isSound
             ? new LinuxBlockDeviceInfo(lengthBytes, sectorBytes)
-            : throw new IOException($"The block device reports a length of {lengthBytes} bytes and sectors of {sectorBytes} bytes.");
+            : throw new IOException(
+                $"The block device reports a length of {lengthBytes} bytes and sectors of {sectorBytes} bytes.");
     }
 
     [LibraryImport("libc", EntryPoint = "ioctl")]

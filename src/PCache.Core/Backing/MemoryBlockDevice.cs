@@ -1,13 +1,14 @@
-// A device of memory. Keeps true: a page that isn't in the table reads as zeros; no page lies wholly beyond the end, and the last page is zero beyond it,
-// so growing shows zeros; every operation is atomic (one lock),
-// and one that comes to it after Close throws, rather than seeing the pages gone.
+// A device of memory. Keeps true: a page that isn't in the table reads as zeros; no page lies wholly beyond the end,
+// and the last page is zero beyond it, so growing shows zeros; every operation is atomic (one lock), and one that
+// comes to it after Close throws, rather than seeing the pages gone.
 
 using System.Runtime.InteropServices;
 using PCache.Core.Primitives;
 
 namespace PCache.Core.Backing;
 
-internal sealed class MemoryBlockDevice(long lengthBytes, int blockSize, bool canResize) : CheckedBlockDevice(blockSize, canWrite: true, canResize)
+internal sealed class MemoryBlockDevice(long lengthBytes, int blockSize, bool canResize)
+    : CheckedBlockDevice(blockSize, canWrite: true, canResize)
 {
     private const int PageBytes = 64 * 1024;
 
@@ -54,7 +55,8 @@ internal sealed class MemoryBlockDevice(long lengthBytes, int blockSize, bool ca
         }
     }
 
-    protected override ValueTask<int> ReadAtAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) => new(ReadAt(offset, buffer.Span));
+    protected override ValueTask<int> ReadAtAsync(
+        long offset, Memory<byte> buffer, CancellationToken cancellationToken) => new(ReadAt(offset, buffer.Span));
 
     protected override void WriteAt(long offset, ReadOnlySpan<byte> buffer)
     {
@@ -74,7 +76,8 @@ internal sealed class MemoryBlockDevice(long lengthBytes, int blockSize, bool ca
         }
     }
 
-    protected override ValueTask WriteAtAsync(long offset, ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken)
+    protected override ValueTask WriteAtAsync(
+        long offset, ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken)
     {
         WriteAt(offset, buffer.Span);
         return ValueTask.CompletedTask;
@@ -150,7 +153,8 @@ internal sealed class MemoryBlockDevice(long lengthBytes, int blockSize, bool ca
         return (offset / PageBytes, start, (int)Math.Min(remainingBytes, PageBytes - start));
     }
 
-    // Walks the range, or the pages that there are if those are fewer: a range may be as long as a long. Called under the lock.
+    // Walks the range, or the pages that there are if those are fewer: a range may be as long as a long. Called under
+    // the lock.
     private void Clear(long offset, long lengthBytes)
     {
         if (lengthBytes == 0)

@@ -1,6 +1,8 @@
-// Any seekable stream, behind one gate. Keeps true: only the holder of the gate touches the stream; the known length is the stream's after every operation that
-// succeeded, and never more than it; space that the device gained reads as zeros, although Stream itself promises nothing about it; Dispose never waits for a
-// stream that hangs: whoever leaves the gate last closes the stream. A thread that is interrupted while it waits for the gate has not entered, and one inside always leaves.
+// Any seekable stream, behind one gate. Keeps true: only the holder of the gate touches the stream; the known length
+// is the stream's after every operation that succeeded, and never more than it; space that the device gained reads as
+// zeros, although Stream itself promises nothing about it; Dispose never waits for a stream that hangs: the call that
+// leaves the gate last closes the stream. A thread that is interrupted while it waits for the gate has not entered,
+// and one inside always leaves.
 
 using PCache.Core.Files;
 using PCache.Core.Primitives;
@@ -23,7 +25,9 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice, IClaimed
     {
         if (stream is FileStream file)
         {
-            _claim = FileClaim.Take(file.SafeFileHandle, facts: null, $"The backing \"{SafeText.Of(file.Name)}\"", stream.CanWrite, isForeign: true, options);
+            _claim = FileClaim.Take(
+                file.SafeFileHandle, facts: null, $"The backing \"{SafeText.Of(file.Name)}\"", stream.CanWrite,
+                isForeign: true, options);
         }
 
         _stream = stream;
@@ -65,7 +69,8 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice, IClaimed
         }
     }
 
-    protected override async ValueTask<int> ReadAtAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    protected override async ValueTask<int> ReadAtAsync(
+        long offset, Memory<byte> buffer, CancellationToken cancellationToken)
     {
         await EnterAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -77,7 +82,8 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice, IClaimed
             }
 
             _stream.Position = offset;
-            return await _stream.ReadAtLeastAsync(buffer[..wantedBytes], wantedBytes, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+            return await _stream.ReadAtLeastAsync(
+                buffer[..wantedBytes], wantedBytes, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -106,7 +112,8 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice, IClaimed
         }
     }
 
-    protected override async ValueTask WriteAtAsync(long offset, ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken)
+    protected override async ValueTask WriteAtAsync(
+        long offset, ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken)
     {
         await EnterAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -153,7 +160,9 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice, IClaimed
         try
         {
             // FileStream.FlushAsync doesn't go to the medium.
-            await (_stream is FileStream file ? Task.Run(() => file.Flush(flushToDisk: true), cancellationToken) : _stream.FlushAsync(cancellationToken)).ConfigureAwait(false);
+            await (_stream is FileStream file
+                ? Task.Run(() => file.Flush(flushToDisk: true), cancellationToken)
+                : _stream.FlushAsync(cancellationToken)).ConfigureAwait(false);
         }
         finally
         {
@@ -253,7 +262,8 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice, IClaimed
         }
     }
 
-    // Asks in the only way there is: a stream of a fixed length refuses. One that refuses only a longer length (a MemoryStream over an array) says so when asked for it.
+    // Asks in the only way there is: a stream of a fixed length refuses. One that refuses only a longer length (a
+    // MemoryStream over an array) says so when asked for it.
     private static bool CanSetLength(Stream stream)
     {
         if (!stream.CanWrite)
@@ -308,7 +318,8 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice, IClaimed
         return IsDisposed ? CloseAsync() : ValueTask.CompletedTask;
     }
 
-    // True once, and only when nobody is using the stream. Nobody will after that: the device is disposed, and whoever enters looks.
+    // True once, and only when no call is using the stream. None will after that: the device is disposed, and every
+    // call that enters checks that.
     private bool TryTakeStream()
     {
         if (_leaveOpen || !_gate.TryEnter())
@@ -353,13 +364,16 @@ internal sealed class StreamBlockDevice : CheckedBlockDevice, IClaimed
         LearnLength();
     }
 
-    /// <summary>Writing to a stream that somebody else has cut would lengthen it again, with who knows what in between.</summary>
+    /// <summary>
+    /// Writing to a stream that another program has cut would lengthen it again, with undefined bytes in between.
+    /// </summary>
     private void ThrowIfCut()
     {
         long has = _stream.Length;
         if (has < _lengthBytes)
         {
-            throw new IOException($"The stream has {has} bytes where it had {_lengthBytes}: somebody else has cut it. Nothing was written.");
+            throw new IOException($"The stream has {has} bytes where it had {_lengthBytes}: another program has cut "
+                + $"it. Nothing was written.");
         }
     }
 

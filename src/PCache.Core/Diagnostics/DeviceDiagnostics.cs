@@ -9,12 +9,13 @@ namespace PCache.Core.Diagnostics;
 /// What one device tells: log messages, errors and durations as they happen, and figures when the meter asks for them.
 /// </summary>
 /// <remarks>
-/// Keeps true: nothing here throws, whatever loggers and listeners do; messages that could repeat without end are limited; nothing
-/// is done that nobody listens to. Holds the probe, not the other way round, so that a forgotten device can be garbage. Any thread.
+/// Keeps true: nothing here throws, whatever loggers and listeners do; messages that could repeat without end are
+/// limited; nothing is done that has no listener. Holds the probe, not the other way round, so that a forgotten
+/// device can be garbage. Any thread.
 /// </remarks>
 internal sealed class DeviceDiagnostics
 {
-    /// <summary>No moment: nobody wants to know.</summary>
+    /// <summary>No moment: there is no listener.</summary>
     public const long NotMeasured = long.MinValue;
 
     private static readonly TimeSpan MessageInterval = TimeSpan.FromSeconds(10);
@@ -25,7 +26,9 @@ internal sealed class DeviceDiagnostics
 
     public DeviceDiagnostics(ILoggerFactory? loggers, TimeProvider clock)
     {
-        Logger = loggers is null ? NullLogger.Instance : new GuardedLogger(loggers.CreateLogger(PCacheDiagnostics.LogCategory));
+        Logger = loggers is null
+            ? NullLogger.Instance
+            : new GuardedLogger(loggers.CreateLogger(PCacheDiagnostics.LogCategory));
         _clock = clock;
         foreach (string kind in ErrorKind.All)
         {
@@ -67,7 +70,7 @@ internal sealed class DeviceDiagnostics
         return Volatile.Read(ref _probe) is { } probe && probe.TryRead(out snapshot);
     }
 
-    /// <summary>A moment to measure from; <see cref="NotMeasured"/> if nobody listens.</summary>
+    /// <summary>A moment to measure from; <see cref="NotMeasured"/> if there is no listener.</summary>
     public long Begin(Histogram<double> histogram) => histogram.Enabled ? _clock.GetTimestamp() : NotMeasured;
 
     /// <summary>Records the time since <see cref="Begin"/>.</summary>
@@ -88,7 +91,10 @@ internal sealed class DeviceDiagnostics
         }
     }
 
-    /// <summary>For exception filters around a call of the backing's reads, and nothing else: counts and logs what went wrong there, and never catches.</summary>
+    /// <summary>
+    /// For exception filters around a call of the backing's reads, and nothing else: counts and logs what went wrong
+    /// there, and never catches.
+    /// </summary>
     public bool NoteReadFailure(Exception error)
     {
         if (error is not (ObjectDisposedException or OperationCanceledException))
@@ -145,7 +151,9 @@ internal sealed class DeviceDiagnostics
         }
     }
 
-    /// <summary>Tells of a change of state: loudly if somebody should look, quietly between clean and dirty.</summary>
+    /// <summary>
+    /// Logs a change of state: as a warning if an operator should look, at debug level between clean and dirty.
+    /// </summary>
     public void NoteState(PCacheState previous, PCacheState current)
     {
         bool trouble = IsTrouble(current);
@@ -155,7 +163,7 @@ internal sealed class DeviceDiagnostics
         }
         else if (IsTrouble(previous))
         {
-            Messages.WellAgain(Logger, CacheId, current);
+            Messages.Recovered(Logger, CacheId, current);
         }
         else
         {
@@ -163,7 +171,8 @@ internal sealed class DeviceDiagnostics
         }
     }
 
-    private static bool IsTrouble(PCacheState state) => state.Condition == PCacheCondition.Degraded || state.Stall is not (WritebackStall.None or WritebackStall.Paused);
+    private static bool IsTrouble(PCacheState state) => state.Condition == PCacheCondition.Degraded
+        || state.Stall is not (WritebackStall.None or WritebackStall.Paused);
 
     private bool Allow(string kind, out long suppressed) => _limits[kind].Allow(out suppressed);
 }

@@ -2,7 +2,10 @@ using PCache.Core.Primitives;
 
 namespace PCache.Core.Diagnostics;
 
-/// <summary>What the meter reads from a device when somebody collects: one look, so that what belongs together fits together as far as it can.</summary>
+/// <summary>
+/// What the meter reads from a device when a listener collects: one look, so that what belongs together fits together
+/// as far as it can.
+/// </summary>
 internal readonly record struct DeviceSnapshot
 {
     public required CounterSet Counters { get; init; }

@@ -1,6 +1,9 @@
 namespace PCache.Core.Diagnostics;
 
-/// <summary>The kinds of errors that are counted: values of the attribute <c>error.type</c>. Text of these names is part of what users rely on (docs/observability.md).</summary>
+/// <summary>
+/// The kinds of errors that are counted: values of the attribute <c>error.type</c>. Text of these names is part of
+/// what users rely on (docs/observability.md).
+/// </summary>
 internal static class ErrorKind
 {
     /// <summary>The backing failed to read.</summary>

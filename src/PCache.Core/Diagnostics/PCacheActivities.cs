@@ -3,12 +3,13 @@ using System.Diagnostics;
 namespace PCache.Core.Diagnostics;
 
 /// <summary>
-/// Activities of what takes long. Keeps true: without a listener nothing is allocated; an activity that ends in an exception has the status of an error; what a listener throws is
-/// nobody's trouble.
+/// Activities of what takes long. Keeps true: without a listener nothing is allocated; an activity that ends in an
+/// exception has the status of an error; what a listener throws is ignored.
 /// </summary>
 internal static class PCacheActivities
 {
-    private static readonly ActivitySource Source = new(PCacheDiagnostics.ActivitySourceName, typeof(PCacheActivities).Assembly.GetName().Version?.ToString(3));
+    private static readonly ActivitySource Source = new(
+        PCacheDiagnostics.ActivitySourceName, typeof(PCacheActivities).Assembly.GetName().Version?.ToString(3));
 
     /// <summary>Opening or creating a cache, recovery included.</summary>
     public static Activity? StartOpen(bool creating, bool readOnly)
@@ -21,7 +22,7 @@ internal static class PCacheActivities
     /// <summary>Loading the medium and replaying the log.</summary>
     public static Activity? StartRecovery() => Start("pcache.recovery");
 
-    /// <summary>Writing everything back, on somebody's demand.</summary>
+    /// <summary>Writing everything back, on a caller's demand.</summary>
     public static Activity? StartDrain(long dirtyBytes)
     {
         Activity? activity = Start("pcache.drain");

@@ -6,15 +6,19 @@ namespace PCache.Core.Diagnostics;
 /// Knows the device's state as it was last looked at, and tells of changes.
 /// </summary>
 /// <remarks>
-/// <para>Keeps true: looks are taken one at a time, so "since" is that of the look that first saw it; a change that lasts is always told; changes are told one at a time, in
-/// order, on a thread of the pool, under no lock, so a handler may do whatever it wants with the device; while one runs, only the latest state is kept, so nothing
-/// piles up. What a handler throws is logged, and nobody else's trouble.</para>
-/// <para>The lock is held while the state is read, so nothing that calls <see cref="Look"/> may hold a lock that reading takes.</para>
+/// <para>Keeps true: looks are taken one at a time, so "since" is that of the look that first saw it; a change that
+/// lasts is always told; changes are told one at a time, in order, on a thread of the pool, under no lock, so a
+/// handler may do whatever it wants with the device; while one runs, only the latest state is kept, so nothing piles
+/// up. What a handler throws is logged and otherwise ignored.</para>
+/// <para>The lock is held while the state is read, so nothing that calls <see cref="Look"/> may hold a lock that
+/// reading takes.</para>
 /// </remarks>
-/// <param name="read">Reads the state; the state before is given, so that times can be kept. Null: the device is closed.</param>
-/// <param name="isWanted">Whether anybody wants to be told; else no thread is bothered.</param>
+/// <param name="read">Reads the state; the state before is given, so that times can be kept. Null: the device is
+/// closed.</param>
+/// <param name="isWanted">Whether there is a listener; without one no thread is woken.</param>
 /// <param name="tell">Tells of a change.</param>
-internal sealed class StateMonitor(Func<PCacheState?, PCacheState?> read, Func<bool> isWanted, Action<PCacheState, PCacheState> tell)
+internal sealed class StateMonitor(
+    Func<PCacheState?, PCacheState?> read, Func<bool> isWanted, Action<PCacheState, PCacheState> tell)
 {
     private readonly SteadyLock _lock = new(LockRank.State);
     private PCacheState? _latest;

@@ -1,8 +1,8 @@
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Whether the backing has grown since it was last flushed. Keeps true: a growth counts as flushed only once a flush that began after it has returned: another
-/// flush that comes meanwhile must not take it for durable. Any thread.
+/// Whether the backing has grown since it was last flushed. Keeps true: a growth counts as flushed only once a flush
+/// that began after it has returned: another flush that comes meanwhile must not take it for durable. Any thread.
 /// </summary>
 internal sealed class BackingGrowth
 {
@@ -12,7 +12,9 @@ internal sealed class BackingGrowth
     /// <summary>Whether there is a growth that a flush has to bring along.</summary>
     public bool IsUnflushed => Volatile.Read(ref _growths) != Volatile.Read(ref _flushed);
 
-    /// <summary>The growths so far: read before a flush of the backing begins, given to <see cref="NoteFlushed"/> behind it.</summary>
+    /// <summary>
+    /// The growths so far: read before a flush of the backing begins, given to <see cref="NoteFlushed"/> behind it.
+    /// </summary>
     public long Count => Volatile.Read(ref _growths);
 
     /// <summary>The backing has grown.</summary>

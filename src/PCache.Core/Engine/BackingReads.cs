@@ -5,12 +5,17 @@ using PCache.Core.Upkeep;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Reads of the backing for what isn't cached. Keeps true: what the backing gave is used only where it has all that the device has; a backing that is shorter
-/// fails the read, and nothing is cached in place of what is gone. No lock is held while the backing reads. Any thread.
+/// Reads of the backing for what isn't cached. Keeps true: what the backing gave is used only where it has all that
+/// the device has; a backing that is shorter fails the read, and nothing is cached in place of what is gone. No lock
+/// is held while the backing reads. Any thread.
 /// </summary>
-internal sealed class BackingReads(ExtentStore store, Misses misses, IBlockDevice backing, StorageWatch storage, DeviceDiagnostics diagnostics)
+internal sealed class BackingReads(
+    ExtentStore store, Misses misses, IBlockDevice backing, StorageWatch storage, DeviceDiagnostics diagnostics)
 {
-    /// <summary>Reserves the run of gaps at <paramref name="offset"/>. Null: there is no gap (any more), or the device has become shorter.</summary>
+    /// <summary>
+    /// Reserves the run of gaps at <paramref name="offset"/>. Null: there is no gap (any more), or the device has
+    /// become shorter.
+    /// </summary>
     public MissOperation? TryBegin(long offset, int wantedBytes)
     {
         MissOperation? miss = misses.TryBegin(offset, wantedBytes);
@@ -52,7 +57,8 @@ internal sealed class BackingReads(ExtentStore store, Misses misses, IBlockDevic
     {
         try
         {
-            return IsWhole(miss, await backing.ReadAsync(miss.ReadOffset, miss.ReadBuffer, cancellationToken).ConfigureAwait(false));
+            return IsWhole(miss,
+                await backing.ReadAsync(miss.ReadOffset, miss.ReadBuffer, cancellationToken).ConfigureAwait(false));
         }
         catch (Exception e) when (diagnostics.NoteReadFailure(e))
         {

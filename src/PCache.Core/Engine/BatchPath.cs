@@ -6,9 +6,10 @@ using PCache.Core.Upkeep;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Batches of writes. Keeps true: all arguments are checked, and the device is long enough, before anything is written; the result is that of the single
-/// writes in the order given. Whole-sector pieces go in groups; a piece that can't go into one (part of a sector, no room, device cut meanwhile) ends it, and
-/// is written alone, and nothing is held while it waits. Any thread.
+/// Batches of writes. Keeps true: all arguments are checked, and the device is long enough, before anything is
+/// written; the result is that of the single writes in the order given. Whole-sector pieces go in groups; a piece
+/// that can't go into one (part of a sector, no room, device cut meanwhile) ends it, and is written alone, and
+/// nothing is held while it waits. Any thread.
 /// </summary>
 internal sealed class BatchPath
 {
@@ -82,7 +83,8 @@ internal sealed class BatchPath
     }
 
     /// <inheritdoc cref="Write"/>
-    public async ValueTask WriteAsync(ReadOnlyMemory<BlockWrite> writes, WriteDurability durability, CancellationToken cancellationToken)
+    public async ValueTask WriteAsync(
+        ReadOnlyMemory<BlockWrite> writes, WriteDurability durability, CancellationToken cancellationToken)
     {
         long end = CheckBatch(writes.Span);
         cancellationToken.ThrowIfCancellationRequested();
@@ -101,7 +103,8 @@ internal sealed class BatchPath
                     {
                         Publish(group, writes.Span); // nothing is held while this waits
                         BlockWrite write = writes.Span[i];
-                        await _writes.WriteAllAsync(write.Offset + done, write.Data.Slice(done, alone), 0, zeros: false, cancellationToken)
+                        await _writes.WriteAllAsync(
+                            write.Offset + done, write.Data.Slice(done, alone), 0, zeros: false, cancellationToken)
                             .ConfigureAwait(false);
                         done += alone;
                     }
@@ -153,8 +156,8 @@ internal sealed class BatchPath
     }
 
     /// <summary>
-    /// Takes room for a write from <paramref name="done"/> on, piece by piece, and adds the pieces to the group. False: the next
-    /// <paramref name="alone"/> bytes can't go into it.
+    /// Takes room for a write from <paramref name="done"/> on, piece by piece, and adds the pieces to the group.
+    /// False: the next <paramref name="alone"/> bytes can't go into it.
     /// </summary>
     private bool TryAdd(WriteGroup group, ReadOnlySpan<BlockWrite> writes, int number, ref int done, out int alone)
     {
@@ -189,8 +192,9 @@ internal sealed class BatchPath
     }
 
     /// <summary>
-    /// Publishes a group and empties it. Where the device became shorter, the first piece that lies beyond its end, at least in part, is written alone, as far
-    /// as it lies inside, and all behind it once more, so that the order is kept.
+    /// Publishes a group and empties it. Where the device became shorter, the first piece that lies beyond its end,
+    /// at least in part, is written alone, as far as it lies inside, and all behind it once more, so that the order
+    /// is kept.
     /// </summary>
     private void Publish(WriteGroup group, ReadOnlySpan<BlockWrite> writes)
     {
@@ -204,7 +208,8 @@ internal sealed class BatchPath
         {
             ref readonly BlockWrite write = ref writes[piece.Number];
             _writes.WriteAll(
-                piece.Offset, write.Data.Span.Slice((int)(piece.Offset - write.Offset), piece.LengthBytes), zeros: false);
+                piece.Offset, write.Data.Span.Slice((int)(piece.Offset - write.Offset), piece.LengthBytes),
+                zeros: false);
         }
 
         _groups.ReturnRooms(group);

@@ -10,13 +10,14 @@ using PCache.Core.Upkeep;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// The cache at work: composes what every device has, and, where it is writable, the half that changes something. Each path is a class of its own.
+/// The cache at work: composes what every device has, and, where it is writable, the half that changes something.
+/// Each path is a class of its own.
 /// </summary>
 /// <remarks>
 /// Keeps true, over all paths:
 /// <list type="bullet">
-/// <item>Locks are taken in the order of their ranks (<see cref="LockRank"/>). No call of the backing and no wait for room under one from
-/// <see cref="LockRank.Append"/> on.</item>
+/// <item>Locks are taken in the order of their ranks (<see cref="LockRank"/>). No call of the backing and no wait for
+/// room under one from <see cref="LockRank.Append"/> on.</item>
 /// </list>
 /// </remarks>
 internal sealed class CacheEngine
@@ -28,10 +29,12 @@ internal sealed class CacheEngine
 
     /// <summary>Composes an engine from what <see cref="Recovery"/> found.</summary>
     public CacheEngine(
-        PmemRegion region, IBlockDevice backing, PCacheOptions options, RecoveredCache found, DeviceDiagnostics diagnostics, BackingClaim? claim)
+        PmemRegion region, IBlockDevice backing, PCacheOptions options, RecoveredCache found,
+        DeviceDiagnostics diagnostics, BackingClaim? claim)
     {
         Listeners = new StateListeners(diagnostics);
-        var monitor = new StateMonitor(before => _state!.Read(before), () => Listeners.Any, Listeners.Tell); // first asked by Start
+        // first asked by Start
+        var monitor = new StateMonitor(before => _state!.Read(before), () => Listeners.Any, Listeners.Tell);
         var store = new ExtentStore(
             found.Extents,
             backing.Length,
@@ -117,7 +120,8 @@ internal sealed class CacheEngine
     {
         ExtensionBlock? block = Store.Media.Extension;
         _parts.Diagnostics.Start(
-            _state, block?.CacheId.ToGuid() ?? Guid.Empty, block is { } b ? ExtensionBlocks.GetLabel(in b) : string.Empty);
+            _state, block?.CacheId.ToGuid() ?? Guid.Empty,
+            block is { } b ? ExtensionBlocks.GetLabel(in b) : string.Empty);
         _parts.Monitor.Look();
         if (_writable is { } writable)
         {

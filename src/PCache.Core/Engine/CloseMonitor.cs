@@ -6,10 +6,10 @@ using PCache.Core.Store;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// How long one close may take, and whom it tells how far it has come. Keeps true: no wait goes on beyond the time
+/// How long one close may take, and where it reports how far it has come. Keeps true: no wait goes on beyond the time
 /// that the close has as a whole; no interrupt ends one; a close that takes
 /// longer than a second says so in the log, then at intervals that double, up to a minute; what a progress callback
-/// throws keeps nobody from closing, and it isn't called again.
+/// throws doesn't stop the close, and it isn't called again.
 /// Belongs to the closing thread, but for <see cref="Left"/>.
 /// </summary>
 internal sealed class CloseMonitor(PCacheOptions options, DeviceDiagnostics diagnostics, DirtyCounters dirty)
@@ -43,7 +43,9 @@ internal sealed class CloseMonitor(PCacheOptions options, DeviceDiagnostics diag
 
     /// <summary>What a drain leaves for the rest of the close: a quarter of the time, at most a second.</summary>
     public TimeSpan Reserve =>
-        options.DisposeTimeout == Timeout.InfiniteTimeSpan ? TimeSpan.Zero : TimeSpan.FromTicks(Math.Min(options.DisposeTimeout.Ticks / 4, TimeSpan.TicksPerSecond));
+        options.DisposeTimeout == Timeout.InfiniteTimeSpan
+            ? TimeSpan.Zero
+            : TimeSpan.FromTicks(Math.Min(options.DisposeTimeout.Ticks / 4, TimeSpan.TicksPerSecond));
 
     private TimeSpan Elapsed => Stopwatch.GetElapsedTime(_begun);
 
@@ -77,7 +79,8 @@ internal sealed class CloseMonitor(PCacheOptions options, DeviceDiagnostics diag
             Report();
             if (Elapsed >= _nextMessage)
             {
-                Messages.StillClosing(diagnostics.Logger, diagnostics.CacheId, (long)Elapsed.TotalMilliseconds, _stage, dirty.Bytes);
+                Messages.StillClosing(
+                    diagnostics.Logger, diagnostics.CacheId, (long)Elapsed.TotalMilliseconds, _stage, dirty.Bytes);
                 _silence = _silence + _silence < LongestSilence ? _silence + _silence : LongestSilence;
                 _nextMessage = Elapsed + _silence;
             }

@@ -6,14 +6,18 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Closing. Keeps true: nothing new begins after the close has begun; those who wait for room or a drain are told; region and backing are disposed after the
-/// last operation in flight, on whatever thread that is, even when a call of the backing hangs: the close as a whole takes no longer than it was told to,
-/// whatever hangs, and no interrupt shortens it. What it throws is an <see cref="IOException"/>, whatever region or backing threw. One close; later ones
-/// return at once.
+/// Closing. Keeps true: nothing new begins after the close has begun; those who wait for room or a drain are told;
+/// region and backing are disposed after the last operation in flight, on whatever thread that is, even when a call
+/// of the backing hangs: the close as a whole takes no longer than it was told to, whatever hangs, and no interrupt
+/// shortens it. What it throws is an <see cref="IOException"/>, whatever region or backing threw. One close; later
+/// ones return at once.
 /// </summary>
 internal sealed class Closing(EngineParts parts, ICloseSteps steps)
 {
-    /// <summary>How long the close waits beyond its end for a region that is being let go: who opens it next shall find it free.</summary>
+    /// <summary>
+    /// How long the close waits beyond its end for a region that is being let go: the next open shall find it
+    /// free.
+    /// </summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
 
     private int _begun;
@@ -21,7 +25,8 @@ internal sealed class Closing(EngineParts parts, ICloseSteps steps)
     private volatile bool _releasing; // the region, which takes the time of a few calls of the system
 
     /// <summary>Closes the device.</summary>
-    /// <exception cref="IOException">Something failed, or wasn't done in time; the device is closed all the same.</exception>
+    /// <exception cref="IOException">Something failed, or wasn't done in time; the device is closed all the
+    /// same.</exception>
     public void Close()
     {
         if (Interlocked.Exchange(ref _begun, 1) != 0)
@@ -46,7 +51,8 @@ internal sealed class Closing(EngineParts parts, ICloseSteps steps)
 
         if (failure is not null)
         {
-            throw new PCacheException($"The cache was closed, and something failed: {failure.Message} What was acknowledged is in the cache.", failure);
+            throw new PCacheException($"The cache was closed, and something failed: {failure.Message} What was "
+                + $"acknowledged is in the cache.", failure);
         }
     }
 
@@ -63,12 +69,15 @@ internal sealed class Closing(EngineParts parts, ICloseSteps steps)
         }
     }
 
-    /// <summary>Lets nothing new begin, and waits for what is in flight, which lets go of region and backing at its end.</summary>
+    /// <summary>
+    /// Lets nothing new begin, and waits for what is in flight, which lets go of region and backing at its end.
+    /// </summary>
     private void Release(CloseMonitor close)
     {
         parts.Diagnostics.Stop();
 
-        // Without a thread of the device's own only this thread may be left, and a backing may hang when it is disposed: another thread goes last.
+        // Without a thread of the device's own only this thread may be left, and a backing may hang when it is
+        // disposed: another thread goes last.
         bool alone = !steps.HasThread && parts.Options.Maintenance != MaintenanceMode.Manual;
         int last = alone ? parts.Gate.EnterShared() : 0;
         parts.Gate.Close(() => ReleaseAll(close));
@@ -88,7 +97,8 @@ internal sealed class Closing(EngineParts parts, ICloseSteps steps)
         if (!released)
         {
             Messages.CloseGaveUp(
-                parts.Diagnostics.Logger, parts.Diagnostics.CacheId, (long)parts.Options.DisposeTimeout.TotalMilliseconds);
+                parts.Diagnostics.Logger, parts.Diagnostics.CacheId,
+                (long)parts.Options.DisposeTimeout.TotalMilliseconds);
         }
     }
 
@@ -134,7 +144,9 @@ internal sealed class Closing(EngineParts parts, ICloseSteps steps)
         Volatile.Write(ref _releaseFailure, failure);
     }
 
-    /// <summary>The backing is disposed once the call that hangs in it has returned, as it is behind an operation in flight.</summary>
+    /// <summary>
+    /// The backing is disposed once the call that hangs in it has returned, as it is behind an operation in flight.
+    /// </summary>
     private void DisposeBackingAfter(Task call) => call.ContinueWith(
         _ =>
         {

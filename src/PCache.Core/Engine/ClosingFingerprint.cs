@@ -7,15 +7,19 @@ using PCache.Core.Upkeep;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// The fingerprint of the backing that a close leaves in the cache. Keeps true: it is made after the last operation in flight, so neither backing nor log
-/// changes after it; the backing is flushed first, so a power cut takes back nothing that it is about; there is none of a backing that failed or is behind (a
-/// truncation that wasn't finished), nor one that isn't complete; it takes no longer than what is left of the time that the close may take, and then the
-/// region is let go without one. What goes wrong with it is no failure of the close.
+/// The fingerprint of the backing that a close leaves in the cache. Keeps true: it is made after the last operation
+/// in flight, so neither backing nor log changes after it; the backing is flushed first, so a power cut takes back
+/// nothing that it is about; there is none of a backing that failed or is behind (a truncation that wasn't finished),
+/// nor one that isn't complete; it takes no longer than what is left of the time that the close may take, and then
+/// the region is let go without one. What goes wrong with it is no failure of the close.
 /// </summary>
 internal sealed class ClosingFingerprint(
     UpkeepParts parts, Maintenance maintenance, DeviceLength length, DeviceRecords records, IBlockDevice backing)
 {
-    /// <summary>Makes and keeps a fingerprint, if one is wanted and can be had. Never throws. The task is what still uses the backing.</summary>
+    /// <summary>
+    /// Makes and keeps a fingerprint, if one is wanted and can be had. Never throws. The task is what still uses the
+    /// backing.
+    /// </summary>
     public Task Keep(TimeSpan left)
     {
         if (parts.Options.BackingFingerprintBlocks == 0
@@ -32,10 +36,12 @@ internal sealed class ClosingFingerprint(
         Guid cacheId = block.CacheId.ToGuid();
         Task<FingerprintRecord?> making = maintenance.IsManual
             ? Task.FromResult(Make(cacheId, stopped))
-            : Task.Factory.StartNew(() => Make(cacheId, stopped), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            : Task.Factory.StartNew(
+                () => Make(cacheId, stopped), CancellationToken.None, TaskCreationOptions.LongRunning,
+                TaskScheduler.Default);
         if (!Uninterrupted.Wait(making, left))
         {
-            stop.Cancel(); // between two blocks; a call that hangs goes on as long as it wants to
+            stop.Cancel(); // between two blocks; a call that hangs goes on for as long as it hangs
             return making;
         }
 

@@ -5,10 +5,12 @@ using PCache.Core.Upkeep;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Growth and truncation. Keeps true: the backing is longer before a key beyond its old end can be logged (durably so, where the log survives power cuts);
-/// a truncation publishes the new length under all shards' locks, so no key beyond it enters the index afterwards; everything logged before is written back
-/// and has left the log before the backing is cut, so nothing beyond the new end can ever be replayed; a truncation that failed is finished before the
-/// device may grow again, so what was cut off reads as zeros. Any thread; one body for callers that block and callers that don't.
+/// Growth and truncation. Keeps true: the backing is longer before a key beyond its old end can be logged (durably
+/// so, where the log survives power cuts); a truncation publishes the new length under all shards' locks, so no key
+/// beyond it enters the index afterwards; everything logged before is written back and has left the log before the
+/// backing is cut, so nothing beyond the new end can ever be replayed; a truncation that failed is finished before
+/// the device may grow again, so what was cut off reads as zeros. Any thread; one body for callers that block and
+/// callers that don't.
 /// </summary>
 internal sealed class DeviceLength
 {
@@ -23,7 +25,8 @@ internal sealed class DeviceLength
     private readonly bool _isPowerSafe;
     private volatile bool _truncationPending;
 
-    public DeviceLength(UpkeepParts upkeep, Maintenance maintenance, DeviceRecords records, IBlockDevice backing, BackingGrowth growth)
+    public DeviceLength(
+        UpkeepParts upkeep, Maintenance maintenance, DeviceRecords records, IBlockDevice backing, BackingGrowth growth)
     {
         _store = upkeep.Store;
         _writer = upkeep.Writer;
@@ -36,14 +39,18 @@ internal sealed class DeviceLength
         _isPowerSafe = upkeep.Store.Region.IsPowerSafe;
     }
 
-    /// <summary>Whether the backing is longer than the device: a truncation has begun, and hasn't succeeded yet.</summary>
+    /// <summary>
+    /// Whether the backing is longer than the device: a truncation has begun, and hasn't succeeded yet.
+    /// </summary>
     public bool IsTruncationPending => _truncationPending;
 
     /// <inheritdoc cref="IBlockDevice.SetLength"/>
-    public void SetLength(long length) => SetAsync(length, async: false, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+    public void SetLength(long length) =>
+        SetAsync(length, async: false, CancellationToken.None).AsTask().GetAwaiter().GetResult();
 
     /// <inheritdoc cref="SetLength"/>
-    public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken) => SetAsync(length, async: true, cancellationToken);
+    public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken) =>
+        SetAsync(length, async: true, cancellationToken);
 
     /// <summary>Makes the device at least this long. Within an operation.</summary>
     public void Ensure(long end)
@@ -106,7 +113,8 @@ internal sealed class DeviceLength
         ArgumentOutOfRangeException.ThrowIfGreaterThan(end, ExtentStore.MaxLength);
         if (!_backing.CanResize)
         {
-            throw new ArgumentOutOfRangeException(nameof(end), end, $"The range ends at {end}, beyond the device's length of {_store.Length} bytes, and the backing's length is fixed.");
+            throw new ArgumentOutOfRangeException(nameof(end), end, $"The range ends at {end}, beyond the device's "
+                + $"length of {_store.Length} bytes, and the backing's length is fixed.");
         }
 
         await _gate.EnterAsync(async, cancellationToken).ConfigureAwait(false);
@@ -130,7 +138,8 @@ internal sealed class DeviceLength
 
     private async ValueTask GrowAsync(long length, bool async, CancellationToken cancellationToken)
     {
-        _upkeep.Storage.CheckLength(); // growing one that was cut from outside would put zeros in the place of what is gone
+        // growing one that was cut from outside would put zeros in the place of what is gone
+        _upkeep.Storage.CheckLength();
         if (async)
         {
             await _backing.SetLengthAsync(length, cancellationToken).ConfigureAwait(false);
@@ -141,9 +150,11 @@ internal sealed class DeviceLength
         }
 
         _growth.Note();
+
+        // Keys beyond the old end may become durable before the next flush.
         if (_isPowerSafe)
         {
-            await FlushBackingAsync(async).ConfigureAwait(false); // keys beyond the old end may become durable before the next flush
+            await FlushBackingAsync(async).ConfigureAwait(false);
         }
 
         _store.ChangeLength(length);
@@ -179,16 +190,20 @@ internal sealed class DeviceLength
         _truncationPending = false;
     }
 
-    /// <summary>Publishes the shorter length, and asks for the log to be emptied. The task completes when it is.</summary>
+    /// <summary>
+    /// Publishes the shorter length, and asks for the log to be emptied. The task completes when it is.
+    /// </summary>
     private Task BeginTruncation(long length)
     {
-        // From here on the backing is longer than the device, until the truncation has succeeded (be it at another call).
+        // From here on the backing is longer than the device, until the truncation has succeeded (be it at another
+        // call).
         _truncationPending = true;
         StripeRanges.Truncate(_store, length);
         _writer.Discards.TruncateTo(length / MediaConstants.SectorSize);
         _writer.Log.AppendAll();
 
-        // From the moment on when what is cut off has left the log, write-back keeps inside the new end: a group may be under way when the backing is cut.
+        // From the moment on when what is cut off has left the log, write-back keeps inside the new end: a group may
+        // be under way when the backing is cut.
         return _maintenance.Ask(
             _store.Positions.KeyHead.Distance, collect: true, onReached: () => _upkeep.Writeback.EndsAt = length);
     }

@@ -7,8 +7,9 @@ using PCache.Core.Upkeep;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// The device's state, its status, and what the meter reads. Keeps true: a state is computed from what the parts say at that moment, never from what was told
-/// before, but for the times; nothing is looked at once the device is closed; a look waits for the shards' latches only. Any thread.
+/// The device's state, its status, and what the meter reads. Keeps true: a state is computed from what the parts say
+/// at that moment, never from what was told before, but for the times; nothing is looked at once the device is
+/// closed; a look waits for the shards' latches only. Any thread.
 /// </summary>
 internal sealed class DeviceState : IDeviceProbe
 {
@@ -128,9 +129,11 @@ internal sealed class DeviceState : IDeviceProbe
                     : PCacheCondition.Clean,
                 IsReadOnly = _readOnly,
                 Stall = stall,
-                StalledSince = stall == WritebackStall.None ? null : before is { StalledSince: { } stalled } ? stalled : now,
+                StalledSince =
+                    stall == WritebackStall.None ? null : before is { StalledSince: { } stalled } ? stalled : now,
                 Degradation = degraded,
-                DegradedSince = degraded == Degradations.None ? null : before is { DegradedSince: { } since } ? since : now,
+                DegradedSince =
+                    degraded == Degradations.None ? null : before is { DegradedSince: { } since } ? since : now,
                 Error = error,
             };
         }
@@ -140,7 +143,9 @@ internal sealed class DeviceState : IDeviceProbe
         }
     }
 
-    /// <summary>What is wrong besides write-back; the first of its errors becomes the state's, if that has none.</summary>
+    /// <summary>
+    /// What is wrong besides write-back; the first of its errors becomes the state's, if that has none.
+    /// </summary>
     private Degradations FindDegradations(ref Exception? error)
     {
         _storage.RefreshTrouble();
@@ -198,7 +203,8 @@ internal sealed class DeviceState : IDeviceProbe
             DataSegments = data,
             RetiredSegments = retired,
             State = state,
-            StalledSeconds = state.StalledSince is { } since ? Math.Max(0, (_clock.GetUtcNow() - since).TotalSeconds) : 0,
+            StalledSeconds =
+                state.StalledSince is { } since ? Math.Max(0, (_clock.GetUtcNow() - since).TotalSeconds) : 0,
         };
     }
 }

@@ -5,9 +5,9 @@ using PCache.Core.Store;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Discard. Advisory: whole sectors of the range that the backing has too are dropped from the cache now; the backing is told later, once everything
-/// logged before the discard has been written back, and only of whole blocks that weren't rewritten since. Never waits, never fails for want of room.
-/// Any thread.
+/// Discard. Advisory: whole sectors of the range that the backing has too are dropped from the cache now; the backing
+/// is told later, once everything logged before the discard has been written back, and only of whole blocks that
+/// weren't rewritten since. Never waits, never fails for want of room. Any thread.
 /// </summary>
 internal sealed class DiscardPath(WriteParts parts, IBlockDevice backing)
 {
@@ -32,7 +32,8 @@ internal sealed class DiscardPath(WriteParts parts, IBlockDevice backing)
             StripeRanges.DropClean(store.Index, first, end);
             if (backing.CanDiscard)
             {
-                // Keys that are pending now get logged behind this distance at the latest; write-back has to have passed them.
+                // Keys that are pending now get logged behind this distance at the latest; write-back has to have
+                // passed them.
                 parts.Writer.Log.AppendAll();
                 parts.Writer.Discards.Add(first, end, store.Positions.KeyHead.Distance);
             }

@@ -5,8 +5,9 @@ using PCache.Core.Upkeep;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Drain: writes back everything that was written before the call. Keeps true: when it returns, the backing has all of that, durably, and is the one that was
-/// opened; damage, failures and a changed storage are exceptions, never a silent end. Any thread; one body for callers that block and callers that don't.
+/// Drain: writes back everything that was written before the call. Keeps true: when it returns, the backing has all
+/// of that, durably, and is the one that was opened; damage, failures and a changed storage are exceptions, never a
+/// silent end. Any thread; one body for callers that block and callers that don't.
 /// </summary>
 internal sealed class DrainPath(UpkeepParts parts, Maintenance maintenance, FlushPath flushes)
 {
@@ -18,7 +19,8 @@ internal sealed class DrainPath(UpkeepParts parts, Maintenance maintenance, Flus
     public Task DrainAsync(IProgress<DrainProgress>? progress, CancellationToken cancellationToken) =>
         DrainAsync(progress, async: true, cancellationToken).AsTask();
 
-    private async ValueTask DrainAsync(IProgress<DrainProgress>? progress, bool async, CancellationToken cancellationToken)
+    private async ValueTask DrainAsync(
+        IProgress<DrainProgress>? progress, bool async, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         int token = parts.Gate.EnterShared();
@@ -40,7 +42,8 @@ internal sealed class DrainPath(UpkeepParts parts, Maintenance maintenance, Flus
 
             await WaitAsync(progress, async, cancellationToken).ConfigureAwait(false);
             Finish(progress);
-            Messages.Drained(parts.Diagnostics.Logger, parts.Diagnostics.CacheId, (long)clock.GetElapsedTime(begun).TotalMilliseconds);
+            Messages.Drained(parts.Diagnostics.Logger, parts.Diagnostics.CacheId,
+                (long)clock.GetElapsedTime(begun).TotalMilliseconds);
         }
         catch (Exception e) when (PCacheActivities.Fail(activity, e))
         {
@@ -55,7 +58,8 @@ internal sealed class DrainPath(UpkeepParts parts, Maintenance maintenance, Flus
         }
     }
 
-    private async ValueTask WaitAsync(IProgress<DrainProgress>? progress, bool async, CancellationToken cancellationToken)
+    private async ValueTask WaitAsync(
+        IProgress<DrainProgress>? progress, bool async, CancellationToken cancellationToken)
     {
         Action? report = progress is null ? null : () => progress.Report(Progress());
         Task done = maintenance.Ask(parts.Store.Positions.KeyHead.Distance, collect: false, report);
@@ -76,7 +80,8 @@ internal sealed class DrainPath(UpkeepParts parts, Maintenance maintenance, Flus
         }
     }
 
-    private DrainProgress Progress() => new(parts.Writeback.WrittenBytes, parts.Store.Dirty.Bytes, parts.Store.Dirty.Keys);
+    private DrainProgress Progress() =>
+        new(parts.Writeback.WrittenBytes, parts.Store.Dirty.Bytes, parts.Store.Dirty.Keys);
 
     private void Finish(IProgress<DrainProgress>? progress)
     {

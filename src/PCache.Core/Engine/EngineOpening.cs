@@ -8,13 +8,16 @@ using PCache.Core.Pmem;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// From a region and a backing to an engine at work, and what is told of it. Keeps true: telling changes nothing: whatever the listeners, the same things are done in the same order, and
-/// the same exception comes out.
+/// From a region and a backing to an engine at work, and what is told of it. Keeps true: telling changes nothing:
+/// whatever the listeners, the same things are done in the same order, and the same exception comes out.
 /// </summary>
 internal static class EngineOpening
 {
-    /// <summary>Opens a cache; with <paramref name="creating"/> formats it first. The engine isn't started yet.</summary>
-    public static CacheEngine Open(PmemRegion region, IBlockDevice backing, PCacheOptions options, bool creating, CancellationToken cancellationToken)
+    /// <summary>
+    /// Opens a cache; with <paramref name="creating"/> formats it first. The engine isn't started yet.
+    /// </summary>
+    public static CacheEngine Open(PmemRegion region, IBlockDevice backing, PCacheOptions options, bool creating,
+        CancellationToken cancellationToken)
     {
         var diagnostics = new DeviceDiagnostics(options.LoggerFactory, options.TimeProvider);
         long begun = options.TimeProvider.GetTimestamp();
@@ -56,7 +59,8 @@ internal static class EngineOpening
         }
     }
 
-    private static RecoveredCache Recover(PmemRegion region, IBlockDevice backing, PCacheOptions options, CancellationToken cancellationToken)
+    private static RecoveredCache Recover(
+        PmemRegion region, IBlockDevice backing, PCacheOptions options, CancellationToken cancellationToken)
     {
         Activity? activity = PCacheActivities.StartRecovery();
         try
@@ -81,7 +85,8 @@ internal static class EngineOpening
         return PCacheActivities.Fail(activity, error);
     }
 
-    private static void Tell(ILogger logger, Activity? activity, CacheEngine engine, RecoveredCache recovered, bool creating, TimeSpan time)
+    private static void Tell(
+        ILogger logger, Activity? activity, CacheEngine engine, RecoveredCache recovered, bool creating, TimeSpan time)
     {
         MediaState media = recovered.Extents.Media;
         Guid id = media.Extension?.CacheId.ToGuid() ?? Guid.Empty;
@@ -92,7 +97,9 @@ internal static class EngineOpening
             Messages.Created(logger, media.ChainLength, media.Geometry.SegmentSize);
         }
 
-        Messages.Opened(logger, id, (long)time.TotalMilliseconds, media.ChainLength, media.Geometry.SegmentSize, recovered.Report.LiveKeys, engine.Store.Dirty.Bytes, engine.Persistence, !engine.CanWrite);
+        Messages.Opened(
+            logger, id, (long)time.TotalMilliseconds, media.ChainLength, media.Geometry.SegmentSize,
+            recovered.Report.LiveKeys, engine.Store.Dirty.Bytes, engine.Persistence, !engine.CanWrite);
         if (recovered.Report.LogEnd == LogEnd.Torn)
         {
             Messages.TornLogEnd(logger, id);

@@ -18,7 +18,7 @@ internal sealed record EngineParts
     /// <summary>Watches backing and cache file.</summary>
     public required StorageWatch Storage { get; init; }
 
-    /// <summary>Writers that wait for room; nobody, on a read-only device.</summary>
+    /// <summary>Writers that wait for room; always empty on a read-only device.</summary>
     public required SpaceQueue Space { get; init; }
 
     /// <summary>Operations in flight.</summary>

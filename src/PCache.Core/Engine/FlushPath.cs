@@ -6,9 +6,10 @@ using PCache.Core.Upkeep;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Flush, and what writes owe to the log. Keeps true: when a flush returns, every write that returned before it began is durable in the log, and a barrier
-/// stands behind it; a growth of the backing is durable no later than the first flush after it; the backing isn't touched otherwise. A failure of the medium
-/// shows in the state until the next success. Any thread.
+/// Flush, and what writes owe to the log. Keeps true: when a flush returns, every write that returned before it began
+/// is durable in the log, and a barrier stands behind it; a growth of the backing is durable no later than the first
+/// flush after it; the backing isn't touched otherwise. A failure of the medium shows in the state until the next
+/// success. Any thread.
 /// </summary>
 internal sealed class FlushPath
 {
@@ -59,7 +60,7 @@ internal sealed class FlushPath
         }
     }
 
-    /// <summary>Completes synchronously where draining the region is cheap; else on a thread of the pool, since msync has no asynchronous form.</summary>
+    /// <summary>Synchronously where draining the region is cheap; else on a thread of the pool: msync blocks.</summary>
     public ValueTask FlushAsync(CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested)
@@ -113,7 +114,7 @@ internal sealed class FlushPath
     /// <summary>Whether a write can be logged without a thread that waits.</summary>
     public bool CanLogAtOnce(WriteDurability durability) => _drainIsCheap || !NeedsLog(durability);
 
-    /// <summary>Logs what was written, as <see cref="LogNow"/> does, without calling the backing. False: that is needed.</summary>
+    /// <summary>As <see cref="LogNow"/>, without calling the backing. False: that is needed.</summary>
     public bool TryLogAtOnce(WriteDurability durability)
     {
         if (durability == WriteDurability.ForceUnitAccess)
@@ -134,8 +135,8 @@ internal sealed class FlushPath
     }
 
     /// <summary>
-    /// Logs what was written: with a barrier behind it, durably, where that is asked for; else so that it survives the process. Only where
-    /// <see cref="NeedsLog"/> says so.
+    /// Logs what was written: with a barrier behind it, durably, where that is asked for; else so that it survives
+    /// the process. Only where <see cref="NeedsLog"/> says so.
     /// </summary>
     public void LogNow(WriteDurability durability)
     {

@@ -6,8 +6,9 @@ using PCache.Core.Upkeep;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Reading. Keeps true: a read that is all cached completes synchronously, takes no lock beyond a lookup, and allocates nothing; what isn't cached is read
-/// from the backing and, where there is room, cached. The device's end is looked at when the read begins, and again where it meets one. Any thread.
+/// Reading. Keeps true: a read that is all cached completes synchronously, takes no lock beyond a lookup, and
+/// allocates nothing; what isn't cached is read from the backing and, where there is room, cached. The device's end
+/// is looked at when the read begins, and again where it meets one. Any thread.
 /// </summary>
 internal sealed class ReadPath(ExtentStore store, Hits hits, BackingReads misses, SpaceQueue space, OperationGate gate)
 {
@@ -27,7 +28,9 @@ internal sealed class ReadPath(ExtentStore store, Hits hits, BackingReads misses
         {
             int length = _store.Clip(offset, buffer.Length);
             int index = OperationGate.IndexOf(token);
-            return _hits.TryReadPage(index, offset, buffer[..length]) ? length : ReadSlowly(index, offset, buffer, length);
+            return _hits.TryReadPage(index, offset, buffer[..length])
+                ? length
+                : ReadSlowly(index, offset, buffer, length);
         }
         finally
         {
@@ -98,7 +101,8 @@ internal sealed class ReadPath(ExtentStore store, Hits hits, BackingReads misses
                 ref readonly Extent piece = ref found[i % ReadsAhead];
                 int length = _store.Clip(read.Offset, read.Buffer.Length);
                 Span<byte> buffer = read.Buffer.Span;
-                done += !piece.IsGap && length == buffer.Length && _hits.TryCopyPage(index, read.Offset, in piece, buffer)
+                done += !piece.IsGap && length == buffer.Length
+                    && _hits.TryCopyPage(index, read.Offset, in piece, buffer)
                     ? length
                     : ReadSlowly(index, read.Offset, buffer, length);
             }

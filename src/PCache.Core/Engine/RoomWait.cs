@@ -5,14 +5,18 @@ using PCache.Core.Upkeep;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Waiting for room. Keeps true: synchronous and asynchronous writers stand in one queue, served in order of arrival; a waiting writer holds nothing;
-/// it ends when there is room, when write-back can't get on, after the configured time-out, when cancelled or interrupted, or when the device is closed; a
-/// write from inside a maintenance step, which would wait for itself, fails at once. Any thread.
+/// Waiting for room. Keeps true: synchronous and asynchronous writers stand in one queue, served in order of arrival;
+/// a waiting writer holds nothing; it ends when there is room, when write-back can't get on, after the configured
+/// time-out, when cancelled or interrupted, or when the device is closed; a write from inside a maintenance step,
+/// which would wait for itself, fails at once. Any thread.
 /// </summary>
 internal sealed class RoomWait(
-    SpaceQueue space, Maintenance maintenance, OperationGate gate, WorkSignal work, CounterSet counters, DeviceDiagnostics diagnostics, PCacheOptions options)
+    SpaceQueue space, Maintenance maintenance, OperationGate gate, WorkSignal work, CounterSet counters,
+    DeviceDiagnostics diagnostics, PCacheOptions options)
 {
-    /// <summary>Stands at the end of the queue. The caller leaves it by <see cref="Leave"/>, however its wait ends.</summary>
+    /// <summary>
+    /// Stands at the end of the queue. The caller leaves it by <see cref="Leave"/>, however its wait ends.
+    /// </summary>
     public SpaceWaiter Enter(long wantedBytes, out ITimer? timer)
     {
         counters.Add(ThreadIndex.Current, DeviceCounter.SpaceWaits, 1);
@@ -66,13 +70,16 @@ internal sealed class RoomWait(
             : new ValueTask(waiter.WaitAsync(cancellationToken));
     }
 
-    /// <summary>By hand: runs a step (true). Else tells the maintenance that room is wanted, which the caller has to wait for.</summary>
+    /// <summary>
+    /// By hand: runs a step (true). Else tells the maintenance that room is wanted, which the caller has to wait for.
+    /// </summary>
     private bool TryMakeRoom(SpaceWaiter waiter, bool blocking)
     {
         waiter.ThrowIfFailed();
         if ((blocking || maintenance.IsManual) && maintenance.IsInsideStep)
         {
-            throw new PCacheFullException("There is no room, and the maintenance step that would make some is running on this thread: the write came from inside a call of the backing.");
+            throw new PCacheFullException("There is no room, and the maintenance step that would make some is running "
+                + "on this thread: the write came from inside a call of the backing.");
         }
 
         if (maintenance.IsManual)

@@ -4,11 +4,13 @@ using PCache.Core.Upkeep;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// What a writable device does when it is closed. Keeps true: every acknowledged write is in the log before the region is let go; what isn't drained in time
-/// stays dirty in the cache, and is told; the fingerprint of the backing comes last, when nothing changes the backing or the log any more.
+/// What a writable device does when it is closed. Keeps true: every acknowledged write is in the log before the
+/// region is let go; what isn't drained in time stays dirty in the cache, and is told; the fingerprint of the backing
+/// comes last, when nothing changes the backing or the log any more.
 /// </summary>
 internal sealed class SavingSteps(
-    UpkeepParts parts, Maintenance maintenance, FlushPath flushes, DrainPath drains, BackingGrowth growth, ClosingFingerprint fingerprint)
+    UpkeepParts parts, Maintenance maintenance, FlushPath flushes, DrainPath drains, BackingGrowth growth,
+    ClosingFingerprint fingerprint)
     : ICloseSteps
 {
     /// <inheritdoc/>
@@ -30,7 +32,8 @@ internal sealed class SavingSteps(
         if (growth.IsUnflushed)
         {
             Closing.Try(
-                () => RunWithin(close, flushes.Flush, "The backing hangs in a flush. Nothing is lost: what is dirty stays in the cache."),
+                () => RunWithin(close, flushes.Flush,
+                    "The backing hangs in a flush. Nothing is lost: what is dirty stays in the cache."),
                 ref failure);
         }
 
@@ -47,7 +50,8 @@ internal sealed class SavingSteps(
             }
             else
             {
-                RunWithin(close, parts.Writer.Log.Flush, "The cache's file hangs in a synchronisation. What was flushed before is safe.");
+                RunWithin(close, parts.Writer.Log.Flush,
+                    "The cache's file hangs in a synchronisation. What was flushed before is safe.");
             }
         }
     }
@@ -68,7 +72,8 @@ internal sealed class SavingSteps(
     {
         if (maintenance.IsInsideStep)
         {
-            throw new PCacheException($"The device was disposed from inside a call of the backing, where it can't be drained. {Kept()}");
+            throw new PCacheException(
+                $"The device was disposed from inside a call of the backing, where it can't be drained. {Kept()}");
         }
 
         if (maintenance.IsManual)
@@ -82,7 +87,8 @@ internal sealed class SavingSteps(
         if (!close.Wait(drain, close.Reserve))
         {
             stop.Cancel();
-            if (!Uninterrupted.Wait(drain, TimeSpan.FromTicks(close.Reserve.Ticks / 2)) || !drain.IsCompletedSuccessfully)
+            if (!Uninterrupted.Wait(drain, TimeSpan.FromTicks(close.Reserve.Ticks / 2))
+                || !drain.IsCompletedSuccessfully)
             {
                 throw NotDrained();
             }
@@ -109,14 +115,17 @@ internal sealed class SavingSteps(
     private PCacheException NotDrained()
     {
         string how = parts.Writeback.IsCallingBacking ? ": a call of the backing hasn't returned." : ".";
-        return new PCacheException($"Not everything was written back within PCacheOptions.DisposeTimeout ({parts.Options.DisposeTimeout.TotalSeconds:0.###} s){how} {Kept()}");
+        return new PCacheException($"Not everything was written back within PCacheOptions.DisposeTimeout "
+            + $"({parts.Options.DisposeTimeout.TotalSeconds:0.###} s){how} {Kept()}");
     }
 
     private string Kept() =>
-        $"Nothing is lost: {parts.Store.Dirty.Bytes} bytes stay dirty in the cache, safely, and go to the backing when it is opened again.";
+        $"Nothing is lost: {parts.Store.Dirty.Bytes} bytes stay dirty in the cache, safely, and go to the backing when "
+        + $"it is opened again.";
 
     /// <summary>
-    /// Makes a call that may hang in the backing or the medium, and waits no longer for it than the close may; then it goes on as an operation in flight.
+    /// Makes a call that may hang in the backing or the medium, and waits no longer for it than the close may; then
+    /// it goes on as an operation in flight.
     /// </summary>
     private void RunWithin(CloseMonitor close, Action call, string whatHangs)
     {

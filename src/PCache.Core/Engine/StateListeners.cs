@@ -5,8 +5,8 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Those who want to be told of changes of state. Keeps true: what a handler throws is logged and otherwise ignored; without handlers, and without a log that
-/// takes errors, nobody is bothered. Any thread.
+/// Those who want to be told of changes of state. Keeps true: what a handler throws is logged and otherwise ignored;
+/// without handlers, and without a log that takes errors, no thread is woken. Any thread.
 /// </summary>
 internal sealed class StateListeners(DeviceDiagnostics diagnostics)
 {

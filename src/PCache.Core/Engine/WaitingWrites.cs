@@ -5,12 +5,13 @@ using PCache.Core.Upkeep;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Writes that can't be done at once: they wait for room, or for the rest of a partial sector. Keeps true: a writer that has waited keeps its turn until
-/// all of its write is done, so that a large write isn't interleaved with those behind it; however it ends, it leaves no placeholder and no place in the
-/// queue. Any thread.
+/// Writes that can't be done at once: they wait for room, or for the rest of a partial sector. Keeps true: a writer
+/// that has waited keeps its turn until all of its write is done, so that a large write isn't interleaved with those
+/// behind it; however it ends, it leaves no placeholder and no place in the queue. Any thread.
 /// </summary>
 internal sealed class WaitingWrites(
-    ExtentStore store, PieceWriter pieces, BackingReads misses, SpaceQueue space, RoomWait rooms, DeviceDiagnostics diagnostics)
+    ExtentStore store, PieceWriter pieces, BackingReads misses, SpaceQueue space, RoomWait rooms,
+    DeviceDiagnostics diagnostics)
 {
     private enum NextAction
     {
@@ -29,7 +30,8 @@ internal sealed class WaitingWrites(
         TryWrite(offset, data, zeros, turn: null, merge: null, out written);
 
     /// <summary>
-    /// Writes what could not be written at once; returns the bytes written, less than all only where the rest needs no waiting or was cut off by a truncation.
+    /// Writes what could not be written at once; returns the bytes written, less than all only where the rest needs
+    /// no waiting or was cut off by a truncation.
     /// </summary>
     public int Write(PieceResult first, long offset, ReadOnlySpan<byte> data, bool zeros)
     {
@@ -148,7 +150,8 @@ internal sealed class WaitingWrites(
             }
 
             write.Result = TryWrite(
-                write.Offset + write.Done, data.Slice(write.Done, left), write.Zeros, write.Turn, write.Merge, out int written);
+                write.Offset + write.Done, data.Slice(write.Done, left), write.Zeros, write.Turn, write.Merge,
+                out int written);
             write.Done += written;
             if (write.Result == PieceResult.Done)
             {

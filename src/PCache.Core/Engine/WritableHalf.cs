@@ -10,8 +10,8 @@ using PCache.Core.Writeback;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// What only a writable device has: the writer's half of the store, the maintenance, and the paths that change something. Composes them; each has its own
-/// state. Any thread.
+/// What only a writable device has: the writer's half of the store, the maintenance, and the paths that change
+/// something. Composes them; each has its own state. Any thread.
 /// </summary>
 internal sealed class WritableHalf : IUpkeepView
 {
@@ -37,13 +37,15 @@ internal sealed class WritableHalf : IUpkeepView
         var room = new LogRoom(segments.DataSize, positions.KeyHead.Position.Offset, found.ReservedSegments);
         var log = new LogWriter(
             store.Region, segments, positions, store.Index.Locks, found.LastSequence, room, work, options.TimeProvider);
-        var heads = new DataHeads(store.Region, segments, room, Machine.Of(options.TimeProvider).Chance, alarm.SegmentOpened);
+        var heads = new DataHeads(
+            store.Region, segments, room, Machine.Of(options.TimeProvider).Chance, alarm.SegmentOpened);
         Writer = new ExtentWriter(store, log, heads);
         _misses = new FillingMisses(store, Writer, options.CacheReads);
 
         var watch = new GroupWatch(parts.Storage, _records, parts.Backing.CanResize, options.TimeProvider);
         var writeback = new WritebackWorker(
-            new WritebackParts(store.Region, store.Media, segments, positions, store.Index, log, store.Damage, store.Dirty),
+            new WritebackParts(
+                store.Region, store.Media, segments, positions, store.Index, log, store.Damage, store.Dirty),
             parts.Backing,
             options,
             watch);
@@ -73,7 +75,8 @@ internal sealed class WritableHalf : IUpkeepView
         Drains = new DrainPath(_upkeep, _maintenance, Flushes);
         BackingReads = new BackingReads(store, _misses, parts.Backing, parts.Storage, parts.Diagnostics);
         var shared = new WriteParts(store, Writer, parts.Space, parts.Gate, work, Length, Flushes);
-        var rooms = new RoomWait(parts.Space, _maintenance, parts.Gate, work, store.Counters, parts.Diagnostics, options);
+        var rooms = new RoomWait(
+            parts.Space, _maintenance, parts.Gate, work, store.Counters, parts.Diagnostics, options);
         var waiting = new WaitingWrites(
             store, new PieceWriter(store, Writer), BackingReads, parts.Space, rooms, parts.Diagnostics);
         Writes = new WritePath(shared, new DirectWriter(store, Writer), waiting);
@@ -230,7 +233,8 @@ internal sealed class WritableHalf : IUpkeepView
             _maintenance.ThrowIfInsideStep(blocking: true);
             return _maintenance.IsManual
                 ? _maintenance.StepGuarded()
-                : throw new InvalidOperationException("The device has a maintenance thread of its own (see PCacheOptions.Maintenance).");
+                : throw new InvalidOperationException(
+                    "The device has a maintenance thread of its own (see PCacheOptions.Maintenance).");
         }
         finally
         {

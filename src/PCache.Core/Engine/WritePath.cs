@@ -5,9 +5,10 @@ using PCache.Core.Upkeep;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Writing: the ways in. Keeps true: a write that has nothing to wait for completes synchronously and allocates nothing; arguments are checked, and the
-/// device is long enough, before anything is written; what is to survive the process is in the log before the write returns, with no barrier of its own; a
-/// write that a truncation cuts off returns after the truncation, so that a crash finds the one or the other. Any thread.
+/// Writing: the ways in. Keeps true: a write that has nothing to wait for completes synchronously and allocates
+/// nothing; arguments are checked, and the device is long enough, before anything is written; what is to survive the
+/// process is in the log before the write returns, with no barrier of its own; a write that a truncation cuts off
+/// returns after the truncation, so that a crash finds the one or the other. Any thread.
 /// </summary>
 internal sealed class WritePath
 {
@@ -68,7 +69,8 @@ internal sealed class WritePath
     }
 
     /// <summary>Completes synchronously, without a state machine, when nothing has to be waited for.</summary>
-    public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> data, WriteDurability durability, CancellationToken cancellationToken)
+    public ValueTask WriteAsync(
+        long offset, ReadOnlyMemory<byte> data, WriteDurability durability, CancellationToken cancellationToken)
     {
         Ranges.Check(offset, data.Length);
         if (cancellationToken.IsCancellationRequested)
@@ -106,7 +108,9 @@ internal sealed class WritePath
         }
     }
 
-    /// <summary>Writes all of it, waiting where that is needed; what a truncation cuts off is left out. Within an operation.</summary>
+    /// <summary>
+    /// Writes all of it, waiting where that is needed; what a truncation cuts off is left out. Within an operation.
+    /// </summary>
     public void WriteAll(long offset, ReadOnlySpan<byte> data, bool zeros)
     {
         _counters.Add(ThreadIndex.Current, DeviceCounter.WrittenBytes, data.Length);
@@ -139,7 +143,8 @@ internal sealed class WritePath
             PieceResult result = _waiting.TryWrite(offset + done, data.Span.Slice(done, left), zeros, out int written);
             if (result is PieceResult.NoRoom or PieceResult.Miss)
             {
-                written = await _waiting.WriteAsync(result, offset + done, data.Slice(done, left), zeros, cancellationToken)
+                written = await _waiting.WriteAsync(
+                    result, offset + done, data.Slice(done, left), zeros, cancellationToken)
                     .ConfigureAwait(false);
             }
 
@@ -153,7 +158,8 @@ internal sealed class WritePath
     }
 
     private int WriteDirectly(int index, long offset, ReadOnlySpan<byte> data) =>
-        DirectWriter.Fits(offset, data.Length) && _space.MayTake(null, data.Length) ? _direct.Write(index, offset, data) : 0;
+        DirectWriter.Fits(offset, data.Length) && _space.MayTake(null, data.Length) ? _direct
+            .Write(index, offset, data) : 0;
 
     /// <summary>Writes what can be written without waiting; the caller counts the bytes.</summary>
     private int WriteAtOnce(int index, long offset, ReadOnlySpan<byte> data)
@@ -175,7 +181,8 @@ internal sealed class WritePath
     }
 
     private async ValueTask WriteRestAsync(
-        long offset, ReadOnlyMemory<byte> data, int done, WriteDurability durability, int token, CancellationToken cancellationToken)
+        long offset, ReadOnlyMemory<byte> data, int done, WriteDurability durability, int token,
+        CancellationToken cancellationToken)
     {
         try
         {

@@ -3,8 +3,8 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Writes of zeros. Keeps true: whole sectors cost a key each and share their payload; in all else they are writes like any other (see <see cref="WritePath"/>).
-/// Any thread.
+/// Writes of zeros. Keeps true: whole sectors cost a key each and share their payload; in all else they are writes
+/// like any other (see <see cref="WritePath"/>). Any thread.
 /// </summary>
 internal sealed class ZeroPath(WriteParts parts, WritePath writes)
 {
@@ -45,7 +45,8 @@ internal sealed class ZeroPath(WriteParts parts, WritePath writes)
     }
 
     /// <inheritdoc cref="Write"/>
-    public async ValueTask WriteAsync(long offset, long length, WriteDurability durability, CancellationToken cancellationToken)
+    public async ValueTask WriteAsync(
+        long offset, long length, WriteDurability durability, CancellationToken cancellationToken)
     {
         Ranges.Check(offset, length);
         cancellationToken.ThrowIfCancellationRequested();
@@ -62,7 +63,8 @@ internal sealed class ZeroPath(WriteParts parts, WritePath writes)
             for (long done = 0; done < length;)
             {
                 int n = ZeroChunk(offset + done, length - done);
-                await writes.WriteAllAsync(offset + done, Zeros.AsMemory(0, n), 0, zeros: true, cancellationToken).ConfigureAwait(false);
+                await writes.WriteAllAsync(
+                    offset + done, Zeros.AsMemory(0, n), 0, zeros: true, cancellationToken).ConfigureAwait(false);
                 done += n;
             }
 
@@ -79,5 +81,6 @@ internal sealed class ZeroPath(WriteParts parts, WritePath writes)
     }
 
     /// <summary>Up to the next boundary of the zero block, so that whole sectors stay whole.</summary>
-    private static int ZeroChunk(long offset, long length) => (int)Math.Min(length, Zeros.Length - (offset & (Zeros.Length - 1)));
+    private static int ZeroChunk(long offset, long length) =>
+        (int)Math.Min(length, Zeros.Length - (offset & (Zeros.Length - 1)));
 }

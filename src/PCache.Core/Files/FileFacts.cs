@@ -1,5 +1,6 @@
-// What the system knows of a file. Keeps true: facts of a handle are those of the file that is open, never of whatever has its name by now; "no such file" is told apart from
-// "the platform can't tell" (IsSupported) and from an error (an exception).
+// What the system knows of a file. Keeps true: facts of a handle are those of the file that is open, never of
+// whatever has its name by now; "no such file" is told apart from "the platform can't tell" (IsSupported) and from an
+// error (an exception).
 
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
@@ -39,7 +40,10 @@ internal sealed record FileFacts
     /// <summary>Number of names; 0: it has been deleted and is only open still.</summary>
     public long Links { get; init; }
 
-    /// <summary>When the file was made, in nanoseconds since 1970; 0: the file system doesn't know. With the identity it tells a file from a later one with the same number.</summary>
+    /// <summary>
+    /// When the file was made, in nanoseconds since 1970; 0: the file system doesn't know. With the identity it tells
+    /// a file from a later one with the same number.
+    /// </summary>
     public long BornNanoseconds { get; init; }
 
     /// <summary>When its content last changed, in nanoseconds since 1970.</summary>
@@ -60,9 +64,12 @@ internal sealed record FileFacts
         return OperatingSystem.IsWindows() ? OfWindows(file) : null;
     }
 
-    /// <summary>Facts of what has this name; null: nothing has it, or the platform can't tell (see <see cref="IsSupported"/>).</summary>
+    /// <summary>
+    /// Facts of what has this name; null: nothing has it, or the platform can't tell (see <see cref="IsSupported"/>).
+    /// </summary>
     /// <param name="path">The name.</param>
-    /// <param name="followLinks">Whether a symbolic link at the name's end stands for its target (only where links are Unix's).</param>
+    /// <param name="followLinks">Whether a symbolic link at the name's end stands for its target (only where links
+    /// are Unix's).</param>
     /// <exception cref="IOException">The system refused.</exception>
     public static FileFacts? TryOfPath(string path, bool followLinks = true)
     {
@@ -143,8 +150,11 @@ internal sealed record FileFacts
 
         return new FileFacts
         {
-            Identity = new FileIdentity(information.Volume, ((ulong)information.IndexHigh << 32) | information.IndexLow),
-            Kind = ((FileAttributes)information.Attributes).HasFlag(FileAttributes.Directory) ? FileKind.Directory : FileKind.Regular,
+            Identity = new FileIdentity(
+                information.Volume, ((ulong)information.IndexHigh << 32) | information.IndexLow),
+            Kind = ((FileAttributes)information.Attributes).HasFlag(FileAttributes.Directory)
+                ? FileKind.Directory
+                : FileKind.Regular,
             LengthBytes = ((long)information.SizeHigh << 32) | information.SizeLow,
             Links = information.Links,
             BornNanoseconds = information.Created.Nanoseconds,

@@ -1,5 +1,7 @@
-// Advisory locks of whole files (flock). Keeps true: a lock counts as taken only when the system said so, whatever the runtime's own locking does or is told not to do; a lock that can't be
-// had at all is told apart from one that somebody else has. A lock belongs to the open file, so it goes with its last handle, and two opens of one process keep each other out.
+// Advisory locks of whole files (flock). Keeps true: a lock counts as taken only when the system said so, whatever
+// the runtime's own locking does or is told not to do; a lock that can't be had at all is told apart from one that
+// another process holds. A lock belongs to the open file, so it goes with its last handle, and two opens of one
+// process keep each other out.
 
 using System.Globalization;
 using System.Runtime.InteropServices;
@@ -25,10 +27,12 @@ internal static class FileLock
     private const int MacWouldBlock = 35;
 
     /// <summary>
-    /// Takes the lock, or changes a shared one into an exclusive one and back, without waiting. Where a change fails, the lock that was there may be gone: take it again, or close the file.
-    /// On Windows the share mode of the open is the lock, so it is always taken.
+    /// Takes the lock, or changes a shared one into an exclusive one and back, without waiting. Where a change fails,
+    /// the lock that was there may be gone: take it again, or close the file. On Windows the share mode of the open
+    /// is the lock, so it is always taken.
     /// </summary>
-    /// <param name="file">Open for writing where <paramref name="exclusive"/> (network file systems ask for it).</param>
+    /// <param name="file">Open for writing where <paramref name="exclusive"/> (network file systems ask for
+    /// it).</param>
     /// <param name="exclusive">Alone, or shared with other sharers.</param>
     /// <param name="reason">The system's words where it is unavailable, else null.</param>
     public static FileLockState TryTake(SafeFileHandle file, bool exclusive, out string? reason)
@@ -39,7 +43,8 @@ internal static class FileLock
             return FileLockState.Taken;
         }
 
-        int error = FileNative.Lock(file, (exclusive ? FileNative.LockExclusive : FileNative.LockShared) | FileNative.LockWithoutWaiting);
+        int error = FileNative.Lock(
+            file, (exclusive ? FileNative.LockExclusive : FileNative.LockShared) | FileNative.LockWithoutWaiting);
         if (error == 0)
         {
             return FileLockState.Taken;
@@ -63,15 +68,21 @@ internal static class FileLock
         }
     }
 
-    /// <summary>Who has a file locked: "process 1234 (name)" or "this process"; null: it can't be told. For messages only: it may have changed meanwhile.</summary>
-    public static string? DescribeHolder(SafeFileHandle file) => FileFacts.Of(file) is { } facts ? DescribeHolder(facts) : null;
+    /// <summary>
+    /// Who has a file locked: "process 1234 (name)" or "this process"; null: it can't be told. For messages only: it
+    /// may have changed meanwhile.
+    /// </summary>
+    public static string? DescribeHolder(SafeFileHandle file) =>
+        FileFacts.Of(file) is { } facts ? DescribeHolder(facts) : null;
 
     /// <inheritdoc cref="DescribeHolder(SafeFileHandle)"/>
     public static string? DescribeHolder(FileFacts file)
     {
         try
         {
-            return OperatingSystem.IsLinux() ? Describe(FindHolder(File.ReadLines("/proc/locks"), file.Identity)) : null;
+            return OperatingSystem.IsLinux()
+                ? Describe(FindHolder(File.ReadLines("/proc/locks"), file.Identity))
+                : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -79,8 +90,13 @@ internal static class FileLock
         }
     }
 
-    /// <summary>The process that holds a lock of the whole file, by the lines of /proc/locks; 0: none is told.</summary>
-    /// <remarks>Some file systems (btrfs) show another device number there than in their files' facts: then the file's number alone has to do.</remarks>
+    /// <summary>
+    /// The process that holds a lock of the whole file, by the lines of /proc/locks; 0: none is told.
+    /// </summary>
+    /// <remarks>
+    /// Some file systems (btrfs) show another device number there than in their files' facts: then the file's number
+    /// alone has to do.
+    /// </remarks>
     internal static int FindHolder(IEnumerable<string> lines, FileIdentity file)
     {
         int byNumberAlone = 0;

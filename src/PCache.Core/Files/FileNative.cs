@@ -1,5 +1,6 @@
-// The system calls about files that the runtime doesn't offer, for 64-bit Linux, macOS and Windows. Keeps true: structures have the systems' layout, checked by a test against what the
-// runtime itself says of a file; a call that was interrupted is made again.
+// The system calls about files that the runtime doesn't offer, for 64-bit Linux, macOS and Windows. Keeps true:
+// structures have the systems' layout, checked by a test against what the runtime itself says of a file; a call that
+// was interrupted is made again.
 
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
@@ -56,8 +57,9 @@ internal static partial class FileNative
     /// <summary>Opens an existing file; the handle is invalid, with the error set, where that fails.</summary>
     public static SafeFileHandle OpenExisting(string path, bool forWriting, bool followLinks)
     {
-        // Without waiting: a named pipe would hang the open until somebody writes to it.
-        int flags = (forWriting ? 2 : 0) | Flag.CloseOnExecute | Flag.WithoutWaiting | (followLinks ? 0 : Flag.NoFollow);
+        // Without waiting: a named pipe would hang the open until another process writes to it.
+        int flags =
+            (forWriting ? 2 : 0) | Flag.CloseOnExecute | Flag.WithoutWaiting | (followLinks ? 0 : Flag.NoFollow);
         int descriptor;
         while ((descriptor = Open(path, flags)) < 0 && Marshal.GetLastPInvokeError() == ErrorInterrupted)
         {
@@ -81,7 +83,7 @@ internal static partial class FileNative
     [return: MarshalAs(UnmanagedType.Bool)]
     public static partial bool GetInformation(SafeFileHandle file, out WindowsInformation information);
 
-    /// <summary>Windows only: opens for asking, not for reading, whoever else has it open.</summary>
+    /// <summary>Windows only: opens for queries, not for reading, also while other processes have it open.</summary>
     public static SafeFileHandle OpenForFacts(string path)
     {
         const int shareAll = 7;
@@ -100,7 +102,8 @@ internal static partial class FileNative
     private static int Again(int folder, string path, int flags, out Statx stat)
     {
         int result;
-        while ((result = Stat(folder, path, flags, BasicFactsAndBirth, out stat)) != 0 && Marshal.GetLastPInvokeError() == ErrorInterrupted)
+        while ((result = Stat(folder, path, flags, BasicFactsAndBirth, out stat)) != 0
+            && Marshal.GetLastPInvokeError() == ErrorInterrupted)
         {
         }
 
@@ -116,8 +119,10 @@ internal static partial class FileNative
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);
 
-    [LibraryImport("kernel32", EntryPoint = "CreateFileW", SetLastError = true, StringMarshalling = StringMarshalling.Utf16)]
-    private static partial SafeFileHandle CreateFile(string path, int access, int share, nint security, int creation, int flags, nint template);
+    [LibraryImport(
+        "kernel32", EntryPoint = "CreateFileW", SetLastError = true, StringMarshalling = StringMarshalling.Utf16)]
+    private static partial SafeFileHandle CreateFile(
+        string path, int access, int share, nint security, int creation, int flags, nint template);
 
     /// <summary>Flags of open, which differ by system and, on Linux, by processor.</summary>
     private static class Flag
@@ -129,7 +134,8 @@ internal static partial class FileNative
         public static int WithoutWaiting => IsMac ? 0x4 : 0x800;
 
         public static int NoFollow => IsMac ? 0x100
-            : RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 or Architecture.Ppc64le ? 0x8000
+            : RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 or Architecture.Ppc64le
+                ? 0x8000
             : 0x20000;
     }
 

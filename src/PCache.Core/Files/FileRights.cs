@@ -1,4 +1,5 @@
-// Rights of files that hold what another file holds. Keeps true: at no moment can anybody open the file who couldn't open the model, except its owner.
+// Rights of files that hold what another file holds. Keeps true: at no moment can a user open the file who couldn't
+// open the model, except its owner.
 
 using Microsoft.Win32.SafeHandles;
 
@@ -10,8 +11,9 @@ internal static class FileRights
     private const UnixFileMode Others = UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
 
     /// <summary>
-    /// Gives a file the owner, group and rights of what it stands for, as far as this process may. A group that it can't give gets nothing; execution is never given. Does nothing on Windows,
-    /// where a new file has its folder's rights.
+    /// Gives a file the owner, group and rights of what it stands for, as far as this process may. A group that it
+    /// can't give gets nothing; execution is never given. Does nothing on Windows, where a new file has its folder's
+    /// rights.
     /// </summary>
     /// <param name="file">Made with <see cref="PrivateFile.CreateNew"/>.</param>
     /// <param name="model">What it stands for.</param>
@@ -25,9 +27,10 @@ internal static class FileRights
             return;
         }
 
-        // Owner and group first: rights that are given before would be somebody else's for a moment.
+        // Owner and group first: rights given earlier would apply to another user for a moment.
         bool groupFits = own.GroupId == model.GroupId;
-        if ((own.OwnerId != model.OwnerId || !groupFits) && FileNative.ChangeOwner(file, model.OwnerId, model.GroupId) == 0)
+        if ((own.OwnerId != model.OwnerId || !groupFits)
+            && FileNative.ChangeOwner(file, model.OwnerId, model.GroupId) == 0)
         {
             groupFits = true;
         }
@@ -50,7 +53,8 @@ internal static class FileRights
             return mode | (model & Group);
         }
 
-        // Whoever is in the model's group may be kept out of it although all others are let in; here he counts among the others.
+        // A member of the model's group may be kept out of it although all others are let in; here such a user counts
+        // among the others.
         UnixFileMode others = mode;
         if (!model.HasFlag(UnixFileMode.GroupRead))
         {

@@ -1,5 +1,6 @@
-// Files that nobody else may look into, at names that others may know beforehand. Keeps true: a new file is made by this very call, never found and never through a link, and nobody but its
-// owner can open it before FileRights gives it more; an open that isn't to follow links never does.
+// Files that no other user may look into, at names that others may know beforehand. Keeps true: a new file is made by
+// this very call, never found and never through a link, and no user but its owner can open it before FileRights gives
+// it more; an open that isn't to follow links never does.
 
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
@@ -35,14 +36,16 @@ internal static class PrivateFile
             options.UnixCreateMode = OwnerOnly;
         }
 
-        // Without a buffer a stream has nothing besides its handle, and one that is only collected leaves the handle open.
+        // Without a buffer a stream has nothing besides its handle, and one that is only collected leaves the handle
+        // open.
         return new FileStream(path, options).SafeFileHandle;
     }
 
     /// <summary>Opens an existing file, without any lock: take it with <see cref="FileLock"/>.</summary>
     /// <param name="path">The file.</param>
     /// <param name="access">Read or ReadWrite.</param>
-    /// <param name="followLinks">Whether a symbolic link at the name's end is followed; else it is refused (not on Windows, where making links is a privilege).</param>
+    /// <param name="followLinks">Whether a symbolic link at the name's end is followed; else it is refused (not on
+    /// Windows, where making links is a privilege).</param>
     /// <exception cref="FileNotFoundException">Nothing has the name.</exception>
     /// <exception cref="UnauthorizedAccessException">Not permitted, or a folder.</exception>
     /// <exception cref="IOException">It is a link that isn't to be followed, or the system refused.</exception>
@@ -67,9 +70,11 @@ internal static class PrivateFile
         throw error switch
         {
             2 => new FileNotFoundException($"There is no file {name}.", path),
-            1 or 13 or 21 => new UnauthorizedAccessException($"{name} can't be opened: {Marshal.GetPInvokeErrorMessage(error)}."),
+            1 or 13 or 21 =>
+                new UnauthorizedAccessException($"{name} can't be opened: {Marshal.GetPInvokeErrorMessage(error)}."),
             _ when error == (OperatingSystem.IsLinux() ? LinuxTooManyLinks : MacTooManyLinks) =>
-                new IOException($"{name} is a symbolic link, and a file that is found by its name alone isn't opened through one.", error),
+                new IOException($"{name} is a symbolic link, and a file that is found by its name alone isn't opened "
+                    + $"through one.", error),
             _ => FileNative.LastError($"{name} can't be opened"),
         };
     }

@@ -1,5 +1,6 @@
-// Text that comes from media, file names or users, made fit for lines of output. Keeps true: the result is one line, and shows on a terminal as what it is: nothing in it moves the cursor,
-// changes colours, begins a line or turns the reading direction.
+// Text that comes from media, file names or users, made fit for lines of output. Keeps true: the result is one line,
+// and shows on a terminal as what it is: nothing in it moves the cursor, changes colours, begins a line or turns the
+// reading direction.
 
 using System.Globalization;
 using System.Text;
@@ -8,7 +9,10 @@ namespace PCache.Core.Files;
 
 internal static class SafeText
 {
-    /// <summary>The text with what doesn't print as itself escaped: \n, \r, \t, \0, else \u and four hexadecimal digits for each UTF-16 unit. For people: it can't be turned back with certainty.</summary>
+    /// <summary>
+    /// The text with what doesn't print as itself escaped: \n, \r, \t, \0, else \u and four hexadecimal digits for
+    /// each UTF-16 unit. For people: it can't be turned back with certainty.
+    /// </summary>
     public static string Of(string? text)
     {
         if (string.IsNullOrEmpty(text))

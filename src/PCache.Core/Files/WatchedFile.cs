@@ -1,5 +1,6 @@
-// An open file and the name that it was opened by. Keeps true: what can't be told is no change, so a false alarm is not among what it says; a name that didn't lead to the file when the
-// watch began (deleted on purpose, or known by a handle only) is no name, and only the file's last name going is told then. Asking changes nothing.
+// An open file and the name that it was opened by. Keeps true: what can't be told is no change, so a false alarm is
+// not among what it says; a name that didn't lead to the file when the watch began (deleted on purpose, or known by a
+// handle only) is no name, and only the file's last name going is told then. Asking changes nothing.
 
 using Microsoft.Win32.SafeHandles;
 
@@ -12,7 +13,8 @@ internal sealed class WatchedFile
 
     /// <summary>Begins a watch; costs two system calls.</summary>
     /// <param name="file">The open file.</param>
-    /// <param name="path">The name it was opened by, absolute; null or anything that isn't a name of it: unknown.</param>
+    /// <param name="path">The name it was opened by, absolute; null or anything that isn't a name of it:
+    /// unknown.</param>
     public WatchedFile(SafeFileHandle file, string? path)
     {
         _file = file;
@@ -27,7 +29,8 @@ internal sealed class WatchedFile
 
             // A name in /proc or /dev/fd follows the handle, whatever becomes of the file's own name.
             bool usable = !string.IsNullOrEmpty(path) && Path.IsPathFullyQualified(path)
-                && !path.StartsWith("/proc/", StringComparison.Ordinal) && !path.StartsWith("/dev/fd/", StringComparison.Ordinal);
+                && !path.StartsWith("/proc/", StringComparison.Ordinal)
+                && !path.StartsWith("/dev/fd/", StringComparison.Ordinal);
             Name = usable && FileFacts.TryOfPath(path!)?.Identity == _facts?.Identity ? path : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -43,11 +46,16 @@ internal sealed class WatchedFile
     public FileFacts? Facts => _facts;
 
     /// <summary>
-    /// Tells the file from every other, also across restarts of the machine (unlike the number of the device that it lies on): when it was made, and its number. Zero: not known.
+    /// Tells the file from every other, also across restarts of the machine (unlike the number of the device that it
+    /// lies on): when it was made, and its number. Zero: not known.
     /// </summary>
-    public UInt128 Id => _facts is { Kind: FileKind.Regular } facts ? new UInt128((ulong)facts.BornNanoseconds, facts.Identity.Inode) : 0;
+    public UInt128 Id => _facts is { Kind: FileKind.Regular } facts
+        ? new UInt128((ulong)facts.BornNanoseconds, facts.Identity.Inode)
+        : 0;
 
-    /// <summary>Whether the open file is still the one under its name. Never <see cref="StorageChange.Shorter"/>.</summary>
+    /// <summary>
+    /// Whether the open file is still the one under its name. Never <see cref="StorageChange.Shorter"/>.
+    /// </summary>
     public StorageChange Look()
     {
         if (_facts is not { Kind: FileKind.Regular, Links: > 0 } facts)

@@ -23,19 +23,24 @@ internal enum ExtentFlags : byte
 }
 
 /// <summary>
-/// One extent of a 4 MiB stripe of the backing: where its payload lies, and what it was logged as (so that a trimmed extent can still be verified).
-/// Unit of all positions here: sectors of 512 bytes.
+/// One extent of a 4 MiB stripe of the backing: where its payload lies, and what it was logged as (so that a trimmed
+/// extent can still be verified). Unit of all positions here: sectors of 512 bytes.
 /// </summary>
 /// <remarks>
-/// Of the 64 bits of a segment's generation the index keeps the low 31, the tag; live means that the segment's present generation has the same tag. That is
-/// enough: a dead extent could pass for a live one only when its segment had been reclaimed exactly a multiple of 2^31 times since. But each reclaim sweeps a share of
-/// all stripes for dead extents, so that each stripe is swept while as many segments are reclaimed as there are, at most 2^20 (GarbageCollector.Sweep): no dead
-/// extent lives longer than about one full turn of the cache. And nothing keeps an extent outside the index longer than one operation takes, in which a
-/// segment would have to be filled, written back and reclaimed two billion times.
+/// Of the 64 bits of a segment's generation the index keeps the low 31, the tag; live means that the segment's
+/// present generation has the same tag. That is enough: a dead extent could pass for a live one only when its segment
+/// had been reclaimed exactly a multiple of 2^31 times since. But each reclaim sweeps a share of all stripes for dead
+/// extents, so that each stripe is swept while as many segments are reclaimed as there are, at most 2^20
+/// (GarbageCollector.Sweep): no dead extent lives longer than about one full turn of the cache. And nothing keeps an
+/// extent outside the index longer than one operation takes, in which a segment would have to be filled, written back
+/// and reclaimed two billion times.
 /// </remarks>
 internal struct Extent
 {
-    /// <summary>The bits of a segment's generation that an extent of payload keeps: compare with <c>generation &amp; GenerationMask</c>.</summary>
+    /// <summary>
+    /// The bits of a segment's generation that an extent of payload keeps: compare with
+    /// <c>generation &amp; GenerationMask</c>.
+    /// </summary>
     public const ulong GenerationMask = (1UL << 31) - 1;
 
     /// <summary>Segments that the index can tell apart; the format allows no more.</summary>
@@ -65,7 +70,9 @@ internal struct Extent
     /// <summary>CRC-32C of the whole payload of the logged key.</summary>
     public uint PayloadCrc;
 
-    /// <summary>Tag of the segment's generation when the payload was stored; of a placeholder, all 64 bits of its id.</summary>
+    /// <summary>
+    /// Tag of the segment's generation when the payload was stored; of a placeholder, all 64 bits of its id.
+    /// </summary>
     public ulong Generation;
 
     public readonly int End => Start + Length;

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace PCache.Core.Indexing;
 
 /// <summary>
-/// A list of extents that is filled, read and cleared again and again: it allocates only when it has to grow, and keeps what it has grown to.
-/// Belongs to one operation at a time; not thread-safe.
+/// A list of extents that is filled, read and cleared again and again: it allocates only when it has to grow, and
+/// keeps what it has grown to. Belongs to one operation at a time; not thread-safe.
 /// </summary>
 internal sealed class ExtentBuffer
 {
@@ -14,7 +14,9 @@ internal sealed class ExtentBuffer
 
     public int Count { get; private set; }
 
-    /// <summary>The extent at <paramref name="index"/>; the reference is valid until the next <see cref="Add"/>.</summary>
+    /// <summary>
+    /// The extent at <paramref name="index"/>; the reference is valid until the next <see cref="Add"/>.
+    /// </summary>
     public ref Extent this[int index]
     {
         get

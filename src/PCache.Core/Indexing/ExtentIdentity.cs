@@ -1,11 +1,13 @@
 namespace PCache.Core.Indexing;
 
 /// <summary>Which logged key an extent comes from: its range and where its payload lies.</summary>
-internal readonly record struct ExtentIdentity(uint Segment, ulong Generation, int PayloadSector, int KeyStart, int KeyLength)
+internal readonly record struct ExtentIdentity(
+    uint Segment, ulong Generation, int PayloadSector, int KeyStart, int KeyLength)
 {
     /// <summary>The identity of the key that <paramref name="extent"/> is (a part of).</summary>
     public static ExtentIdentity Of(in Extent extent) =>
-        new(extent.Segment, extent.Generation, extent.PayloadSector - (extent.Start - extent.KeyStart), extent.KeyStart, extent.KeyLength);
+        new(extent.Segment, extent.Generation, extent.PayloadSector - (extent.Start - extent.KeyStart), extent.KeyStart,
+            extent.KeyLength);
 }
 
 /// <summary>Matches the extents that come from one key.</summary>

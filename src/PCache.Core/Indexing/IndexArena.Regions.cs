@@ -2,9 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace PCache.Core.Indexing;
 
-/// <content>
-/// Where blocks are cut from: regions of 1 MiB from the system, used from the front, 4096 bytes at a time, so that what isn't needed yet is never touched.
-/// A run (an array of the directory) of up to 512 KiB is cut from a region too; a bigger one is whole regions. What is given back becomes blocks.
+/// <content> Where blocks are cut from: regions of 1 MiB from the system, used from the front, 4096 bytes at a time,
+/// so that what isn't needed yet is never touched. A run (an array of the directory) of up to 512 KiB is cut from a
+/// region too; a bigger one is whole regions. What is given back becomes blocks.
 /// </content>
 internal sealed unsafe partial class IndexArena
 {
@@ -36,7 +36,10 @@ internal sealed unsafe partial class IndexArena
     private int _regionCount;
     private bool _disposed;
 
-    /// <summary>Makes sure that what one operation takes is there. Throws when there is no memory, before anything has changed.</summary>
+    /// <summary>
+    /// Makes sure that what one operation takes is there. Throws when there is no memory, before anything has
+    /// changed.
+    /// </summary>
     public void EnsureRoom()
     {
         if (_bumpEnd - _bump < RoomOfOperation && _spare == 0)
@@ -49,8 +52,9 @@ internal sealed unsafe partial class IndexArena
     /// Whether an address lies in memory that stays mapped until this is disposed. Any thread, without the lock.
     /// </summary>
     /// <remarks>
-    /// Regions only come, and each is entered into the set after it was mapped. The set is one word (place and size), published after it was zeroed and filled, and
-    /// an outgrown one stays mapped too: so a reader always sees a set whose entries are zero or regions. It is at most half full, so each search ends.
+    /// Regions only come, and each is entered into the set after it was mapped. The set is one word (place and size),
+    /// published after it was zeroed and filled, and an outgrown one stays mapped too: so a reader always sees a set
+    /// whose entries are zero or regions. It is at most half full, so each search ends.
     /// </remarks>
     public bool Owns(nint address)
     {
@@ -137,7 +141,10 @@ internal sealed unsafe partial class IndexArena
         }
     }
 
-    /// <summary>Gives back all of a run of less than a region but its first part, which may be as small as a block. Needs no memory.</summary>
+    /// <summary>
+    /// Gives back all of a run of less than a region but its first part, which may be as small as a block. Needs no
+    /// memory.
+    /// </summary>
     public void ShrinkRun(nint run, long from, long to)
     {
         long kept = Math.Max(to, PieceSize);
@@ -189,7 +196,8 @@ internal sealed unsafe partial class IndexArena
         _reserved += RegionHeaderSize;
     }
 
-    // What a run has left of a region is used when the present one is used up; until then it notes its own end, and the next one.
+    // What a run has left of a region is used when the present one is used up; until then it notes its own end, and
+    // the next one.
     private void PushRest()
     {
         ((nint*)_bump)[0] = _rests;
@@ -212,7 +220,10 @@ internal sealed unsafe partial class IndexArena
         _spare = region;
     }
 
-    /// <summary>Maps one region or more, and enters them into the set: the first of them marked, as that is what has to be given back.</summary>
+    /// <summary>
+    /// Maps one region or more, and enters them into the set: the first of them marked, as that is what has to be
+    /// given back.
+    /// </summary>
     private nint Map(nuint bytes)
     {
         int count = (int)(bytes / RegionSize);
@@ -269,9 +280,11 @@ internal sealed unsafe partial class IndexArena
         Volatile.Write(ref slots[i], region);
     }
 
-    private static int Home(nint region, int log2) => (int)(((ulong)region / RegionSize * 0x9E3779B97F4A7C15) >> (64 - log2));
+    private static int Home(nint region, int log2) =>
+        (int)(((ulong)region / RegionSize * 0x9E3779B97F4A7C15) >> (64 - log2));
 
-    // Place (in units of 16 bytes) and log2 of the size in one word, so that nobody ever reads one of them without the other.
+    // Place (in units of 16 bytes) and log2 of the size in one word, so that no thread ever reads one of them without
+    // the other.
     private static nint* SlotsOf(long set, out int log2)
     {
         log2 = (int)(set & 63);

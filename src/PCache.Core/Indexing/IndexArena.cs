@@ -6,19 +6,26 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Indexing;
 
 /// <summary>
-/// The native memory of one shard's index: blocks of 16 to 4096 bytes (powers of two), and runs of bigger size for the directory.
+/// The native memory of one shard's index: blocks of 16 to 4096 bytes (powers of two), and runs of bigger size for
+/// the directory.
 /// </summary>
 /// <remarks>
-/// <para>Why native and unsafe: an index has millions of small parts; as managed objects each would cost a header and a reference, and every collection would walk them.</para>
+/// <para>Why native and unsafe: an index has millions of small parts; as managed objects each would cost a header and
+/// a reference, and every collection would walk them.</para>
 /// What it keeps true:
 /// <list type="bullet">
-/// <item>A block of a size is aligned to it (inside its region), so its buddy is one bit away; two free buddies are always one free block, so what chunks leave behind
-/// when they grow becomes room for what they grow into. A bit for each 16 bytes says whether they are free; it stands at the head of the region of 1 MiB.</item>
-/// <item>Regions stay mapped until <see cref="Dispose"/>: whoever reads a stale pointer without the lock reads rubbish, but doesn't fault (see <see cref="Owns"/>).</item>
-/// <item>After <see cref="EnsureRoom"/> has returned, the blocks that one operation on a stripe takes can't fail, so no operation stops halfway.</item>
-/// <item><see cref="UsedBytes"/> is the sum of the live blocks, <see cref="ReservedBytes"/> what they were cut from; memory that was never touched doesn't count.</item>
+/// <item>A block of a size is aligned to it (inside its region), so its buddy is one bit away; two free buddies are
+/// always one free block, so what chunks leave behind when they grow becomes room for what they grow into. A bit for
+/// each 16 bytes says whether they are free; it stands at the head of the region of 1 MiB.</item>
+/// <item>Regions stay mapped until <see cref="Dispose"/>: a thread that reads a stale pointer without the lock reads
+/// rubbish, but doesn't fault (see <see cref="Owns"/>).</item>
+/// <item>After <see cref="EnsureRoom"/> has returned, the blocks that one operation on a stripe takes can't fail, so
+/// no operation stops halfway.</item>
+/// <item><see cref="UsedBytes"/> is the sum of the live blocks, <see cref="ReservedBytes"/> what they were cut from;
+/// memory that was never touched doesn't count.</item>
 /// </list>
-/// Not thread-safe, but for the counts and <see cref="Owns"/>: the caller holds the shard's lock. The finalizer bounds what a forgotten index leaks.
+/// Not thread-safe, but for the counts and <see cref="Owns"/>: the caller holds the shard's lock. The finalizer
+/// bounds what a forgotten index leaks.
 /// </remarks>
 internal sealed unsafe partial class IndexArena : CriticalFinalizerObject, IDisposable
 {
@@ -79,7 +86,10 @@ internal sealed unsafe partial class IndexArena : CriticalFinalizerObject, IDisp
         Release(block, order);
     }
 
-    /// <summary>Gives back all of a block but its first part, which becomes a block of order <paramref name="to"/>. Needs no memory.</summary>
+    /// <summary>
+    /// Gives back all of a block but its first part, which becomes a block of order <paramref name="to"/>. Needs no
+    /// memory.
+    /// </summary>
     public void Shrink(nint block, int from, int to)
     {
         Invariant.Holds(to <= from && Owns(block), "a block becomes smaller");
@@ -106,7 +116,8 @@ internal sealed unsafe partial class IndexArena : CriticalFinalizerObject, IDisp
             nint before = 0;
             for (nint block = _heads[order]; block != 0; before = block, block = ((FreeBlock*)block)->Next)
             {
-                bool sound = Owns(block) && (block & (SizeOf(order) - 1)) == 0 && IsFree(block, order) && ((FreeBlock*)block)->Previous == before
+                bool sound = Owns(block) && (block & (SizeOf(order) - 1)) == 0 && IsFree(block, order)
+                    && ((FreeBlock*)block)->Previous == before
                     && (order == MaxOrder || !IsFree(block ^ SizeOf(order), order));
                 if (!sound)
                 {
@@ -127,7 +138,8 @@ internal sealed unsafe partial class IndexArena : CriticalFinalizerObject, IDisp
     {
         while (order < MaxOrder)
         {
-            // All bits free means one free block of just this order: halves of it would have been joined, and a larger one would hold our block too.
+            // All bits free means one free block of just this order: halves of it would have been joined, and a
+            // larger one would hold our block too.
             nint buddy = block ^ SizeOf(order);
             if (!IsFree(buddy, order))
             {

@@ -5,8 +5,9 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Indexing;
 
 /// <summary>
-/// One page taken apart into its sectors, for operations that touch a part of it. Keeps true: <see cref="Store"/> brings the page into its smallest form: one
-/// slot when all its sectors are one extent's, else as many slots as sectors are occupied.
+/// One page taken apart into its sectors, for operations that touch a part of it. Keeps true: <see cref="Store"/>
+/// brings the page into its smallest form: one slot when all its sectors are one extent's, else as many slots as
+/// sectors are occupied.
 /// </summary>
 internal unsafe struct PageImage
 {
@@ -43,7 +44,10 @@ internal unsafe struct PageImage
         }
     }
 
-    /// <summary>Puts an extent over the sectors [from, to); <paramref name="slot"/> is that of its sector <paramref name="from"/>.</summary>
+    /// <summary>
+    /// Puts an extent over the sectors [from, to); <paramref name="slot"/> is that of its sector
+    /// <paramref name="from"/>.
+    /// </summary>
     public void Set(int from, int to, Slot slot)
     {
         Invariant.Holds(from >= 0 && from < to && to <= Slot.PageSectors, $"sectors [{from}, {to}) lie in a page");
@@ -59,7 +63,10 @@ internal unsafe struct PageImage
     /// <summary>Empties some sectors.</summary>
     public void Remove(uint sectors) => _mask &= ~sectors;
 
-    /// <summary>Puts the page together into its slot, which holds what was loaded or nothing. False: nothing is left, and the slot is empty.</summary>
+    /// <summary>
+    /// Puts the page together into its slot, which holds what was loaded or nothing. False: nothing is left, and the
+    /// slot is empty.
+    /// </summary>
     public readonly bool Store(IndexArena arena, Slot* page)
     {
         int count = BitOperations.PopCount(_mask);
@@ -108,7 +115,8 @@ internal unsafe struct PageImage
             *next++ = _sectors[BitOperations.TrailingZeroCount(left)];
         }
 
-        Invariant.Holds(block != 0 && (_mask & ~AllSectors) == 0, "a page that is taken apart has a block for its sectors");
+        Invariant.Holds(
+            block != 0 && (_mask & ~AllSectors) == 0, "a page that is taken apart has a block for its sectors");
         *page = Slot.Fragmented(block, _mask);
         return true;
     }

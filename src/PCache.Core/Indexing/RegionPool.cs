@@ -4,13 +4,15 @@ using System.Runtime.InteropServices;
 namespace PCache.Core.Indexing;
 
 /// <summary>
-/// Regions of memory that one index gave back and another may take: an application that opens and closes caches, a database with each of its files say, would
-/// else pay for page faults each time. Keeps true: at most <see cref="MostKept"/> are kept, over all devices of the process; what is in them is undefined.
-/// Any thread.
+/// Regions of memory that one index gave back and another may take: an application that opens and closes caches, a
+/// database with each of its files say, would else pay for page faults each time. Keeps true: at most
+/// <see cref="MostKept"/> are kept, over all devices of the process; what is in them is undefined. Any thread.
 /// </summary>
 internal static unsafe class RegionPool
 {
-    /// <summary>Most regions that are kept: 16 MiB of address space, of which as much is resident as was ever used.</summary>
+    /// <summary>
+    /// Most regions that are kept: 16 MiB of address space, of which as much is resident as was ever used.
+    /// </summary>
     public const int MostKept = 16;
 
     private static readonly ConcurrentStack<nint> Kept = new();

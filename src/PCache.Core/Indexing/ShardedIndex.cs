@@ -8,7 +8,10 @@ internal sealed class IndexShard(int id)
     /// <summary>Number of the shard.</summary>
     public int Id { get; } = id;
 
-    /// <summary>Guards everything in the shard. Held for lookups and insertions, never during backing I/O or a copy (but of one partial sector).</summary>
+    /// <summary>
+    /// Guards everything in the shard. Held for lookups and insertions, never during backing I/O or a copy (but of
+    /// one partial sector).
+    /// </summary>
     public Latch Gate { get; } = new(LockRank.Shard, id);
 
     /// <summary>The shard's stripes.</summary>
@@ -16,8 +19,9 @@ internal sealed class IndexShard(int id)
 }
 
 /// <summary>
-/// The index of the whole device: shards of 4 MiB stripes. Keeps true: a key never crosses a stripe, so two keys that overlap always meet in one shard,
-/// under one lock; that is what makes log order and index order the same. Its memory is native; it is freed by <see cref="Dispose"/>, after the last operation.
+/// The index of the whole device: shards of 4 MiB stripes. Keeps true: a key never crosses a stripe, so two keys that
+/// overlap always meet in one shard, under one lock; that is what makes log order and index order the same. Its
+/// memory is native; it is freed by <see cref="Dispose"/>, after the last operation.
 /// </summary>
 internal sealed class ShardedIndex : IDisposable
 {
@@ -32,7 +36,8 @@ internal sealed class ShardedIndex : IDisposable
 
     public ShardedIndex(int cores)
     {
-        int count = Math.Clamp((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)cores * 2), MinShards, MaxShards);
+        int count = Math.Clamp(
+            (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)cores * 2), MinShards, MaxShards);
         _shards = new IndexShard[count];
         for (int i = 0; i < count; i++)
         {
@@ -46,7 +51,10 @@ internal sealed class ShardedIndex : IDisposable
     /// <summary>The shards' locks by shard number.</summary>
     public Latch[] Locks => Array.ConvertAll(_shards, shard => shard.Gate);
 
-    /// <summary>Managed and native bytes of the index, with what is kept for later: about, as shards change meanwhile. Any thread.</summary>
+    /// <summary>
+    /// Managed and native bytes of the index, with what is kept for later: about, as shards change meanwhile. Any
+    /// thread.
+    /// </summary>
     public long MemoryBytes
     {
         get
@@ -61,7 +69,10 @@ internal sealed class ShardedIndex : IDisposable
         }
     }
 
-    /// <summary>Bytes of it that hold something: what falls when something is removed, so what a bound on memory goes by. Any thread.</summary>
+    /// <summary>
+    /// Bytes of it that hold something: what falls when something is removed, so what a bound on memory goes by. Any
+    /// thread.
+    /// </summary>
     public long UsedBytes
     {
         get
@@ -76,7 +87,10 @@ internal sealed class ShardedIndex : IDisposable
         }
     }
 
-    /// <summary>Brings the slot of a page near, see <see cref="StripeDirectory.Prefetch"/>. Any thread, without the lock, inside an operation.</summary>
+    /// <summary>
+    /// Brings the slot of a page near, see <see cref="StripeDirectory.Prefetch"/>. Any thread, without the lock,
+    /// inside an operation.
+    /// </summary>
     public void Prefetch(long stripe, int sector) => For(stripe).Stripes.Prefetch(stripe, sector);
 
     /// <summary>Frees all memory. No operation may be under way.</summary>
@@ -89,5 +103,6 @@ internal sealed class ShardedIndex : IDisposable
     }
 
     /// <summary>The shard of a stripe.</summary>
-    public IndexShard For(long stripe) => _shards[(int)(((ulong)stripe * 0x9E3779B97F4A7C15) >> 58) & (_shards.Length - 1)];
+    public IndexShard For(long stripe) =>
+        _shards[(int)(((ulong)stripe * 0x9E3779B97F4A7C15) >> 58) & (_shards.Length - 1)];
 }

@@ -4,7 +4,9 @@ using PCache.Core.Primitives;
 
 namespace PCache.Core.Indexing;
 
-/// <summary>What a <see cref="Slot"/> stands for. The lowest bit of a payload's is set: positions move along its sectors.</summary>
+/// <summary>
+/// What a <see cref="Slot"/> stands for. The lowest bit of a payload's is set: positions move along its sectors.
+/// </summary>
 internal enum SlotKind
 {
     /// <summary>Nothing.</summary>
@@ -24,11 +26,12 @@ internal enum SlotKind
 /// 16 bytes for a page of 8 sectors, or for one sector of a fragmented page: an extent without its place.
 /// </summary>
 /// <remarks>
-/// Payload, from the lowest bit: <c>Low</c>: checksum 32, generation tag 31, shared 1. <c>High</c>: kind 2, clean 1, segment 20, key length less one 13, payload
-/// sector 15, distance from the key's first sector 13. A placeholder has its id in <c>Low</c>; a fragmented page the place of its sectors' slots, and the mask
-/// of its occupied sectors in bits 8..15 of <c>High</c>.
-/// Keeps true: slots of one extent that follow each other differ by payload sector and distance only, so <see cref="Advance"/> says what the next one must be.
-/// Neither field runs over into another one there: payload lies in the data area of a segment, which ends before sector 32760, and a key in its stripe.
+/// Payload, from the lowest bit: <c>Low</c>: checksum 32, generation tag 31, shared 1. <c>High</c>: kind 2, clean 1,
+/// segment 20, key length less one 13, payload sector 15, distance from the key's first sector 13. A placeholder has
+/// its id in <c>Low</c>; a fragmented page the place of its sectors' slots, and the mask of its occupied sectors in
+/// bits 8..15 of <c>High</c>. Keeps true: slots of one extent that follow each other differ by payload sector and
+/// distance only, so <see cref="Advance"/> says what the next one must be. Neither field runs over into another one
+/// there: payload lies in the data area of a segment, which ends before sector 32760, and a key in its stripe.
 /// </remarks>
 [DebuggerDisplay("{Kind} {Low} {High}")]
 internal struct Slot : IEquatable<Slot>
@@ -65,7 +68,10 @@ internal struct Slot : IEquatable<Slot>
         get => (byte)(High >> SectorMaskShift);
     }
 
-    /// <summary>The slot of the first page or sector of an extent. What doesn't fit its field is cut off, and never reaches another one.</summary>
+    /// <summary>
+    /// The slot of the first page or sector of an extent. What doesn't fit its field is cut off, and never reaches
+    /// another one.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Slot Pack(in Extent extent)
     {
@@ -74,8 +80,11 @@ internal struct Slot : IEquatable<Slot>
             return new Slot { Low = extent.Generation, High = (ulong)SlotKind.Placeholder };
         }
 
-        Invariant.Holds(extent.Segment < Extent.MaxSegments && extent.PayloadSector <= PayloadMask, "an extent's payload fits its slot");
-        Invariant.Holds(extent.KeyStart <= extent.Start && extent.Start + extent.Length <= extent.KeyStart + extent.KeyLength, "an extent is part of its key");
+        Invariant.Holds(extent.Segment < Extent.MaxSegments && extent.PayloadSector <= PayloadMask,
+            "an extent's payload fits its slot");
+        Invariant.Holds(
+            extent.KeyStart <= extent.Start
+                && extent.Start + extent.Length <= extent.KeyStart + extent.KeyLength, "an extent is part of its key");
         ulong clean = (ulong)(extent.Flags & ExtentFlags.Clean) << 2;
         ulong shared = (ulong)(extent.Flags & ExtentFlags.Shared) << 60;
         return new Slot
@@ -107,7 +116,8 @@ internal struct Slot : IEquatable<Slot>
 
     /// <summary>The slot of a page whose sectors have slots of their own.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Slot Fragmented(nint sectors, uint mask) => new() { Low = (ulong)sectors, High = (ulong)SlotKind.Fragmented | ((ulong)mask << SectorMaskShift) };
+    public static Slot Fragmented(nint sectors, uint mask) =>
+        new() { Low = (ulong)sectors, High = (ulong)SlotKind.Fragmented | ((ulong)mask << SectorMaskShift) };
 
     /// <summary>The extent of a page's or a sector's slot; one of a fragmented page or an empty one has none.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -154,7 +164,8 @@ internal struct Slot : IEquatable<Slot>
 
     /// <summary>What the slot of the same extent is some sectors further on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly Slot Advance(int sectors) => new() { Low = Low, High = High + ((ulong)sectors * OneSector * (High & 1)) };
+    public readonly Slot Advance(int sectors) =>
+        new() { Low = Low, High = High + ((ulong)sectors * OneSector * (High & 1)) };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly bool Equals(Slot other) => ((Low ^ other.Low) | (High ^ other.High)) == 0;

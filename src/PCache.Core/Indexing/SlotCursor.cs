@@ -4,8 +4,8 @@ using System.Runtime.CompilerServices;
 namespace PCache.Core.Indexing;
 
 /// <summary>
-/// Walks what a stripe has in a range of sectors, a page or a sector at a time, clipped to the range. Keeps true: pieces come in order and don't overlap.
-/// The stripe must not change meanwhile.
+/// Walks what a stripe has in a range of sectors, a page or a sector at a time, clipped to the range. Keeps true:
+/// pieces come in order and don't overlap. The stripe must not change meanwhile.
 /// </summary>
 internal unsafe struct SlotCursor
 {
@@ -103,7 +103,9 @@ internal unsafe struct SlotCursor
     }
 }
 
-/// <summary>Walks the extents in a range of sectors, clipped to it: pieces of one extent that follow each other are one again.</summary>
+/// <summary>
+/// Walks the extents in a range of sectors, clipped to it: pieces of one extent that follow each other are one again.
+/// </summary>
 internal struct ExtentRuns
 {
     private SlotCursor _cursor;

@@ -7,14 +7,17 @@ namespace PCache.Core.Indexing;
 internal sealed unsafe partial class StripeDirectory
 {
     /// <summary>
-    /// Looks up [start, end), sectors of one page, without taking the shard's lock. True: <paramref name="found"/> is the slot of sector <paramref name="start"/>
-    /// at one moment during the call, and covers all of the range. False says nothing: look again with the lock. Any thread, inside an operation.
+    /// Looks up [start, end), sectors of one page, without taking the shard's lock. True: <paramref name="found"/> is
+    /// the slot of sector <paramref name="start"/> at one moment during the call, and covers all of the range. False
+    /// says nothing: look again with the lock. Any thread, inside an operation.
     /// </summary>
     /// <remarks>
-    /// What is read stands in memory that others may be changing, or have put to another use; so nothing read counts before the lock's version is found to be
-    /// what it was at the beginning, when nobody held the lock: then nobody has held it since, and all of it is of one moment. And no place that was read
-    /// is followed before that was found for the place itself: it was a true place at that moment, and memory of the arena stays mapped until the
-    /// directory is disposed, which no operation under way lets happen. The table is one word, and entries inside its bounds can be read whatever they have become.
+    /// What is read stands in memory that others may be changing, or have put to another use; so nothing read counts
+    /// before the lock's version is found to be what it was at the beginning, when the lock was free: then no thread
+    /// has held it since, and all of it is of one moment. And no place that was read is followed before that was
+    /// found for the place itself: it was a true place at that moment, and memory of the arena stays mapped until the
+    /// directory is disposed, which no operation under way lets happen. The table is one word, and entries inside its
+    /// bounds can be read whatever they have become.
     /// </remarks>
     public bool TryPeek(Latch gate, long stripe, int start, int end, out Slot found)
     {
@@ -54,8 +57,9 @@ internal sealed unsafe partial class StripeDirectory
     }
 
     /// <summary>
-    /// Finds the slot of a page, or of a sector of a page that is taken apart, without taking the shard's lock, so that it can be overwritten under it without being
-    /// searched once more. True: <paramref name="found"/> was it at the moment of its version. False says nothing. Any thread, inside an operation.
+    /// Finds the slot of a page, or of a sector of a page that is taken apart, without taking the shard's lock, so
+    /// that it can be overwritten under it without being searched once more. True: <paramref name="found"/> was it at
+    /// the moment of its version. False says nothing. Any thread, inside an operation.
     /// </summary>
     public bool TryPeekPlace(Latch gate, long stripe, int sector, bool wholePage, out PeekedPlace found)
     {
@@ -93,7 +97,10 @@ internal sealed unsafe partial class StripeDirectory
         return true;
     }
 
-    /// <summary>The place of a page's slot, true at the moment of an even version, and in memory that stays mapped; null: it couldn't be told.</summary>
+    /// <summary>
+    /// The place of a page's slot, true at the moment of an even version, and in memory that stays mapped; null: it
+    /// couldn't be told.
+    /// </summary>
     private Slot* PeekPage(Latch gate, long version, long stripe, int page)
     {
         ulong table = Volatile.Read(ref _table);
@@ -149,9 +156,15 @@ internal sealed unsafe partial class StripeDirectory
 /// <summary>The slot of a page or a sector that was found without the lock.</summary>
 internal readonly unsafe struct PeekedPlace(Slot* place, long version)
 {
-    /// <summary>The version of the shard's lock at which it was found, to be entered with <see cref="Latch.TryEnterUnchanged"/>.</summary>
+    /// <summary>
+    /// The version of the shard's lock at which it was found, to be entered with
+    /// <see cref="Latch.TryEnterUnchanged"/>.
+    /// </summary>
     public long Version { get; } = version;
 
-    /// <summary>Overwrites it by one of the same length. The caller has entered the shard's lock with <see cref="Version"/>, and holds it.</summary>
+    /// <summary>
+    /// Overwrites it by one of the same length. The caller has entered the shard's lock with <see cref="Version"/>,
+    /// and holds it.
+    /// </summary>
     public void Set(Slot slot) => *place = slot;
 }

@@ -5,7 +5,8 @@ using System.Runtime.Intrinsics.X86;
 
 namespace PCache.Core.Indexing;
 
-/// <content>The array of entries, which grows and shrinks in the arena, and the hint that reads it without the lock.</content>
+/// <content>The array of entries, which grows and shrinks in the arena, and the hint that reads it without the
+/// lock.</content>
 internal sealed unsafe partial class StripeDirectory
 {
     // Directory, arena and the arena's list heads, with their headers.
@@ -22,14 +23,16 @@ internal sealed unsafe partial class StripeDirectory
     private ulong _table = TableOf(NoEntries, NoEntriesLog2);
 
     /// <summary>
-    /// Brings the slot of a page near, for a lookup or an insertion that comes soon. A hint: may do nothing. Any thread, without the lock; not after
-    /// <see cref="Dispose"/> has begun.
+    /// Brings the slot of a page near, for a lookup or an insertion that comes soon. A hint: may do nothing. Any
+    /// thread, without the lock; not after <see cref="Dispose"/> has begun.
     /// </summary>
     /// <remarks>
-    /// Everything read here may be changing, or be something else by now. It can't fault: the table is one word, read once, place and size together, and an
-    /// outgrown table stays mapped like all of the arena, so entries inside its bounds can be read, whatever they have become. Numbers of entries are checked
-    /// against the size, and chains followed for a few steps only, as they may run in circles. A place read from an entry is used only if the arena owns it
-    /// (headers are 8 bytes, aligned, so they lie in one region). What a header says isn't read at all: a processor takes any address as a hint.
+    /// Everything read here may be changing, or be something else by now. It can't fault: the table is one word, read
+    /// once, place and size together, and an outgrown table stays mapped like all of the arena, so entries inside its
+    /// bounds can be read, whatever they have become. Numbers of entries are checked against the size, and chains
+    /// followed for a few steps only, as they may run in circles. A place read from an entry is used only if the
+    /// arena owns it (headers are 8 bytes, aligned, so they lie in one region). What a header says isn't read at all:
+    /// a processor takes any address as a hint.
     /// </remarks>
     public void Prefetch(long stripe, int sector)
     {
@@ -143,7 +146,8 @@ internal sealed unsafe partial class StripeDirectory
             return;
         }
 
-        StripeEntry* entries = (StripeEntry*)(bytes <= IndexArena.PieceSize ? _arena.Take(IndexArena.OrderFor((int)bytes / 16)) : _arena.TakeRun(bytes));
+        StripeEntry* entries = (StripeEntry*)(
+            bytes <= IndexArena.PieceSize ? _arena.Take(IndexArena.OrderFor((int)bytes / 16)) : _arena.TakeRun(bytes));
         new Span<StripeEntry>(old, Count).CopyTo(new Span<StripeEntry>(entries, Count));
         UseEntries(entries, capacity);
         GiveTable(old, oldCapacity);

@@ -6,12 +6,13 @@ namespace PCache.Core.Indexing;
 /// The stripes of one shard that have an index, by stripe number, and the memory of all of them.
 /// </summary>
 /// <remarks>
-/// What it keeps true:
-/// entries 0..Count-1 are dense, one per stripe, and each is in the chain of its number's bucket (whose head stands in the entry of the bucket's number);
-/// memory follows what is cached, not the size of the device: the array is a power of two and, beyond <see cref="KeptCapacity"/>, more than a quarter full;
-/// the sweep goes down the entries, and a removal fills its place with the last entry, so that whatever is there during a whole round is visited in it.
-/// Not thread-safe, but for <see cref="Prefetch"/> and the counts of bytes: the caller holds the shard's lock. Nothing allocates on the managed heap.
-/// Nothing may be called any more once it is disposed, but for <see cref="Dispose"/>.
+/// What it keeps true: entries 0..Count-1 are dense, one per stripe, and each is in the chain of its number's bucket
+/// (whose head stands in the entry of the bucket's number); memory follows what is cached, not the size of the
+/// device: the array is a power of two and, beyond <see cref="KeptCapacity"/>, more than a quarter full; the sweep
+/// goes down the entries, and a removal fills its place with the last entry, so that whatever is there during a whole
+/// round is visited in it. Not thread-safe, but for <see cref="Prefetch"/> and the counts of bytes: the caller holds
+/// the shard's lock. Nothing allocates on the managed heap. Nothing may be called any more once it is disposed, but
+/// for <see cref="Dispose"/>.
 /// </remarks>
 internal sealed unsafe partial class StripeDirectory : IDisposable
 {
@@ -30,7 +31,9 @@ internal sealed unsafe partial class StripeDirectory : IDisposable
     /// <summary>Stripes that fit before the array grows.</summary>
     public int Capacity => _capacity;
 
-    /// <summary>Native bytes that live parts of the index have: what it gives back when something is removed. Any thread.</summary>
+    /// <summary>
+    /// Native bytes that live parts of the index have: what it gives back when something is removed. Any thread.
+    /// </summary>
     public long UsedBytes => _arena.UsedBytes;
 
     /// <summary>Managed and native bytes of the index, with what is kept for later. Any thread.</summary>
@@ -71,7 +74,9 @@ internal sealed unsafe partial class StripeDirectory : IDisposable
         }
     }
 
-    /// <summary>Drops <paramref name="firstStripe"/> and all stripes behind it, with what they hold: the device was truncated.</summary>
+    /// <summary>
+    /// Drops <paramref name="firstStripe"/> and all stripes behind it, with what they hold: the device was truncated.
+    /// </summary>
     public void RemoveFrom(long firstStripe)
     {
         for (int slot = Count - 1; slot >= 0; slot--)
@@ -86,8 +91,9 @@ internal sealed unsafe partial class StripeDirectory : IDisposable
     }
 
     /// <summary>
-    /// The next stripe of a round over all of them. A cursor of 0 begins a round; false means that the round is over, and sets the cursor back to 0.
-    /// Stripes may come and go between the calls: those that are there all through a round are visited at least once in it, new ones perhaps only in the next.
+    /// The next stripe of a round over all of them. A cursor of 0 begins a round; false means that the round is over,
+    /// and sets the cursor back to 0. Stripes may come and go between the calls: those that are there all through a
+    /// round are visited at least once in it, new ones perhaps only in the next.
     /// </summary>
     public bool NextStripe(ref long cursor, out long stripe, out StripeIndex index)
     {
@@ -106,7 +112,9 @@ internal sealed unsafe partial class StripeDirectory : IDisposable
         return true;
     }
 
-    /// <summary>Throws if an invariant of the directory, of its stripes or of its memory doesn't hold: for tests.</summary>
+    /// <summary>
+    /// Throws if an invariant of the directory, of its stripes or of its memory doesn't hold: for tests.
+    /// </summary>
     public void Validate()
     {
         long bytes = _capacity * (long)sizeof(StripeEntry);
@@ -121,13 +129,14 @@ internal sealed unsafe partial class StripeDirectory : IDisposable
 
         if (bytes != UsedBytes || UsedBytes > _arena.ReservedBytes)
         {
-            throw new InvalidOperationException($"The stripes have {bytes} bytes, the arena counts {UsedBytes} of {_arena.ReservedBytes}.");
+            throw new InvalidOperationException(
+                $"The stripes have {bytes} bytes, the arena counts {UsedBytes} of {_arena.ReservedBytes}.");
         }
 
         _arena.Validate();
     }
 
-    /// <summary>Frees the memory. Nobody may be inside any more, not even in <see cref="Prefetch"/>.</summary>
+    /// <summary>Frees the memory. No thread may be inside any more, not even in <see cref="Prefetch"/>.</summary>
     public void Dispose()
     {
         UseTable(NoEntries, NoEntriesLog2);
@@ -195,7 +204,9 @@ internal sealed unsafe partial class StripeDirectory : IDisposable
         Count = last;
     }
 
-    /// <summary>The link, in the bucket or in another entry of its chain, that leads to <paramref name="slot"/>.</summary>
+    /// <summary>
+    /// The link, in the bucket or in another entry of its chain, that leads to <paramref name="slot"/>.
+    /// </summary>
     private int* LinkTo(int slot)
     {
         int* link = &_entries[Bucket(_entries[slot].Stripe, _shift)].Head;

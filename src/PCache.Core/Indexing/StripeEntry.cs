@@ -4,16 +4,20 @@ using System.Runtime.CompilerServices;
 namespace PCache.Core.Indexing;
 
 /// <summary>
-/// The root of one stripe's index, an entry of its <see cref="StripeDirectory"/>: 64 chunks of 16 pages, of which only those with something in them cost memory.
+/// The root of one stripe's index, an entry of its <see cref="StripeDirectory"/>: 64 chunks of 16 pages, of which
+/// only those with something in them cost memory.
 /// </summary>
 /// <remarks>
 /// What it keeps true:
 /// <list type="bullet">
-/// <item>Each bit of <see cref="Chunks"/> has a header of 8 bytes: the mask of the chunk's present pages (16 bits) and the place of their slots (48 bits, in units
-/// of 16 bytes). Headers stand in order, without gaps, in a block whose size follows from their number; a single header stands in <see cref="Root"/> itself.</item>
-/// <item>A chunk has a page at least, and a slot for each, in order, without gaps, in a block whose size follows from their number: so a full chunk's are indexed
-/// by page. Nothing remembers a capacity, and memory is always what the masks say.</item>
-/// <item>A fragmented page has the slots of its sectors in a block of the same kind; it never holds all sectors of one extent.</item>
+/// <item>Each bit of <see cref="Chunks"/> has a header of 8 bytes: the mask of the chunk's present pages (16 bits)
+/// and the place of their slots (48 bits, in units of 16 bytes). Headers stand in order, without gaps, in a block
+/// whose size follows from their number; a single header stands in <see cref="Root"/> itself.</item>
+/// <item>A chunk has a page at least, and a slot for each, in order, without gaps, in a block whose size follows from
+/// their number: so a full chunk's are indexed by page. Nothing remembers a capacity, and memory is always what the
+/// masks say.</item>
+/// <item>A fragmented page has the slots of its sectors in a block of the same kind; it never holds all sectors of
+/// one extent.</item>
 /// </list>
 /// </remarks>
 internal unsafe struct StripeEntry
@@ -36,11 +40,15 @@ internal unsafe struct StripeEntry
     /// <summary>The next entry in the chain of this one's bucket, or -1. Of the directory.</summary>
     public int Next;
 
-    /// <summary>The first entry of the bucket with this entry's number, or -1. Of the directory: it has nothing to do with the stripe here.</summary>
+    /// <summary>
+    /// The first entry of the bucket with this entry's number, or -1. Of the directory: it has nothing to do with the
+    /// stripe here.
+    /// </summary>
     public int Head;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ulong* HeadersOf(StripeEntry* entry) => (entry->Chunks & (entry->Chunks - 1)) == 0 ? &entry->Root : (ulong*)entry->Root;
+    public static ulong* HeadersOf(StripeEntry* entry) =>
+        (entry->Chunks & (entry->Chunks - 1)) == 0 ? &entry->Root : (ulong*)entry->Root;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint PagesOf(ulong header) => (uint)(header & PagesMask);
@@ -73,8 +81,8 @@ internal unsafe struct StripeEntry
     }
 
     /// <summary>
-    /// Makes slots for a run of pages of one chunk. New ones and, if there are new ones among several, also those that were there have undefined content: the
-    /// caller sets all of them. Returns the first.
+    /// Makes slots for a run of pages of one chunk. New ones and, if there are new ones among several, also those
+    /// that were there have undefined content: the caller sets all of them. Returns the first.
     /// </summary>
     public static Slot* Reserve(IndexArena arena, StripeEntry* entry, int chunk, uint run)
     {
@@ -241,7 +249,8 @@ internal unsafe struct StripeEntry
         }
         else
         {
-            new Span<ulong>(headers + below + 1, count - below - 1).CopyTo(new Span<ulong>(headers + below, count - below - 1));
+            new Span<ulong>(headers + below + 1, count - below - 1).CopyTo(
+                new Span<ulong>(headers + below, count - below - 1));
             if (count == 2)
             {
                 entry->Root = headers[0];

@@ -3,7 +3,8 @@ using System.Runtime.CompilerServices;
 
 namespace PCache.Core.Indexing;
 
-/// <content>How extents get into slots and out of them: whole pages in runs, a chunk at a time; pages covered in part taken apart and put together again.</content>
+/// <content>How extents get into slots and out of them: whole pages in runs, a chunk at a time; pages covered in part
+/// taken apart and put together again.</content>
 internal readonly unsafe partial struct StripeIndex
 {
     private const int ChunkSectors = StripeEntry.ChunkPages * Slot.PageSectors;
@@ -43,8 +44,10 @@ internal readonly unsafe partial struct StripeIndex
         foreach (Extent extent in this)
         {
             bool sound = extent.Start >= position && extent.Length > 0 && extent.End <= SectorCount && !extent.IsGap
-                && (extent.IsPlaceholder || (extent.KeyStart <= extent.Start && extent.KeyStart + extent.KeyLength >= extent.End));
-            Check(sound, $"extent [{extent.Start}, {extent.End}) of key [{extent.KeyStart}, +{extent.KeyLength}) after sector {position}");
+                && (extent.IsPlaceholder
+                    || (extent.KeyStart <= extent.Start && extent.KeyStart + extent.KeyLength >= extent.End));
+            Check(sound, $"extent [{extent.Start}, {extent.End}) of key [{extent.KeyStart}, +{extent.KeyLength}) after "
+                + $"sector {position}");
             position = extent.End;
         }
 
@@ -67,7 +70,8 @@ internal readonly unsafe partial struct StripeIndex
         bool whole = count == Slot.PageSectors;
         for (int i = 0; i < count; i++)
         {
-            Check(sectors[i].Kind is SlotKind.Payload or SlotKind.Placeholder, "a sector is no payload and no placeholder");
+            Check(sectors[i].Kind is SlotKind.Payload or SlotKind.Placeholder,
+                "a sector is no payload and no placeholder");
             whole &= i == 0 || sectors[i].Equals(sectors[i - 1].Advance(1));
         }
 
@@ -94,7 +98,8 @@ internal readonly unsafe partial struct StripeIndex
         }
 
         arena.EnsureRoom();
-        return StripeEntry.Reserve(arena, entry, page >> StripeEntry.ChunkShift, 1u << (page & (StripeEntry.ChunkPages - 1)));
+        return StripeEntry.Reserve(
+            arena, entry, page >> StripeEntry.ChunkShift, 1u << (page & (StripeEntry.ChunkPages - 1)));
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -170,7 +175,8 @@ internal readonly unsafe partial struct StripeIndex
         Slot* there = StripeEntry.Find(entry, page);
         if (there == null)
         {
-            there = StripeEntry.Reserve(_directory.Arena, entry, page >> StripeEntry.ChunkShift, 1u << (page & (StripeEntry.ChunkPages - 1)));
+            there = StripeEntry.Reserve(
+                _directory.Arena, entry, page >> StripeEntry.ChunkShift, 1u << (page & (StripeEntry.ChunkPages - 1)));
             *there = default;
         }
 
@@ -250,7 +256,8 @@ internal readonly unsafe partial struct StripeIndex
         }
     }
 
-    private bool RemoveSectors<TFilter>(Slot* page, int pageStart, int from, int to, ref Judge judge, ref TFilter filter)
+    private bool RemoveSectors<TFilter>(
+        Slot* page, int pageStart, int from, int to, ref Judge judge, ref TFilter filter)
         where TFilter : struct, IExtentFilter
     {
         uint gone = 0;
@@ -258,7 +265,9 @@ internal readonly unsafe partial struct StripeIndex
         Slot* sector = (Slot*)page->Low + BitOperations.PopCount(mask & ((1u << from) - 1));
         for (uint todo = mask & PageImage.MaskOf(from, to); todo != 0; todo &= todo - 1, sector++)
         {
-            gone |= judge.Matches(pageStart + BitOperations.TrailingZeroCount(todo), 1, *sector, ref filter) ? todo & (0 - todo) : 0;
+            gone |= judge.Matches(pageStart + BitOperations.TrailingZeroCount(todo), 1, *sector, ref filter)
+                ? todo & (0 - todo)
+                : 0;
         }
 
         return gone != 0 && Cut(page, gone);

@@ -4,18 +4,17 @@ using System.Runtime.CompilerServices;
 namespace PCache.Core.Indexing;
 
 /// <summary>
-/// The interval map of one 4 MiB stripe: which payload holds the latest version of each of its 8192 sectors. This is a handle to an entry of a
-/// <see cref="StripeDirectory"/>, valid until stripes are removed from it.
+/// The interval map of one 4 MiB stripe: which payload holds the latest version of each of its 8192 sectors. This is
+/// a handle to an entry of a <see cref="StripeDirectory"/>, valid until stripes are removed from it.
 /// </summary>
 /// <remarks>
-/// What it keeps true:
-/// extents come in order, never overlap, lie inside the stripe and have at least one sector; a gap is never stored;
-/// each sector belongs to the extent that was inserted last over it;
-/// a trimmed extent keeps its logged key and checksum, and its payload sector moves along with its start;
-/// parts of one key that touch each other are shown as one extent, however they are stored: a slot for each page, and one for each sector of pages that are
-/// covered in part (<see cref="Slot"/>, <see cref="StripeEntry"/>);
-/// an operation that can't get memory changes nothing.
-/// Not thread-safe: the caller holds the shard's lock. Nothing here allocates on the managed heap. Units: sectors of 512 bytes; ranges are [start, end).
+/// What it keeps true: extents come in order, never overlap, lie inside the stripe and have at least one sector; a
+/// gap is never stored; each sector belongs to the extent that was inserted last over it; a trimmed extent keeps its
+/// logged key and checksum, and its payload sector moves along with its start; parts of one key that touch each other
+/// are shown as one extent, however they are stored: a slot for each page, and one for each sector of pages that are
+/// covered in part (<see cref="Slot"/>, <see cref="StripeEntry"/>); an operation that can't get memory changes
+/// nothing. Not thread-safe: the caller holds the shard's lock. Nothing here allocates on the managed heap. Units:
+/// sectors of 512 bytes; ranges are [start, end).
 /// </remarks>
 internal readonly unsafe partial struct StripeIndex : IEquatable<StripeIndex>
 {
@@ -58,11 +57,15 @@ internal readonly unsafe partial struct StripeIndex : IEquatable<StripeIndex>
         get => _directory.EntryAt(_slot);
     }
 
-    /// <summary>Puts <paramref name="extent"/> over whatever is in its range; what sticks out of it on either side stays, trimmed.</summary>
+    /// <summary>
+    /// Puts <paramref name="extent"/> over whatever is in its range; what sticks out of it on either side stays,
+    /// trimmed.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Insert(in Extent extent)
     {
-        if (extent.Length == Slot.PageSectors && (extent.Start & (Slot.PageSectors - 1)) == 0 && extent.Start < SectorCount)
+        if (extent.Length == Slot.PageSectors && (extent.Start & (Slot.PageSectors - 1)) == 0
+            && extent.Start < SectorCount)
         {
             InsertPage(in extent);
             return;
@@ -87,8 +90,8 @@ internal readonly unsafe partial struct StripeIndex : IEquatable<StripeIndex>
     }
 
     /// <summary>
-    /// Appends what is in [start, end) to <paramref name="pieces"/>, clipped and in order, with gaps where nothing is, so that the pieces tile the range exactly.
-    /// Returns the number of pieces appended.
+    /// Appends what is in [start, end) to <paramref name="pieces"/>, clipped and in order, with gaps where nothing
+    /// is, so that the pieces tile the range exactly. Returns the number of pieces appended.
     /// </summary>
     public int Lookup(int start, int end, ExtentBuffer pieces)
     {
@@ -140,8 +143,9 @@ internal readonly unsafe partial struct StripeIndex : IEquatable<StripeIndex>
     }
 
     /// <summary>
-    /// Makes the key of a whole extent clean, as far as it is still shown, where that can be told from one slot: an extent of one whole page that isn't taken apart.
-    /// False: nothing was done, and <see cref="ReplaceWhere"/> has to.
+    /// Makes the key of a whole extent clean, as far as it is still shown, where that can be told from one slot: an
+    /// extent of one whole page that isn't taken apart. False: nothing was done, and <see cref="ReplaceWhere"/> has
+    /// to.
     /// </summary>
     public bool TryMarkPageClean(in Extent extent)
     {
@@ -173,8 +177,8 @@ internal readonly unsafe partial struct StripeIndex : IEquatable<StripeIndex>
     }
 
     /// <summary>
-    /// Makes gaps of those parts of [start, end) whose extent matches. The filter is asked once about each extent, in order, and sees its first page or sector
-    /// in the range.
+    /// Makes gaps of those parts of [start, end) whose extent matches. The filter is asked once about each extent, in
+    /// order, and sees its first page or sector in the range.
     /// </summary>
     public void RemoveWhere<TFilter>(int start, int end, ref TFilter filter)
         where TFilter : struct, IExtentFilter
@@ -186,9 +190,10 @@ internal readonly unsafe partial struct StripeIndex : IEquatable<StripeIndex>
     }
 
     /// <summary>
-    /// Puts <paramref name="replacement"/> over just those parts of its range whose extent matches; gaps and other extents stay.
-    /// Appends the parts of it that went in, in order, to <paramref name="replaced"/>; parts that touch each other are one. Returns their number.
-    /// The filter is asked once about each extent, in order, and sees its first page or sector in the range.
+    /// Puts <paramref name="replacement"/> over just those parts of its range whose extent matches; gaps and other
+    /// extents stay. Appends the parts of it that went in, in order, to <paramref name="replaced"/>; parts that touch
+    /// each other are one. Returns their number. The filter is asked once about each extent, in order, and sees its
+    /// first page or sector in the range.
     /// </summary>
     public int ReplaceWhere<TFilter>(in Extent replacement, ref TFilter filter, ExtentBuffer replaced)
         where TFilter : struct, IExtentFilter
@@ -253,7 +258,8 @@ internal readonly unsafe partial struct StripeIndex : IEquatable<StripeIndex>
 
     public override int GetHashCode() => _slot;
 
-    private static Extent Gap(int start, int end) => new() { Start = (ushort)start, Length = (ushort)(end - start), Flags = ExtentFlags.Gap };
+    private static Extent Gap(int start, int end) =>
+        new() { Start = (ushort)start, Length = (ushort)(end - start), Flags = ExtentFlags.Gap };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void CheckRange(int start, int end)
@@ -266,7 +272,8 @@ internal readonly unsafe partial struct StripeIndex : IEquatable<StripeIndex>
 
     [DoesNotReturn]
     private static void ThrowRange(int start, int end) =>
-        throw new ArgumentOutOfRangeException(nameof(start), $"[{start}, {end}) is not a range of sectors of a stripe.");
+        throw new ArgumentOutOfRangeException(
+            nameof(start), $"[{start}, {end}) is not a range of sectors of a stripe.");
 
     /// <summary>Walks all extents of an index.</summary>
     internal struct Enumerator

@@ -1,8 +1,8 @@
 namespace PCache.Core.Inspection;
 
 /// <summary>
-/// Adds up distinct bytes of ranges. Keeps true: ranges are merged whenever their number has doubled, so memory goes with the number of separate ranges, not
-/// with the number of keys.
+/// Adds up distinct bytes of ranges. Keeps true: ranges are merged whenever their number has doubled, so memory goes
+/// with the number of separate ranges, not with the number of keys.
 /// </summary>
 internal sealed class ByteRanges
 {

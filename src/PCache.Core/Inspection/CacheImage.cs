@@ -6,8 +6,9 @@ using PCache.Core.Pmem;
 namespace PCache.Core.Inspection;
 
 /// <summary>
-/// Looks at a cache image without opening it as a device. Changes nothing: a read-only region is enough. Thread-safe as long as nobody writes the region
-/// meanwhile. Time and memory are bounded by the region's length, whatever it holds.
+/// Looks at a cache image without opening it as a device. Changes nothing: a read-only region is enough. Thread-safe
+/// as long as no writer changes the region meanwhile. Time and memory are bounded by the region's length, whatever it
+/// holds.
 /// </summary>
 public static class CacheImage
 {
@@ -15,7 +16,8 @@ public static class CacheImage
     /// <param name="region">The cache device.</param>
     /// <exception cref="ArgumentNullException"><paramref name="region"/> is null.</exception>
     /// <exception cref="PCacheNotFormattedException">There is no (complete) cache on the region.</exception>
-    /// <exception cref="PCacheCorruptionException">The image is too damaged for any status. Lesser damage is among the findings.</exception>
+    /// <exception cref="PCacheCorruptionException">The image is too damaged for any status. Lesser damage is among
+    /// the findings.</exception>
     /// <exception cref="IOException">The medium failed.</exception>
     public static CacheImageStatus ReadStatus(PmemRegion region)
     {
@@ -51,10 +53,12 @@ public static class CacheImage
             DirtyKeys = replay.DirtyKeys,
             DmStatus = string.Create(
                 CultureInfo.InvariantCulture,
-                $"{media.SuperblockFlags} {media.Geometry.SegmentCount} {media.ChainLength} {used} {flags.GcPercent} {flags.Value:x} {replay.KeyHead} {media.DirtyTail} {media.KeyTail}"),
+                $"{media.SuperblockFlags} {media.Geometry.SegmentCount} {media.ChainLength} {used} {flags.GcPercent} "
+                + $"{flags.Value:x} {replay.KeyHead} {media.DirtyTail} {media.KeyTail}"),
             CacheId = extension?.CacheId.ToGuid() ?? Guid.Empty,
             Label = extension is ExtensionBlock labelled ? ExtensionBlocks.GetLabel(in labelled) : string.Empty,
-            BackingLength = extension is ExtensionBlock bound && bound.BackingLength != 0 ? (long)bound.BackingLength : null,
+            BackingLength =
+                extension is ExtensionBlock bound && bound.BackingLength != 0 ? (long)bound.BackingLength : null,
             BackingIdentity = extension?.BackingIdentity.ToGuid() ?? Guid.Empty,
             BackingFingerprint = FingerprintTime(media, replay.KeyHead),
             LogEnd = replay.End,
@@ -68,7 +72,10 @@ public static class CacheImage
         };
     }
 
-    /// <summary>Verifies every structure, the chain, every kset and key, and the payload where checksums are on. No content of the medium throws.</summary>
+    /// <summary>
+    /// Verifies every structure, the chain, every kset and key, and the payload where checksums are on. No content of
+    /// the medium throws.
+    /// </summary>
     /// <param name="region">The cache device.</param>
     /// <param name="options">What to check beyond the image itself; null: nothing.</param>
     /// <exception cref="ArgumentNullException"><paramref name="region"/> is null.</exception>
@@ -87,7 +94,8 @@ public static class CacheImage
     /// <param name="withKeys">Whether the keys are wanted too.</param>
     /// <exception cref="ArgumentNullException"><paramref name="region"/> is null.</exception>
     /// <exception cref="PCacheNotFormattedException">There is no (complete) cache on the region.</exception>
-    /// <exception cref="PCacheCorruptionException">The image is too damaged to find the log. Lesser damage is among the findings.</exception>
+    /// <exception cref="PCacheCorruptionException">The image is too damaged to find the log. Lesser damage is among
+    /// the findings.</exception>
     /// <exception cref="IOException">The medium failed.</exception>
     public static LogDump ReadLog(PmemRegion region, bool withKeys)
     {
@@ -106,7 +114,9 @@ public static class CacheImage
 
     private static DateTimeOffset? FingerprintTime(MediaState media, LogPosition keyHead) =>
         media.Extension is ExtensionBlock block
-        && ExtensionBlocks.TryGetFingerprint(in block, media.ExtensionReplicas, ExtensionBlocks.StateOf(keyHead, media.DirtyTail, media.Generations), out FingerprintRecord record)
+        && ExtensionBlocks.TryGetFingerprint(
+            in block, media.ExtensionReplicas, ExtensionBlocks.StateOf(keyHead, media.DirtyTail, media.Generations),
+            out FingerprintRecord record)
             ? ExtensionBlocks.TakenAt(in record)
             : null;
 

@@ -3,7 +3,9 @@ namespace PCache.Core.Inspection;
 /// <summary>What a cache image says about itself, read without changing it. Immutable.</summary>
 public sealed record CacheImageStatus
 {
-    /// <summary>Whether it has the Linux geometry (segments of 16 MiB, images move to and from Linux); else compact.</summary>
+    /// <summary>
+    /// Whether it has the Linux geometry (segments of 16 MiB, images move to and from Linux); else compact.
+    /// </summary>
     public required bool IsLinuxGeometry { get; init; }
 
     /// <summary>Segment size in bytes.</summary>
@@ -42,7 +44,10 @@ public sealed record CacheImageStatus
     /// <summary>Live keys without the clean flag from the dirty tail on.</summary>
     public required long DirtyKeys { get; init; }
 
-    /// <summary>Whether everything that could be read is on the backing. Where <see cref="IsSound"/> is false there may be more behind the damage: see <see cref="CacheRescue"/>.</summary>
+    /// <summary>
+    /// Whether everything that could be read is on the backing. Where <see cref="IsSound"/> is false there may be
+    /// more behind the damage: see <see cref="CacheRescue"/>.
+    /// </summary>
     public bool IsClean => DirtyKeys == 0;
 
     /// <summary>What <c>dmsetup status</c> of Linux prints behind "pcache ".</summary>
@@ -57,12 +62,14 @@ public sealed record CacheImageStatus
     /// <summary>Length in bytes of the backing that the cache is bound to; null if it isn't bound.</summary>
     public required long? BackingLength { get; init; }
 
-    /// <summary>Identity of the bound backing; <see cref="Guid.Empty"/> if only the length is bound, or nothing.</summary>
+    /// <summary>
+    /// Identity of the bound backing; <see cref="Guid.Empty"/> if only the length is bound, or nothing.
+    /// </summary>
     public required Guid BackingIdentity { get; init; }
 
     /// <summary>
-    /// When the fingerprint of the backing was made that the next open compares (the last orderly close); null if there is none, or somebody has used the cache since who
-    /// doesn't keep one.
+    /// When the fingerprint of the backing was made that the next open compares (the last orderly close); null if
+    /// there is none, or the cache has been used since by software that doesn't keep one.
     /// </summary>
     public required DateTimeOffset? BackingFingerprint { get; init; }
 

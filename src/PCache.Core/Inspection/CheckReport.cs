@@ -12,7 +12,10 @@ public sealed record CheckOptions
     /// <summary>Most findings kept, 1 or more; further ones are counted only. Default 1000.</summary>
     public int MaxFindings { get; init; } = 1000;
 
-    /// <summary>Told now and then how much payload of how much at most has been verified; on the calling thread. What it throws ends the check. Null (the default): nobody is told.</summary>
+    /// <summary>
+    /// Told now and then how much payload of how much at most has been verified; on the calling thread. What it
+    /// throws ends the check. Null (the default): no progress is reported.
+    /// </summary>
     public IProgress<InspectionProgress>? Progress { get; init; }
 }
 
@@ -25,7 +28,10 @@ public sealed record CheckReport
     /// <summary>Whether neither damage nor lost writes were found.</summary>
     public required bool IsSound { get; init; }
 
-    /// <summary>Whether Linux would take the image and read it right; null if that wasn't asked for. The reasons against are among the findings.</summary>
+    /// <summary>
+    /// Whether Linux would take the image and read it right; null if that wasn't asked for. The reasons against are
+    /// among the findings.
+    /// </summary>
     public required bool? IsAcceptedByLinux { get; init; }
 
     /// <summary>What Linux would do with the image; null if that wasn't asked for.</summary>

@@ -3,7 +3,9 @@ using PCache.Core.Layout;
 
 namespace PCache.Core.Inspection;
 
-/// <summary>Collects findings. Keeps true: never more than a set number is kept, whatever the image holds; all are counted.</summary>
+/// <summary>
+/// Collects findings. Keeps true: never more than a set number is kept, whatever the image holds; all are counted.
+/// </summary>
 internal sealed class FindingList(int most) : IFindingSink
 {
     public const int DefaultMost = 1000;
@@ -13,7 +15,10 @@ internal sealed class FindingList(int most) : IFindingSink
     private readonly long[] _dropped = new long[3];
     private readonly Finding?[] _first = new Finding?[(int)LinuxCase.EndsEarly + 1];
 
-    /// <summary>Damage for which Linux refuses an image: in anything but the extension block, and not one that it is known to go on with.</summary>
+    /// <summary>
+    /// Damage for which Linux refuses an image: in anything but the extension block, and not one that it is known to
+    /// go on with.
+    /// </summary>
     public bool HasDamageForLinux { get; private set; }
 
     public bool IsSound => _counts[(int)FindingSeverity.Damage] + _counts[(int)FindingSeverity.Lost] == 0;
@@ -25,7 +30,8 @@ internal sealed class FindingList(int most) : IFindingSink
 
     public void Add(Finding finding)
     {
-        HasDamageForLinux |= finding is { Severity: FindingSeverity.Damage, Linux: LinuxCase.AsForUs } && finding.Structure != ExtensionBlocks.StructureName;
+        HasDamageForLinux |= finding is { Severity: FindingSeverity.Damage, Linux: LinuxCase.AsForUs }
+            && finding.Structure != ExtensionBlocks.StructureName;
         _first[(int)finding.Linux] ??= finding;
         _counts[(int)finding.Severity]++;
         if (KeepsMore)
@@ -38,9 +44,11 @@ internal sealed class FindingList(int most) : IFindingSink
         }
     }
 
-    public void Note(string code, string structure, long offset, string text) => Add(new Finding(FindingSeverity.Note, structure, offset, text) { Code = code });
+    public void Note(string code, string structure, long offset, string text) =>
+        Add(new Finding(FindingSeverity.Note, structure, offset, text) { Code = code });
 
-    public void Damage(string code, string structure, long offset, string text) => Add(new Finding(FindingSeverity.Damage, structure, offset, text) { Code = code });
+    public void Damage(string code, string structure, long offset, string text) =>
+        Add(new Finding(FindingSeverity.Damage, structure, offset, text) { Code = code });
 
     /// <summary>What was kept, and a line for each severity of which some were not.</summary>
     public IReadOnlyList<Finding> ToList()
@@ -50,7 +58,11 @@ internal sealed class FindingList(int most) : IFindingSink
         {
             if (_dropped[severity] > 0)
             {
-                all.Add(new Finding((FindingSeverity)severity, "image", -1, string.Create(CultureInfo.InvariantCulture, $"{_dropped[severity]} more of this kind are not listed.")) { Code = "more" });
+                all.Add(
+                    new Finding(
+                        (FindingSeverity)severity, "image", -1, string.Create(CultureInfo.InvariantCulture,
+                            $"{_dropped[severity]} more of this kind are not listed."))
+                    { Code = "more" });
             }
         }
 

@@ -1,13 +1,14 @@
-using System.Globalization;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Inspection;
 
 /// <summary>
-/// Verifies everything on an image. Keeps true: nothing is changed, no content of the medium throws, work and memory are bounded by the device; a dead key's
-/// payload is looked at only to tell whether Linux would take the image, never to call it damaged.
+/// Verifies everything on an image. Keeps true: nothing is changed, no content of the medium throws, work and memory
+/// are bounded by the device; a dead key's payload is looked at only to tell whether Linux would take the image,
+/// never to call it damaged.
 /// </summary>
 internal sealed class ImageChecker : IReplaySink
 {
@@ -52,12 +53,16 @@ internal sealed class ImageChecker : IReplaySink
         catch (PCacheNotFormattedException e)
         {
             isCache = false;
-            findings.Add(new Finding(FindingSeverity.Damage, "superblock", MediaConstants.SuperblockOffset, e.Message) { Code = "not-a-cache", Linux = LinuxCase.FormatsOver });
+            findings.Add(
+                new Finding(FindingSeverity.Damage, "superblock", MediaConstants.SuperblockOffset,
+                    e.Message)
+                { Code = "not-a-cache", Linux = LinuxCase.FormatsOver });
         }
 
         bool sound = findings.IsSound;
         LinuxVerdict? linux = options.CheckLinux
-            ? new LinuxChecker(region, findings).Judge(media, replay, checker?._deadRefusedByLinux ?? 0, checker?._firstDeadRefused ?? default)
+            ? new LinuxChecker(region, findings).Judge(
+                media, replay, checker?._deadRefusedByLinux ?? 0, checker?._firstDeadRefused ?? default)
             : null;
         return new CheckReport
         {
@@ -78,7 +83,8 @@ internal sealed class ImageChecker : IReplaySink
         if (state == KeyState.Dead)
         {
             _deadBehindDirtyTail += atOrAfterDirtyTail ? 0 : 1;
-            if (_linux && (!_media.Flags.PayloadCrc || _payload.Verify(in key) != PayloadVerifier.Outcome.Fits) && RefusedByLinux(in key))
+            if (_linux && (!_media.Flags.PayloadCrc || _payload.Verify(in key) != PayloadVerifier.Outcome.Fits)
+                && RefusedByLinux(in key))
             {
                 _firstDeadRefused = _deadRefusedByLinux++ == 0 ? _kset : _firstDeadRefused;
             }
@@ -97,7 +103,9 @@ internal sealed class ImageChecker : IReplaySink
         ReplayResult replay = LogReplay.Run(region, _media, this, options.BackingLengthBytes, _findings);
         if (_deadBehindDirtyTail > 0)
         {
-            _findings.Note("key-dead", "key", -1, Text($"{_deadBehindDirtyTail} keys behind the dirty tail are dead: their data is on the backing, and their segments hold other data now. Nothing to do; they are passed over."));
+            _findings.Note("key-dead", "key", -1,
+                Text($"{_deadBehindDirtyTail} keys behind the dirty tail are dead: their data is on the backing, and "
+                    + $"their segments hold other data now. Nothing to do; they are passed over."));
         }
 
         return replay;
@@ -105,7 +113,8 @@ internal sealed class ImageChecker : IReplaySink
 
     private void CheckBinding(long? backingLength)
     {
-        if (_media.Extension is not ExtensionBlock extension || extension.BackingLength == 0 || backingLength is not long length)
+        if (_media.Extension is not ExtensionBlock extension || extension.BackingLength == 0
+            || backingLength is not long length)
         {
             return;
         }
@@ -113,11 +122,15 @@ internal sealed class ImageChecker : IReplaySink
         long bound = (long)extension.BackingLength;
         if (length < bound)
         {
-            _findings.Damage("binding", ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset, Text($"The backing has {length} bytes, but the cache is bound to one of {bound}. It is the wrong backing or has been cut; attach the right one, or bind the cache anew."));
+            _findings.Damage("binding", ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset,
+                Text($"The backing has {length} bytes, but the cache is bound to one of {bound}. It is the wrong "
+                    + $"backing or has been cut; attach the right one, or bind the cache anew."));
         }
         else if (length > bound && (extension.Flags & ExtensionBlocks.ResizableBackingFlag) == 0)
         {
-            _findings.Note("binding", ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset, Text($"The backing has {length} bytes, the cache was bound to one of {bound}. If the backing hasn't grown, it is the wrong one."));
+            _findings.Note("binding", ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset,
+                Text($"The backing has {length} bytes, the cache was bound to one of {bound}. If the backing hasn't "
+                    + $"grown, it is the wrong one."));
         }
     }
 
@@ -134,7 +147,9 @@ internal sealed class ImageChecker : IReplaySink
             if (!_budgetReported)
             {
                 _budgetReported = true;
-                _findings.Damage("payload-overlap", "payload", place, "The keys name far more payload than the device holds, so they overlap as in no sound cache; the rest of it isn't verified. Restore the image from a copy.");
+                _findings.Damage("payload-overlap", "payload", place,
+                    "The keys name far more payload than the device holds, so they overlap as in no sound cache; the "
+                    + "rest of it isn't verified. Restore the image from a copy.");
             }
 
             return;
@@ -148,14 +163,19 @@ internal sealed class ImageChecker : IReplaySink
 
         string what = outcome == PayloadVerifier.Outcome.Unreadable ? "can't be read" : "doesn't fit its checksum";
         string advice = dirty
-            ? "It is dirty, so the backing doesn't have it: overwrite the range or give it up; everything else can be used."
+            ? "It is dirty, so the backing doesn't have it: overwrite the range or give it up; everything else can be "
+                + "used."
             : "The backing has the data, so nothing is lost: write back and format anew.";
-        _findings.Damage("payload-crc", "payload", place, Text($"The payload of bytes {key.Offset}..{key.End - 1} (kset at {_kset}) {what}. {advice}"));
+        _findings.Damage("payload-crc", "payload", place,
+            Text($"The payload of bytes {key.Offset}..{key.End - 1} (kset at {_kset}) {what}. {advice}"));
     }
 
-    /// <summary>Linux checks a dead key like a live one: its payload has to lie in a data area, and to fit its checksum where those are on.</summary>
+    /// <summary>
+    /// Linux checks a dead key like a live one: its payload has to lie in a data area, and to fit its checksum where
+    /// those are on.
+    /// </summary>
     private bool RefusedByLinux(in CacheKey key) =>
         _media.Flags.PayloadCrc || (ulong)key.SegmentOffset + key.Length > (ulong)_media.Geometry.DataSize;
 
-    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    private static string Text(InvariantText text) => text.Take();
 }

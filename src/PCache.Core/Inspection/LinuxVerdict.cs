@@ -9,7 +9,10 @@ public enum LinuxVerdict
     /// <summary>It takes the image without a word, and then loses, misreads or never writes back some of it.</summary>
     TakesWrongly = 1,
 
-    /// <summary>It takes the image for a device that was never formatted, and formats it over: all dirty data is gone, without a word.</summary>
+    /// <summary>
+    /// It takes the image for a device that was never formatted, and formats it over: all dirty data is gone, without
+    /// a word.
+    /// </summary>
     FormatsOver = 2,
 
     /// <summary>It refuses the image.</summary>

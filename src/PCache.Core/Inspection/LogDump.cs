@@ -6,7 +6,9 @@ public sealed record LogDump
     /// <summary>Where the log ends, or can't be followed further.</summary>
     public required LogPosition KeyHead { get; init; }
 
-    /// <summary>The ksets in log order, read while they are enumerated: the region must stay open and unchanged meanwhile.</summary>
+    /// <summary>
+    /// The ksets in log order, read while they are enumerated: the region must stay open and unchanged meanwhile.
+    /// </summary>
     public required IEnumerable<KsetInfo> Ksets { get; init; }
 
     /// <summary>What was found on the way.</summary>
@@ -25,7 +27,9 @@ public sealed record LogDump
 /// <param name="NextSegment">In a last kset the cache segment that the log goes on in; else null.</param>
 /// <param name="IsDirty">Whether it stands at or after the dirty tail.</param>
 /// <param name="Keys">Its keys; empty if they weren't asked for.</param>
-public sealed record KsetInfo(LogPosition Position, uint Sequence, bool IsBarrier, bool IsLast, int KeyCount, int? NextSegment, bool IsDirty, IReadOnlyList<KeyInfo> Keys);
+public sealed record KsetInfo(
+    LogPosition Position, uint Sequence, bool IsBarrier, bool IsLast, int KeyCount, int? NextSegment, bool IsDirty,
+    IReadOnlyList<KeyInfo> Keys);
 
 /// <summary>One key, as stored: nothing about it has been validated.</summary>
 /// <param name="Offset">First byte on the device.</param>
@@ -36,4 +40,6 @@ public sealed record KsetInfo(LogPosition Position, uint Sequence, bool IsBarrie
 /// <param name="SegmentOffset">Offset of its payload in that segment's data area.</param>
 /// <param name="Generation">Generation of that segment when the key was written.</param>
 /// <param name="PayloadCrc">Checksum of the payload, where payload checksums are on.</param>
-public readonly record struct KeyInfo(ulong Offset, uint Length, bool IsClean, bool IsLive, uint Segment, uint SegmentOffset, ulong Generation, uint PayloadCrc);
+public readonly record struct KeyInfo(
+    ulong Offset, uint Length, bool IsClean, bool IsLive, uint Segment, uint SegmentOffset, ulong Generation,
+    uint PayloadCrc);

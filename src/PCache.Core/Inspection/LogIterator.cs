@@ -5,8 +5,8 @@ using PCache.Core.Pmem;
 namespace PCache.Core.Inspection;
 
 /// <summary>
-/// Yields the ksets of a log that has been replayed. Keeps true: it goes exactly as many ksets far as the replay did, so it ends whatever the image holds;
-/// only one kset is in memory at a time.
+/// Yields the ksets of a log that has been replayed. Keeps true: it goes exactly as many ksets far as the replay did,
+/// so it ends whatever the image holds; only one kset is in memory at a time.
 /// </summary>
 internal static class LogIterator
 {
@@ -41,11 +41,14 @@ internal static class LogIterator
             {
                 ref readonly CacheKey key = ref keys[i];
                 bool live = key.Segment < (uint)media.ChainLength && key.Generation == media.Generations[key.Segment];
-                infos[i] = new KeyInfo(key.Offset, key.Length, key.IsClean, live, key.Segment, key.SegmentOffset, key.Generation, key.PayloadCrc);
+                infos[i] = new KeyInfo(
+                    key.Offset, key.Length, key.IsClean, live, key.Segment, key.SegmentOffset, key.Generation,
+                    key.PayloadCrc);
             }
         }
 
         return new KsetInfo(
-            reader.Position, header.Sequence, header.IsBarrier, header.IsLast, reader.Keys.Length, header.IsLast ? reader.Next.Segment : null, dirty, infos);
+            reader.Position, header.Sequence, header.IsBarrier, header.IsLast, reader.Keys.Length,
+            header.IsLast ? reader.Next.Segment : null, dirty, infos);
     }
 }

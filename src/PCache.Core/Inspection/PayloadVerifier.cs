@@ -5,8 +5,9 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Inspection;
 
 /// <summary>
-/// Checks payloads against the checksums of their keys. Keeps true: nothing outside the key's data area is read; the bytes summed are bounded by a multiple of
-/// the device, as sound keys share payload only where it is the same (zeros), which is summed once.
+/// Checks payloads against the checksums of their keys. Keeps true: nothing outside the key's data area is read; the
+/// bytes summed are bounded by a multiple of the device, as sound keys share payload only where it is the same
+/// (zeros), which is summed once.
 /// </summary>
 internal sealed class PayloadVerifier
 {
@@ -31,7 +32,9 @@ internal sealed class PayloadVerifier
 
     /// <summary>For an image that could be loaded.</summary>
     public PayloadVerifier(PmemRegion region, MediaState media)
-        : this(region, media.Geometry.DataSize, key => key.Segment >= (uint)media.ChainLength || (ulong)key.SegmentOffset + key.Length > (ulong)media.Geometry.DataSize
+        : this(
+            region, media.Geometry.DataSize, key => key.Segment >= (uint)media.ChainLength
+                || (ulong)key.SegmentOffset + key.Length > (ulong)media.Geometry.DataSize
             ? -1
             : media.DeviceOffset(new LogPosition((int)key.Segment, (int)key.SegmentOffset)))
     {
@@ -39,7 +42,8 @@ internal sealed class PayloadVerifier
 
     /// <summary>For a damaged image.</summary>
     public PayloadVerifier(RescueLayout layout)
-        : this(layout.Region, layout.Geometry.DataSize, key => layout.TryPlace(key.Segment, key.SegmentOffset, key.Length, out long place) ? place : -1)
+        : this(layout.Region, layout.Geometry.DataSize,
+            key => layout.TryPlace(key.Segment, key.SegmentOffset, key.Length, out long place) ? place : -1)
     {
     }
 

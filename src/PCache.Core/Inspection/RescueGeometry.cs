@@ -4,8 +4,8 @@ using PCache.Core.Pmem;
 namespace PCache.Core.Inspection;
 
 /// <summary>
-/// Finds the segment size of an image whose superblock is destroyed. Keeps true: each candidate is judged by at most a set number of segments, so the work is
-/// bounded; without any evidence the answer is 0, not a guess.
+/// Finds the segment size of an image whose superblock is destroyed. Keeps true: each candidate is judged by at most
+/// a set number of segments, so the work is bounded; without any evidence the answer is 0, not a guess.
 /// </summary>
 internal static class RescueGeometry
 {
@@ -25,7 +25,8 @@ internal static class RescueGeometry
         int best = 0;
         long bestScore = 0;
 
-        // Half the right size finds the same infos in every second place, but not the links: the larger of equals is right.
+        // Half the right size finds the same infos in every second place, but not the links: the larger of equals is
+        // right.
         for (int size = MediaConstants.LinuxSegmentSize; size >= MediaConstants.MinSegmentSize; size /= 2)
         {
             int fits = Geometry.SegmentsThatFit(region.LengthBytes, size);
@@ -52,12 +53,15 @@ internal static class RescueGeometry
         for (int id = 0; id < probed; id++)
         {
             long offset = geometry.SegmentOffset(id);
-            if (Replicas.Read(region, offset, MediaConstants.SegmentInfoStride, out SegmentInfo info, out _, out _) is ReplicaOutcome.Both or ReplicaOutcome.One)
+            if (Replicas.Read(region, offset, MediaConstants.SegmentInfoStride, out SegmentInfo info, out _,
+                out _) is ReplicaOutcome.Both or ReplicaOutcome.One)
             {
                 score += (info.Flags & SegmentInfo.HasNextFlag) != 0 && info.Next == (uint)id + 1 ? LinkWeight : 1;
             }
 
-            if (Replicas.Read(region, offset + MediaConstants.SegmentControlOffset, MediaConstants.GenerationStride, out GenerationRecord _, out _, out _)
+            if (Replicas.Read(
+                region, offset + MediaConstants.SegmentControlOffset, MediaConstants.GenerationStride,
+                out GenerationRecord _, out _, out _)
                 is ReplicaOutcome.Both or ReplicaOutcome.One)
             {
                 score++;

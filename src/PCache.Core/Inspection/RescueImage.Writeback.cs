@@ -8,18 +8,22 @@ public sealed partial class RescueImage
     private const int ChunkBytes = 1 << 20;
 
     /// <summary>
-    /// Writes what can be trusted to a backing, in log order, with a flush at each barrier, and leaves the cache as it is: so the backing holds at any moment what a
-    /// disk could hold that lost power, as far as the log is whole. Doing it again changes nothing.
+    /// Writes what can be trusted to a backing, in log order, with a flush at each barrier, and leaves the cache as
+    /// it is: so the backing holds at any moment what a disk could hold that lost power, as far as the log is whole.
+    /// Doing it again changes nothing.
     /// </summary>
     /// <param name="backing">Where to write; its length is not changed, nothing is written past its end.</param>
-    /// <param name="includeStale">Whether possibly stale and unverifiable payload is written too. Damaged payload never is.</param>
-    /// <param name="progress">Told how many of the ranges have been written; null: nobody is told.</param>
+    /// <param name="includeStale">Whether possibly stale and unverifiable payload is written too. Damaged payload
+    /// never is.</param>
+    /// <param name="progress">Told how many of the ranges have been written; null: no progress is reported.</param>
     /// <param name="cancellation">Ends it between two writes.</param>
     /// <returns>How much was written.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="backing"/> is null.</exception>
     /// <exception cref="IOException">The backing failed, or the cache's medium did.</exception>
     /// <exception cref="OperationCanceledException">It was ended.</exception>
-    public RescueWriteback WriteBack(IBlockDevice backing, bool includeStale = false, IProgress<InspectionProgress>? progress = null, CancellationToken cancellation = default)
+    public RescueWriteback WriteBack(
+        IBlockDevice backing, bool includeStale = false, IProgress<InspectionProgress>? progress = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(backing);
 
@@ -38,7 +42,8 @@ public sealed partial class RescueImage
             long reach = trusted ? Math.Clamp(backing.Length - extent.Offset, 0, extent.LengthBytes) : 0;
 
             // The backing's last partial sector counts as whole.
-            skipped += extent.LengthBytes - ((reach + MediaConstants.SectorSize - 1) / MediaConstants.SectorSize * MediaConstants.SectorSize);
+            skipped += extent.LengthBytes - (
+                (reach + MediaConstants.SectorSize - 1) / MediaConstants.SectorSize * MediaConstants.SectorSize);
             range += reach;
             if (reach > 0)
             {
@@ -53,7 +58,8 @@ public sealed partial class RescueImage
         for (int kset = 0; kset < _log.Ksets.Count; kset++)
         {
             int end = _log.Ksets[kset].FirstKey + _log.Ksets[kset].KeyCount;
-            bool groupEnds = kset + 1 == _log.Ksets.Count || _log.Ksets[kset + 1].Header.IsBarrier || end - first >= MostKeysOfGroup;
+            bool groupEnds = kset + 1 == _log.Ksets.Count || _log.Ksets[kset + 1].Header.IsBarrier
+                || end - first >= MostKeysOfGroup;
             if (!groupEnds)
             {
                 continue;
@@ -77,7 +83,9 @@ public sealed partial class RescueImage
         return new RescueWriteback(written, range, skipped);
     }
 
-    private void WriteGroup(IBlockDevice backing, List<RescueExtent> wanted, int first, int end, bool includeStale, PayloadVerifier verifier, byte[] buffer, ref long written, CancellationToken cancellation)
+    private void WriteGroup(
+        IBlockDevice backing, List<RescueExtent> wanted, int first, int end, bool includeStale,
+        PayloadVerifier verifier, byte[] buffer, ref long written, CancellationToken cancellation)
     {
         foreach (RescuePiece piece in RescueMap.Build(_log.Keys, first, end))
         {
@@ -87,7 +95,9 @@ public sealed partial class RescueImage
                 continue;
             }
 
-            for (int i = IndexIn(wanted, (long)piece.Start); i < wanted.Count && wanted[i].Offset < (long)piece.End; i++)
+            for (int i = IndexIn(wanted, (long)piece.Start);
+                i < wanted.Count && wanted[i].Offset < (long)piece.End;
+                i++)
             {
                 long from = Math.Max(wanted[i].Offset, (long)piece.Start);
                 long to = Math.Min(wanted[i].End, (long)piece.End);
@@ -112,7 +122,8 @@ public sealed partial class RescueImage
         return state == RescueState.Sound || (includeStale && state != RescueState.Damaged);
     }
 
-    private void WriteRange(IBlockDevice backing, in RescuedKey key, long from, long to, byte[] buffer, CancellationToken cancellation)
+    private void WriteRange(
+        IBlockDevice backing, in RescuedKey key, long from, long to, byte[] buffer, CancellationToken cancellation)
     {
         _layout.TryPlace(key.Key.Segment, key.Key.SegmentOffset, key.Key.Length, out long place);
         long shift = place - (long)key.Key.Offset;

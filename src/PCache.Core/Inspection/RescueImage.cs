@@ -1,6 +1,6 @@
-using System.Globalization;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Inspection;
 
@@ -8,14 +8,16 @@ namespace PCache.Core.Inspection;
 public static class CacheRescue
 {
     /// <summary>
-    /// Reads a cache image as far as it can be read: structures of which both replicas are bad are inferred from the others, the log is read on behind what is
-    /// destroyed, each payload is verified. Changes nothing: a read-only region is enough. Time and memory are bounded by the region's length, whatever it holds.
+    /// Reads a cache image as far as it can be read: structures of which both replicas are bad are inferred from the
+    /// others, the log is read on behind what is destroyed, each payload is verified. Changes nothing: a read-only
+    /// region is enough. Time and memory are bounded by the region's length, whatever it holds.
     /// </summary>
     /// <param name="region">The cache device; must stay open and unchanged as long as the result is used.</param>
     /// <param name="options">How to go about it; null: defaults.</param>
     /// <exception cref="ArgumentNullException"><paramref name="region"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
-    /// <exception cref="PCacheNotFormattedException">Nothing on the region looks like a cache, or its formatting was never finished.</exception>
+    /// <exception cref="PCacheNotFormattedException">Nothing on the region looks like a cache, or its formatting was
+    /// never finished.</exception>
     public static RescueImage Open(PmemRegion region, RescueOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(region);
@@ -23,7 +25,8 @@ public static class CacheRescue
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxFindings, 1, nameof(options));
         if (options.SegmentSizeBytes is int size && (size < 0 || !RescueGeometry.IsSegmentSize((uint)size)))
         {
-            throw new ArgumentOutOfRangeException(nameof(options), size, "A segment size is a power of two from 64 KiB to 16 MiB.");
+            throw new ArgumentOutOfRangeException(
+                nameof(options), size, "A segment size is a power of two from 64 KiB to 16 MiB.");
         }
 
         return new RescueImage(region, options);
@@ -31,12 +34,14 @@ public static class CacheRescue
 }
 
 /// <summary>
-/// What can be had from a cache image, however damaged. Immutable; thread-safe as long as nobody writes the region. The region must stay open.
+/// What can be had from a cache image, however damaged. Immutable; thread-safe as long as no writer changes the
+/// region. The region must stay open.
 /// </summary>
 /// <remarks>
-/// Keeps true: extents never overlap and are in ascending order; each is the newest version that the log has of its range; a key whose segment has been given
-/// a later generation never comes out, nor does anything that it or a damaged key hides; what is neither listed as damaged, unverifiable nor possibly stale is
-/// what the cache would have returned; every read of the region is in bounds and survives media errors.
+/// Keeps true: extents never overlap and are in ascending order; each is the newest version that the log has of its
+/// range; a key whose segment has been given a later generation never comes out, nor does anything that it or a
+/// damaged key hides; what is neither listed as damaged, unverifiable nor possibly stale is what the cache would have
+/// returned; every read of the region is in bounds and survives media errors.
 /// </remarks>
 public sealed partial class RescueImage
 {
@@ -60,13 +65,16 @@ public sealed partial class RescueImage
         FindingList findings = new(options.MaxFindings);
         _region = region;
         _layout = RescueLayout.Load(region, findings, options.SegmentSizeBytes);
-        Action<long, long>? progress = options.Progress is { } told ? (done, total) => told.Report(new InspectionProgress(done, total)) : null;
+        Action<long, long>? progress = options.Progress is { } told ? (done, total) =>
+            told.Report(new InspectionProgress(done, total)) : null;
         long segmentBytes = _layout.Geometry.SegmentSize;
-        _log = new RescueLog(_layout, findings, progress is null ? null : (done, total) => progress(done * segmentBytes, total * segmentBytes));
+        _log = new RescueLog(_layout, findings,
+            progress is null ? null : (done, total) => progress(done * segmentBytes, total * segmentBytes));
         _log.Read();
         if (_layout.IsCacheInfoBlank && _log.Ksets.Count == 0 && _log.Holes.Count == 0)
         {
-            throw new PCacheNotFormattedException("Both replicas of the cache info are zero, and there is no log: formatting was not finished. Nothing was changed; format the device anew.");
+            throw new PCacheNotFormattedException("Both replicas of the cache info are zero, and there is no log: "
+                + "formatting was not finished. Nothing was changed; format the device anew.");
         }
 
         _pieces = RescueMap.Build(_log.Keys, 0, _log.Keys.Count);
@@ -100,7 +108,8 @@ public sealed partial class RescueImage
     public LogPosition KeyHead => _log.End;
 
     /// <summary>Length in bytes of the backing that the cache is bound to; null: not bound, or not known.</summary>
-    public long? BackingLength => _layout.Extension is ExtensionBlock { BackingLength: > 0 } bound ? (long)bound.BackingLength : null;
+    public long? BackingLength =>
+        _layout.Extension is ExtensionBlock { BackingLength: > 0 } bound ? (long)bound.BackingLength : null;
 
     /// <summary>UUID of the cache; <see cref="Guid.Empty"/> if there is none.</summary>
     public Guid CacheId => _layout.Extension?.CacheId.ToGuid() ?? Guid.Empty;
@@ -117,7 +126,10 @@ public sealed partial class RescueImage
     /// <summary>Parts of the log that are lost.</summary>
     public IReadOnlyList<RescueHole> Holes => _log.Holes;
 
-    /// <summary>Ranges whose newest version whoever wrote the image had lost already: its segment was reused before it was written back.</summary>
+    /// <summary>
+    /// Ranges whose newest version the program that wrote the image had lost already: its segment was reused before
+    /// it was written back.
+    /// </summary>
     public IReadOnlyList<DeviceRange> Lost => _lost;
 
     /// <summary>Everything found on the way.</summary>
@@ -140,12 +152,16 @@ public sealed partial class RescueImage
                 {
                     RescuedKey rescued = _log.Keys[kset.FirstKey + k];
                     CacheKey key = rescued.Key;
-                    keys[k] = new KeyInfo(key.Offset, key.Length, key.IsClean, rescued.Verdict != KeyVerdict.Dead, key.Segment, key.SegmentOffset, key.Generation, key.PayloadCrc);
+                    keys[k] = new KeyInfo(
+                        key.Offset, key.Length, key.IsClean, rescued.Verdict != KeyVerdict.Dead, key.Segment,
+                        key.SegmentOffset, key.Generation, key.PayloadCrc);
                 }
             }
 
             bool last = kset.Header.IsLast;
-            yield return new KsetInfo(kset.Position, kset.Header.Sequence, kset.Header.IsBarrier, last, last ? 0 : (int)kset.Header.KeyCount, last ? (int)Math.Min(kset.Header.KeyCount, int.MaxValue) : null, kset.IsDirty, keys);
+            yield return new KsetInfo(
+                kset.Position, kset.Header.Sequence, kset.Header.IsBarrier, last, last ? 0 : (int)kset.Header.KeyCount,
+                last ? (int)Math.Min(kset.Header.KeyCount, int.MaxValue) : null, kset.IsDirty, keys);
         }
     }
 
@@ -153,7 +169,8 @@ public sealed partial class RescueImage
     /// <param name="extent">One of <see cref="Extents"/>.</param>
     /// <param name="at">First byte, from the extent's begin.</param>
     /// <param name="destination">Receives the bytes; not longer than the rest of the extent.</param>
-    /// <returns>False: the medium failed, or the payload isn't on the device. The destination is undefined then.</returns>
+    /// <returns>False: the medium failed, or the payload isn't on the device. The destination is undefined
+    /// then.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The range isn't inside the extent.</exception>
     public bool TryReadPayload(in RescueExtent extent, long at, Span<byte> destination)
     {
@@ -175,7 +192,9 @@ public sealed partial class RescueImage
         }
     }
 
-    /// <summary>Index of the first extent that ends behind a byte of the device; the number of extents if there is none.</summary>
+    /// <summary>
+    /// Index of the first extent that ends behind a byte of the device; the number of extents if there is none.
+    /// </summary>
     /// <param name="offset">The byte.</param>
     public int FindExtent(long offset)
     {
@@ -197,7 +216,10 @@ public sealed partial class RescueImage
         return low;
     }
 
-    /// <summary>Verifies the payload of the keys that can be seen, and judges whether there are checksums where that isn't known.</summary>
+    /// <summary>
+    /// Verifies the payload of the keys that can be seen, and judges whether there are checksums where that isn't
+    /// known.
+    /// </summary>
     private bool Judge(FindingList findings, Action<long, long>? progress)
     {
         PayloadVerifier verifier = new(_layout);
@@ -221,7 +243,8 @@ public sealed partial class RescueImage
 
         if (spent)
         {
-            findings.Damage("payload-overlap", "payload", -1, "The keys name far more payload than the device holds, so they overlap as in no sound cache; the rest of it isn't verified and counts as damaged.");
+            findings.Damage("payload-overlap", "payload", -1, "The keys name far more payload than the device holds, "
+                + "so they overlap as in no sound cache; the rest of it isn't verified and counts as damaged.");
         }
 
         return _layout.Flags?.PayloadCrc ?? anyFits;
@@ -235,7 +258,8 @@ public sealed partial class RescueImage
             return ((byte)RescueState.Damaged, false);
         }
 
-        PayloadVerifier.Outcome outcome = key.Verdict == KeyVerdict.Unplaced ? PayloadVerifier.Outcome.OutOfRange : verifier.Verify(in key.Key);
+        PayloadVerifier.Outcome outcome =
+            key.Verdict == KeyVerdict.Unplaced ? PayloadVerifier.Outcome.OutOfRange : verifier.Verify(in key.Key);
         byte state = outcome switch
         {
             PayloadVerifier.Outcome.Fits => (byte)RescueState.Sound | FitsFlag,
@@ -280,7 +304,12 @@ public sealed partial class RescueImage
                 if (dirty && _layout.DirtyTail is not null)
                 {
                     _lost.Add(new DeviceRange((long)piece.Start, length));
-                    findings.Add(new Finding(FindingSeverity.Lost, "key", _layout.PlaceOf(kset.Position), findings.KeepsMore ? Text($"The write of bytes {piece.Start}..{piece.End - 1} was not written back when its segment was reused: it is lost. Whoever wrote the image lost it.") : string.Empty) { Code = "key-lost" });
+                    findings.Add(
+                        new Finding(FindingSeverity.Lost, "key", _layout.PlaceOf(kset.Position), findings.KeepsMore
+                            ? Text($"The write of bytes {piece.Start}..{piece.End - 1} was not written back when its "
+                                + $"segment was reused: it is lost. The program that wrote the image lost it.")
+                            : string.Empty)
+                        { Code = "key-lost" });
                 }
 
                 continue;
@@ -289,17 +318,31 @@ public sealed partial class RescueImage
             RescueState state = StateOf(piece.Key);
             long shift = (long)(piece.Start - key.Key.Offset);
             bool placed = _layout.TryPlace(key.Key.Segment, key.Key.SegmentOffset, key.Key.Length, out long place);
-            bool? fits = _dataCrc && (_states[piece.Key] & (FitsFlag | DiffersFlag)) != 0 ? (_states[piece.Key] & FitsFlag) != 0 : null;
+            bool? fits = _dataCrc && (_states[piece.Key] & (FitsFlag | DiffersFlag)) != 0
+                ? (_states[piece.Key] & FitsFlag) != 0
+                : null;
             _extents.Add(new RescueExtent(
-                (long)piece.Start, length, state, dirty, placed ? place + shift : -1, new LogPosition((int)Math.Min(key.Key.Segment, int.MaxValue), (int)Math.Min(key.Key.SegmentOffset + (ulong)shift, int.MaxValue)), fits, key.Kset));
+                (long)piece.Start,
+                length,
+                state,
+                dirty,
+                placed ? place + shift : -1,
+                new LogPosition((int)Math.Min(key.Key.Segment, int.MaxValue),
+                    (int)Math.Min(key.Key.SegmentOffset + (ulong)shift, int.MaxValue)),
+                fits,
+                key.Kset));
             if (state == RescueState.Damaged)
             {
                 _damagedBytes += length;
                 string advice = dirty ? "It is dirty, so the backing doesn't have it." : "The backing has it.";
-                findings.Damage("payload-crc", "payload", placed ? place + shift : -1, !findings.KeepsMore ? string.Empty : Text($"The payload of bytes {piece.Start}..{piece.End - 1} (kset at {kset.Position}) {(placed ? "can't be read or doesn't fit its checksum" : "isn't on the device")}. {advice}"));
+                findings.Damage("payload-crc", "payload", placed ? place + shift : -1,
+                    !findings.KeepsMore ? string.Empty : Text($"The payload of bytes {piece.Start}..{piece.End - 1} "
+                        + $"(kset at {kset.Position}) "
+                        + $"{(placed ? "can't be read or doesn't fit its checksum" : "isn't on the device")}. "
+                        + $"{advice}"));
             }
         }
     }
 
-    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    private static string Text(InvariantText text) => text.Take();
 }

@@ -4,11 +4,15 @@ using PCache.Core.Layout;
 namespace PCache.Core.Inspection;
 
 /// <summary>
-/// What the keys that were found are worth. Keeps true: a key is judged once all of the log was read; a generation that isn't known judges nothing.
+/// What the keys that were found are worth. Keeps true: a key is judged once all of the log was read; a generation
+/// that isn't known judges nothing.
 /// </summary>
 internal sealed partial class RescueLog
 {
-    /// <summary>Where a generation is lost, or lower than a key's, the latest that a key has is the least that it can be: older keys are dead.</summary>
+    /// <summary>
+    /// Where a generation is lost, or lower than a key's, the latest that a key has is the least that it can be:
+    /// older keys are dead.
+    /// </summary>
     private void JudgeGenerations()
     {
         Span<RescuedKey> keys = CollectionsMarshal.AsSpan(Keys);
@@ -18,9 +22,15 @@ internal sealed partial class RescueLog
             if (key.Verdict is KeyVerdict.Live or KeyVerdict.Unjudged)
             {
                 ref ulong most = ref latest[key.Key.Segment];
-                if (key.Key.Generation > most && key.Verdict == KeyVerdict.Live && most == _generations[key.Key.Segment])
+                if (key.Key.Generation > most && key.Verdict == KeyVerdict.Live
+                    && most == _generations[key.Key.Segment])
                 {
-                    _findings.Damage("generation", "generation", _layout.PlaceOf(new LogPosition((int)key.Key.Segment, 0)) - MediaConstants.BlockSize, Text($"The generation of cache segment {key.Key.Segment} is {most}, but a key there has {key.Key.Generation}, so it is too low."));
+                    _findings.Damage(
+                        "generation",
+                        "generation",
+                        _layout.PlaceOf(new LogPosition((int)key.Key.Segment, 0)) - MediaConstants.BlockSize,
+                        Text($"The generation of cache segment {key.Key.Segment} is {most}, but a key there has "
+                            + $"{key.Key.Generation}, so it is too low."));
                 }
 
                 most = Math.Max(most, key.Key.Generation);
@@ -35,11 +45,15 @@ internal sealed partial class RescueLog
             }
 
             ulong most = latest[key.Key.Segment];
-            key.Verdict = key.Key.Generation < most ? KeyVerdict.Dead : most != _generations[key.Key.Segment] ? KeyVerdict.Unjudged : key.Verdict;
+            key.Verdict = key.Key.Generation < most ? KeyVerdict.Dead
+                : most != _generations[key.Key.Segment] ? KeyVerdict.Unjudged
+                : key.Verdict;
         }
     }
 
-    /// <summary>Marks what stands at or behind the dirty tail; everything, where that isn't known or wasn't met.</summary>
+    /// <summary>
+    /// Marks what stands at or behind the dirty tail; everything, where that isn't known or wasn't met.
+    /// </summary>
     private void MarkDirty()
     {
         bool dirty = _layout.DirtyTail is null;
@@ -50,7 +64,9 @@ internal sealed partial class RescueLog
                 dirty = true;
                 if (Ksets.Count > 0 || Holes.Count > 0)
                 {
-                    _findings.Damage("dirty-tail", "dirty tail", MediaConstants.DirtyTailOffset, Text($"It is {tail}, which the log from {_layout.KeyTail} on doesn't pass. Everything in the log counts as dirty."));
+                    _findings.Damage(
+                        "dirty-tail", "dirty tail", MediaConstants.DirtyTailOffset, Text($"It is {tail}, which the log "
+                            + $"from {_layout.KeyTail} on doesn't pass. Everything in the log counts as dirty."));
                 }
             }
 
@@ -72,7 +88,8 @@ internal sealed partial class RescueLog
         {
             RescueHole hole = Holes[i];
             long end = hole.LengthBytes < 0 ? long.MaxValue : hole.Position.Offset + hole.LengthBytes - 1;
-            bool holeDirty = _layout.DirtyTail is not LogPosition at || !_order.Contains(at.Segment) || IsAtOrBehind(hole.Position.Segment, end, at);
+            bool holeDirty = _layout.DirtyTail is not LogPosition at || !_order.Contains(at.Segment)
+                || IsAtOrBehind(hole.Position.Segment, end, at);
             Holes[i] = hole with { IsDirty = holeDirty };
         }
     }

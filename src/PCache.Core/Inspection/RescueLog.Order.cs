@@ -5,8 +5,9 @@ using PCache.Core.Layout;
 namespace PCache.Core.Inspection;
 
 /// <summary>
-/// The log without a place to begin: all ksets of all segments, in the order of their numbers. Keeps true: ksets that stand one behind the other stay in their
-/// order; where the order isn't certain (numbers of two separate series, ksets without numbers and without links) everything is possibly stale.
+/// The log without a place to begin: all ksets of all segments, in the order of their numbers. Keeps true: ksets that
+/// stand one behind the other stay in their order; where the order isn't certain (numbers of two separate series,
+/// ksets without numbers and without links) everything is possibly stale.
 /// </summary>
 internal sealed partial class RescueLog
 {
@@ -61,13 +62,15 @@ internal sealed partial class RescueLog
         {
             if (before is not null && !Follows(before, run))
             {
-                AddHole(new LogPosition(before.Segment, ksets[before.FirstKset + before.KsetCount - 1].End), -1, -1, $"ksets between there and {run.Segment}:{run.Offset} are destroyed");
+                AddHole(new LogPosition(before.Segment, ksets[before.FirstKset + before.KsetCount - 1].End), -1, -1,
+                    $"ksets between there and {run.Segment}:{run.Offset} are destroyed");
             }
 
             Enter(run.Segment);
             for (int i = run.FirstKset; i < run.FirstKset + run.KsetCount; i++)
             {
-                Take(run.Segment, ksets[i], CollectionsMarshal.AsSpan(keys)[firstKeys[i]..firstKeys[i + 1]], suspicious: false);
+                Take(run.Segment, ksets[i], CollectionsMarshal.AsSpan(keys)[firstKeys[i]..firstKeys[i + 1]],
+                    suspicious: false);
                 End = new LogPosition(run.Segment, ksets[i].End);
             }
 
@@ -77,7 +80,9 @@ internal sealed partial class RescueLog
         if (!certain)
         {
             StaleBefore = Ksets.Count;
-            _findings.Damage("log-order", "kset", -1, "The order of the ksets isn't certain, as both tails are lost and the ksets have no numbers, or numbers of several series. Everything in the log is possibly stale.");
+            _findings.Damage("log-order", "kset", -1,
+                "The order of the ksets isn't certain, as both tails are lost and the ksets have no numbers, or "
+                + "numbers of several series. Everything in the log is possibly stale.");
         }
     }
 

@@ -5,8 +5,8 @@ using PCache.Core.Layout;
 namespace PCache.Core.Inspection;
 
 /// <summary>
-/// The search for the place where a log goes on behind damage. Keeps true: segments that hold live payload are passed over, as bytes there may look like ksets;
-/// the whole device is read for it once at most.
+/// The search for the place where a log goes on behind damage. Keeps true: segments that hold live payload are passed
+/// over, as bytes there may look like ksets; the whole device is read for it once at most.
 /// </summary>
 internal sealed partial class RescueLog
 {
@@ -19,8 +19,12 @@ internal sealed partial class RescueLog
         Linux,
     }
 
-    /// <summary>Looks behind a place in the loaded segment. Why a number that fits proves that the log goes on there, see <see cref="LogEndProbe"/>.</summary>
-    private bool TryFindBehind(int offset, Found found, SequenceTracker sequence, out ScannedKset next, out bool unnumbered)
+    /// <summary>
+    /// Looks behind a place in the loaded segment. Why a number that fits proves that the log goes on there, see
+    /// <see cref="LogEndProbe"/>.
+    /// </summary>
+    private bool TryFindBehind(
+        int offset, Found found, SequenceTracker sequence, out ScannedKset next, out bool unnumbered)
     {
         unnumbered = false;
         int first = _scan.IndexFrom(offset + 8);
@@ -30,20 +34,25 @@ internal sealed partial class RescueLog
         {
             Writer before = Ksets.Count > 0 ? Writer.Linux : WhoWroteBefore(offset);
             liveOnly = before == Writer.Unknown;
-            numbers = before != Writer.Linux && !(liveOnly && found == Found.Zeros && offset == 0 && _scan.Segment == 0);
+            numbers = before != Writer.Linux
+                && !(liveOnly && found == Found.Zeros && offset == 0 && _scan.Segment == 0);
         }
 
         for (int i = first; numbers && i < _scan.Ksets.Count; i++)
         {
             next = _scan.Ksets[i];
             if (next.Sequence != 0
-                && (sequence.HasSeen ? SequenceTracker.Distance(sequence.Expected, next.Sequence) <= (uint)((next.Offset - offset) / MediaConstants.KsetHeaderSize) : !liveOnly || HasLiveKey(in next)))
+                && (sequence.HasSeen
+                    ? SequenceTracker.Distance(sequence.Expected, next.Sequence) <= (uint)(
+                        (next.Offset - offset) / MediaConstants.KsetHeaderSize)
+                    : !liveOnly || HasLiveKey(in next)))
             {
                 return true;
             }
         }
 
-        // Without numbers the log goes on behind damage only where a whole kset can have stood between, and only with ksets that are live as a whole.
+        // Without numbers the log goes on behind damage only where a whole kset can have stood between, and only with
+        // ksets that are live as a whole.
         (int from, int to) = WhereUnnumberedCanGoOn(offset, found);
         for (int i = _scan.IndexFrom(from); i < _scan.Ksets.Count && _scan.Ksets[i].Offset <= to; i++)
         {
@@ -68,7 +77,8 @@ internal sealed partial class RescueLog
 
         if (found == Found.Zeros)
         {
-            // Linux zeroes 24 bytes behind each kset. More of them, and a live kset behind, mean that ksets have been zeroed.
+            // Linux zeroes 24 bytes behind each kset. More of them, and a live kset behind, mean that ksets have been
+            // zeroed.
             int zeros = _scan.Data[Math.Min(offset, _scan.Data.Length)..].IndexOfAnyExcept((byte)0);
             return zeros < MinKsetBytes ? (1, 0) : (offset + MinKsetBytes, offset + zeros + KsetReader.MaxKsetBytes);
         }
@@ -88,13 +98,15 @@ internal sealed partial class RescueLog
     }
 
     /// <summary>Looks in segments that neither log nor payload is known to use.</summary>
-    private bool TryFindElsewhere(Found found, SequenceTracker sequence, int rest, out LogPosition place, out uint number)
+    private bool TryFindElsewhere(
+        Found found, SequenceTracker sequence, int rest, out LogPosition place, out uint number)
     {
         place = default;
         number = 0;
         if (!sequence.HasSeen)
         {
-            return found is Found.Torn or Found.Unreadable or Found.BadLink && Ksets.Count > 0 && rest < 2 * KsetReader.MaxKsetBytes && TryFindOnlyUnnumberedHead(out place);
+            return found is Found.Torn or Found.Unreadable or Found.BadLink && Ksets.Count > 0
+                && rest < 2 * KsetReader.MaxKsetBytes && TryFindOnlyUnnumberedHead(out place);
         }
 
         // A link takes a number, so the next one at another segment's head means that just the link is lost.
@@ -103,7 +115,8 @@ internal sealed partial class RescueLog
         byte[] buffer = new byte[KsetReader.MaxKsetBytes];
         for (int segment = 0; segment < _visited.Length; segment++)
         {
-            if (!_visited[segment] && !_referenced[segment] && TryReadHead(segment, buffer, out KsetHeader head) && head.Sequence != 0)
+            if (!_visited[segment] && !_referenced[segment] && TryReadHead(segment, buffer, out KsetHeader head)
+                && head.Sequence != 0)
             {
                 uint distance = SequenceTracker.Distance(sequence.Expected, head.Sequence);
                 if (distance >= least && distance <= MaxLostBeforeLink && distance < nearest)
@@ -136,7 +149,8 @@ internal sealed partial class RescueLog
         int walked = _scan.Segment;
         for (int segment = 0; segment < _visited.Length && hits < 2; segment++)
         {
-            if (!_visited[segment] && !_referenced[segment] && TryReadHead(segment, new byte[KsetReader.MaxKsetBytes], out KsetHeader head) && head.Sequence == 0
+            if (!_visited[segment] && !_referenced[segment]
+                && TryReadHead(segment, new byte[KsetReader.MaxKsetBytes], out KsetHeader head) && head.Sequence == 0
                 && _scan.Load(segment) && _scan.TryGet(0, out ScannedKset kset) && IsLiveAsAWhole(in kset))
             {
                 hits++;

@@ -1,21 +1,24 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using PCache.Core.Ksets;
 using PCache.Core.Layout;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Inspection;
 
 /// <summary>
-/// Reads the log of a damaged image, on over what is destroyed. Keeps true: no kset is taken twice and no segment entered twice, so the work is bounded by the
-/// device; a numbered kset is taken only if its number comes next, or so soon after the next that the ksets between can have stood in what is destroyed; a kset
-/// without number behind damage is suspicious; whatever stands before a lost kset that may have named something is possibly stale.
+/// Reads the log of a damaged image, on over what is destroyed. Keeps true: no kset is taken twice and no segment
+/// entered twice, so the work is bounded by the device; a numbered kset is taken only if its number comes next, or so
+/// soon after the next that the ksets between can have stood in what is destroyed; a kset without number behind
+/// damage is suspicious; whatever stands before a lost kset that may have named something is possibly stale.
 /// </summary>
 /// <remarks>
-/// <para>What stands behind the last lost kset is the newest version of its ranges: anything newer would be named by a still later kset, which would have been
-/// found. What stands before it may have been overwritten by the lost one. A lost link names nothing: where just its number is missing, nothing is stale.</para>
-/// <para>Nothing depends on where the log begins: a version found from a place before the key tail on is the newest of the log all the same, as GC goes in log
-/// order. The dirty tail lost: all counts as dirty; the newest version in the log is at least as new as the backing's, so that writing it again changes
-/// nothing that is newer, and ranges whose newest key is dead or clean are on the backing and don't come out.</para>
+/// <para>What stands behind the last lost kset is the newest version of its ranges: anything newer would be named by
+/// a still later kset, which would have been found. What stands before it may have been overwritten by the lost one.
+/// A lost link names nothing: where just its number is missing, nothing is stale.</para>
+/// <para>Nothing depends on where the log begins: a version found from a place before the key tail on is the newest
+/// of the log all the same, as GC goes in log order. The dirty tail lost: all counts as dirty; the newest version in
+/// the log is at least as new as the backing's, so that writing it again changes nothing that is newer, and ranges
+/// whose newest key is dead or clean are on the backing and don't come out.</para>
 /// </remarks>
 internal sealed partial class RescueLog
 {
@@ -100,7 +103,8 @@ internal sealed partial class RescueLog
         {
             End = position;
             bool badLink = false;
-            if (_scan.Load(position.Segment) && _scan.TryGet(position.Offset, out ScannedKset kset) && sequence.Accepts(kset.Sequence))
+            if (_scan.Load(position.Segment) && _scan.TryGet(position.Offset, out ScannedKset kset)
+                && sequence.Accepts(kset.Sequence))
             {
                 sequence.Advance(kset.Sequence);
                 Take(position.Segment, in kset, _scan.Keys(in kset), suspicious);
@@ -118,7 +122,9 @@ internal sealed partial class RescueLog
                     continue;
                 }
 
-                _findings.Damage("kset-link", "kset", _layout.PlaceOf(position), Text($"The last kset at {position} links to cache segment {next}, where the log can't go on: there is none, or the log has been there."));
+                _findings.Damage(
+                    "kset-link", "kset", _layout.PlaceOf(position), Text($"The last kset at {position} links to cache "
+                        + $"segment {next}, where the log can't go on: there is none, or the log has been there."));
                 position = new LogPosition(position.Segment, kset.End);
                 badLink = true;
             }
@@ -130,16 +136,20 @@ internal sealed partial class RescueLog
         }
     }
 
-    /// <summary>Looks for the place where the log goes on behind something that is no next kset. False: it ends here.</summary>
+    /// <summary>
+    /// Looks for the place where the log goes on behind something that is no next kset. False: it ends here.
+    /// </summary>
     private bool TryGoOn(ref LogPosition position, ref SequenceTracker sequence, ref bool suspicious, bool badLink)
     {
         bool loaded = _scan.Segment == position.Segment;
         Found found = badLink ? Found.BadLink : loaded ? Look(position.Offset) : Found.Unreadable;
         int rest = Math.Max(0, _layout.Geometry.DataSize - position.Offset);
-        if (loaded && !badLink && TryFindBehind(position.Offset, found, sequence, out ScannedKset next, out bool unnumbered))
+        if (loaded && !badLink
+            && TryFindBehind(position.Offset, found, sequence, out ScannedKset next, out bool unnumbered))
         {
             int bytes = next.Offset - position.Offset;
-            AddHole(position, bytes, MostKeys(bytes, sequence, next.Sequence), "ksets are destroyed; the log goes on behind them");
+            AddHole(position, bytes, MostKeys(bytes, sequence, next.Sequence),
+                "ksets are destroyed; the log goes on behind them");
             suspicious |= unnumbered;
             position = new LogPosition(position.Segment, next.Offset);
             sequence = next.Sequence != 0 ? default : sequence;
@@ -154,12 +164,16 @@ internal sealed partial class RescueLog
             {
                 if (!badLink)
                 {
-                    _findings.Damage("kset-link", "kset", _layout.PlaceOf(position), Text($"The link of the log at {position} is destroyed; the log goes on at {place}, as the numbers of its ksets tell. Nothing is lost by it."));
+                    _findings.Damage("kset-link", "kset", _layout.PlaceOf(position),
+                        Text($"The link of the log at {position} is destroyed; the log goes on at {place}, as the "
+                            + $"numbers of its ksets tell. Nothing is lost by it."));
                 }
             }
             else
             {
-                AddHole(position, rest, number == 0 ? (rest + place.Offset) / MediaConstants.KeySize : MostKeys(long.MaxValue, sequence, number), Text($"ksets are destroyed; the log goes on at {place}"));
+                AddHole(
+                    position, rest, number == 0 ? (rest + place.Offset) / MediaConstants.KeySize : MostKeys(
+                        long.MaxValue, sequence, number), Text($"ksets are destroyed; the log goes on at {place}"));
             }
 
             suspicious |= number == 0;
@@ -183,29 +197,36 @@ internal sealed partial class RescueLog
     {
         if (!loaded)
         {
-            AddHole(end, -1, -1, "the log goes on in a segment that isn't on the device, and nothing more of it is found");
+            AddHole(
+                end, -1, -1, "the log goes on in a segment that isn't on the device, and nothing more of it is found");
         }
         else if (found is Found.Unreadable or Found.BadLink)
         {
-            AddHole(end, rest, rest / MediaConstants.KeySize, "it can't be read on from here, and no later kset is found");
+            AddHole(
+                end, rest, rest / MediaConstants.KeySize, "it can't be read on from here, and no later kset is found");
         }
         else if (found == Found.Torn && IsWholeButForItsChecksum(end.Offset, out int keys))
         {
-            AddHole(end, MediaConstants.KsetHeaderSize + (keys * MediaConstants.KeySize), keys, "a whole kset doesn't fit its checksum");
+            AddHole(end, MediaConstants.KsetHeaderSize + (keys * MediaConstants.KeySize), keys,
+                "a whole kset doesn't fit its checksum");
         }
         else if (found == Found.Torn)
         {
-            _findings.Note("log-torn", "kset", _layout.PlaceOf(end), Text($"The log ends at {end} with a kset that was not completely written, as an interrupted, unacknowledged append leaves it."));
+            _findings.Note(
+                "log-torn", "kset", _layout.PlaceOf(end), Text($"The log ends at {end} with a kset that was not "
+                    + $"completely written, as an interrupted, unacknowledged append leaves it."));
         }
         else if (found == Found.Leftover)
         {
-            _findings.Note("log-leftover", "kset", _layout.PlaceOf(end), Text($"The log ends at {end} before a kset of an earlier use of the segment."));
+            _findings.Note("log-leftover", "kset", _layout.PlaceOf(end),
+                Text($"The log ends at {end} before a kset of an earlier use of the segment."));
         }
     }
 
     private Found Look(int offset)
     {
-        if (offset > _layout.Geometry.DataSize - MediaConstants.KsetHeaderSize || _scan.IsUnreadable(offset, MediaConstants.KsetHeaderSize))
+        if (offset > _layout.Geometry.DataSize - MediaConstants.KsetHeaderSize
+            || _scan.IsUnreadable(offset, MediaConstants.KsetHeaderSize))
         {
             return Found.Unreadable;
         }
@@ -223,10 +244,15 @@ internal sealed partial class RescueLog
 
         KsetHeader header = MemoryMarshal.Read<KsetHeader>(head);
         int size = SizeOf(in header);
-        return size > 0 && offset + size <= _scan.Data.Length && _scan.IsUnreadable(offset, size) ? Found.Unreadable : Found.Torn;
+        return size > 0 && offset + size <= _scan.Data.Length && _scan.IsUnreadable(offset, size)
+            ? Found.Unreadable
+            : Found.Torn;
     }
 
-    /// <summary>Whether all keys of the kset at hand are right, payload included, so that it was whole once: an interrupted append lacks some.</summary>
+    /// <summary>
+    /// Whether all keys of the kset at hand are right, payload included, so that it was whole once: an interrupted
+    /// append lacks some.
+    /// </summary>
     private bool IsWholeButForItsChecksum(int offset, out int keys)
     {
         KsetHeader header = MemoryMarshal.Read<KsetHeader>(_scan.Data[offset..]);
@@ -238,10 +264,12 @@ internal sealed partial class RescueLog
         }
 
         PayloadVerifier verifier = new(_layout);
-        foreach (ref readonly CacheKey key in MemoryMarshal.Cast<byte, CacheKey>(_scan.Data.Slice(offset + MediaConstants.KsetHeaderSize, keys * MediaConstants.KeySize)))
+        foreach (ref readonly CacheKey key in MemoryMarshal.Cast<byte, CacheKey>(
+            _scan.Data.Slice(offset + MediaConstants.KsetHeaderSize, keys * MediaConstants.KeySize)))
         {
             CacheKey judged = key;
-            if (!IsLive(in key) || (_layout.Flags is not { PayloadCrc: false } && verifier.Verify(in judged) != PayloadVerifier.Outcome.Fits))
+            if (!IsLive(in key) || (_layout.Flags is not { PayloadCrc: false }
+                && verifier.Verify(in judged) != PayloadVerifier.Outcome.Fits))
             {
                 return false;
             }
@@ -258,7 +286,13 @@ internal sealed partial class RescueLog
 
     private void Take(int segment, in ScannedKset kset, ReadOnlySpan<CacheKey> keys, bool suspicious)
     {
-        RescuedKset taken = new() { Position = new LogPosition(segment, kset.Offset), Header = kset.Header, FirstKey = Keys.Count, IsSuspicious = suspicious };
+        RescuedKset taken = new()
+        {
+            Position = new LogPosition(segment, kset.Offset),
+            Header = kset.Header,
+            FirstKey = Keys.Count,
+            IsSuspicious = suspicious
+        };
         bool lostSome = false;
         for (int i = 0; i < keys.Length; i++)
         {
@@ -273,7 +307,12 @@ internal sealed partial class RescueLog
             KeyFault fault = _validator.Find(in judged, _generations, out KeyState state);
             if (fault is KeyFault.Empty or KeyFault.Length or KeyFault.Offset or KeyFault.Stripe)
             {
-                _findings.Damage("key", "key", _layout.PlaceOf(taken.Position) + MediaConstants.KsetHeaderSize + (i * MediaConstants.KeySize), _findings.KeepsMore ? Text($"The key's range {key.Offset}+{key.Length} is impossible: what it named is lost.") : string.Empty);
+                _findings.Damage(
+                    "key",
+                    "key",
+                    _layout.PlaceOf(taken.Position) + MediaConstants.KsetHeaderSize + (i * MediaConstants.KeySize),
+                    _findings.KeepsMore ? Text($"The key's range {key.Offset}+{key.Length} is impossible: what it "
+                        + $"named is lost.") : string.Empty);
                 lostSome = true;
                 continue;
             }
@@ -314,17 +353,22 @@ internal sealed partial class RescueLog
     {
         StaleBefore = Ksets.Count;
         Holes.Add(new RescueHole(position, _layout.PlaceOf(position), bytes, mostKeys, IsDirty: true));
-        string extent = bytes < 0 ? string.Empty : Text($" {bytes} bytes of log are lost, with at most {mostKeys} keys.");
-        _findings.Damage("log-hole", "kset", _layout.PlaceOf(position), Text($"The log has a hole at {position}: {what}.{extent} Ranges that only earlier ksets name may have had a newer version."));
+        string extent =
+            bytes < 0 ? string.Empty : Text($" {bytes} bytes of log are lost, with at most {mostKeys} keys.");
+        _findings.Damage(
+            "log-hole", "kset", _layout.PlaceOf(position), Text($"The log has a hole at {position}: {what}.{extent} "
+                + $"Ranges that only earlier ksets name may have had a newer version."));
     }
 
     private static long MostKeys(long bytes, SequenceTracker sequence, uint number)
     {
         long byBytes = bytes / MediaConstants.KeySize;
-        return number == 0 || !sequence.HasSeen ? byBytes : Math.Min(byBytes, SequenceTracker.Distance(sequence.Expected, number) * (long)MediaConstants.MaxKeysPerKset);
+        return number == 0 || !sequence.HasSeen ? byBytes : Math.Min(
+            byBytes, SequenceTracker.Distance(sequence.Expected, number) * (long)MediaConstants.MaxKeysPerKset);
     }
 
-    private bool IsVisited(long segment) => segment < _visited.Length ? _visited[segment] : _order.Contains((int)segment);
+    private bool IsVisited(long segment) =>
+        segment < _visited.Length ? _visited[segment] : _order.Contains((int)segment);
 
     private void Enter(int segment)
     {
@@ -337,5 +381,5 @@ internal sealed partial class RescueLog
         _progress?.Invoke(_order.Count, _layout.Chain.Length);
     }
 
-    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    private static string Text(InvariantText text) => text.Take();
 }

@@ -6,13 +6,17 @@ namespace PCache.Core.Inspection;
 internal readonly record struct RescuePiece(ulong Start, ulong End, int Key);
 
 /// <summary>
-/// Finds the newest key of each range. Keeps true: the pieces are in ascending order and never overlap; a later key wins over an earlier one; time is n log n and
-/// memory goes with the number of keys, however they overlap.
+/// Finds the newest key of each range. Keeps true: the pieces are in ascending order and never overlap; a later key
+/// wins over an earlier one; time is n log n and memory goes with the number of keys, however they overlap.
 /// </summary>
 internal static class RescueMap
 {
-    /// <summary>The pieces of the keys from <paramref name="first"/> up to <paramref name="end"/>, of those that <paramref name="counts"/> takes.</summary>
-    public static List<RescuePiece> Build(List<RescuedKey> keys, int first, int end, Func<RescuedKey, bool>? counts = null)
+    /// <summary>
+    /// The pieces of the keys from <paramref name="first"/> up to <paramref name="end"/>, of those that
+    /// <paramref name="counts"/> takes.
+    /// </summary>
+    public static List<RescuePiece> Build(
+        List<RescuedKey> keys, int first, int end, Func<RescuedKey, bool>? counts = null)
     {
         ReadOnlySpan<RescuedKey> all = CollectionsMarshal.AsSpan(keys);
         List<int> taken = new(end - first);

@@ -11,7 +11,9 @@ internal enum KeyVerdict : byte
     /// <summary>Its segment has been given a later generation. It hides older keys, and never comes out.</summary>
     Dead,
 
-    /// <summary>Its range is fine, but its payload's place is impossible or not on the device. It hides older keys.</summary>
+    /// <summary>
+    /// Its range is fine, but its payload's place is impossible or not on the device. It hides older keys.
+    /// </summary>
     Unplaced,
 
     /// <summary>Its segment's generation isn't known; only its checksum can tell.</summary>
@@ -35,8 +37,11 @@ internal struct RescuedKset
     public int KeyCount;
     public bool IsDirty;
 
-    /// <summary>It may be a leftover of an earlier use of the segment: its place behind damage is all that speaks for it.</summary>
+    /// <summary>
+    /// It may be a leftover of an earlier use of the segment: its place behind damage is all that speaks for it.
+    /// </summary>
     public bool IsSuspicious;
 
-    public readonly int EndOffset => Position.Offset + MediaConstants.KsetHeaderSize + (Header.IsLast ? 0 : (int)Header.KeyCount * MediaConstants.KeySize);
+    public readonly int EndOffset => Position.Offset + MediaConstants.KsetHeaderSize
+        + (Header.IsLast ? 0 : (int)Header.KeyCount * MediaConstants.KeySize);
 }

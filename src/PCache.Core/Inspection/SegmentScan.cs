@@ -17,8 +17,9 @@ internal readonly record struct ScannedKset(int Offset, KsetHeader Header)
 }
 
 /// <summary>
-/// One data area in memory, with every whole kset in it, wherever it stands. Keeps true: what can't be read reads as zeros and is known as unreadable; a kset is
-/// listed only if count, bounds and crc fit; the bytes that checksums are taken over are bounded by a multiple of the area. Used again for the next area.
+/// One data area in memory, with every whole kset in it, wherever it stands. Keeps true: what can't be read reads as
+/// zeros and is known as unreadable; a kset is listed only if count, bounds and crc fit; the bytes that checksums are
+/// taken over are bounded by a multiple of the area. Used again for the next area.
 /// </summary>
 internal sealed class SegmentScan
 {
@@ -110,12 +111,15 @@ internal sealed class SegmentScan
     }
 
     public ReadOnlySpan<CacheKey> Keys(in ScannedKset kset) =>
-        MemoryMarshal.Cast<byte, CacheKey>(_data.AsSpan(kset.Offset + MediaConstants.KsetHeaderSize, kset.KeyCount * MediaConstants.KeySize));
+        MemoryMarshal.Cast<byte, CacheKey>(
+            _data.AsSpan(kset.Offset + MediaConstants.KsetHeaderSize, kset.KeyCount * MediaConstants.KeySize));
 
     /// <summary>Whether any byte of a range couldn't be read.</summary>
     public bool IsUnreadable(int offset, int length)
     {
-        for (int page = offset / PageBytes; page <= (offset + length - 1) / PageBytes && page < _badPages.Length; page++)
+        for (int page = offset / PageBytes;
+            page <= (offset + length - 1) / PageBytes && page < _badPages.Length;
+            page++)
         {
             if (_badPages[page])
             {
@@ -186,7 +190,8 @@ internal sealed class SegmentScan
                 return;
             }
 
-            if (kset.End <= _data.Length && kset.Header.Crc == StructureChecksum.Of(_data.AsSpan(offset + sizeof(uint), kset.SizeBytes - sizeof(uint))))
+            if (kset.End <= _data.Length && kset.Header.Crc == StructureChecksum.Of(
+                _data.AsSpan(offset + sizeof(uint), kset.SizeBytes - sizeof(uint))))
             {
                 _ksets.Add(kset);
             }

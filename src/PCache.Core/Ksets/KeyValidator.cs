@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using PCache.Core.Layout;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Ksets;
 
@@ -10,7 +11,10 @@ internal enum KeyState
     /// <summary>Its generation is its segment's.</summary>
     Live,
 
-    /// <summary>Its segment has been given a later generation since: its data has been written back, the payload is somebody else's.</summary>
+    /// <summary>
+    /// Its segment has been given a later generation since: its data has been written back, the payload belongs to
+    /// another key.
+    /// </summary>
     Dead,
 }
 
@@ -31,8 +35,9 @@ internal enum KeyFault
 }
 
 /// <summary>
-/// The rules for one key, the same for replay, write-back and GC. Keeps true: what passes can be used as range of the backing and, if live, as range of a
-/// data area without any further check; the payload of a dead key is not looked at.
+/// The rules for one key, the same for replay, write-back and GC. Keeps true: what passes can be used as range of the
+/// backing and, if live, as range of a data area without any further check; the payload of a dead key is not looked
+/// at.
 /// </summary>
 internal sealed class KeyValidator
 {
@@ -71,7 +76,9 @@ internal sealed class KeyValidator
         return fault == KeyFault.None ? state : throw Describe(fault, in key, deviceOffset, generations);
     }
 
-    /// <summary>What is wrong with a key, without the cost of an exception: a log may hold a great many bad ones.</summary>
+    /// <summary>
+    /// What is wrong with a key, without the cost of an exception: a log may hold a great many bad ones.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public KeyFault Find(in CacheKey key, ReadOnlySpan<ulong> generations, out KeyState state)
     {
@@ -111,7 +118,8 @@ internal sealed class KeyValidator
 
         state = key.Generation < generation ? KeyState.Dead : KeyState.Live;
         if (state == KeyState.Live
-            && (key.SegmentOffset % MediaConstants.SectorSize != 0 || (ulong)key.SegmentOffset + key.Length > (ulong)_dataSize))
+            && (key.SegmentOffset % MediaConstants.SectorSize != 0
+                || (ulong)key.SegmentOffset + key.Length > (ulong)_dataSize))
         {
             return KeyFault.Payload;
         }
@@ -120,24 +128,35 @@ internal sealed class KeyValidator
     }
 
     /// <summary>The exception for what <see cref="Find"/> found.</summary>
-    public PCacheException Describe(KeyFault fault, in CacheKey key, long deviceOffset, ReadOnlySpan<ulong> generations) => fault switch
-    {
-        KeyFault.Empty => Corrupt(deviceOffset, $"The flags are 0x{key.Flags:X} with \"empty\" (bit 0), which is never on media."),
-        KeyFault.Length => Corrupt(deviceOffset, $"The length is {key.Length}, allowed are multiples of 512 from 512 to {MediaConstants.StripeSize}."),
-        KeyFault.Offset => Corrupt(deviceOffset, $"The offset is {key.Offset}, allowed are multiples of 512 up to the end of the device."),
-        KeyFault.Stripe => Corrupt(deviceOffset, $"The range {key.Offset}..{key.End - 1} crosses a boundary of {MediaConstants.StripeSize} bytes."),
-        KeyFault.Segment => Corrupt(deviceOffset, $"The cache segment is {key.Segment}, allowed are 0 to {_chainLength - 1}."),
-        KeyFault.Generation => Corrupt(deviceOffset, $"The generation is {key.Generation}, allowed are 0 to {generations[(int)key.Segment]}, which is that of cache segment {key.Segment}."),
-        KeyFault.Payload => Corrupt(deviceOffset, $"The payload of {key.Length} bytes is at {key.SegmentOffset}, allowed are multiples of 512 inside the data area of {_dataSize} bytes."),
-        _ => new PCacheBackingMismatchException(
-            BackingMismatchReason.TooShort,
-            string.Create(CultureInfo.InvariantCulture, $"The cache holds bytes {key.Offset}..{key.End - 1}, but the backing has only {_backingLength}. It isn't the backing of this cache, or it has been cut: attach the right one."))
+    public PCacheException Describe(
+        KeyFault fault, in CacheKey key, long deviceOffset, ReadOnlySpan<ulong> generations) => fault switch
         {
-            ExpectedLength = (long)key.End - (MediaConstants.SectorSize - 1),
-            ActualLength = _backingLength,
-        },
-    };
+            KeyFault.Empty =>
+                Corrupt(
+                    deviceOffset, $"The flags are 0x{key.Flags:X} with \"empty\" (bit 0), which is never on media."),
+            KeyFault.Length => Corrupt(deviceOffset,
+                $"The length is {key.Length}, allowed are multiples of 512 from 512 to {MediaConstants.StripeSize}."),
+            KeyFault.Offset => Corrupt(
+                deviceOffset, $"The offset is {key.Offset}, allowed are multiples of 512 up to the end of the device."),
+            KeyFault.Stripe => Corrupt(deviceOffset,
+                $"The range {key.Offset}..{key.End - 1} crosses a boundary of {MediaConstants.StripeSize} bytes."),
+            KeyFault.Segment =>
+                Corrupt(deviceOffset, $"The cache segment is {key.Segment}, allowed are 0 to {_chainLength - 1}."),
+            KeyFault.Generation => Corrupt(deviceOffset, $"The generation is {key.Generation}, allowed are 0 to "
+                + $"{generations[(int)key.Segment]}, which is that of cache segment {key.Segment}."),
+            KeyFault.Payload => Corrupt(deviceOffset, $"The payload of {key.Length} bytes is at {key.SegmentOffset}, "
+                + $"allowed are multiples of 512 inside the data area of {_dataSize} bytes."),
+            _ => new PCacheBackingMismatchException(
+                BackingMismatchReason.TooShort,
+                string.Create(CultureInfo.InvariantCulture,
+                    $"The cache holds bytes {key.Offset}..{key.End - 1}, but the backing has only {_backingLength}. It "
+                    + $"isn't the backing of this cache, or it has been cut: attach the right one."))
+            {
+                ExpectedLength = (long)key.End - (MediaConstants.SectorSize - 1),
+                ActualLength = _backingLength,
+            },
+        };
 
-    private static PCacheCorruptionException Corrupt(long deviceOffset, FormattableString text) =>
-        new(Structure, deviceOffset, text.ToString(CultureInfo.InvariantCulture));
+    private static PCacheCorruptionException Corrupt(long deviceOffset, InvariantText text) =>
+        new(Structure, deviceOffset, text.Take());
 }

@@ -24,14 +24,16 @@ internal enum KsetOutcome
 }
 
 /// <summary>
-/// Reads one kset at a time, for replay, write-back and GC alike. Keeps true: a kset is copied out before it is looked at, and what callers see is the copy;
-/// magic, key count, bounds, crc and then the sequence number decide, in that order; a kset whose crc fits but whose link or place is impossible is
-/// corruption; no allocation per kset. Not thread-safe: each user has its own.
+/// Reads one kset at a time, for replay, write-back and GC alike. Keeps true: a kset is copied out before it is
+/// looked at, and what callers see is the copy; magic, key count, bounds, crc and then the sequence number decide, in
+/// that order; a kset whose crc fits but whose link or place is impossible is corruption; no allocation per kset. Not
+/// thread-safe: each user has its own.
 /// </summary>
 internal sealed class KsetReader
 {
     /// <summary>Size of the largest kset in bytes.</summary>
-    public const int MaxKsetBytes = MediaConstants.KsetHeaderSize + (MediaConstants.MaxKeysPerKset * MediaConstants.KeySize);
+    public const int MaxKsetBytes =
+        MediaConstants.KsetHeaderSize + (MediaConstants.MaxKeysPerKset * MediaConstants.KeySize);
 
     private const int ReadAheadBytes = 256 << 10;
     private const string Structure = "kset";
@@ -41,7 +43,8 @@ internal sealed class KsetReader
     private readonly int[] _chain;
     private readonly bool _readAhead;
 
-    // The bytes [_bufferOffset, _bufferOffset + _bufferLength) of the device; without read-ahead at most the kset at hand.
+    // The bytes [_bufferOffset, _bufferOffset + _bufferLength) of the device; without read-ahead at most the kset at
+    // hand.
     private readonly byte[] _buffer;
     private long _bufferOffset;
     private int _bufferLength;
@@ -53,7 +56,8 @@ internal sealed class KsetReader
     /// <param name="region">The cache device.</param>
     /// <param name="geometry">Its geometry.</param>
     /// <param name="chain">Chain position to physical segment.</param>
-    /// <param name="readAhead">Whether bytes may be read long before they are looked at: only where nobody writes the log meanwhile.</param>
+    /// <param name="readAhead">Whether bytes may be read long before they are looked at: only where no writer appends
+    /// to the log meanwhile.</param>
     public KsetReader(PmemRegion region, Geometry geometry, int[] chain, bool readAhead = false)
     {
         _region = region;
@@ -69,11 +73,16 @@ internal sealed class KsetReader
     /// <summary>Its byte offset on the device.</summary>
     public long DeviceOffset { get; private set; }
 
-    /// <summary>Its header, as stored; meaningful for <see cref="KsetOutcome.Valid"/> and <see cref="KsetOutcome.Leftover"/>.</summary>
+    /// <summary>
+    /// Its header, as stored; meaningful for <see cref="KsetOutcome.Valid"/> and <see cref="KsetOutcome.Leftover"/>.
+    /// </summary>
     public ref readonly KsetHeader Header => ref _header;
 
-    /// <summary>Its keys, unchecked (see <see cref="KeyValidator"/>); valid until the next read. Empty for a last kset.</summary>
-    public ReadOnlySpan<CacheKey> Keys => MemoryMarshal.Cast<byte, CacheKey>(_buffer.AsSpan(_keysAt, _keyCount * MediaConstants.KeySize));
+    /// <summary>
+    /// Its keys, unchecked (see <see cref="KeyValidator"/>); valid until the next read. Empty for a last kset.
+    /// </summary>
+    public ReadOnlySpan<CacheKey> Keys =>
+        MemoryMarshal.Cast<byte, CacheKey>(_buffer.AsSpan(_keysAt, _keyCount * MediaConstants.KeySize));
 
     /// <summary>Its size in bytes.</summary>
     public int SizeBytes => MediaConstants.KsetHeaderSize + (_keyCount * MediaConstants.KeySize);
@@ -82,9 +91,13 @@ internal sealed class KsetReader
     public LogPosition Next { get; private set; }
 
     /// <summary>Byte offset on the device of one of its keys.</summary>
-    public long KeyDeviceOffset(int index) => DeviceOffset + MediaConstants.KsetHeaderSize + ((long)index * MediaConstants.KeySize);
+    public long KeyDeviceOffset(int index) =>
+        DeviceOffset + MediaConstants.KsetHeaderSize + ((long)index * MediaConstants.KeySize);
 
-    /// <summary>Reads what stands at <paramref name="position"/>, and advances <paramref name="sequence"/> if it is the log's next kset.</summary>
+    /// <summary>
+    /// Reads what stands at <paramref name="position"/>, and advances <paramref name="sequence"/> if it is the log's
+    /// next kset.
+    /// </summary>
     /// <exception cref="PCacheCorruptionException">The crc fits, but the link or the bounds are impossible.</exception>
     /// <exception cref="IOException">The medium failed.</exception>
     public KsetOutcome Read(LogPosition position, ref SequenceTracker sequence)
@@ -105,14 +118,18 @@ internal sealed class KsetReader
         return KsetOutcome.Valid;
     }
 
-    /// <summary>Reads what stands at <paramref name="position"/> without regard to its number and its link: whole, zeros, or neither.</summary>
+    /// <summary>
+    /// Reads what stands at <paramref name="position"/> without regard to its number and its link: whole, zeros, or
+    /// neither.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The position isn't inside a data area.</exception>
     /// <exception cref="IOException">The medium failed.</exception>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public KsetOutcome Read(LogPosition position)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(position.Offset, nameof(position));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(position.Offset, _geometry.DataSize - MediaConstants.KsetHeaderSize, nameof(position));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(
+            position.Offset, _geometry.DataSize - MediaConstants.KsetHeaderSize, nameof(position));
         Position = position;
         _keyCount = 0;
         int room = _geometry.DataSize - position.Offset;
@@ -150,7 +167,8 @@ internal sealed class KsetReader
         // The header is read from the bytes that the crc is checked over: another fetch may have seen other ones.
         ReadOnlySpan<byte> whole = _buffer.AsSpan(at, size);
         if (MemoryMarshal.Read<uint>(whole) != StructureChecksum.Of(whole[sizeof(uint)..])
-            || !whole[..MediaConstants.KsetHeaderSize].SequenceEqual(MemoryMarshal.AsBytes(new ReadOnlySpan<KsetHeader>(in _header))))
+            || !whole[..MediaConstants.KsetHeaderSize].SequenceEqual(
+                MemoryMarshal.AsBytes(new ReadOnlySpan<KsetHeader>(in _header))))
         {
             return KsetOutcome.Torn;
         }
@@ -166,14 +184,16 @@ internal sealed class KsetReader
         if (_header.IsLast && _header.KeyCount >= _chain.Length)
         {
             throw new PCacheCorruptionException(Structure, DeviceOffset, string.Create(
-                CultureInfo.InvariantCulture, $"The last kset at {Position} links to cache segment {_header.KeyCount}, allowed are 0 to {_chain.Length - 1}."));
+                CultureInfo.InvariantCulture, $"The last kset at {Position} links to cache segment {_header.KeyCount}, "
+                    + $"allowed are 0 to {_chain.Length - 1}."));
         }
 
         if (!_header.IsLast && Next.Offset > _geometry.DataSize - MediaConstants.KsetHeaderSize)
         {
             throw new PCacheCorruptionException(Structure, DeviceOffset, string.Create(
                 CultureInfo.InvariantCulture,
-                $"The kset at {Position} ends at {Next.Offset}, allowed is at most {_geometry.DataSize - MediaConstants.KsetHeaderSize}, as each leaves room for a last kset."));
+                $"The kset at {Position} ends at {Next.Offset}, allowed is at most "
+                + $"{_geometry.DataSize - MediaConstants.KsetHeaderSize}, as each leaves room for a last kset."));
         }
     }
 
@@ -198,7 +218,8 @@ internal sealed class KsetReader
             }
             catch (IOException)
             {
-                // A bad place somewhere in the chunk: it matters only if it is in the bytes asked for, which are read alone below.
+                // A bad place somewhere in the chunk: it matters only if it is in the bytes asked for, which are read
+                // alone below.
             }
         }
 

@@ -7,27 +7,36 @@ using PCache.Core.Pmem;
 namespace PCache.Core.Ksets;
 
 /// <summary>
-/// Tells a log that has ended from one that is damaged: looks for ksets of this log behind the place where it seems to end. Keeps true: nothing that a power
-/// cut of a writer obeying the format page can leave is ever called damage. One pass over the rest of one segment, and one look at each free segment.
+/// Tells a log that has ended from one that is damaged: looks for ksets of this log behind the place where it seems
+/// to end. Keeps true: nothing that a power cut of a writer obeying the format page can leave is ever called damage.
+/// One pass over the rest of one segment, and one look at each free segment.
 /// </summary>
 /// <remarks>
-/// <para>Why a hit is damage. A writer that numbers ksets stores one only when its predecessor is durable, and links on only after the target was zeroed. So when a
-/// whole kset with a number at or after the expected one is on the medium, everything before it once was: what stands at the log's end now has been destroyed.</para>
-/// <para>Why there are no false alarms. Numbers only grow, so ksets of earlier uses have numbers before the expected one, and the difference, taken round 2^32, is
-/// far beyond the ksets that fit between. Our log segments hold nothing but zeros behind the log's end anyway: they are zeroed whole before use, and again from the
-/// end on at a writable open (half done when the power goes, that removes ksets, never adds one). Linux reuses segments without zeroing them and so may leave old
-/// numbered ksets behind its end, but those numbers are before the expected one too. What remains is a new random start (no numbered kset was left in the log),
-/// after which an old number lies in the window by chance: at most 2^18 of 2^32 behind the end. Heads of free segments are cleared when payload is given back and at each
-/// writable open; what is left is payload at a segment's head that is itself a whole kset with one of the next 65 numbers, if the machine stops between the last key's leaving the log and that.</para>
-/// <para>When the log is empty there is no expected number (a new start is random). Then the kset that ends at the key tail tells who wrote there last; it has been
-/// collected, but is still there. With a number: we did, so behind it was nothing but zeros, and any numbered kset behind the key tail is of this log. Without:
-/// Linux, which may have left old ones; no verdict. With the key tail at the head of a segment nobody tells; but as nothing is referenced, all keys of earlier uses
-/// are dead (freeing a payload segment raises its generation), so a numbered kset with a live key is of this log. One exception: whoever formats anew resets
-/// generations, so with the key tail where formatting puts it, zeros there are taken for a new cache.</para>
+/// <para>Why a hit is damage. A writer that numbers ksets stores one only when its predecessor is durable, and links
+/// on only after the target was zeroed. So when a whole kset with a number at or after the expected one is on the
+/// medium, everything before it once was: what stands at the log's end now has been destroyed.</para>
+/// <para>Why there are no false alarms. Numbers only grow, so ksets of earlier uses have numbers before the expected
+/// one, and the difference, taken round 2^32, is far beyond the ksets that fit between. Our log segments hold nothing
+/// but zeros behind the log's end anyway: they are zeroed whole before use, and again from the end on at a writable
+/// open (half done when the power goes, that removes ksets, never adds one). Linux reuses segments without zeroing
+/// them and so may leave old numbered ksets behind its end, but those numbers are before the expected one too. What
+/// remains is a new random start (no numbered kset was left in the log), after which an old number lies in the window
+/// by chance: at most 2^18 of 2^32 behind the end. Heads of free segments are cleared when payload is given back and
+/// at each writable open; what is left is payload at a segment's head that is itself a whole kset with one of the
+/// next 65 numbers, if the machine stops between the last key's leaving the log and that.</para>
+/// <para>When the log is empty there is no expected number (a new start is random). Then the kset that ends at the
+/// key tail tells who wrote there last; it has been collected, but is still there. With a number: we did, so behind
+/// it was nothing but zeros, and any numbered kset behind the key tail is of this log. Without: Linux, which may have
+/// left old ones; no verdict. With the key tail at the head of a segment there is no such evidence; but as nothing is
+/// referenced, all keys of earlier uses are dead (freeing a payload segment raises its generation), so a numbered
+/// kset with a live key is of this log. One exception: formatting anew resets generations, so with the key tail where
+/// formatting puts it, zeros there are taken for a new cache.</para>
 /// </remarks>
 internal sealed class LogEndProbe
 {
-    /// <summary>Ksets that may be destroyed together with the last one at a segment's end: as many as a page of 4 KiB holds.</summary>
+    /// <summary>
+    /// Ksets that may be destroyed together with the last one at a segment's end: as many as a page of 4 KiB holds.
+    /// </summary>
     private const uint MaxLostBeforeLink = 64;
 
     private enum Writer
@@ -61,7 +70,8 @@ internal sealed class LogEndProbe
     /// <param name="ksets">Ksets replayed.</param>
     /// <param name="use">The segments in use.</param>
     /// <param name="text">What is wrong.</param>
-    public LogPosition? Find(LogPosition end, KsetOutcome outcome, SequenceTracker sequence, long ksets, SegmentUse use, out string text)
+    public LogPosition? Find(
+        LogPosition end, KsetOutcome outcome, SequenceTracker sequence, long ksets, SegmentUse use, out string text)
     {
         bool anyNumber = !sequence.HasSeen;
         bool liveOnly = false;
@@ -84,10 +94,13 @@ internal sealed class LogEndProbe
 
         if (found is LogPosition position)
         {
-            string expected = anyNumber ? "any number" : string.Create(CultureInfo.InvariantCulture, $"number {sequence.Expected}");
+            string expected =
+                anyNumber ? "any number" : string.Create(CultureInfo.InvariantCulture, $"number {sequence.Expected}");
             text = string.Create(
                 CultureInfo.InvariantCulture,
-                $"The log seems to end at {end} (found: {Name(outcome)}; allowed: a kset with {expected}), but kset number {_reader.Header.Sequence} of it stands at {position}: what was between is destroyed, and acknowledged writes with it. Keep the image; restore it from a copy.");
+                $"The log seems to end at {end} (found: {Name(outcome)}; allowed: a kset with {expected}), but kset "
+                + $"number {_reader.Header.Sequence} of it stands at {position}: what was between is destroyed, and "
+                + $"acknowledged writes with it. Keep the image; restore it from a copy.");
         }
 
         return found;
@@ -100,7 +113,10 @@ internal sealed class LogEndProbe
         _ => "no whole kset",
     };
 
-    /// <summary>Whether the kset that ends at <paramref name="end"/> has a number, found by walking there from the head of its segment.</summary>
+    /// <summary>
+    /// Whether the kset that ends at <paramref name="end"/> has a number, found by walking there from the head of its
+    /// segment.
+    /// </summary>
     private Writer WhoWroteBefore(LogPosition end)
     {
         KsetReader reader = new(_region, _media.Geometry, _media.Chain, readAhead: true);
@@ -137,7 +153,8 @@ internal sealed class LogEndProbe
         int from = end.Offset + MinKsetBytes;
 
         // A kset at q has its magic at q + 8; chunks overlap by what is needed to see a header whole.
-        for (int chunk = from; chunk <= dataSize - MediaConstants.KsetHeaderSize; chunk += ChunkBytes - MediaConstants.KsetHeaderSize)
+        int last = dataSize - MediaConstants.KsetHeaderSize;
+        for (int chunk = from; chunk <= last; chunk += ChunkBytes - MediaConstants.KsetHeaderSize)
         {
             int length = Math.Min(ChunkBytes, dataSize - chunk);
             ReadTolerantly(_media.DeviceOffset(new LogPosition(end.Segment, chunk)), buffer.AsSpan(0, length));
@@ -170,14 +187,16 @@ internal sealed class LogEndProbe
     }
 
     private static bool Belongs(uint number, int distanceBytes, SequenceTracker sequence) =>
-        !sequence.HasSeen || SequenceTracker.Distance(sequence.Expected, number) <= (uint)(distanceBytes / MinKsetBytes);
+        !sequence.HasSeen
+            || SequenceTracker.Distance(sequence.Expected, number) <= (uint)(distanceBytes / MinKsetBytes);
 
     private bool HasLiveKey()
     {
         ReadOnlySpan<CacheKey> keys = _reader.Keys;
         for (int i = 0; i < keys.Length; i++)
         {
-            if (_validator.Find(in keys[i], _media.Generations, out KeyState state) == KeyFault.None && state == KeyState.Live)
+            if (_validator.Find(in keys[i], _media.Generations, out KeyState state) == KeyFault.None
+                && state == KeyState.Live)
             {
                 return true;
             }
@@ -186,7 +205,9 @@ internal sealed class LogEndProbe
         return false;
     }
 
-    /// <summary>Looks for the kset that a destroyed last kset would have led to: at the head of a segment that nothing uses.</summary>
+    /// <summary>
+    /// Looks for the kset that a destroyed last kset would have led to: at the head of a segment that nothing uses.
+    /// </summary>
     private LogPosition? FindLinkTarget(uint expected, SegmentUse use)
     {
         for (int segment = 0; segment < _media.ChainLength; segment++)
@@ -197,7 +218,8 @@ internal sealed class LogEndProbe
             }
 
             LogPosition head = new(segment, 0);
-            if (IsWhole(head) && _reader.Header.Sequence != 0 && SequenceTracker.Distance(expected, _reader.Header.Sequence) is > 0 and <= MaxLostBeforeLink)
+            if (IsWhole(head) && _reader.Header.Sequence != 0
+                && SequenceTracker.Distance(expected, _reader.Header.Sequence) is > 0 and <= MaxLostBeforeLink)
             {
                 return head;
             }

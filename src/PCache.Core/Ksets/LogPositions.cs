@@ -4,16 +4,20 @@ using PCache.Core.Primitives;
 
 namespace PCache.Core.Ksets;
 
-/// <summary>A position in the log together with its distance, in bytes of ksets, from where the log was opened: so that positions can be compared.</summary>
+/// <summary>
+/// A position in the log together with its distance, in bytes of ksets, from where the log was opened: so that
+/// positions can be compared.
+/// </summary>
 internal readonly record struct LogPoint(LogPosition Position, long Distance);
 
 /// <summary>
 /// The log's three positions: key tail &lt;= dirty tail &lt;= key head, all in log order.
 /// </summary>
 /// <remarks>
-/// Keeps true: a position is durable on the medium before it is published here, so whoever acts on a published tail (GC on the dirty tail, reuse of
-/// segments on the key tail) acts on something that a crash can't take back; the dirty tail that GC may use is the OLDER of its two replicas.
-/// The head is advanced by the log's writer, the dirty tail by write-back, the key tail by GC: one thread each at a time.
+/// Keeps true: a position is durable on the medium before it is published here, so code that acts on a published tail
+/// (GC on the dirty tail, reuse of segments on the key tail) acts on something that a crash can't take back; the
+/// dirty tail that GC may use is the OLDER of its two replicas. The head is advanced by the log's writer, the dirty
+/// tail by write-back, the key tail by GC: one thread each at a time.
 /// </remarks>
 internal sealed class LogPositions
 {
@@ -27,9 +31,12 @@ internal sealed class LogPositions
     private LogPoint _keyTail;
     private LogPoint _keyTailOlder;
 
-    public LogPositions(PmemRegion region, ReplicaState keyTailReplicas, ReplicaState dirtyTailReplicas, LogPoint keyTail, LogPoint dirtyTail, LogPoint keyHead)
+    public LogPositions(
+        PmemRegion region, ReplicaState keyTailReplicas, ReplicaState dirtyTailReplicas, LogPoint keyTail,
+        LogPoint dirtyTail, LogPoint keyHead)
     {
-        Invariant.Holds(keyTail.Distance <= dirtyTail.Distance && dirtyTail.Distance <= keyHead.Distance, "key tail <= dirty tail <= key head at the open");
+        Invariant.Holds(keyTail.Distance <= dirtyTail.Distance && dirtyTail.Distance <= keyHead.Distance,
+            "key tail <= dirty tail <= key head at the open");
         _region = region;
         _keyTailReplicas = keyTailReplicas;
         _dirtyTailReplicas = dirtyTailReplicas;
@@ -37,7 +44,8 @@ internal sealed class LogPositions
         _dirtyTail = dirtyTail;
         _keyHead = keyHead;
 
-        // What the other replica says is not known to be on the way from the key tail: nothing is collected until it was rewritten.
+        // What the other replica says is not known to be on the way from the key tail: nothing is collected until it
+        // was rewritten.
         _dirtyTailOlder = keyTail;
 
         // Nor what the key tail's other replica says: it lies somewhere before.
@@ -114,7 +122,9 @@ internal sealed class LogPositions
         }
     }
 
-    /// <summary>Moves the dirty tail, durably; also used with the present value, to bring both replicas to it.</summary>
+    /// <summary>
+    /// Moves the dirty tail, durably; also used with the present value, to bring both replicas to it.
+    /// </summary>
     public void WriteDirtyTail(LogPoint point)
     {
         Invariant.Holds(point.Distance >= DirtyTail.Distance, "the dirty tail goes forward");
@@ -128,11 +138,15 @@ internal sealed class LogPositions
         }
     }
 
-    /// <summary>Moves the key tail, durably; in both replicas when <paramref name="both"/> (a log segment is given up, or the log is emptied for a truncation).</summary>
+    /// <summary>
+    /// Moves the key tail, durably; in both replicas when <paramref name="both"/> (a log segment is given up, or the
+    /// log is emptied for a truncation).
+    /// </summary>
     public void WriteKeyTail(LogPoint point, bool both)
     {
         Invariant.Holds(point.Distance >= KeyTail.Distance, "the key tail goes forward");
-        Invariant.Holds(point.Distance <= CollectLimit.Distance, "the key tail stays behind the older of the dirty tail's replicas");
+        Invariant.Holds(point.Distance <= CollectLimit.Distance,
+            "the key tail stays behind the older of the dirty tail's replicas");
         Write(MediaConstants.KeyTailOffset, point.Position, ref _keyTailReplicas);
         if (both)
         {

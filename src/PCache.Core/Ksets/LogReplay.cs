@@ -1,7 +1,7 @@
-using System.Globalization;
 using System.Runtime.CompilerServices;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Ksets;
 
@@ -44,14 +44,18 @@ internal sealed record ReplayResult
 
     public required SegmentUse Use { get; init; }
 
-    /// <summary>Whether the older replica of the dirty tail was met on the way; if not, it is behind the key tail (Linux frees up to the latest one).</summary>
+    /// <summary>
+    /// Whether the older replica of the dirty tail was met on the way; if not, it is behind the key tail (Linux frees
+    /// up to the latest one).
+    /// </summary>
     public required bool DirtyTailOlderMet { get; init; }
 }
 
 /// <summary>
-/// Walks the log from the key tail to its end. Keeps true: every kset and key that the sink sees is validated; no segment is visited twice, so the walk is
-/// bounded by the device; the log never just ends where it is damaged; nothing is written. Without findings the first violation throws; with them it is
-/// recorded and the walk goes on where that is sound.
+/// Walks the log from the key tail to its end. Keeps true: every kset and key that the sink sees is validated; no
+/// segment is visited twice, so the walk is bounded by the device; the log never just ends where it is damaged;
+/// nothing is written. Without findings the first violation throws; with them it is recorded and the walk goes on
+/// where that is sound.
 /// </summary>
 internal sealed class LogReplay
 {
@@ -70,7 +74,8 @@ internal sealed class LogReplay
     private long _dirtyKeys;
     private bool _dirty;
 
-    private LogReplay(PmemRegion region, MediaState media, IReplaySink sink, long? backingLength, IFindingSink? findings)
+    private LogReplay(
+        PmemRegion region, MediaState media, IReplaySink sink, long? backingLength, IFindingSink? findings)
     {
         _region = region;
         _media = media;
@@ -89,10 +94,12 @@ internal sealed class LogReplay
     /// <exception cref="PCacheCorruptionException">The log holds something that a sound one never holds.</exception>
     /// <exception cref="PCacheBackingMismatchException">A key lies beyond the backing's end.</exception>
     /// <exception cref="IOException">The medium failed.</exception>
-    public static ReplayResult Run(PmemRegion region, MediaState media, IReplaySink sink, long? backingLength, IFindingSink? findings = null) =>
+    public static ReplayResult Run(
+        PmemRegion region, MediaState media, IReplaySink sink, long? backingLength, IFindingSink? findings = null) =>
         new LogReplay(region, media, sink, backingLength, findings).Walk();
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a process replays once, mostly at its start: there is no time to warm up
+    // a process replays once, mostly at its start: there is no time to warm up
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ReplayResult Walk()
     {
         KsetReader reader = new(_region, _media.Geometry, _media.Chain, readAhead: true);
@@ -131,7 +138,10 @@ internal sealed class LogReplay
 
         if (!_dirty)
         {
-            _report.Damage("dirty tail", DirtyTailPlace, Text($"It is {_media.DirtyTail}, which is no kset boundary of the log from key tail {_media.KeyTail} to key head {position}. Without it nobody knows what is dirty; restore the image from a copy."), null, LinuxCase.NeverDrains);
+            _report.Damage(
+                "dirty tail", DirtyTailPlace, Text($"It is {_media.DirtyTail}, which is no kset boundary of the log "
+                    + $"from key tail {_media.KeyTail} to key head {position}. Without it what is dirty isn't known; "
+                    + $"restore the image from a copy."), null, LinuxCase.NeverDrains);
         }
 
         return new ReplayResult
@@ -155,7 +165,8 @@ internal sealed class LogReplay
         };
     }
 
-    private long DirtyTailPlace => MediaConstants.DirtyTailOffset + (_media.DirtyTailReplicas.Latest * (long)MediaConstants.PositionStride);
+    private long DirtyTailPlace =>
+        MediaConstants.DirtyTailOffset + (_media.DirtyTailReplicas.Latest * (long)MediaConstants.PositionStride);
 
     private KsetOutcome ReadKset(KsetReader reader, LogPosition position, ref SequenceTracker sequence, ref bool broken)
     {
@@ -165,11 +176,13 @@ internal sealed class LogReplay
         }
         catch (PCacheCorruptionException e) when (!_report.IsStrict)
         {
-            _report.Damage(e.Structure ?? "kset", e.DeviceOffset, Bare(e) + " The log can't be followed further; restore the image from a copy.");
+            _report.Damage(e.Structure ?? "kset", e.DeviceOffset,
+                Bare(e) + " The log can't be followed further; restore the image from a copy.");
         }
         catch (IOException e) when (!_report.IsStrict)
         {
-            _report.Damage("kset", reader.DeviceOffset, $"It can't be read: {e.Message} The log can't be followed further; restore the image from a copy.", "kset-unreadable");
+            _report.Damage("kset", reader.DeviceOffset, $"It can't be read: {e.Message} The log can't be followed "
+                + $"further; restore the image from a copy.", "kset-unreadable");
         }
 
         broken = true;
@@ -182,19 +195,27 @@ internal sealed class LogReplay
         _logSegments.Add(segment);
     }
 
-    /// <summary>Follows a last kset's link into a segment that the log hasn't visited and that holds no live payload.</summary>
+    /// <summary>
+    /// Follows a last kset's link into a segment that the log hasn't visited and that holds no live payload.
+    /// </summary>
     private bool Follow(KsetReader reader)
     {
         int next = reader.Next.Segment;
         if (_use.IsLog(next))
         {
-            _report.Damage("kset", reader.DeviceOffset, Text($"The last kset at {reader.Position} links to cache segment {next}, where the log has been already: a cycle. Each segment is allowed once; restore the image from a copy."), "kset-link");
+            _report.Damage(
+                "kset", reader.DeviceOffset, Text(
+                    $"The last kset at {reader.Position} links to cache segment {next}, where the log has been "
+                    + $"already: a cycle. Each segment is allowed once; restore the image from a copy."), "kset-link");
             return false;
         }
 
         if (_use.References[next] > 0)
         {
-            _report.Damage("kset", reader.DeviceOffset, Text($"The last kset at {reader.Position} links to cache segment {next}, which holds the payload of {_use.References[next]} live keys; a segment holds log or payload. Restore the image from a copy."), "kset-link");
+            _report.Damage(
+                "kset", reader.DeviceOffset, Text($"The last kset at {reader.Position} links to cache segment {next}, "
+                    + $"which holds the payload of {_use.References[next]} live keys; a segment holds log or payload. "
+                    + $"Restore the image from a copy."), "kset-link");
             return false;
         }
 
@@ -223,7 +244,11 @@ internal sealed class LogReplay
             {
                 if (_use.IsLog((int)key.Segment))
                 {
-                    _report.Damage("key", reader.KeyDeviceOffset(i), !_report.NeedsText ? string.Empty : Text($"The payload of bytes {key.Offset}..{key.End - 1} is in cache segment {key.Segment}, which is a log segment; a segment holds log or payload. Restore the image from a copy."), "payload-in-log");
+                    _report.Damage(
+                        "key", reader.KeyDeviceOffset(i), !_report.NeedsText ? string.Empty : Text($"The payload of "
+                            + $"bytes {key.Offset}..{key.End - 1} is in cache segment {key.Segment}, which is a log "
+                            + $"segment; a segment holds log or payload. Restore the image from a "
+                            + $"copy."), "payload-in-log");
                     continue;
                 }
 
@@ -238,7 +263,10 @@ internal sealed class LogReplay
                 if (_dirty && !key.IsClean)
                 {
                     _lostKeys++;
-                    _report.Lost("key", reader.KeyDeviceOffset(i), !_report.NeedsText ? string.Empty : Text($"The write of bytes {key.Offset}..{key.End - 1} was not written back when its segment was reused: it is lost. Whoever wrote the image lost it; a writable open needs consent."));
+                    _report.Lost(
+                        "key", reader.KeyDeviceOffset(i), !_report.NeedsText ? string.Empty : Text($"The write of "
+                            + $"bytes {key.Offset}..{key.End - 1} was not written back when its segment was reused: it "
+                            + $"is lost. The program that wrote the image lost it; a writable open needs consent."));
                 }
             }
 
@@ -268,13 +296,16 @@ internal sealed class LogReplay
         }
 
         PCacheException e = _validator.Describe(fault, in judged, deviceOffset, _media.Generations);
-        _report.Damage("key", deviceOffset, e is PCacheCorruptionException corrupt ? Bare(corrupt) + " The key is passed over; restore the image from a copy." : e.Message, fault == KeyFault.BeyondBacking ? "key-beyond" : null);
+        _report.Damage("key", deviceOffset, e is PCacheCorruptionException corrupt ? Bare(corrupt) + " The key is "
+            + "passed over; restore the image from a copy." : e.Message,
+            fault == KeyFault.BeyondBacking ? "key-beyond" : null);
         return false;
     }
 
     private void CheckEnd(LogPosition end, KsetOutcome outcome, SequenceTracker sequence)
     {
-        LogPosition? found = new LogEndProbe(_region, _media, _validator).Find(end, outcome, sequence, _ksets, _use, out string text);
+        LogPosition? found = new LogEndProbe(_region, _media, _validator).Find(
+            end, outcome, sequence, _ksets, _use, out string text);
         if (found is not null)
         {
             _report.Damage("kset", _media.DeviceOffset(end), text, "log-end", LinuxCase.EndsEarly);
@@ -282,17 +313,22 @@ internal sealed class LogReplay
         else if (outcome != KsetOutcome.Zeros)
         {
             _report.Note("kset", _media.DeviceOffset(end), outcome == KsetOutcome.Leftover
-                ? Text($"The log ends at {end} before a kset of an earlier use of the segment. Nothing to do: a writable open removes it.")
-                : Text($"The log ends at {end} with a kset that was not completely written, as an interrupted, unacknowledged append leaves it. Nothing to do: a writable open removes it."), outcome == KsetOutcome.Leftover ? "log-leftover" : "log-torn");
+                ? Text($"The log ends at {end} before a kset of an earlier use of the segment. Nothing to do: a "
+                    + $"writable open removes it.")
+                : Text($"The log ends at {end} with a kset that was not completely written, as an interrupted, "
+                    + $"unacknowledged append leaves it. Nothing to do: a writable open removes it."),
+                outcome == KsetOutcome.Leftover ? "log-leftover" : "log-torn");
         }
     }
 
-    /// <summary>The message without "structure at device offset ...: ", which a finding carries in fields of their own.</summary>
+    /// <summary>
+    /// The message without "structure at device offset ...: ", which a finding carries in fields of their own.
+    /// </summary>
     private static string Bare(PCacheCorruptionException e)
     {
         string prefix = Text($"{e.Structure} at device offset {e.DeviceOffset}: ");
         return e.Message.StartsWith(prefix, StringComparison.Ordinal) ? e.Message[prefix.Length..] : e.Message;
     }
 
-    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    private static string Text(InvariantText text) => text.Take();
 }

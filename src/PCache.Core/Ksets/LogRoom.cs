@@ -5,18 +5,25 @@ using PCache.Core.Segments;
 namespace PCache.Core.Ksets;
 
 /// <summary>
-/// Room in the log. Keeps true: room is reserved before a key enters the index, for the worst case of one kset for each key, so a pending key can always be
-/// logged, without waiting; what is reserved and what is free is never more than what the log has: its head's segment and its reserve. Any thread, no lock.
+/// Room in the log. Keeps true: room is reserved before a key enters the index, for the worst case of one kset for
+/// each key, so a pending key can always be logged, without waiting; what is reserved and what is free is never more
+/// than what the log has: its head's segment and its reserve. Any thread, no lock.
 /// </summary>
 internal sealed class LogRoom : IKeyRoom
 {
     /// <summary>Bytes of log that each pending key may need.</summary>
     public const int WorstCaseKeyBytes = MediaConstants.KsetHeaderSize + MediaConstants.KeySize;
 
-    /// <summary>Bytes of each segment that no kset may be able to use: room for the last kset, and less than one smallest kset.</summary>
+    /// <summary>
+    /// Bytes of each segment that no kset may be able to use: room for the last kset, and less than one smallest
+    /// kset.
+    /// </summary>
     private const int SegmentWaste = MediaConstants.KsetHeaderSize + WorstCaseKeyBytes;
 
-    /// <summary>Bytes of log that only keys logged anew may have: else a full log with damage at its dirty tail could never move on.</summary>
+    /// <summary>
+    /// Bytes of log that only keys logged anew may have: else a full log with damage at its dirty tail could never
+    /// move on.
+    /// </summary>
     private const int AnewBytes = MediaConstants.MaxKeysPerKset * WorstCaseKeyBytes;
 
     private readonly int _segmentBytes;
@@ -42,8 +49,8 @@ internal sealed class LogRoom : IKeyRoom
     public void AddHolder(Func<bool> giveBack) => _giveBack = giveBack;
 
     /// <summary>
-    /// Reserves room for <paramref name="keys"/> keys; false: there is none now. <paramref name="anew"/>: keys that stand in the log already may have the last
-    /// of it. Not under a lock that a holder takes to give back.
+    /// Reserves room for <paramref name="keys"/> keys; false: there is none now. <paramref name="anew"/>: keys that
+    /// stand in the log already may have the last of it. Not under a lock that a holder takes to give back.
     /// </summary>
     public bool TryReserve(int keys, bool anew = false)
     {
@@ -61,7 +68,8 @@ internal sealed class LogRoom : IKeyRoom
     public bool TryReserveAhead(int keys)
     {
         // Far from the end only: ahead of time no writer takes what another may be waiting for.
-        return Volatile.Read(ref _availableBytes) > 8L * keys * WorstCaseKeyBytes && TryReserveAtOnce(keys, anew: false);
+        return Volatile.Read(ref _availableBytes) > 8L * keys * WorstCaseKeyBytes
+            && TryReserveAtOnce(keys, anew: false);
     }
 
     /// <inheritdoc/>
@@ -73,12 +81,15 @@ internal sealed class LogRoom : IKeyRoom
     /// <summary>The log's reserve gained segments.</summary>
     public void ReserveGrew(int segments) => Interlocked.Add(ref _availableBytes, segments * (long)_segmentBytes);
 
-    /// <summary>A kset stands in the log. Reserved: the worst case of each key; used: the kset. The rest is free again.</summary>
-    public void Used(int keys, int ksetBytes) => Interlocked.Add(ref _availableBytes, ((long)keys * WorstCaseKeyBytes) - ksetBytes);
+    /// <summary>
+    /// A kset stands in the log. Reserved: the worst case of each key; used: the kset. The rest is free again.
+    /// </summary>
+    public void Used(int keys, int ksetBytes) =>
+        Interlocked.Add(ref _availableBytes, ((long)keys * WorstCaseKeyBytes) - ksetBytes);
 
     /// <summary>
-    /// The log goes on in a segment of the reserve. The head's room was (at most) zero, the next segment's was counted while it was in reserve; what the
-    /// reserve gained is new.
+    /// The log goes on in a segment of the reserve. The head's room was (at most) zero, the next segment's was
+    /// counted while it was in reserve; what the reserve gained is new.
     /// </summary>
     public void Linked(int headOffset, int refilledSegments) =>
         Interlocked.Add(ref _availableBytes, (refilledSegments * (long)_segmentBytes) - HeadRoom(headOffset));

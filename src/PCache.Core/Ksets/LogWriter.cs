@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
 using PCache.Core.Primitives;
@@ -12,17 +11,20 @@ namespace PCache.Core.Ksets;
 /// <remarks>
 /// Keeps true:
 /// <list type="bullet">
-/// <item>Payload is durable before the kset that names it: a key is added only after its payload was flushed, and the region is drained before the kset is stored.</item>
-/// <item>A segment is zeroed whole, durably, before it becomes part of the log; so 24 zero bytes stand durably behind every kset before it is stored.</item>
+/// <item>Payload is durable before the kset that names it: a key is added only after its payload was flushed, and the
+/// region is drained before the kset is stored.</item>
+/// <item>A segment is zeroed whole, durably, before it becomes part of the log; so 24 zero bytes stand durably behind
+/// every kset before it is stored.</item>
 /// <item>A kset is stored only after its predecessor is durable; the head is published after the kset is.</item>
-/// <item>Log order is index order: a shard's keys are added under that shard's lock, and its list is taken and appended under this writer's lock.</item>
+/// <item>Log order is index order: a shard's keys are added under that shard's lock, and its list is taken and
+/// appended under this writer's lock.</item>
 /// <item>A pending key can always be logged, without waiting: its room is reserved (see <see cref="LogRoom"/>).</item>
 /// <item>A failed append loses nothing: what was taken stays, in order, in front of everything taken later.</item>
 /// </list>
 /// </remarks>
-internal sealed class LogWriter
+internal sealed partial class LogWriter
 {
-    /// <summary>A shard's list as long as this is logged at once, by whoever made it so long.</summary>
+    /// <summary>A shard's list as long as this is logged at once, by the thread that made it so long.</summary>
     private const int PressingKeys = 8 * MediaConstants.MaxKeysPerKset;
 
     /// <summary>Pieces of the next segment zeroed in one call: some 0.1 ms of a maintenance step.</summary>
@@ -36,7 +38,8 @@ internal sealed class LogWriter
     private readonly Latch[] _shardLocks;
     private readonly PendingKeys[] _pending;
     private readonly SteadyLock _appendLock = new(LockRank.Append);
-    private readonly byte[] _kset = new byte[MediaConstants.KsetHeaderSize + (MediaConstants.MaxKeysPerKset * MediaConstants.KeySize)];
+    private readonly byte[] _kset =
+        new byte[MediaConstants.KsetHeaderSize + (MediaConstants.MaxKeysPerKset * MediaConstants.KeySize)];
     private readonly TakenKeys _taken = new();
     private readonly NextLogSegment _next;
     private uint _lastSequence;
@@ -53,7 +56,8 @@ internal sealed class LogWriter
     /// <param name="shardLocks">The shards' locks by shard number.</param>
     /// <param name="lastSequence">Number of the last kset.</param>
     /// <param name="room">Room for keys.</param>
-    /// <param name="work">Is told when the log has moved on to a new segment: the next one should be prepared soon.</param>
+    /// <param name="work">Is told when the log has moved on to a new segment: the next one should be prepared
+    /// soon.</param>
     /// <param name="clock">How old pending keys are.</param>
     public LogWriter(
         PmemRegion region,
@@ -89,7 +93,7 @@ internal sealed class LogWriter
     {
         get
         {
-            // In this order: keys that are taken meanwhile are counted once or twice, never not at all.
+            // In this order: keys that are taken meanwhile are counted at least once, at most twice.
             int count = 0;
             foreach (PendingKeys pending in _pending)
             {
@@ -100,7 +104,10 @@ internal sealed class LogWriter
         }
     }
 
-    /// <summary>Adds a key whose room is reserved. The caller holds the shard's lock. Returns whether it should call <see cref="Relieve"/> once it has released it.</summary>
+    /// <summary>
+    /// Adds a key whose room is reserved. The caller holds the shard's lock. Returns whether it should call
+    /// <see cref="Relieve"/> once it has released it.
+    /// </summary>
     public bool Add(int shard, in CacheKey key)
     {
         PendingKeys pending = _pending[shard];
@@ -108,10 +115,15 @@ internal sealed class LogWriter
         return pending.Count >= MediaConstants.MaxKeysPerKset;
     }
 
-    /// <summary>Whether <see cref="NextKey"/> can't fail, and reads no clock: to be asked when a shard's lock is about to be entered unchanged since.</summary>
+    /// <summary>
+    /// Whether <see cref="NextKey"/> can't fail, and reads no clock: to be asked when a shard's lock is about to be
+    /// entered unchanged since.
+    /// </summary>
     public bool IsOpen(int shard) => _pending[shard].IsOpen;
 
-    /// <summary>As <see cref="Add"/>, for a key that the caller stores in place before it releases the shard's lock.</summary>
+    /// <summary>
+    /// As <see cref="Add"/>, for a key that the caller stores in place before it releases the shard's lock.
+    /// </summary>
     public ref CacheKey NextKey(int shard, out bool relieve)
     {
         PendingKeys pending = _pending[shard];
@@ -121,8 +133,9 @@ internal sealed class LogWriter
     }
 
     /// <summary>
-    /// Logs a shard's long list: at once if nobody else is appending, in any case if it is very long. A medium that fails is not the caller's error: the
-    /// keys stay pending, and whoever wants them durable is told.
+    /// Logs a shard's long list: at once if no other thread is appending, in any case if it is very long. A medium
+    /// that fails is not the caller's error: the keys stay pending, and a caller that wants them durable gets the
+    /// error.
     /// </summary>
     public void Relieve(int shard)
     {
@@ -157,7 +170,8 @@ internal sealed class LogWriter
     }
 
     /// <summary>
-    /// Makes every key that was added before this call durable, and puts a barrier behind them. Concurrent calls join one another.
+    /// Makes every key that was added before this call durable, and puts a barrier behind them. Concurrent calls join
+    /// one another.
     /// </summary>
     /// <exception cref="IOException">The medium failed; the keys stay pending.</exception>
     public void Flush()
@@ -167,7 +181,7 @@ internal sealed class LogWriter
         {
             if (_flushesCompleted >= request)
             {
-                return; // somebody's flush that began after ours was asked for has done it
+                return; // another flush that began after this one was asked for has done it
             }
 
             long covers = Volatile.Read(ref _flushesRequested);
@@ -178,7 +192,8 @@ internal sealed class LogWriter
                 _appendedSinceBarrier = false;
             }
 
-            Invariant.Holds(covers >= _flushesCompleted && covers >= request, "a flush covers itself, and what earlier ones did");
+            Invariant.Holds(
+                covers >= _flushesCompleted && covers >= request, "a flush covers itself, and what earlier ones did");
             _flushesCompleted = covers;
         }
     }
@@ -193,7 +208,8 @@ internal sealed class LogWriter
     }
 
     /// <summary>
-    /// Logs every key that was added before this call, so that it survives the death of the process; no barrier. Concurrent calls join one another, and flushes.
+    /// Logs every key that was added before this call, so that it survives the death of the process; no barrier.
+    /// Concurrent calls join one another, and flushes.
     /// </summary>
     /// <exception cref="IOException">The medium failed; the keys stay pending.</exception>
     public void Persist()
@@ -239,7 +255,8 @@ internal sealed class LogWriter
     }
 
     /// <summary>
-    /// Zeroes some of the next log segment ahead of time, without keeping anybody from appending. Returns whether there was something to do, and so may be more.
+    /// Zeroes some of the next log segment ahead of time, without keeping other threads from appending. Returns
+    /// whether there was something to do, and so may be more.
     /// </summary>
     public bool PrepareNext()
     {
@@ -273,120 +290,5 @@ internal sealed class LogWriter
 
             return keys;
         }
-    }
-
-    /// <summary>Appends all, and takes note of whose keys are in the log now. Holds this writer's lock.</summary>
-    private void AppendAllForPersists()
-    {
-        long covers = Volatile.Read(ref _persistsRequested); // before: who asks later may have added a key that isn't taken
-        AppendAllLocked();
-        Invariant.Holds(covers >= _persistsCompleted && _taken.Count == 0, "everything taken is in the log");
-        _persistsCompleted = covers;
-    }
-
-    private void AppendAllLocked()
-    {
-        for (int i = 0; i < _pending.Length; i++)
-        {
-            Take(i);
-        }
-
-        AppendTaken();
-    }
-
-    private void Take(int shard)
-    {
-        // What was added before whatever asks for it stands there already; what comes now may wait.
-        if (_pending[shard].Count == 0)
-        {
-            return;
-        }
-
-        using (_shardLocks[shard].Hold())
-        {
-            ReadOnlySpan<CacheKey> keys = _pending[shard].Keys;
-            if (keys.IsEmpty)
-            {
-                return;
-            }
-
-            _taken.Add(keys);
-            _pending[shard].Clear();
-        }
-    }
-
-    private void AppendTaken()
-    {
-        if (_taken.Count == 0)
-        {
-            return;
-        }
-
-        _region.Drain(); // the payload of everything taken
-        while (_taken.Count > 0)
-        {
-            const int Headers = 2; // this kset's and the last one's
-            int room = _segments.DataSize - _positions.KeyHead.Position.Offset - (Headers * MediaConstants.KsetHeaderSize);
-            int keys = Math.Min(Math.Min(_taken.Count, MediaConstants.MaxKeysPerKset), Math.Max(room, 0) / MediaConstants.KeySize);
-            if (keys == 0)
-            {
-                LinkNext();
-                continue;
-            }
-
-            StoreKset(_taken.All[..keys]);
-            _taken.Remove(keys);
-        }
-    }
-
-    private void StoreKset(ReadOnlySpan<CacheKey> keys)
-    {
-        WrittenKeys.Check(keys, _segments);
-        uint sequence = SequenceTracker.Next(_lastSequence);
-        int size = MediaConstants.KsetHeaderSize + (keys.Length * MediaConstants.KeySize);
-        Span<byte> bytes = _kset.AsSpan(0, size);
-        MemoryMarshal.AsBytes(keys).CopyTo(bytes[MediaConstants.KsetHeaderSize..]);
-        LogPosition at = _positions.KeyHead.Position;
-        LogPosition next = at with { Offset = at.Offset + size };
-        Invariant.Holds(next.Offset + MediaConstants.KsetHeaderSize <= _segments.DataSize, "behind a kset there is room for a last one");
-        Invariant.Holds(sequence != 0, "a kset has a number");
-        Store(at, bytes, (uint)keys.Length, KsetHeader.MakeFlags(last: false, _barrierPending, sequence));
-        _lastSequence = sequence;
-        _barrierPending = false;
-        _appendedSinceBarrier = true;
-        _positions.AdvanceHead(next, size);
-        Room.Used(keys.Length, size);
-    }
-
-    /// <summary>Goes on in the next segment of the reserve: zeroed durably first, then linked by a last kset.</summary>
-    private void LinkNext()
-    {
-        int next = _segments.PeekReserve();
-        if (next < 0)
-        {
-            throw new PCacheFullException("The log has no segment left. Room for keys is reserved before they are accepted, so this is a defect.");
-        }
-
-        _next.Finish(next);
-        uint sequence = SequenceTracker.Next(_lastSequence);
-        LogPosition at = _positions.KeyHead.Position;
-        Invariant.Holds(next != at.Segment, "the log goes on in another segment");
-        Store(at, _kset.AsSpan(0, MediaConstants.KsetHeaderSize), (uint)next, KsetHeader.MakeFlags(last: true, barrier: false, sequence));
-        _lastSequence = sequence;
-        int refilled = _next.Take();
-        _positions.AdvanceHead(new LogPosition(next, 0), MediaConstants.KsetHeaderSize);
-        Room.Linked(at.Offset, refilled);
-        _work.TellNow(); // a busy log fills a segment in less time than the maintenance may sleep
-    }
-
-    private void Store(LogPosition at, Span<byte> bytes, uint countOrNext, ulong flags)
-    {
-        var header = new KsetHeader { KeyCount = countOrNext, Magic = MediaConstants.KsetMagic, FlagsAndSequence = flags };
-        MemoryMarshal.Write(bytes, in header);
-        header.Crc = StructureChecksum.Of(bytes[4..]);
-        MemoryMarshal.Write(bytes, in header);
-        long place = _segments.DataOffset(at.Segment) + at.Offset;
-        _region.WriteDurably(place, bytes);
-        Invariant.Holds(_region.ReadSpan(place, bytes.Length).SequenceEqual(bytes), "a kset reads as it was written");
     }
 }

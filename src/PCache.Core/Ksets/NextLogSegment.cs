@@ -10,9 +10,11 @@ namespace PCache.Core.Ksets;
 /// <remarks>
 /// Keeps true:
 /// <list type="bullet">
-/// <item>Its generation is raised, then each of its bytes zeroed, all durably, before <see cref="Finish"/> returns.</item>
-/// <item>A piece is zeroed only while the segment is the reserve's first, and taking it from there shuts out everybody who zeroes: nothing is zeroed
-/// that has become part of the log. Whoever takes it goes on where the preparation has come to, and waits for one piece of it at most.</item>
+/// <item>Its generation is raised, then each of its bytes zeroed, all durably, before <see cref="Finish"/>
+/// returns.</item>
+/// <item>A piece is zeroed only while the segment is the reserve's first, and taking it from there shuts out every
+/// thread that zeroes: nothing is zeroed that has become part of the log. The thread that takes it goes on where the
+/// preparation has come to, and waits for one piece of it at most.</item>
 /// <item>Each piece is drained by the thread that stored it. A failed piece is zeroed again.</item>
 /// </list>
 /// <see cref="Finish"/> and <see cref="Take"/> are the writer's, under its own lock.
@@ -34,7 +36,10 @@ internal sealed class NextLogSegment(PmemRegion region, SegmentTable segments)
     /// <summary>Whether <paramref name="segment"/> is zeroed as a whole.</summary>
     public bool IsReady(int segment) => _ready == segment;
 
-    /// <summary>Zeroes one piece of the segment that <paramref name="first"/> names, the reserve's first. Returns true once there is nothing more to zero.</summary>
+    /// <summary>
+    /// Zeroes one piece of the segment that <paramref name="first"/> names, the reserve's first. Returns true once
+    /// there is nothing more to zero.
+    /// </summary>
     public bool Advance(Func<int> first)
     {
         using (_lock.Hold())
@@ -63,7 +68,9 @@ internal sealed class NextLogSegment(PmemRegion region, SegmentTable segments)
         }
     }
 
-    /// <summary>Takes the segment out of the reserve, for the log. Returns how many segments the reserve gained.</summary>
+    /// <summary>
+    /// Takes the segment out of the reserve, for the log. Returns how many segments the reserve gained.
+    /// </summary>
     public int Take()
     {
         using (_lock.Hold())
@@ -85,7 +92,8 @@ internal sealed class NextLogSegment(PmemRegion region, SegmentTable segments)
 
         if (_segment != segment)
         {
-            segments.RaiseIfNeeded(segment); // before the link: falling back to an older key tail must not meet live keys in a log segment
+            // before the link: falling back to an older key tail must not meet live keys in a log segment
+            segments.RaiseIfNeeded(segment);
             _segment = segment;
             _zeroedBytes = 0;
         }

@@ -3,7 +3,10 @@ using PCache.Core.Primitives;
 
 namespace PCache.Core.Ksets;
 
-/// <summary>Keys of one shard that are in the index and not yet logged, in the order in which they entered it. Guarded by the shard's lock.</summary>
+/// <summary>
+/// Keys of one shard that are in the index and not yet logged, in the order in which they entered it. Guarded by the
+/// shard's lock.
+/// </summary>
 internal sealed class PendingKeys : CacheLinePadded
 {
     private int _count;
@@ -12,13 +15,19 @@ internal sealed class PendingKeys : CacheLinePadded
     /// <summary>Number of keys.</summary>
     public int Count => Volatile.Read(ref _count);
 
-    /// <summary>When the oldest key was added (timestamp of the device's clock); meaningful while <see cref="Count"/> is above zero.</summary>
+    /// <summary>
+    /// When the oldest key was added (timestamp of the device's clock); meaningful while <see cref="Count"/> is above
+    /// zero.
+    /// </summary>
     public long Since { get; private set; }
 
     /// <summary>The keys.</summary>
     public ReadOnlySpan<CacheKey> Keys => _keys.AsSpan(0, _count);
 
-    /// <summary>Whether <see cref="Next"/> would do no more than to hand out a place: not the first key, and the array needn't grow. Without the lock it may be outdated.</summary>
+    /// <summary>
+    /// Whether <see cref="Next"/> would do no more than to hand out a place: not the first key, and the array needn't
+    /// grow. Without the lock it may be outdated.
+    /// </summary>
     public bool IsOpen => (uint)(_count - 1) < (uint)(_keys.Length - 1);
 
     /// <summary>Adds a key.</summary>

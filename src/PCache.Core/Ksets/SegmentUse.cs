@@ -1,8 +1,8 @@
 namespace PCache.Core.Ksets;
 
 /// <summary>
-/// Which cache segments a replayed log uses. Keeps true: a segment holds log or live payload, never both; only live keys are counted. Segments in the log
-/// from the key tail on, or referenced, are in use; all others are free.
+/// Which cache segments a replayed log uses. Keeps true: a segment holds log or live payload, never both; only live
+/// keys are counted. Segments in the log from the key tail on, or referenced, are in use; all others are free.
 /// </summary>
 internal sealed class SegmentUse(int chainLength)
 {

@@ -3,8 +3,8 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Ksets;
 
 /// <summary>
-/// The numbers of consecutive ksets. Keeps true: the expected number is the last one seen + 1, skipping 0; a kset without number is accepted and changes
-/// nothing; with none seen any number is accepted.
+/// The numbers of consecutive ksets. Keeps true: the expected number is the last one seen + 1, skipping 0; a kset
+/// without number is accepted and changes nothing; with none seen any number is accepted.
 /// </summary>
 internal struct SequenceTracker
 {
@@ -36,6 +36,8 @@ internal struct SequenceTracker
     /// <summary>The number after <paramref name="sequence"/>, skipping 0.</summary>
     public static uint Next(uint sequence) => sequence == uint.MaxValue ? 1 : sequence + 1;
 
-    /// <summary>How many numbers <paramref name="to"/> is later than <paramref name="from"/>, going round; neither is 0.</summary>
+    /// <summary>
+    /// How many numbers <paramref name="to"/> is later than <paramref name="from"/>, going round; neither is 0.
+    /// </summary>
     public static uint Distance(uint from, uint to) => to >= from ? to - from : to - from - 1;
 }

@@ -4,8 +4,9 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Ksets;
 
 /// <summary>
-/// Keys that were taken out of the shards' lists and aren't logged yet, in the order in which they have to be. Keeps true: what an append that failed has
-/// left stays in front of all that is taken later. Belongs to who holds the log's append lock, but for <see cref="Count"/>.
+/// Keys that were taken out of the shards' lists and aren't logged yet, in the order in which they have to be. Keeps
+/// true: what an append that failed has left stays in front of all that is taken later. Belongs to the thread that
+/// holds the log's append lock, but for <see cref="Count"/>.
 /// </summary>
 internal sealed class TakenKeys
 {
@@ -47,7 +48,8 @@ internal sealed class TakenKeys
     private void Compact(int more)
     {
         ReadOnlySpan<CacheKey> live = All;
-        CacheKey[] keys = _count + more > _keys.Length ? new CacheKey[Math.Max(_keys.Length * 2, _count + more)] : _keys;
+        CacheKey[] keys =
+            _count + more > _keys.Length ? new CacheKey[Math.Max(_keys.Length * 2, _count + more)] : _keys;
         live.CopyTo(keys);
         _keys = keys;
         _start = 0;

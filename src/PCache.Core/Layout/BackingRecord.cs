@@ -5,9 +5,11 @@ using PCache.Core.Pmem;
 namespace PCache.Core.Layout;
 
 /// <summary>
-/// What the cache knows of its backing between two orderly closes: which file it is, and what of the log says nothing about its content. Two replicas beside the extension block. Keeps true: a record of
-/// another cache (the region was formatted anew) is none; it is written whole, over the replica that isn't the latest, and twice, so that falling back never forgets a discard; a range once in it stays
-/// covered, also when there is no room for one more. Linux and older versions ignore it, and it says nothing that they could make untrue.
+/// What the cache knows of its backing between two orderly closes: which file it is, and what of the log says nothing
+/// about its content. Two replicas beside the extension block. Keeps true: a record of another cache (the region was
+/// formatted anew) is none; it is written whole, over the replica that isn't the latest, and twice, so that falling
+/// back never forgets a discard; a range once in it stays covered, also when there is no room for one more. Linux and
+/// older versions ignore it, and it says nothing that they could make untrue.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = 512)]
 internal struct BackingRecord
@@ -24,20 +26,24 @@ internal struct BackingRecord
     public ulong Magic;
     public uint Version;
 
-    /// <summary>Ksets up to this number say nothing about the backing's content: consent was given to another one. 0: all do.</summary>
+    /// <summary>
+    /// Ksets up to this number say nothing about the backing's content: consent was given to another one. 0: all do.
+    /// </summary>
     public uint SinceSequence;
 
     /// <summary>UUID of the cache that it belongs to.</summary>
     public Bytes16 CacheId;
 
-    /// <summary>When the backing's file was made (nanoseconds since 1970), and its number; 0, 0: not a file, or not known.</summary>
+    /// <summary>
+    /// When the backing's file was made (nanoseconds since 1970), and its number; 0, 0: not a file, or not known.
+    /// </summary>
     public ulong FileBorn;
     public ulong FileNumber;
 
     public uint RangeCount;
     public uint Reserved;
 
-    /// <summary>Ranges that the backing was told to discard: what it holds there is anybody's guess.</summary>
+    /// <summary>Ranges that the backing was told to discard: what it holds there is undefined.</summary>
     public DiscardedRanges Discarded;
 
     /// <summary>Which file the backing is; zero: not known.</summary>
@@ -46,11 +52,14 @@ internal struct BackingRecord
     /// <summary>Reads the record of a cache; a new one where there is none.</summary>
     public static BackingRecord Read(PmemRegion region, Guid cacheId, out ReplicaState state)
     {
-        ReplicaOutcome outcome = Replicas.Read(region, Offset, MediaConstants.ExtensionStride, out BackingRecord latest, out _, out state);
+        ReplicaOutcome outcome = Replicas.Read(
+            region, Offset, MediaConstants.ExtensionStride, out BackingRecord latest, out _, out state);
         bool valid = outcome is ReplicaOutcome.Both or ReplicaOutcome.One
             && latest.Magic == OwnMagic && latest.Version == OwnVersion
             && latest.CacheId.ToGuid() == cacheId && latest.RangeCount <= MaxRanges;
-        return valid ? latest : new BackingRecord { Magic = OwnMagic, Version = OwnVersion, CacheId = Bytes16.FromGuid(cacheId) };
+        return valid
+            ? latest
+            : new BackingRecord { Magic = OwnMagic, Version = OwnVersion, CacheId = Bytes16.FromGuid(cacheId) };
     }
 
     /// <summary>Durably writes it to both replicas.</summary>

@@ -25,5 +25,6 @@ internal readonly record struct CacheFlags(uint Value)
     public static CacheFlags Create(bool payloadCrc, int gcPercent) =>
         new((payloadCrc ? PayloadCrcBit : 0) | InitialisedBit | ((uint)gcPercent << GcShift));
 
-    public CacheFlags WithGcPercent(int gcPercent) => new((Value & ~(GcMask << GcShift)) | ((uint)gcPercent << GcShift));
+    public CacheFlags WithGcPercent(int gcPercent) =>
+        new((Value & ~(GcMask << GcShift)) | ((uint)gcPercent << GcShift));
 }

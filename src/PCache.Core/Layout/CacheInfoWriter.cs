@@ -2,7 +2,9 @@ using PCache.Core.Pmem;
 
 namespace PCache.Core.Layout;
 
-/// <summary>Changes of the cache's settings. Keeps true: durable on return; the latest valid replica is never overwritten.</summary>
+/// <summary>
+/// Changes of the cache's settings. Keeps true: durable on return; the latest valid replica is never overwritten.
+/// </summary>
 internal static class CacheInfoWriter
 {
     /// <summary>Sets the GC threshold, 0 to 90 percent.</summary>

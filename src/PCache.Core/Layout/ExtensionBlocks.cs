@@ -4,22 +4,29 @@ using PCache.Core.Pmem;
 namespace PCache.Core.Layout;
 
 /// <summary>
-/// The extension block: UUID, label, the backing that the cache is bound to, and what that held at the last orderly close. Keeps true: a block is written
-/// whole, over the replica that isn't the latest; a change is written to both replicas, so that falling back to the older one never brings an old binding or
-/// fingerprint back; a new binding has no fingerprint. An image that Linux formatted has no block.
+/// The extension block: UUID, label, the backing that the cache is bound to, and what that held at the last orderly
+/// close. Keeps true: a block is written whole, over the replica that isn't the latest; a change is written to both
+/// replicas, so that falling back to the older one never brings an old binding or fingerprint back; a new binding has
+/// no fingerprint. An image that Linux formatted has no block.
 /// </summary>
 internal static partial class ExtensionBlocks
 {
     /// <summary>Most bytes of a label in UTF-8.</summary>
     public const int MaxLabelBytes = 64;
 
-    /// <summary>In <see cref="ExtensionBlock.Flags"/>: the bound backing could grow when it was bound, so its length is a least length.</summary>
+    /// <summary>
+    /// In <see cref="ExtensionBlock.Flags"/>: the bound backing could grow when it was bound, so its length is a
+    /// least length.
+    /// </summary>
     public const uint ResizableBackingFlag = 1;
 
     /// <summary>What findings and exceptions call it.</summary>
     public const string StructureName = "extension block";
 
-    /// <summary>Version 1 is the same without fingerprint. What a later version adds is kept, except for a fingerprint of a kind that isn't known here.</summary>
+    /// <summary>
+    /// Version 1 is the same without fingerprint. What a later version adds is kept, except for a fingerprint of a
+    /// kind that isn't known here.
+    /// </summary>
     private const uint FormatVersion = 2;
 
     private const uint OldestVersion = 1;
@@ -38,16 +45,20 @@ internal static partial class ExtensionBlocks
         return block;
     }
 
-    /// <summary>Reads the block; null where there is no valid one. The state is right for the next write in either case.</summary>
+    /// <summary>
+    /// Reads the block; null where there is no valid one. The state is right for the next write in either case.
+    /// </summary>
     public static ReplicaOutcome Read(PmemRegion region, out ExtensionBlock? block, out ReplicaState state)
     {
         ReplicaOutcome outcome = Replicas.Read(
-            region, MediaConstants.ExtensionOffset, MediaConstants.ExtensionStride, out ExtensionBlock latest, out _, out state);
+            region, MediaConstants.ExtensionOffset, MediaConstants.ExtensionStride, out ExtensionBlock latest, out _,
+            out state);
         bool valid = outcome is ReplicaOutcome.Both or ReplicaOutcome.One
             && latest.Magic == MediaConstants.ExtensionMagic
             && latest.FormatVersion >= OldestVersion;
 
-        // Bytes of somebody else whose first word happens to be their checksum keep their sequence in the state: our next write outranks them.
+        // Bytes of other software whose first word happens to be their checksum keep their sequence in the state: our
+        // next write outranks them.
         block = valid ? latest : null;
         return outcome;
     }
@@ -73,10 +84,13 @@ internal static partial class ExtensionBlocks
         WriteTwice(region, media, block);
     }
 
-    /// <summary>Durably raises the least length of a bound backing that can grow. It is durable on the backing already.</summary>
+    /// <summary>
+    /// Durably raises the least length of a bound backing that can grow. It is durable on the backing already.
+    /// </summary>
     public static void RaiseLength(PmemRegion region, MediaState media, long lengthBytes)
     {
-        if (media.Extension is { BackingLength: > 0 } block && (block.Flags & ResizableBackingFlag) != 0 && (long)block.BackingLength < lengthBytes)
+        if (media.Extension is { BackingLength: > 0 } block && (block.Flags & ResizableBackingFlag) != 0
+            && (long)block.BackingLength < lengthBytes)
         {
             block.BackingLength = (ulong)lengthBytes;
             WriteTwice(region, media, block);

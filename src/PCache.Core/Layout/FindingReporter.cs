@@ -11,8 +11,9 @@ internal interface IFindingSink
 }
 
 /// <summary>
-/// One way to report, for both kinds of reading. Keeps true: without a sink every damage is a <see cref="PCacheCorruptionException"/> at once and notes are
-/// dropped; with one nothing is thrown and everything is recorded.
+/// One way to report, for both kinds of reading. Keeps true: without a sink every damage is a
+/// <see cref="PCacheCorruptionException"/> at once and notes are dropped; with one nothing is thrown and everything
+/// is recorded.
 /// </summary>
 internal readonly struct FindingReporter(IFindingSink? sink)
 {
@@ -27,17 +28,23 @@ internal readonly struct FindingReporter(IFindingSink? sink)
     /// <param name="text">What is wrong.</param>
     /// <param name="code">The kind of finding; null: the one named like the structure.</param>
     /// <param name="linux">What it is to Linux.</param>
-    public void Damage(string structure, long deviceOffset, string text, string? code = null, LinuxCase linux = LinuxCase.AsForUs)
+    public void Damage(
+        string structure, long deviceOffset, string text, string? code = null, LinuxCase linux = LinuxCase.AsForUs)
     {
         if (sink is null)
         {
             throw new PCacheCorruptionException(structure, deviceOffset, text);
         }
 
-        sink.Add(new Finding(FindingSeverity.Damage, structure, deviceOffset, text) { Code = code ?? CodeOf(structure), Linux = linux });
+        sink.Add(new Finding(FindingSeverity.Damage, structure, deviceOffset, text)
+        {
+            Code = code ?? CodeOf(structure),
+            Linux = linux,
+        });
     }
 
-    public void Note(string structure, long deviceOffset, string text, string code = "replica", LinuxCase linux = LinuxCase.AsForUs) =>
+    public void Note(string structure, long deviceOffset, string text, string code = "replica",
+        LinuxCase linux = LinuxCase.AsForUs) =>
         sink?.Add(new Finding(FindingSeverity.Note, structure, deviceOffset, text) { Code = code, Linux = linux });
 
     public void Lost(string structure, long deviceOffset, string text) =>

@@ -30,9 +30,11 @@ internal sealed record FormatParameters
 }
 
 /// <summary>
-/// Formats a region. Keeps true: until the very last store the superblock's magic is durably 0, so an interrupted format is never taken for a cache; each
-/// step of rule 9 of the format page is durable before the next begins; stores within a step have no order. What Linux writes is written byte for byte alike; where that is
-/// one replica of two, the other is written too, with the sequence before, so that it says the same, yields to what Linux writes, and one destroyed replica is never all there was.
+/// Formats a region. Keeps true: until the very last store the superblock's magic is durably 0, so an interrupted
+/// format is never taken for a cache; each step of rule 9 of the format page is durable before the next begins;
+/// stores within a step have no order. What Linux writes is written byte for byte alike; where that is one replica of
+/// two, the other is written too, with the sequence before, so that it says the same, yields to what Linux writes,
+/// and one destroyed replica is never all there was.
 /// </summary>
 internal static class Formatter
 {
@@ -44,12 +46,14 @@ internal static class Formatter
     public static void Format(PmemRegion region, FormatParameters p)
     {
         Geometry geometry = Validate(region, p);
-        ExtensionBlock extension = ExtensionBlocks.Create(p.CacheId == Guid.Empty ? Guid.NewGuid() : p.CacheId, p.Label);
+        ExtensionBlock extension = ExtensionBlocks.Create(
+            p.CacheId == Guid.Empty ? Guid.NewGuid() : p.CacheId, p.Label);
         extension.BackingLength = (ulong)p.BackingLengthBytes;
         extension.Flags = p.BackingResizable ? ExtensionBlocks.ResizableBackingFlag : 0;
         extension.BackingIdentity = Bytes16.FromGuid(p.BackingIdentity);
 
-        // The magic goes first and comes last, each time alone: one word can't be torn, and without it there is no cache, rather than a damaged one.
+        // The magic goes first and comes last, each time alone: one word can't be torn, and without it there is no
+        // cache, rather than a damaged one.
         Zero(region, MediaConstants.SuperblockOffset + MagicOffset, sizeof(ulong));
         EndStep(region);
         Zero(region, MediaConstants.SuperblockOffset, MediaConstants.BlockSize);
@@ -112,9 +116,11 @@ internal static class Formatter
         ArgumentOutOfRangeException.ThrowIfNegative(p.BackingLengthBytes, nameof(p.BackingLengthBytes));
         bool isLinux = p.SegmentSizeBytes is null;
         int segmentSize = p.SegmentSizeBytes ?? MediaConstants.LinuxSegmentSize;
-        if (segmentSize is < MediaConstants.MinSegmentSize or > MediaConstants.LinuxSegmentSize || !int.IsPow2(segmentSize))
+        if (segmentSize is < MediaConstants.MinSegmentSize or > MediaConstants.LinuxSegmentSize
+            || !int.IsPow2(segmentSize))
         {
-            throw new ArgumentOutOfRangeException(nameof(p), segmentSize, "The segment size must be a power of two from 64 KiB to 16 MiB.");
+            throw new ArgumentOutOfRangeException(
+                nameof(p), segmentSize, "The segment size must be a power of two from 64 KiB to 16 MiB.");
         }
 
         int count = Geometry.SegmentsThatFit(region.LengthBytes, segmentSize);
@@ -123,15 +129,17 @@ internal static class Formatter
         {
             long needed = MediaConstants.SegmentsOffset + ((long)least * segmentSize);
             throw new ArgumentException(
-                string.Create(CultureInfo.InvariantCulture, $"The device has {region.LengthBytes} bytes; segments of {segmentSize} bytes need at least {needed}."), nameof(region));
+                string.Create(CultureInfo.InvariantCulture, $"The device has {region.LengthBytes} bytes; segments of "
+                    + $"{segmentSize} bytes need at least {needed}."), nameof(region));
         }
 
         return new Geometry(segmentSize, count, isLinux);
     }
 
     /// <summary>
-    /// Both replicas of everything, all of segment 0's data area, which is the first log segment, and the head of every other one: so that no kset of an
-    /// earlier cache, whose generations may be the same, stands behind this cache's log or where it could link to.
+    /// Both replicas of everything, all of segment 0's data area, which is the first log segment, and the head of
+    /// every other one: so that no kset of an earlier cache, whose generations may be the same, stands behind this
+    /// cache's log or where it could link to.
     /// </summary>
     private static void ZeroEverything(PmemRegion region, Geometry geometry)
     {
@@ -158,12 +166,15 @@ internal static class Formatter
             else
             {
                 Put(region, offset + MediaConstants.SegmentInfoStride, ref unlinked, 1);
-                SegmentInfo linked = new() { Flags = SegmentInfo.TypeCacheData | SegmentInfo.HasNextFlag, Next = (uint)(id + 1) };
+                SegmentInfo linked =
+                    new() { Flags = SegmentInfo.TypeCacheData | SegmentInfo.HasNextFlag, Next = (uint)(id + 1) };
                 Put(region, offset, ref linked, 2);
             }
 
             GenerationRecord generation = default;
-            PutBoth(region, offset + MediaConstants.SegmentControlOffset, MediaConstants.GenerationStride, ref generation, first: 1);
+            PutBoth(
+                region, offset + MediaConstants.SegmentControlOffset, MediaConstants.GenerationStride, ref generation,
+                first: 1);
         }
     }
 
@@ -173,7 +184,10 @@ internal static class Formatter
         region.FlushRange(offset, lengthBytes);
     }
 
-    /// <summary>Writes replica <paramref name="first"/> as Linux does, with sequence 1, and the other one with the sequence before.</summary>
+    /// <summary>
+    /// Writes replica <paramref name="first"/> as Linux does, with sequence 1, and the other one with the sequence
+    /// before.
+    /// </summary>
     private static void PutBoth<T>(PmemRegion region, long offset, int stride, ref T value, int first)
         where T : unmanaged
     {

@@ -29,5 +29,6 @@ internal sealed class Geometry(int segmentSize, int segmentCount, bool isLinux)
 
     /// <summary>Segments that fit on a device.</summary>
     public static int SegmentsThatFit(long deviceLength, int segmentSize) =>
-        (int)Math.Clamp((deviceLength - MediaConstants.SegmentsOffset) / segmentSize, 0, MediaConstants.MaxSegmentCount);
+        (int)Math.Clamp(
+            (deviceLength - MediaConstants.SegmentsOffset) / segmentSize, 0, MediaConstants.MaxSegmentCount);
 }

@@ -1,13 +1,14 @@
-using System.Globalization;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Layout;
 
 /// <summary>
-/// Loads and validates everything on the medium but the log. Keeps true: nothing is used before it is validated; memory and work are bounded by what the
-/// device holds, never by a number found on it; nothing is written. A checksum that fits proves nothing about a field.
+/// Loads and validates everything on the medium but the log. Keeps true: nothing is used before it is validated;
+/// memory and work are bounded by what the device holds, never by a number found on it; nothing is written. A
+/// checksum that fits proves nothing about a field.
 /// </summary>
-internal static class MediaLoader
+internal static partial class MediaLoader
 {
     private const string CacheInfoName = "cache info";
     private const string SegmentInfoName = "segment info";
@@ -22,17 +23,23 @@ internal static class MediaLoader
 
     /// <summary>As <see cref="Load(PmemRegion)"/>.</summary>
     /// <param name="region">The cache device.</param>
-    /// <param name="progress">Told now and then how many segments of how many have been read; may throw to end it.</param>
-    public static MediaState Load(PmemRegion region, Action<int, int> progress) => Load(region, new FindingReporter(null), progress)!;
+    /// <param name="progress">Told now and then how many segments of how many have been read; may throw to end
+    /// it.</param>
+    public static MediaState Load(PmemRegion region, Action<int, int> progress) =>
+        Load(region, new FindingReporter(null), progress)!;
 
-    /// <summary>Loads what can be loaded, and reports the rest. Null: too little is there to go on; the findings say why.</summary>
+    /// <summary>
+    /// Loads what can be loaded, and reports the rest. Null: too little is there to go on; the findings say why.
+    /// </summary>
     /// <exception cref="PCacheNotFormattedException">Never formatted, or formatting was not finished.</exception>
-    public static MediaState? Load(PmemRegion region, IFindingSink findings) => Load(region, new FindingReporter(findings), null);
+    public static MediaState? Load(PmemRegion region, IFindingSink findings) =>
+        Load(region, new FindingReporter(findings), null);
 
     private static MediaState? Load(PmemRegion region, FindingReporter report, Action<int, int>? progress)
     {
         Geometry? geometry = SuperblockReader.Read(region, report, out uint superblockFlags);
-        if (geometry is null || !LoadCacheInfo(region, report, geometry, out CacheInfo info, out ReplicaState infoReplicas, out bool infoInOne))
+        if (geometry is null || !LoadCacheInfo(
+            region, report, geometry, out CacheInfo info, out ReplicaState infoReplicas, out bool infoInOne))
         {
             return null;
         }
@@ -44,11 +51,15 @@ internal static class MediaLoader
             return null;
         }
 
-        LoadGenerations(region, report, geometry, chain, out ulong[] generations, out ReplicaState[] generationReplicas);
+        LoadGenerations(
+            region, report, geometry, chain, out ulong[] generations, out ReplicaState[] generationReplicas);
         progress?.Invoke(chain.Length, chain.Length);
-        bool tails = LoadTail(region, report, geometry, chain, "key tail", MediaConstants.KeyTailOffset, out LogPosition keyTail, out _, out ReplicaState keyTailReplicas);
+        bool tails = LoadTail(
+            region, report, geometry, chain, "key tail", MediaConstants.KeyTailOffset, out LogPosition keyTail, out _,
+            out ReplicaState keyTailReplicas);
         tails &= LoadTail(
-            region, report, geometry, chain, "dirty tail", MediaConstants.DirtyTailOffset, out LogPosition dirtyTail, out LogPosition dirtyTailOlder, out ReplicaState dirtyTailReplicas);
+            region, report, geometry, chain, "dirty tail", MediaConstants.DirtyTailOffset, out LogPosition dirtyTail,
+            out LogPosition dirtyTailOlder, out ReplicaState dirtyTailReplicas);
         if (!tails)
         {
             return null;
@@ -76,19 +87,26 @@ internal static class MediaLoader
         };
     }
 
-    private static bool LoadCacheInfo(PmemRegion region, FindingReporter report, Geometry geometry, out CacheInfo info, out ReplicaState state, out bool inOne)
+    private static bool LoadCacheInfo(
+        PmemRegion region, FindingReporter report, Geometry geometry, out CacheInfo info, out ReplicaState state,
+        out bool inOne)
     {
         const long Offset = MediaConstants.CacheInfoOffset;
-        ReplicaOutcome outcome = Replicas.Read(region, Offset, MediaConstants.CacheInfoStride, out info, out _, out state);
+        ReplicaOutcome outcome = Replicas.Read(
+            region, Offset, MediaConstants.CacheInfoStride, out info, out _, out state);
         inOne = outcome == ReplicaOutcome.One;
         if (outcome == ReplicaOutcome.Blank)
         {
-            throw new PCacheNotFormattedException("Both replicas of the cache info are zero: formatting was not finished, or they were destroyed. Nothing was changed; format the device anew only if nothing on it is needed. Linux would format it over without a word.");
+            throw new PCacheNotFormattedException("Both replicas of the cache info are zero: formatting was not "
+                + "finished, or they were destroyed. Nothing was changed; format the device anew only if nothing on it "
+                + "is needed. Linux would format it over without a word.");
         }
 
         if (outcome == ReplicaOutcome.None)
         {
-            report.Damage(CacheInfoName, Offset, "Neither replica has a crc that fits. There may be dirty data in the cache: keep the image, don't format it, and don't give it to Linux, which would format it over.", null, LinuxCase.FormatsOver);
+            report.Damage(CacheInfoName, Offset, "Neither replica has a crc that fits. There may be dirty data in the "
+                + "cache: keep the image, don't format it, and don't give it to Linux, which would format it "
+                + "over.", null, LinuxCase.FormatsOver);
             return false;
         }
 
@@ -96,128 +114,75 @@ internal static class MediaLoader
         CacheFlags flags = new(info.Flags);
         if (!flags.Initialised)
         {
-            throw new PCacheNotFormattedException(Text($"The cache info's flags are 0x{info.Flags:X} without \"initialised\" (bit 1): formatting was not finished. Nothing was changed; format the device anew."));
+            throw new PCacheNotFormattedException(
+                Text($"The cache info's flags are 0x{info.Flags:X} without \"initialised\" (bit 1): formatting was not "
+                    + $"finished. Nothing was changed; format the device anew."));
         }
 
         long place = Offset + (state.Latest * (long)MediaConstants.CacheInfoStride);
         if (flags.Mode != 0)
         {
-            report.Damage(CacheInfoName, place, Text($"The mode is {flags.Mode}, only 0 (write-back) is known. Use the software that made the cache."), "setting");
+            report.Damage(
+                CacheInfoName,
+                place,
+                Text($"The mode is {flags.Mode}, only 0 (write-back) is known. Use the software that made the cache."),
+                "setting");
         }
 
         if (flags.GcPercent > CacheFlags.MaxGcPercent)
         {
-            report.Damage(CacheInfoName, place, Text($"The GC threshold is {flags.GcPercent} percent, allowed are 0 to {CacheFlags.MaxGcPercent}."), "setting");
+            report.Damage(
+                CacheInfoName,
+                place,
+                Text($"The GC threshold is {flags.GcPercent} percent, allowed are 0 to {CacheFlags.MaxGcPercent}."),
+                "setting");
         }
 
         bool usable = true;
         if (info.SegmentCount == 0 || info.SegmentCount > geometry.SegmentCount)
         {
-            report.Damage(CacheInfoName, place, Text($"The number of segments in the chain is {info.SegmentCount}, allowed are 1 to {geometry.SegmentCount}."));
+            report.Damage(
+                CacheInfoName, place, Text($"The number of segments in the chain is {info.SegmentCount}, allowed are 1 "
+                    + $"to {geometry.SegmentCount}."));
             usable = false;
         }
 
         if (info.FirstSegment >= geometry.SegmentCount)
         {
-            report.Damage(CacheInfoName, place, Text($"The chain's first segment is {info.FirstSegment}, allowed are 0 to {geometry.SegmentCount - 1}."));
+            report.Damage(
+                CacheInfoName, place, Text($"The chain's first segment is {info.FirstSegment}, allowed are 0 to "
+                    + $"{geometry.SegmentCount - 1}."));
             usable = false;
         }
 
         return usable;
     }
 
-    /// <summary>Whether this is the first write of formatting, and the second one, which names the next segment, is lost.</summary>
-    private static bool IsFromBeforeLink(ReplicaOutcome outcome, ReplicaState state, in SegmentInfo segment) =>
-        outcome == ReplicaOutcome.One && state is { Latest: 1, Sequence: 1 } && (segment.Flags & SegmentInfo.HasNextFlag) == 0;
-
-    /// <summary>Follows the chain for exactly the stated number of segments, each at most once. Where findings are collected: as far as it goes.</summary>
-    private static int[] LoadChain(PmemRegion region, FindingReporter report, Geometry geometry, in CacheInfo info, Action<int, int>? progress, List<int> unlinked)
-    {
-        int[] chain = new int[info.SegmentCount];
-        bool[] seen = new bool[geometry.SegmentCount];
-        uint id = info.FirstSegment;
-        for (int position = 0; position < chain.Length; position++)
-        {
-            if (position % SegmentsPerReport == 0)
-            {
-                progress?.Invoke(position, chain.Length);
-            }
-
-            chain[position] = (int)id;
-            seen[id] = true;
-            long offset = geometry.SegmentOffset((int)id);
-            ReplicaOutcome outcome = Replicas.Read(region, offset, MediaConstants.SegmentInfoStride, out SegmentInfo segment, out _, out ReplicaState state);
-            if (outcome is ReplicaOutcome.Blank or ReplicaOutcome.None)
-            {
-                report.Damage(SegmentInfoName, offset, Text($"Neither replica of segment {id} (chain position {position}) is valid, so the chain of {chain.Length} segments can't be followed. Restore the image from a copy."));
-                return chain[..(position + 1)];
-            }
-
-            NoteBadReplica(region, report, SegmentInfoName, offset, MediaConstants.SegmentInfoStride, 16, outcome, state);
-            offset += state.Latest * (long)MediaConstants.SegmentInfoStride;
-            uint type = (segment.Flags >> 1) & 0xF;
-            if (type != 1)
-            {
-                report.Damage(SegmentInfoName, offset, Text($"The type of segment {id} is {type}, allowed is 1 (cache data)."));
-            }
-
-            bool isLast = position == chain.Length - 1;
-            if (!isLast && IsFromBeforeLink(outcome, state, in segment))
-            {
-                // One damaged replica is no error while the other is valid. Formatting links each segment to its neighbour.
-                report.Note(SegmentInfoName, offset, Text($"What is left of the info of segment {id} is from before it was linked to its successor; that is taken to be segment {id + 1}, as formatting links them."), linux: LinuxCase.Unlinked);
-                unlinked.Add(position);
-                segment.Flags |= SegmentInfo.HasNextFlag;
-                segment.Next = id + 1;
-            }
-
-            bool hasNext = (segment.Flags & SegmentInfo.HasNextFlag) != 0;
-            if (hasNext == isLast)
-            {
-                report.Damage(SegmentInfoName, offset, Text($"\"Has next\" of segment {id} at chain position {position} is {(hasNext ? 1 : 0)}, but the chain has {chain.Length} segments."), "chain");
-                return chain[..(position + 1)];
-            }
-
-            if (isLast)
-            {
-                break;
-            }
-
-            if (segment.Next >= geometry.SegmentCount)
-            {
-                report.Damage(SegmentInfoName, offset, Text($"The next segment of segment {id} is {segment.Next}, allowed are 0 to {geometry.SegmentCount - 1}."), "chain");
-                return chain[..(position + 1)];
-            }
-
-            if (seen[segment.Next])
-            {
-                report.Damage(SegmentInfoName, offset, Text($"The next segment of segment {id} is {segment.Next}, which the chain already has: a cycle. Each segment is allowed once."), "chain");
-                return chain[..(position + 1)];
-            }
-
-            id = segment.Next;
-        }
-
-        return chain;
-    }
-
     private static void LoadGenerations(
-        PmemRegion region, FindingReporter report, Geometry geometry, int[] chain, out ulong[] generations, out ReplicaState[] states)
+        PmemRegion region, FindingReporter report, Geometry geometry, int[] chain, out ulong[] generations,
+        out ReplicaState[] states)
     {
         generations = new ulong[chain.Length];
         states = new ReplicaState[chain.Length];
         for (int position = 0; position < chain.Length; position++)
         {
             long offset = geometry.SegmentOffset(chain[position]) + MediaConstants.SegmentControlOffset;
-            ReplicaOutcome outcome = Replicas.Read(region, offset, MediaConstants.GenerationStride, out GenerationRecord record, out _, out states[position]);
+            ReplicaOutcome outcome = Replicas.Read(
+                region, offset, MediaConstants.GenerationStride, out GenerationRecord record, out _,
+                out states[position]);
             if (outcome is ReplicaOutcome.Blank or ReplicaOutcome.None)
             {
-                // Never taken for generation 0: then keys of an earlier use would come back to life, or live ones be refused.
-                report.Damage(GenerationName, offset, Text($"Neither replica of segment {chain[position]}'s generation is valid, so nobody can tell live keys from dead ones there. Restore the image from a copy."), null, LinuxCase.Generation);
+                // Never taken for generation 0: then keys of an earlier use would come back to life, or live ones be
+                // refused.
+                report.Damage(
+                    GenerationName, offset, Text(
+                        $"Neither replica of segment {chain[position]}'s generation is valid, so live keys can't be "
+                        + $"told from dead ones there. Restore the image from a copy."), null, LinuxCase.Generation);
                 continue;
             }
 
-            NoteBadReplica(region, report, GenerationName, offset, MediaConstants.GenerationStride, 16, outcome, states[position]);
+            NoteBadReplica(
+                region, report, GenerationName, offset, MediaConstants.GenerationStride, 16, outcome, states[position]);
             generations[position] = record.Generation;
         }
     }
@@ -234,7 +199,9 @@ internal static class MediaLoader
         out ReplicaState state)
     {
         latest = older = default;
-        ReplicaOutcome outcome = Replicas.Read(region, offset, MediaConstants.PositionStride, out PositionRecord record, out PositionRecord olderRecord, out state);
+        ReplicaOutcome outcome = Replicas.Read(
+            region, offset, MediaConstants.PositionStride, out PositionRecord record, out PositionRecord olderRecord,
+            out state);
         if (outcome is ReplicaOutcome.Blank or ReplicaOutcome.None)
         {
             report.Damage(name, offset, "Neither replica is valid. Restore the image from a copy.");
@@ -245,16 +212,20 @@ internal static class MediaLoader
         long place = offset + (state.Latest * (long)MediaConstants.PositionStride);
         if (record.Segment >= chain.Length)
         {
-            report.Damage(name, place, Text($"The cache segment is {record.Segment}, allowed are 0 to {chain.Length - 1}."));
+            report.Damage(
+                name, place, Text($"The cache segment is {record.Segment}, allowed are 0 to {chain.Length - 1}."));
             return false;
         }
 
         // Linux looks at the range only: what a dirty tail inside a data area names doesn't matter to it.
-        bool inside = offset == MediaConstants.DirtyTailOffset && record.Offset <= geometry.DataSize - MediaConstants.KsetHeaderSize;
+        bool inside = offset == MediaConstants.DirtyTailOffset
+            && record.Offset <= geometry.DataSize - MediaConstants.KsetHeaderSize;
         LinuxCase linux = inside ? LinuxCase.NeverDrains : LinuxCase.AsForUs;
         if (!IsKsetOffset(geometry, record.Offset))
         {
-            report.Damage(name, place, Text($"The offset is {record.Offset}, allowed are multiples of 8 from 0 to {geometry.DataSize - MediaConstants.KsetHeaderSize}."), null, linux);
+            report.Damage(
+                name, place, Text($"The offset is {record.Offset}, allowed are multiples of 8 from 0 to "
+                    + $"{geometry.DataSize - MediaConstants.KsetHeaderSize}."), null, linux);
             return false;
         }
 
@@ -267,14 +238,17 @@ internal static class MediaLoader
             }
             else
             {
-                report.Note(name, offset, Text($"The older replica names {olderRecord.Segment}:{olderRecord.Offset}, outside every data area. The latest replica is good; the next write replaces the other."));
+                report.Note(
+                    name, offset, Text($"The older replica names {olderRecord.Segment}:{olderRecord.Offset}, outside "
+                        + $"every data area. The latest replica is good; the next write replaces the other."));
             }
         }
 
         return true;
     }
 
-    private static bool IsKsetOffset(Geometry geometry, uint offset) => offset <= geometry.DataSize - MediaConstants.KsetHeaderSize && offset % 8 == 0;
+    private static bool IsKsetOffset(Geometry geometry, uint offset) =>
+        offset <= geometry.DataSize - MediaConstants.KsetHeaderSize && offset % 8 == 0;
 
     private static ExtensionBlock? LoadExtension(PmemRegion region, FindingReporter report, out ReplicaState state)
     {
@@ -284,19 +258,25 @@ internal static class MediaLoader
             return null;
         }
 
-        NoteBadReplica(region, report, ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset, MediaConstants.ExtensionStride, 256, outcome, state);
+        NoteBadReplica(
+            region, report, ExtensionBlocks.StructureName, MediaConstants.ExtensionOffset,
+            MediaConstants.ExtensionStride, 256, outcome, state);
         if (extension.BackingLength > long.MaxValue)
         {
-            report.Damage(ExtensionBlocks.StructureName, state.Latest * (long)MediaConstants.ExtensionStride, Text($"The backing length is {extension.BackingLength}, allowed are 0 to {long.MaxValue}."));
+            report.Damage(ExtensionBlocks.StructureName, state.Latest * (long)MediaConstants.ExtensionStride,
+                Text($"The backing length is {extension.BackingLength}, allowed are 0 to {long.MaxValue}."));
             return null;
         }
 
         return extension;
     }
 
-    /// <summary>Notes the other replica, unless it is blank because only the first write after formatting has been done.</summary>
+    /// <summary>
+    /// Notes the other replica, unless it is blank because only the first write after formatting has been done.
+    /// </summary>
     private static void NoteBadReplica(
-        PmemRegion region, FindingReporter report, string structure, long offset, int stride, int sizeBytes, ReplicaOutcome outcome, ReplicaState state)
+        PmemRegion region, FindingReporter report, string structure, long offset, int stride, int sizeBytes,
+        ReplicaOutcome outcome, ReplicaState state)
     {
         if (report.IsStrict || outcome != ReplicaOutcome.One)
         {
@@ -322,8 +302,10 @@ internal static class MediaLoader
             }
         }
 
-        report.Note(structure, place, Text($"Replica {bad} is damaged; replica {state.Latest} is good and is used. Nothing to do: the next write replaces the bad one."));
+        report.Note(
+            structure, place, Text($"Replica {bad} is damaged; replica {state.Latest} is good and is used. Nothing to "
+                + $"do: the next write replaces the bad one."));
     }
 
-    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    private static string Text(InvariantText text) => text.Take();
 }

@@ -1,8 +1,9 @@
 namespace PCache.Core.Layout;
 
 /// <summary>
-/// Everything on the medium but the log, loaded and validated. Keeps true: every chain entry is a physical segment of the device, named once; both tails lie
-/// inside a data area; arrays are as long as the chain. Filled by <see cref="MediaLoader"/>; whoever writes a structure later advances its replica state here.
+/// Everything on the medium but the log, loaded and validated. Keeps true: every chain entry is a physical segment of
+/// the device, named once; both tails lie inside a data area; arrays are as long as the chain. Filled by
+/// <see cref="MediaLoader"/>; the code that writes a structure later advances its replica state here.
 /// </summary>
 internal sealed class MediaState
 {
@@ -15,7 +16,9 @@ internal sealed class MediaState
 
     public required ReplicaState CacheInfoReplicas { get; set; }
 
-    /// <summary>Whether only one replica of the cache info is valid. Without any, Linux takes the cache for a new one.</summary>
+    /// <summary>
+    /// Whether only one replica of the cache info is valid. Without any, Linux takes the cache for a new one.
+    /// </summary>
     public required bool CacheInfoInOneReplica { get; set; }
 
     /// <summary>Chain positions of segments whose info has lost the replica that links them to the next.</summary>
@@ -28,10 +31,15 @@ internal sealed class MediaState
 
     public int ChainLength => Chain.Length;
 
-    /// <summary>Generation by chain position, as stored; 0 where it couldn't be read (only where findings are collected).</summary>
+    /// <summary>
+    /// Generation by chain position, as stored; 0 where it couldn't be read (only where findings are collected).
+    /// </summary>
     public required ulong[] Generations { get; init; }
 
-    /// <summary>Replica state of each generation; <see cref="ReplicaState.Latest"/> -1: couldn't be read (only where findings are collected).</summary>
+    /// <summary>
+    /// Replica state of each generation; <see cref="ReplicaState.Latest"/> -1: couldn't be read (only where findings
+    /// are collected).
+    /// </summary>
     public required ReplicaState[] GenerationReplicas { get; init; }
 
     public required LogPosition KeyTail { get; init; }
@@ -41,7 +49,10 @@ internal sealed class MediaState
     /// <summary>The latest valid dirty tail.</summary>
     public required LogPosition DirtyTail { get; init; }
 
-    /// <summary>The older valid replica of the dirty tail, beyond which GC never goes; the same as <see cref="DirtyTail"/> if only one is valid.</summary>
+    /// <summary>
+    /// The older valid replica of the dirty tail, beyond which GC never goes; the same as <see cref="DirtyTail"/> if
+    /// only one is valid.
+    /// </summary>
     public required LogPosition DirtyTailOlder { get; init; }
 
     public required ReplicaState DirtyTailReplicas { get; set; }

@@ -6,7 +6,9 @@ using PCache.Core.Primitives;
 
 namespace PCache.Core.Layout;
 
-/// <summary>Which replica is the latest, and its sequence: all that a writer has to know about a two-replica structure.</summary>
+/// <summary>
+/// Which replica is the latest, and its sequence: all that a writer has to know about a two-replica structure.
+/// </summary>
 internal struct ReplicaState
 {
     /// <summary>Sequence of the latest valid replica.</summary>
@@ -35,16 +37,19 @@ internal enum ReplicaOutcome
 }
 
 /// <summary>
-/// Two-replica reading and writing. Keeps true: a write never touches the latest valid replica, so at every crash point the latest or the new value is
-/// there; the sequence of what is written is the latest's + 1, wrapping; the state is advanced after the write is durable, never before.
+/// Two-replica reading and writing. Keeps true: a write never touches the latest valid replica, so at every crash
+/// point the latest or the new value is there; the sequence of what is written is the latest's + 1, wrapping; the
+/// state is advanced after the write is durable, never before.
 /// </summary>
 internal static class Replicas
 {
     /// <summary>Reads both replicas and yields the later valid one.</summary>
-    public static ReplicaOutcome Read<T>(PmemRegion region, long offset, int stride, out T latest, out T older, out ReplicaState state)
+    public static ReplicaOutcome Read<T>(
+        PmemRegion region, long offset, int stride, out T latest, out T older, out ReplicaState state)
         where T : unmanaged
     {
-        if (stride != Unsafe.SizeOf<T>() || !TryReadBoth(region, offset, out T first, out T second, out bool blank0, out bool blank1, out bool ok0, out bool ok1))
+        if (stride != Unsafe.SizeOf<T>() || !TryReadBoth(
+            region, offset, out T first, out T second, out bool blank0, out bool blank1, out bool ok0, out bool ok1))
         {
             ok0 = TryRead(region, offset, out first, out blank0);
             ok1 = TryRead(region, offset + stride, out second, out blank1);
@@ -90,7 +95,8 @@ internal static class Replicas
     {
         ReadOnlySpan<byte> meant = MemoryMarshal.AsBytes(new Span<T>(ref value));
         Invariant.Holds(IsValid(ref value, out _), "a replica that is written is valid");
-        Invariant.Holds(region.ReadSpan(offset, meant.Length).SequenceEqual(meant), $"a replica of {typeof(T).Name} reads as it was written");
+        Invariant.Holds(region.ReadSpan(offset, meant.Length).SequenceEqual(meant),
+            $"a replica of {typeof(T).Name} reads as it was written");
     }
 
     /// <summary>Sets sequence and checksum of a structure that is about to be written.</summary>
@@ -122,8 +128,13 @@ internal static class Replicas
         return IsValid(ref value, out blank);
     }
 
-    /// <summary>Reads replicas that stand side by side by one call. False: they have to be read alone, as something among them is unreadable.</summary>
-    private static bool TryReadBoth<T>(PmemRegion region, long offset, out T first, out T second, out bool blank0, out bool blank1, out bool ok0, out bool ok1)
+    /// <summary>
+    /// Reads replicas that stand side by side by one call. False: they have to be read alone, as something among them
+    /// is unreadable.
+    /// </summary>
+    private static bool TryReadBoth<T>(
+        PmemRegion region, long offset, out T first, out T second, out bool blank0, out bool blank1, out bool ok0,
+        out bool ok1)
         where T : unmanaged
     {
         Span<T> both = stackalloc T[2];

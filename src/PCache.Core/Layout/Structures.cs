@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace PCache.Core.Layout;
 
-// Every on-media structure, little-endian, naturally aligned, byte for byte as in docs/on-media-format.md. A test compares each size and offset with that page.
-// They are copied from and to the medium as a whole; nobody keeps a reference into the mapping.
+// Every on-media structure, little-endian, naturally aligned, byte for byte as in docs/on-media-format.md. A test
+// compares each size and offset with that page. They are copied from and to the medium as a whole; no code keeps a
+// reference into the mapping.
 
 /// <summary>The eight bytes that every two-replica structure starts with.</summary>
 [StructLayout(LayoutKind.Sequential, Size = 8)]
@@ -90,7 +91,9 @@ internal struct KsetHeader
     /// <summary>Our sequence number; 0: none (written by Linux).</summary>
     public readonly uint Sequence => (uint)(FlagsAndSequence >> 32);
 
-    /// <summary>Whether a flush barrier stands before this kset: without numbers every kset boundary counts as one.</summary>
+    /// <summary>
+    /// Whether a flush barrier stands before this kset: without numbers every kset boundary counts as one.
+    /// </summary>
     public readonly bool IsBarrier => Sequence == 0 || HasBarrierFlag;
 
     public static ulong MakeFlags(bool last, bool barrier, uint sequence) =>
@@ -142,7 +145,9 @@ internal struct FingerprintRecord
     /// <summary>0: none.</summary>
     public byte Kind;
 
-    /// <summary>The replica's sequence: whoever rewrites the block without knowing this record leaves another one there.</summary>
+    /// <summary>
+    /// The replica's sequence: software that rewrites the block without knowing this record leaves another one there.
+    /// </summary>
     public byte Sequence;
 
     /// <summary>Block size as a power of two.</summary>
@@ -151,7 +156,9 @@ internal struct FingerprintRecord
     /// <summary>How many of <see cref="Recent"/> are used.</summary>
     public byte RecentCount;
 
-    /// <summary>Checksum of the log's positions and all generations: what the cache was when the record was made.</summary>
+    /// <summary>
+    /// Checksum of the log's positions and all generations: what the cache was when the record was made.
+    /// </summary>
     public uint State;
 
     /// <summary>Length of the backing in bytes.</summary>

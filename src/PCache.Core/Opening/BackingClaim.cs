@@ -5,8 +5,9 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Opening;
 
 /// <summary>
-/// A writable cache's claim of its backing within the process. Keeps true: the same device or stream is behind one writable cache at a time; a claim ends when it is given back, or with the engine
-/// that has it when that is garbage. Files and block devices are claimed from other processes too, and by themselves: see <see cref="FileClaim"/>.
+/// A writable cache's claim of its backing within the process. Keeps true: the same device or stream is behind one
+/// writable cache at a time; a claim ends when it is given back, or with the engine that has it when that is garbage.
+/// Files and block devices are claimed from other processes too, and by themselves: see <see cref="FileClaim"/>.
 /// </summary>
 internal sealed class BackingClaim
 {
@@ -26,7 +27,8 @@ internal sealed class BackingClaim
         {
             if (Claims.TryGetValue(claim._claimed, out WeakReference<BackingClaim>? other) && other.TryGetTarget(out _))
             {
-                throw new PCacheInUseException("The backing is in use by another cache of this process: a writable cache has its backing for itself.");
+                throw new PCacheInUseException("The backing is in use by another cache of this process: a writable "
+                    + "cache has its backing for itself.");
             }
 
             Claims.AddOrUpdate(claim._claimed, new WeakReference<BackingClaim>(claim));
@@ -35,12 +37,16 @@ internal sealed class BackingClaim
         return claim;
     }
 
-    /// <summary>Gives it back. For crash tests also a device that is left behind: whoever simulates the crash gives back what the process had.</summary>
+    /// <summary>
+    /// Gives it back. For crash tests also a device that is left behind: the simulation of the crash gives back what
+    /// the process had.
+    /// </summary>
     public void Release()
     {
         using (Gate.Hold())
         {
-            if (Claims.TryGetValue(_claimed, out WeakReference<BackingClaim>? holder) && holder.TryGetTarget(out BackingClaim? claim) && claim == this)
+            if (Claims.TryGetValue(_claimed, out WeakReference<BackingClaim>? holder)
+                && holder.TryGetTarget(out BackingClaim? claim) && claim == this)
             {
                 Claims.Remove(_claimed);
             }

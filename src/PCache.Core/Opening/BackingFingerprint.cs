@@ -6,13 +6,15 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Opening;
 
 /// <summary>
-/// A fingerprint of the backing: some blocks of it, read and compared. Keeps true: equal length, time, cache and number of samples choose equal blocks,
-/// whatever the backing's block size is now; first and last block are always among them, where there are two samples at least; nothing but the backing is touched, and that is only read.
-/// A block that can't be read is no difference.
+/// A fingerprint of the backing: some blocks of it, read and compared. Keeps true: equal length, time, cache and
+/// number of samples choose equal blocks, whatever the backing's block size is now; first and last block are always
+/// among them, where there are two samples at least; nothing but the backing is touched, and that is only read. A
+/// block that can't be read is no difference.
 /// </summary>
 /// <remarks>
-/// Samples lie one in each of equally long parts of the backing, at a place drawn from a seed that is another one each time: of n blocks, k sampled find a change
-/// of any one block with a chance of k/n, and changes of many blocks accordingly. The blocks that were written back last find an older copy of the backing.
+/// Samples lie one in each of equally long parts of the backing, at a place drawn from a seed that is another one
+/// each time: of n blocks, k sampled find a change of any one block with a chance of k/n, and changes of many blocks
+/// accordingly. The blocks that were written back last find an older copy of the backing.
 /// </remarks>
 internal sealed class BackingFingerprint
 {
@@ -56,11 +58,16 @@ internal sealed class BackingFingerprint
     /// <param name="recentPlaces">Where was written last: offsets in bytes.</param>
     /// <param name="taken">The time.</param>
     /// <param name="record">What is known before anything is read.</param>
-    public static BackingFingerprint Begin(IBlockDevice backing, Guid cacheId, int samples, IEnumerable<long> recentPlaces, DateTimeOffset taken, out FingerprintRecord record)
+    public static BackingFingerprint Begin(
+        IBlockDevice backing, Guid cacheId, int samples, IEnumerable<long> recentPlaces, DateTimeOffset taken,
+        out FingerprintRecord record)
     {
         int shift = ExtensionBlocks.BlockShiftFor(backing.BlockSize);
         long length = backing.Length;
-        long[] recent = [.. recentPlaces.Where(place => place < length).Select(place => place >> shift).Distinct().Where(number => number < 1L << 48).Take(ExtensionBlocks.MaxRecent)];
+        long[] recent = [
+            .. recentPlaces.Where(place => place < length).Select(place => place >> shift).Distinct().Where(
+                number => number < 1L << 48).Take(ExtensionBlocks.MaxRecent)
+        ];
         record = new FingerprintRecord
         {
             BlockShift = (byte)shift,
@@ -77,7 +84,9 @@ internal sealed class BackingFingerprint
         return Of(backing, cacheId, in record);
     }
 
-    /// <summary>The blocks that a record is about. The record is valid, see <see cref="ExtensionBlocks.TryGetFingerprint"/>.</summary>
+    /// <summary>
+    /// The blocks that a record is about. The record is valid, see <see cref="ExtensionBlocks.TryGetFingerprint"/>.
+    /// </summary>
     public static BackingFingerprint Of(IBlockDevice backing, Guid cacheId, in FingerprintRecord record)
     {
         long length = (long)record.BackingLength;
@@ -88,7 +97,8 @@ internal sealed class BackingFingerprint
             recent[i] = (long)(record.Recent[i] >> 16);
         }
 
-        return new BackingFingerprint(backing, length, record.BlockShift, Sample(blocks, record.SampleCount, SeedOf(cacheId, record.Taken)), recent);
+        return new BackingFingerprint(backing, length, record.BlockShift, Sample(
+            blocks, record.SampleCount, SeedOf(cacheId, record.Taken)), recent);
     }
 
     /// <summary>Offsets in bytes of the blocks that were written last.</summary>
@@ -133,10 +143,15 @@ internal sealed class BackingFingerprint
         record.Crc = Total();
     }
 
-    /// <summary>The blocks whose content isn't what the record says, in order; of a group of samples all of them. Empty: no difference.</summary>
+    /// <summary>
+    /// The blocks whose content isn't what the record says, in order; of a group of samples all of them. Empty: no
+    /// difference.
+    /// </summary>
     /// <param name="record">What the blocks held.</param>
-    /// <param name="mayDiffer">Blocks that may have changed all the same: no difference, nor is a group of samples with such a block; null: none.</param>
-    public IReadOnlyList<DeviceRange> Differences(in FingerprintRecord record, Func<DeviceRange, bool>? mayDiffer = null)
+    /// <param name="mayDiffer">Blocks that may have changed all the same: no difference, nor is a group of samples
+    /// with such a block; null: none.</param>
+    public IReadOnlyList<DeviceRange> Differences(
+        in FingerprintRecord record, Func<DeviceRange, bool>? mayDiffer = null)
     {
         var numbers = new SortedSet<long>();
         bool[] isExempt = new bool[Groups];
@@ -149,7 +164,8 @@ internal sealed class BackingFingerprint
 
         for (int i = 0; i < _samples.Length; i++)
         {
-            if (!_groupUnread[i % Groups] && !isExempt[i % Groups] && record.Groups[i % Groups] != Fold(_groupCrcs[i % Groups]))
+            if (!_groupUnread[i % Groups] && !isExempt[i % Groups]
+                && record.Groups[i % Groups] != Fold(_groupCrcs[i % Groups]))
             {
                 numbers.Add(_samples[i]);
             }
@@ -179,7 +195,9 @@ internal sealed class BackingFingerprint
         return [.. numbers.Select(RangeOf)];
     }
 
-    /// <summary>First and last block, and one of each of equal parts in between; all blocks where there are no more.</summary>
+    /// <summary>
+    /// First and last block, and one of each of equal parts in between; all blocks where there are no more.
+    /// </summary>
     internal static long[] Sample(long blocks, int count, ulong seed)
     {
         if (blocks <= count)
@@ -206,7 +224,8 @@ internal sealed class BackingFingerprint
         return samples;
     }
 
-    private static long CountBlocks(long length, int shift) => (length >> shift) + ((length & ((1L << shift) - 1)) != 0 ? 1 : 0);
+    private static long CountBlocks(long length, int shift) =>
+        (length >> shift) + ((length & ((1L << shift) - 1)) != 0 ? 1 : 0);
 
     private static ulong SeedOf(Guid cacheId, ulong taken)
     {
@@ -228,7 +247,8 @@ internal sealed class BackingFingerprint
 
     private static ushort Fold(uint crc) => (ushort)(crc ^ (crc >> 16));
 
-    private uint Total() => Crc32C.Append(Crc32C.HashToUInt32(MemoryMarshal.AsBytes(_groupCrcs.AsSpan())), MemoryMarshal.AsBytes(_recentCrcs.AsSpan()));
+    private uint Total() => Crc32C.Append(
+        Crc32C.HashToUInt32(MemoryMarshal.AsBytes(_groupCrcs.AsSpan())), MemoryMarshal.AsBytes(_recentCrcs.AsSpan()));
 
     private DeviceRange RangeOf(long number)
     {
@@ -254,7 +274,8 @@ internal sealed class BackingFingerprint
             int skip = (int)(offset - start);
             if (have < skip + wanted)
             {
-                throw new IOException($"The backing has {_length} bytes, but of {size} bytes at {start} it returned only {have}.");
+                throw new IOException(
+                    $"The backing has {_length} bytes, but of {size} bytes at {start} it returned only {have}.");
             }
 
             crc = Crc32C.Append(crc, _buffer.AsSpan(skip, wanted));

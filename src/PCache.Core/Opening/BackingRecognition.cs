@@ -1,16 +1,17 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using PCache.Core.Files;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 
 namespace PCache.Core.Opening;
 
 /// <summary>
-/// Whether the backing is the right one. Keeps true: a backing is compared before anything is changed, with whatever is known of it: identity, length, and,
-/// where the last close was an orderly one, some of its content; after a crash, some of what the cache holds as clean, and what it held when it was last
-/// opened, as far as nothing was written back since. Only <see cref="PCacheOptions.RebindBacking"/> passes over a difference. A block that can't be read is
-/// no difference; but a writable open wants to have read one. Belongs to the opening thread.
+/// Whether the backing is the right one. Keeps true: a backing is compared before anything is changed, with whatever
+/// is known of it: identity, length, and, where the last close was an orderly one, some of its content; after a
+/// crash, some of what the cache holds as clean, and what it held when it was last opened, as far as nothing was
+/// written back since. Only <see cref="PCacheOptions.RebindBacking"/> passes over a difference. A block that can't be
+/// read is no difference; but a writable open wants to have read one. Belongs to the opening thread.
 /// </summary>
 internal sealed class BackingRecognition
 {
@@ -60,7 +61,8 @@ internal sealed class BackingRecognition
             throw Mismatch(
                 BackingMismatchReason.Identity,
                 in block,
-                $"is bound to the backing with identity {identity}, the options name {(_options.BackingIdentity == Guid.Empty ? "none" : _options.BackingIdentity)}");
+                $"is bound to the backing with identity {identity}, the options name "
+                + $"{(_options.BackingIdentity == Guid.Empty ? "none" : _options.BackingIdentity.ToString())}");
         }
 
         if (block.BackingLength == 0)
@@ -68,7 +70,8 @@ internal sealed class BackingRecognition
             return;
         }
 
-        // A backing that can grow is bound with its least length. One that is opened read-only can't, so it is judged by what it was when bound.
+        // A backing that can grow is bound with its least length. One that is opened read-only can't, so it is judged
+        // by what it was when bound.
         bool mayBeLonger = _backing.CanResize || (block.Flags & ExtensionBlocks.ResizableBackingFlag) != 0;
         ulong length = (ulong)_backing.Length;
         if (mayBeLonger ? length < block.BackingLength : length != block.BackingLength)
@@ -76,14 +79,19 @@ internal sealed class BackingRecognition
             throw Mismatch(
                 BackingMismatchReason.Length,
                 in block,
-                $"is bound to a backing of {(mayBeLonger ? "at least " : string.Empty)}{block.BackingLength} bytes, this one has {length}",
+                $"is bound to a backing of {(mayBeLonger ? "at least " : string.Empty)}{block.BackingLength} bytes, "
+                + $"this one has {length}",
                 (long)block.BackingLength);
         }
     }
 
-    /// <summary>Compares the backing with its fingerprint, where there is one that counts, or else with what the cache knows of it after a crash.</summary>
+    /// <summary>
+    /// Compares the backing with its fingerprint, where there is one that counts, or else with what the cache knows
+    /// of it after a crash.
+    /// </summary>
     /// <exception cref="PCacheBackingMismatchException">Its content isn't what it was.</exception>
-    /// <exception cref="OperationCanceledException">Cancelled; a backing that hangs doesn't keep it from that.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; a backing that hangs doesn't keep it from
+    /// that.</exception>
     public void CheckContent(ReplayedLog log, CancellationToken cancellationToken)
     {
         CheckFingerprint(log, cancellationToken);
@@ -100,7 +108,11 @@ internal sealed class BackingRecognition
             return;
         }
 
-        if (!ExtensionBlocks.TryGetFingerprint(in block, _media.ExtensionReplicas, ExtensionBlocks.StateOf(log.Extents.Positions.KeyHead.Position, _media.DirtyTail, _media.Generations), out FingerprintRecord record))
+        if (!ExtensionBlocks.TryGetFingerprint(
+            in block,
+            _media.ExtensionReplicas,
+            ExtensionBlocks.StateOf(log.Extents.Positions.KeyHead.Position, _media.DirtyTail, _media.Generations),
+            out FingerprintRecord record))
         {
             Result = BackingCheck.Stale;
             return;
@@ -119,7 +131,8 @@ internal sealed class BackingRecognition
             throw Mismatch(
                 BackingMismatchReason.Length,
                 in block,
-                $"knows a backing of {record.BackingLength} bytes from its last close at {taken:u}, this one has {_backing.Length}, so it was changed meanwhile or is another one",
+                $"knows a backing of {record.BackingLength} bytes from its last close at {taken:u}, this one has "
+                + $"{_backing.Length}, so it was changed meanwhile or is another one",
                 (long)record.BackingLength,
                 taken);
         }
@@ -133,7 +146,9 @@ internal sealed class BackingRecognition
             throw Mismatch(
                 BackingMismatchReason.Content,
                 in block,
-                $"doesn't know this backing: of {compared} blocks compared, {changed.Count} differ from what they held at its last close at {taken:u}, the first at byte {changed[0].Offset}, so it was changed meanwhile or is another one",
+                $"doesn't know this backing: of {compared} blocks compared, {changed.Count} differ from what they held "
+                + $"at its last close at {taken:u}, the first at byte {changed[0].Offset}, so it was changed meanwhile "
+                + $"or is another one",
                 (long)record.BackingLength,
                 taken,
                 compared,
@@ -142,7 +157,9 @@ internal sealed class BackingRecognition
 
         if (now.Failure is { } failure && now.UnreadBlocks == now.BlockCount && !_options.ReadOnly)
         {
-            throw new PCacheException($"None of the backing's blocks that tell whether it is the right one can be read: {failure.Message} Nothing was changed. Set PCacheOptions.BackingFingerprintBlocks to 0 to open without comparing.", failure);
+            throw new PCacheException($"None of the backing's blocks that tell whether it is the right one can be "
+                + $"read: {failure.Message} Nothing was changed. Set PCacheOptions.BackingFingerprintBlocks to 0 to "
+                + $"open without comparing.", failure);
         }
 
         RecentPlaces = [.. now.RecentPlaces];
@@ -150,8 +167,11 @@ internal sealed class BackingRecognition
         Result = now.UnreadBlocks > 0 ? BackingCheck.PartlyMatched : BackingCheck.Matched;
     }
 
-    /// <summary>Reads on a thread of its own where the open can be cancelled: a backing that hangs doesn't keep it from that.</summary>
-    private void Read(BackingFingerprint fingerprint, CancellationToken cancellationToken) => OnOwnThread(() => fingerprint.Read(cancellationToken), cancellationToken);
+    /// <summary>
+    /// Reads on a thread of its own where the open can be cancelled: a backing that hangs doesn't keep it from that.
+    /// </summary>
+    private void Read(BackingFingerprint fingerprint, CancellationToken cancellationToken) =>
+        OnOwnThread(() => fingerprint.Read(cancellationToken), cancellationToken);
 
     private void OnOwnThread(Action read, CancellationToken cancellationToken)
     {
@@ -161,11 +181,15 @@ internal sealed class BackingRecognition
             return;
         }
 
-        Task reading = Task.Factory.StartNew(read, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        Task reading = Task.Factory.StartNew(
+            read, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         reading.WaitAsync(cancellationToken).GetAwaiter().GetResult();
     }
 
-    /// <summary>What is clean in the cache is on the backing, but for what a group of write-back may have been writing (which is dirty).</summary>
+    /// <summary>
+    /// What is clean in the cache is on the backing, but for what a group of write-back may have been writing (which
+    /// is dirty).
+    /// </summary>
     private void CheckAfterCrash(ReplayedLog log, CancellationToken cancellationToken)
     {
         if (_options.BackingFingerprintBlocks == 0 || _options.RebindBacking || !_options.CompareBackingAfterCrash)
@@ -186,7 +210,9 @@ internal sealed class BackingRecognition
         IReadOnlyList<DeviceRange> changed = [.. sample.Different.OrderBy(range => range.Offset)];
         string since = "that it has in common with its backing";
         uint state = ExtensionBlocks.StateOfOpen(_media.DirtyTail, _media.DirtyTailReplicas);
-        if (changed.Count == 0 && ExtensionBlocks.TryGetFingerprint(in block, _media.ExtensionReplicas, state, out FingerprintRecord record, ExtensionBlocks.OpenFingerprintKind)
+        if (changed.Count == 0 && ExtensionBlocks.TryGetFingerprint(
+            in block, _media.ExtensionReplicas, state, out FingerprintRecord record,
+            ExtensionBlocks.OpenFingerprintKind)
             && record.BackingLength <= (ulong)_backing.Length)
         {
             BackingFingerprint now = BackingFingerprint.Of(_backing, block.CacheId.ToGuid(), in record);
@@ -202,7 +228,9 @@ internal sealed class BackingRecognition
             throw Mismatch(
                 BackingMismatchReason.Content,
                 in block,
-                $"was left by a crash, and doesn't know this backing: of {compared} blocks compared {since}, {changed.Count} hold something else, the first at byte {changed[0].Offset}: it was changed meanwhile (an older copy put back, say), or is another one",
+                $"was left by a crash, and doesn't know this backing: of {compared} blocks compared {since}, "
+                + $"{changed.Count} hold something else, the first at byte {changed[0].Offset}: it was changed "
+                + $"meanwhile (an older copy put back, say), or is another one",
                 comparedBlocks: compared,
                 changed: changed);
         }
@@ -211,16 +239,21 @@ internal sealed class BackingRecognition
         {
             Result = BackingCheck.MatchedAfterCrash;
         }
-        else if (log.Extents.Dirty.Keys > 0 && _record.FileId != 0 && FileId is { } file && file != 0 && file != _record.FileId)
+        else if (log.Extents.Dirty.Keys > 0 && _record.FileId != 0 && FileId is { } file && file != 0
+            && file != _record.FileId)
         {
             throw Mismatch(
                 BackingMismatchReason.File,
                 in block,
-                $"was left by a crash with {log.Extents.Dirty.Bytes} dirty bytes, in front of another file than this one, and holds nothing that would tell whether this is a copy of it");
+                $"was left by a crash with {log.Extents.Dirty.Bytes} dirty bytes, in front of another file than this "
+                + $"one, and holds nothing that would tell whether this is a copy of it");
         }
     }
 
-    /// <summary>What is known of the backing's content goes on counting, for what nothing is written back to. Changes the medium.</summary>
+    /// <summary>
+    /// What is known of the backing's content goes on counting, for what nothing is written back to. Changes the
+    /// medium.
+    /// </summary>
     public void KeepFingerprint(bool cacheIsEmpty)
     {
         if (_fingerprint is null && cacheIsEmpty && _options.CompareBackingAfterCrash)
@@ -228,7 +261,8 @@ internal sealed class BackingRecognition
             _fingerprint = TakeFingerprint();
         }
 
-        if (_fingerprint is not { } record || !_options.CompareBackingAfterCrash || _options.RebindBacking || Result == BackingCheck.PassedOver || _media.Extension is null)
+        if (_fingerprint is not { } record || !_options.CompareBackingAfterCrash || _options.RebindBacking
+            || Result == BackingCheck.PassedOver || _media.Extension is null)
         {
             ExtensionBlocks.ClearFingerprint(_region, _media);
             return;
@@ -238,10 +272,13 @@ internal sealed class BackingRecognition
         ExtensionBlocks.SetFingerprint(_region, _media, record, ExtensionBlocks.OpenFingerprintKind);
     }
 
-    /// <summary>Of a backing that the cache holds nothing of: it is what it is now. Null: it can't be read, or isn't wanted.</summary>
+    /// <summary>
+    /// Of a backing that the cache holds nothing of: it is what it is now. Null: it can't be read, or isn't wanted.
+    /// </summary>
     private FingerprintRecord? TakeFingerprint()
     {
-        if (_options.BackingFingerprintBlocks == 0 || _options.RebindBacking || _media.Extension is not { BackingLength: > 0 } block)
+        if (_options.BackingFingerprintBlocks == 0 || _options.RebindBacking
+            || _media.Extension is not { BackingLength: > 0 } block)
         {
             return null;
         }
@@ -250,18 +287,21 @@ internal sealed class BackingRecognition
         {
             _backing.Flush(); // a power cut takes back nothing of what it is about
             BackingFingerprint fingerprint = BackingFingerprint.Begin(
-                _backing, block.CacheId.ToGuid(), _options.BackingFingerprintBlocks, [], _options.TimeProvider.GetUtcNow(), out FingerprintRecord record);
+                _backing, block.CacheId.ToGuid(), _options.BackingFingerprintBlocks, [],
+                _options.TimeProvider.GetUtcNow(), out FingerprintRecord record);
             fingerprint.Read(CancellationToken.None);
             fingerprint.Store(ref record);
             return fingerprint.UnreadBlocks == 0 ? record : null;
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            return null; // whatever a backing may throw: who uses it will meet it
+            return null; // whatever a backing may throw: the next use of it meets it
         }
     }
 
-    /// <summary>Keeps which file the backing is, and what of the log tells nothing of its content. Changes the medium.</summary>
+    /// <summary>
+    /// Keeps which file the backing is, and what of the log tells nothing of its content. Changes the medium.
+    /// </summary>
     public void KeepRecord(bool cacheIsEmpty, uint lastSequence)
     {
         BackingRecord record = _record;
@@ -277,7 +317,8 @@ internal sealed class BackingRecognition
             (record.RangeCount, record.Discarded, record.SinceSequence) = (0, default, 0);
         }
 
-        if (!MemoryMarshal.AsBytes(new Span<BackingRecord>(ref record))[8..].SequenceEqual(MemoryMarshal.AsBytes(new Span<BackingRecord>(ref _record))[8..]))
+        if (!MemoryMarshal.AsBytes(new Span<BackingRecord>(ref record))[8..].SequenceEqual(
+            MemoryMarshal.AsBytes(new Span<BackingRecord>(ref _record))[8..]))
         {
             BackingRecord.Write(_region, ref record, ref _recordReplicas);
         }
@@ -288,7 +329,7 @@ internal sealed class BackingRecognition
     private PCacheBackingMismatchException Mismatch(
         BackingMismatchReason reason,
         in ExtensionBlock block,
-        FormattableString what,
+        InvariantText what,
         long? expectedLength = null,
         DateTimeOffset? lastKnown = null,
         int comparedBlocks = 0,
@@ -300,7 +341,8 @@ internal sealed class BackingRecognition
         string name = label.Length == 0 ? $"{cacheId}" : $"{cacheId} ('{SafeText.Of(label)}')";
         return new PCacheBackingMismatchException(
             reason,
-            $"The cache {name} {what.ToString(CultureInfo.InvariantCulture)}. Open it with the right backing, or set PCacheOptions.RebindBacking to bind it to this one as it is.")
+            $"The cache {name} {what.Take()}. Open it with the right backing, or set PCacheOptions.RebindBacking to "
+            + $"bind it to this one as it is.")
         {
             CacheId = cacheId == Guid.Empty ? null : cacheId,
             CacheLabel = label,

@@ -6,11 +6,14 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Opening;
 
 /// <summary>
-/// What the cache holds as clean, compared with the backing: a bounded sample of it, what was written back last first. Keeps true: only what the index still shows is compared, so nothing that a later
-/// write (or a group of write-back that was under way) may have changed; nothing of a range that the backing was told to discard; no payload that doesn't fit its checksum, where it has one; what the
-/// backing can't read is no difference. Nothing is changed.
+/// What the cache holds as clean, compared with the backing: a bounded sample of it, what was written back last
+/// first. Keeps true: only what the index still shows is compared, so nothing that a later write (or a group of
+/// write-back that was under way) may have changed; nothing of a range that the backing was told to discard; no
+/// payload that doesn't fit its checksum, where it has one; what the backing can't read is no difference. Nothing is
+/// changed.
 /// </summary>
-internal sealed class CleanSample(PmemRegion region, MediaState media, ShardedIndex index, IBlockDevice backing, BackingRecord record)
+internal sealed class CleanSample(
+    PmemRegion region, MediaState media, ShardedIndex index, IBlockDevice backing, BackingRecord record)
 {
     /// <summary>Most reads of the backing.</summary>
     public const int MaxReads = 64;
@@ -29,7 +32,10 @@ internal sealed class CleanSample(PmemRegion region, MediaState media, ShardedIn
     /// <summary>Ranges that the backing holds something else in, in the order in which they were compared.</summary>
     public IReadOnlyList<DeviceRange> Different => _different;
 
-    /// <summary>Whether a range's content may be another than it once was: the cache has newer data, or the backing was told to discard it.</summary>
+    /// <summary>
+    /// Whether a range's content may be another than it once was: the cache has newer data, or the backing was told
+    /// to discard it.
+    /// </summary>
     public bool MayDiffer(DeviceRange range)
     {
         if (record.IsDiscarded(range.Offset, range.End))
@@ -45,7 +51,9 @@ internal sealed class CleanSample(PmemRegion region, MediaState media, ShardedIn
             if (index.For(stripe).Stripes.Find(stripe) is { } found)
             {
                 _pieces.Clear();
-                found.Lookup((int)((at - stripeStart) / SectorSize), (int)((end - stripeStart + SectorSize - 1) / SectorSize), _pieces);
+                found.Lookup(
+                    (int)((at - stripeStart) / SectorSize), (int)((end - stripeStart + SectorSize - 1) / SectorSize),
+                    _pieces);
                 foreach (ref readonly Extent piece in _pieces.AsSpan())
                 {
                     if (!piece.IsGap && !piece.IsClean)
@@ -88,7 +96,8 @@ internal sealed class CleanSample(PmemRegion region, MediaState media, ShardedIn
         long keyAddress = media.DeviceOffset(new LogPosition((int)key.Segment, (int)key.SegmentOffset));
         long stripe = (long)key.Offset >> ShardedIndex.StripeShift;
         if (index.For(stripe).Stripes.Find(stripe) is not { } found
-            || (media.Flags.PayloadCrc && Crc32C.HashToUInt32(region.ReadSpan(keyAddress, (int)key.Length)) != key.PayloadCrc))
+            || (media.Flags.PayloadCrc
+                && Crc32C.HashToUInt32(region.ReadSpan(keyAddress, (int)key.Length)) != key.PayloadCrc))
         {
             return false;
         }
@@ -105,7 +114,8 @@ internal sealed class CleanSample(PmemRegion region, MediaState media, ShardedIn
             }
 
             long offset = (stripe << ShardedIndex.StripeShift) + ((long)piece.Start * SectorSize);
-            long lengthBytes = Math.Min(Math.Min(SampleBytes, (long)piece.Length * SectorSize), backing.Length - offset);
+            long lengthBytes = Math.Min(
+                Math.Min(SampleBytes, (long)piece.Length * SectorSize), backing.Length - offset);
             if (lengthBytes > 0 && !record.IsDiscarded(offset, offset + lengthBytes) && _seen.Add(offset / SampleBytes))
             {
                 range = new DeviceRange(offset, lengthBytes);
@@ -137,7 +147,8 @@ internal sealed class CleanSample(PmemRegion region, MediaState media, ShardedIn
             }
 
             Compared++;
-            if (!_buffer.AsSpan(skip, (int)range.LengthBytes).SequenceEqual(region.ReadSpan(address, (int)range.LengthBytes)))
+            if (!_buffer.AsSpan(skip, (int)range.LengthBytes).SequenceEqual(
+                region.ReadSpan(address, (int)range.LengthBytes)))
             {
                 _different.Add(range);
             }

@@ -6,7 +6,10 @@ using PCache.Core.Store;
 
 namespace PCache.Core.Opening;
 
-/// <summary>Checks before anything is changed, and formatting. Keeps true: an argument error leaves region and backing untouched; only blank regions are formatted without consent.</summary>
+/// <summary>
+/// Checks before anything is changed, and formatting. Keeps true: an argument error leaves region and backing
+/// untouched; only blank regions are formatted without consent.
+/// </summary>
 internal static class DeviceSetup
 {
     private const int Chunk = 64 << 10;
@@ -20,36 +23,56 @@ internal static class DeviceSetup
         CheckBacking(backing, o);
         if (!o.ReadOnly && region.IsReadOnly)
         {
-            throw new ArgumentException("The region is read-only; set PCacheOptions.ReadOnly to open the cache for reading.", nameof(region));
+            throw new ArgumentException(
+                "The region is read-only; set PCacheOptions.ReadOnly to open the cache for reading.", nameof(region));
         }
 
         return o;
     }
 
-    /// <summary>Validates the settings as a whole, before there are parts. <see langword="null"/>: the defaults.</summary>
+    /// <summary>
+    /// Validates the settings as a whole, before there are parts. <see langword="null"/>: the defaults.
+    /// </summary>
     public static PCacheOptions ValidateOptions(PCacheOptions? options, bool creating)
     {
         PCacheOptions o = options ?? new PCacheOptions();
-        if (o.SegmentSizeBytes is int size && (size < MediaConstants.MinSegmentSize || size > MediaConstants.LinuxSegmentSize || !int.IsPow2(size)))
+        if (o.SegmentSizeBytes is int size
+            && (size < MediaConstants.MinSegmentSize || size > MediaConstants.LinuxSegmentSize || !int.IsPow2(size)))
         {
             throw Bad(nameof(o.SegmentSizeBytes), size, "a power of two from 65536 to 16777216, or null");
         }
 
-        Require(o.GcThresholdPercent is null or (>= 0 and <= CacheFlags.MaxGcPercent), nameof(o.GcThresholdPercent), o.GcThresholdPercent, "0 to 90, or null");
-        Require(o.KsetTimeout > TimeSpan.Zero && o.KsetTimeout <= TimeSpan.FromDays(1), nameof(o.KsetTimeout), o.KsetTimeout, "above zero, at most a day");
-        Require(o.WritebackDelay >= TimeSpan.Zero && o.WritebackDelay <= TimeSpan.FromDays(30), nameof(o.WritebackDelay), o.WritebackDelay, "zero to 30 days");
-        Require(o.WritebackConcurrency is >= 1 and <= 256, nameof(o.WritebackConcurrency), o.WritebackConcurrency, "1 to 256");
-        Require(o.WritebackGroupBytes is >= 64 << 10 and <= 1 << 30, nameof(o.WritebackGroupBytes), o.WritebackGroupBytes, "65536 to 1073741824");
+        Require(
+            o.GcThresholdPercent is null or (>= 0 and <= CacheFlags.MaxGcPercent), nameof(o.GcThresholdPercent),
+            o.GcThresholdPercent, "0 to 90, or null");
+        Require(
+            o.KsetTimeout > TimeSpan.Zero && o.KsetTimeout <= TimeSpan.FromDays(1), nameof(o.KsetTimeout),
+            o.KsetTimeout, "above zero, at most a day");
+        Require(
+            o.WritebackDelay >= TimeSpan.Zero && o.WritebackDelay <= TimeSpan.FromDays(30), nameof(o.WritebackDelay),
+            o.WritebackDelay, "zero to 30 days");
+        Require(o.WritebackConcurrency is >= 1 and <= 256, nameof(o.WritebackConcurrency), o.WritebackConcurrency,
+            "1 to 256");
+        Require(
+            o.WritebackGroupBytes is >= 64 << 10 and <= 1 << 30, nameof(o.WritebackGroupBytes), o.WritebackGroupBytes,
+            "65536 to 1073741824");
         Require(IsTimeout(o.SpaceTimeout), nameof(o.SpaceTimeout), o.SpaceTimeout, "zero to 30 days, or infinite");
-        Require(IsTimeout(o.DisposeTimeout), nameof(o.DisposeTimeout), o.DisposeTimeout, "zero to 30 days, or infinite");
+        Require(
+            IsTimeout(o.DisposeTimeout), nameof(o.DisposeTimeout), o.DisposeTimeout, "zero to 30 days, or infinite");
         Require(o.LogReserveSegments is >= 1 and <= 64, nameof(o.LogReserveSegments), o.LogReserveSegments, "1 to 64");
-        Require(o.BackingFingerprintBlocks is >= 0 and <= ExtensionBlocks.MaxSamples, nameof(o.BackingFingerprintBlocks), o.BackingFingerprintBlocks, "0 to 4096");
-        Require(o.MaxIndexMemoryBytes is null or >= IndexMemory.FixedBytes, nameof(o.MaxIndexMemoryBytes), o.MaxIndexMemoryBytes, "at least 262144, or null");
+        Require(
+            o.BackingFingerprintBlocks is >= 0 and <= ExtensionBlocks.MaxSamples, nameof(o.BackingFingerprintBlocks),
+            o.BackingFingerprintBlocks, "0 to 4096");
+        Require(
+            o.MaxIndexMemoryBytes is null or >= IndexMemory.FixedBytes, nameof(o.MaxIndexMemoryBytes),
+            o.MaxIndexMemoryBytes, "at least 262144, or null");
         Require(Enum.IsDefined(o.PersistOn), nameof(o.PersistOn), o.PersistOn, "a defined value");
         Require(Enum.IsDefined(o.Maintenance), nameof(o.Maintenance), o.Maintenance, "a defined value");
         Require(o.TimeProvider is not null, nameof(o.TimeProvider), o.TimeProvider, "not null");
         Require(
-            o.Label is null || (!o.Label.Contains('\0', StringComparison.Ordinal) && Encoding.UTF8.GetByteCount(o.Label) <= ExtensionBlocks.MaxLabelBytes),
+            o.Label is null
+                || (!o.Label.Contains('\0', StringComparison.Ordinal)
+                    && Encoding.UTF8.GetByteCount(o.Label) <= ExtensionBlocks.MaxLabelBytes),
             nameof(o.Label), o.Label, "at most 64 bytes of UTF-8 without NUL");
         Require(!(creating && o.ReadOnly), nameof(o.ReadOnly), o.ReadOnly, "false when creating");
         return o;
@@ -60,17 +83,20 @@ internal static class DeviceSetup
     {
         if (!int.IsPow2(backing.BlockSize) || backing.BlockSize > 65536)
         {
-            throw new ArgumentException($"The backing's block size is {backing.BlockSize}; it must be a power of two from 1 to 65536.", nameof(backing));
+            throw new ArgumentException($"The backing's block size is {backing.BlockSize}; it must be a power of two "
+                + $"from 1 to 65536.", nameof(backing));
         }
 
         if (backing.Length > ExtentStore.MaxLength)
         {
-            throw new ArgumentException($"The backing has {backing.Length} bytes; a cache can be in front of at most {ExtentStore.MaxLength}.", nameof(backing));
+            throw new ArgumentException($"The backing has {backing.Length} bytes; a cache can be in front of at most "
+                + $"{ExtentStore.MaxLength}.", nameof(backing));
         }
 
         if (!o.ReadOnly && !backing.CanWrite)
         {
-            throw new ArgumentException("The backing can't be written; set PCacheOptions.ReadOnly to open the cache for reading.", nameof(backing));
+            throw new ArgumentException("The backing can't be written; set PCacheOptions.ReadOnly to open the cache "
+                + "for reading.", nameof(backing));
         }
     }
 
@@ -88,7 +114,8 @@ internal static class DeviceSetup
     {
         if (!options.OverwriteExisting && !IsBlank(region))
         {
-            throw new PCacheException("The region already holds a cache or something else. Open it instead, or set PCacheOptions.OverwriteExisting to destroy what is there.");
+            throw new PCacheException("The region already holds a cache or something else. Open it instead, or set "
+                + "PCacheOptions.OverwriteExisting to destroy what is there.");
         }
 
         int segmentSize = options.SegmentSizeBytes ?? MediaConstants.LinuxSegmentSize;
@@ -97,7 +124,9 @@ internal static class DeviceSetup
             throw new ArgumentException(why, nameof(region));
         }
 
-        IndexMemory.CheckCapacity(options.MaxIndexMemoryBytes, Geometry.SegmentsThatFit(region.LengthBytes, segmentSize), segmentSize - MediaConstants.SegmentDataOffset);
+        IndexMemory.CheckCapacity(
+            options.MaxIndexMemoryBytes, Geometry.SegmentsThatFit(region.LengthBytes, segmentSize),
+            segmentSize - MediaConstants.SegmentDataOffset);
         Formatter.Format(region, new FormatParameters
         {
             SegmentSizeBytes = options.SegmentSizeBytes,
@@ -111,7 +140,10 @@ internal static class DeviceSetup
         });
     }
 
-    /// <summary>Why so many bytes are too few for a new cache with these (valid) settings, and what would do; null: they are enough.</summary>
+    /// <summary>
+    /// Why so many bytes are too few for a new cache with these (valid) settings, and what would do; null: they are
+    /// enough.
+    /// </summary>
     public static string? WhyTooSmall(string what, long lengthBytes, PCacheOptions options)
     {
         int segmentSize = options.SegmentSizeBytes ?? MediaConstants.LinuxSegmentSize;
@@ -127,13 +159,16 @@ internal static class DeviceSetup
             fits /= 2;
         }
 
-        string text = $"{what} has {ByteText.Of(lengthBytes)}; {needed} segments of {ByteText.Of(segmentSize)} (log, reserve, payload) need at least {ByteText.AtLeast(Least(segmentSize))}.";
+        string text = $"{what} has {ByteText.Of(lengthBytes)}; {needed} segments of {ByteText.Of(segmentSize)} (log, "
+            + $"reserve, payload) need at least {ByteText.AtLeast(Least(segmentSize))}.";
         string hint = fits >= MediaConstants.MinSegmentSize
             ? $"For a small cache set SegmentSizeBytes to {fits} or less"
             : segmentSize > MediaConstants.MinSegmentSize
-            ? $"With SegmentSizeBytes = {MediaConstants.MinSegmentSize}, the least, {ByteText.AtLeast(Least(MediaConstants.MinSegmentSize))} would do"
+            ? $"With SegmentSizeBytes = {MediaConstants.MinSegmentSize}, the least, "
+                + $"{ByteText.AtLeast(Least(MediaConstants.MinSegmentSize))} would do"
             : "There are no smaller segments";
-        return $"{text} {hint}{(fits < MediaConstants.LinuxSegmentSize && segmentSize > MediaConstants.MinSegmentSize ? " (the compact geometry, which Linux doesn't open)" : "")}.";
+        bool isCompact = fits < MediaConstants.LinuxSegmentSize && segmentSize > MediaConstants.MinSegmentSize;
+        return $"{text} {hint}{(isCompact ? " (the compact geometry, which Linux doesn't open)" : "")}.";
 
         long Least(int size) => MediaConstants.SegmentsOffset + ((long)needed * size);
     }
@@ -141,12 +176,14 @@ internal static class DeviceSetup
     /// <summary>Whether the region's head, where every cache has its structures, is all zeros.</summary>
     public static bool IsBlank(PmemRegion region)
     {
-        var buffer = new byte[Math.Min(Chunk, (int)Math.Min(region.LengthBytes, MediaConstants.SegmentsOffset + MediaConstants.SegmentDataOffset))];
+        const long head = MediaConstants.SegmentsOffset + MediaConstants.SegmentDataOffset;
+        var buffer = new byte[Math.Min(Chunk, (int)Math.Min(region.LengthBytes, head))];
         region.ReadMetadata(0, buffer);
         return !buffer.AsSpan().ContainsAnyExcept((byte)0);
     }
 
-    private static bool IsTimeout(TimeSpan value) => value == Timeout.InfiniteTimeSpan || (value >= TimeSpan.Zero && value <= TimeSpan.FromDays(30));
+    private static bool IsTimeout(TimeSpan value) =>
+        value == Timeout.InfiniteTimeSpan || (value >= TimeSpan.Zero && value <= TimeSpan.FromDays(30));
 
     private static void Require(bool condition, string name, object? value, string allowed)
     {

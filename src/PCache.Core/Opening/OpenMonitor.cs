@@ -1,8 +1,9 @@
 namespace PCache.Core.Opening;
 
 /// <summary>
-/// Progress and cancellation of one open. Keeps true: no report within <see cref="Interval"/> of the last one, but for a new stage's; the caller's token ends the open
-/// only before anything on the medium is changed. Belongs to the opening thread.
+/// Progress and cancellation of one open. Keeps true: no report within <see cref="Interval"/> of the last one, but
+/// for a new stage's; the caller's token ends the open only before anything on the medium is changed. Belongs to the
+/// opening thread.
 /// </summary>
 internal sealed class OpenMonitor(PCacheOptions options, CancellationToken cancellationToken)
 {

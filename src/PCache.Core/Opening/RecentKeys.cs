@@ -2,7 +2,10 @@ using PCache.Core.Layout;
 
 namespace PCache.Core.Opening;
 
-/// <summary>The last keys of a replay, newest first. Keeps true: bounded memory, and not more than twice what is used; adding costs a copy of the key.</summary>
+/// <summary>
+/// The last keys of a replay, newest first. Keeps true: bounded memory, and not more than twice what is used; adding
+/// costs a copy of the key.
+/// </summary>
 /// <param name="capacity">Most keys, a power of two, 64 at least.</param>
 internal sealed class RecentKeys(int capacity)
 {
@@ -14,7 +17,8 @@ internal sealed class RecentKeys(int capacity)
     {
         if (_count == _keys.Length && _keys.Length < capacity)
         {
-            Array.Resize(ref _keys, Math.Max(64, _keys.Length * 2)); // nothing has been overwritten yet, so all stay in their places
+            // nothing has been overwritten yet, so all stay in their places
+            Array.Resize(ref _keys, Math.Max(64, _keys.Length * 2));
         }
 
         _keys[_count++ & (_keys.Length - 1)] = key;

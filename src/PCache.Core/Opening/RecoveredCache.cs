@@ -4,7 +4,9 @@ using PCache.Core.Store;
 
 namespace PCache.Core.Opening;
 
-/// <summary>What an open has found, and made ready where the cache is writable: everything that an engine is composed from.</summary>
+/// <summary>
+/// What an open has found, and made ready where the cache is writable: everything that an engine is composed from.
+/// </summary>
 internal sealed record RecoveredCache
 {
     /// <summary>What stands on the medium, and the index made of it.</summary>

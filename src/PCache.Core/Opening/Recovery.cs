@@ -9,18 +9,21 @@ using PCache.Core.Store;
 namespace PCache.Core.Opening;
 
 /// <summary>
-/// Opening: loads and validates the medium, replays the log into a fresh index, checks the backing; then, for a writable open only, makes the medium ready.
+/// Opening: loads and validates the medium, replays the log into a fresh index, checks the backing; then, for a
+/// writable open only, makes the medium ready.
 /// </summary>
 /// <remarks>
-/// Keeps true: nothing on the medium is changed before everything was validated and consented to; a read-only open changes nothing at all. The first store
-/// of a writable open zeroes the log's end, durably, so that no reader ever follows what was rejected. No replica of the key tail names a free segment before
-/// one is used. The identity of the backing is durable before the first dirty key can be.
+/// Keeps true: nothing on the medium is changed before everything was validated and consented to; a read-only open
+/// changes nothing at all. The first store of a writable open zeroes the log's end, durably, so that no reader ever
+/// follows what was rejected. No replica of the key tail names a free segment before one is used. The identity of the
+/// backing is durable before the first dirty key can be.
 /// </remarks>
 internal static class Recovery
 {
     /// <summary>Runs the whole of it.</summary>
     /// <exception cref="OperationCanceledException">Cancelled; nothing on the medium was changed.</exception>
-    public static RecoveredCache Run(PmemRegion region, IBlockDevice backing, PCacheOptions options, CancellationToken cancellationToken)
+    public static RecoveredCache Run(
+        PmemRegion region, IBlockDevice backing, PCacheOptions options, CancellationToken cancellationToken)
     {
         long started = options.TimeProvider.GetTimestamp();
         var monitor = new OpenMonitor(options, cancellationToken);
@@ -28,7 +31,9 @@ internal static class Recovery
         MediaState media = MediaLoader.Load(region, monitor.Loaded);
         if (options.PayloadCrc is bool wanted && wanted != media.Flags.PayloadCrc)
         {
-            throw new PCacheException($"The cache was made with payload checksums {(media.Flags.PayloadCrc ? "on" : "off")}; the options ask for the opposite. Leave the option unset to take the image as it is.");
+            throw new PCacheException(
+                $"The cache was made with payload checksums {(media.Flags.PayloadCrc ? "on" : "off")}; the options ask "
+                + $"for the opposite. Leave the option unset to take the image as it is.");
         }
 
         IndexMemory.CheckCapacity(options.MaxIndexMemoryBytes, media.ChainLength, media.Geometry.DataSize);
@@ -81,10 +86,12 @@ internal static class Recovery
     }
 
     private static void MakeReady(
-        PmemRegion region, IBlockDevice backing, PCacheOptions options, MediaState media, ReplayedLog log, BackingRecognition recognition)
+        PmemRegion region, IBlockDevice backing, PCacheOptions options, MediaState media, ReplayedLog log,
+        BackingRecognition recognition)
     {
-        // A process that was killed leaves stores that its successor sees and a power cut still takes back (they were never flushed). Whatever is built on
-        // them from here on comes after them: the log, and the length of a backing that had just grown.
+        // A process that was killed leaves stores that its successor sees and a power cut still takes back (they were
+        // never flushed). Whatever is built on them from here on comes after them: the log, and the length of a
+        // backing that had just grown.
         region.FlushRange(0, region.LengthBytes);
         region.Drain();
         if (backing.CanResize)
@@ -104,13 +111,14 @@ internal static class Recovery
         RegionZeroing.Zero(region, at, Math.Min(behind, MediaConstants.KsetHeaderSize));
         RegionZeroing.Zero(region, at, behind);
 
-        // A crash may have left the older replica of the key tail in a segment that counts as free now and is about to be used again: falling back to it
-        // must not be harmful.
+        // A crash may have left the older replica of the key tail in a segment that counts as free now and is about
+        // to be used again: falling back to it must not be harmful.
         positions.WriteKeyTail(positions.KeyTail, both: true);
         segments.ClearFreeHeads();
         ReplicaRepair.Run(region, media);
 
-        // An image that isn't bound yet (Linux made it, or the command without a backing) is bound now, before the first dirty key.
+        // An image that isn't bound yet (Linux made it, or the command without a backing) is bound now, before the
+        // first dirty key.
         if (options.RebindBacking || media.Extension is not { BackingLength: > 0 })
         {
             ExtensionBlocks.Bind(region, media, backing.Length, options.BackingIdentity, backing.CanResize);

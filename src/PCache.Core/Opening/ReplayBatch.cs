@@ -6,8 +6,8 @@ using PCache.Core.Store;
 namespace PCache.Core.Opening;
 
 /// <summary>
-/// Applies replayed keys of one shard, stripe by stripe. Keeps true: the keys of a stripe are applied in order; the order of the stripes depends on the keys alone.
-/// Belongs to one thread; keeps its tables from batch to batch.
+/// Applies replayed keys of one shard, stripe by stripe. Keeps true: the keys of a stripe are applied in order; the
+/// order of the stripes depends on the keys alone. Belongs to one thread; keeps its tables from batch to batch.
 /// </summary>
 internal sealed class ReplayBatch
 {
@@ -19,7 +19,9 @@ internal sealed class ReplayBatch
     private int[] _order = [];
     private int[] _ends = [];
 
-    /// <summary>Puts the keys into the index; each one's <see cref="CacheKey.Reserved"/> is its <see cref="ReplayAction"/>.</summary>
+    /// <summary>
+    /// Puts the keys into the index; each one's <see cref="CacheKey.Reserved"/> is its <see cref="ReplayAction"/>.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Apply(IndexShard shard, ReadOnlySpan<CacheKey> keys)
     {
@@ -92,7 +94,8 @@ internal sealed class ReplayBatch
             var action = (ReplayAction)key.Reserved;
             if (action != ReplayAction.Remove)
             {
-                Extent extent = KeyExtents.ToExtent(in key, action == ReplayAction.InsertClean ? ExtentFlags.Clean : ExtentFlags.None);
+                Extent extent = KeyExtents.ToExtent(
+                    in key, action == ReplayAction.InsertClean ? ExtentFlags.Clean : ExtentFlags.None);
                 if (!_isKnown || stripe != _stripe)
                 {
                     _index = stripes.GetOrAdd(stripe);

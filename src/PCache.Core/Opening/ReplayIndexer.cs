@@ -21,25 +21,30 @@ internal enum ReplayAction : uint
 }
 
 /// <summary>
-/// Puts replayed keys into the index: collected by shard in batches, which are applied by helpers of its own and by the caller, or by the caller alone.
+/// Puts replayed keys into the index: collected by shard in batches, which are applied by helpers of its own and by
+/// the caller, or by the caller alone.
 /// </summary>
 /// <remarks>
 /// Keeps true:
 /// <list type="bullet">
-/// <item>The keys of a stripe are applied in the order in which they were added: a stripe belongs to one shard, a shard's batches are queued in order, at most one
-/// of them is being applied, and inside a batch keys change places only with keys of other stripes.</item>
-/// <item>What the index is afterwards, down to the order of its stripes, depends on the keys and on the size of a batch alone, not on the helpers.</item>
+/// <item>The keys of a stripe are applied in the order in which they were added: a stripe belongs to one shard, a
+/// shard's batches are queued in order, at most one of them is being applied, and inside a batch keys change places
+/// only with keys of other stripes.</item>
+/// <item>What the index is afterwards, down to the order of its stripes, depends on the keys and on the size of a
+/// batch alone, not on the helpers.</item>
 /// <item>Memory is bounded: without a free buffer the caller applies a batch itself, or waits for one.</item>
-/// <item>After <see cref="Complete"/> or <see cref="Dispose"/> no helper runs any more. A helper's exception comes out of the next <see cref="Add"/> that hands over a
-/// batch, or of <see cref="Complete"/>.</item>
+/// <item>After <see cref="Complete"/> or <see cref="Dispose"/> no helper runs any more. A helper's exception comes
+/// out of the next <see cref="Add"/> that hands over a batch, or of <see cref="Complete"/>.</item>
 /// <item>No interrupt ends a wait; one that came stands against its thread again when that thread is done here.</item>
 /// </list>
-/// Why batches: keys of one stripe after the other find its index in the processor's caches, and are looked up in the directory once.
-/// <see cref="Add"/>, <see cref="Complete"/> and <see cref="Dispose"/> belong to one thread.
+/// Why batches: keys of one stripe after the other find its index in the processor's caches, and are looked up in the
+/// directory once. <see cref="Add"/>, <see cref="Complete"/> and <see cref="Dispose"/> belong to one thread.
 /// </remarks>
 internal sealed class ReplayIndexer : IDisposable
 {
-    /// <summary>Keys collected over all shards before the first batch is full, where nothing else is asked for.</summary>
+    /// <summary>
+    /// Keys collected over all shards before the first batch is full, where nothing else is asked for.
+    /// </summary>
     private const int DefaultPendingKeys = 1 << 16;
     private const int LeastBatchKeys = 1 << 11;
     private const int FirstCapacity = 16;
@@ -63,8 +68,9 @@ internal sealed class ReplayIndexer : IDisposable
     /// <summary>Whether the caller's thread was interrupted while it waited for helpers.</summary>
     private bool _interrupted;
 
-    /// <param name="index">The index. Nobody else uses it meanwhile.</param>
-    /// <param name="helpers">Number of threads to help, 0 or more; they are started when the first batch is full.</param>
+    /// <param name="index">The index. No other thread uses it meanwhile.</param>
+    /// <param name="helpers">Number of threads to help, 0 or more; they are started when the first batch is
+    /// full.</param>
     /// <param name="batchKeys">Keys of a batch; 0: as fits the number of shards.</param>
     public ReplayIndexer(ShardedIndex index, int helpers, int batchKeys = 0)
     {
@@ -257,7 +263,7 @@ internal sealed class ReplayIndexer : IDisposable
         }
         catch (ThreadInterruptedException)
         {
-            _interrupted = true; // the monitor is held again; whoever waits looks anew
+            _interrupted = true; // the monitor is held again; every waiting thread checks its condition again
             Monitor.PulseAll(_ready); // the news may have been for this thread alone
         }
     }

@@ -8,15 +8,15 @@ using PCache.Core.Store;
 namespace PCache.Core.Opening;
 
 /// <summary>
-/// Takes the keys of the log as they are read, and makes the index of them. Keeps true: a key counts as dirty exactly if it stands at or behind the dirty
-/// tail, lives, and isn't marked clean; of overlapping keys the later wins; a dead key takes what it overlaps out of the index; nothing on the medium is
-/// changed. Belongs to the opening thread.
+/// Takes the keys of the log as they are read, and makes the index of them. Keeps true: a key counts as dirty exactly
+/// if it stands at or behind the dirty tail, lives, and isn't marked clean; of overlapping keys the later wins; a
+/// dead key takes what it overlaps out of the index; nothing on the medium is changed. Belongs to the opening thread.
 /// </summary>
 internal sealed class ReplaySink : IReplaySink, IDisposable
 {
     /// <summary>
-    /// Most threads that help to fill the index: one thread reads about as fast as this many can insert. None where the device is to do the same thing each
-    /// time: by hand, or on a machine that was made up.
+    /// Most threads that help to fill the index: one thread reads about as fast as this many can insert. None where
+    /// the device is to do the same thing each time: by hand, or on a machine that was made up.
     /// </summary>
     private const int MaxHelpers = 8;
 
@@ -39,8 +39,10 @@ internal sealed class ReplaySink : IReplaySink, IDisposable
     /// <param name="memory">The bound on its memory.</param>
     /// <param name="options">How many threads help.</param>
     /// <param name="monitor">Progress.</param>
-    /// <param name="comparableSince">Keys of ksets up to this number tell nothing of the backing's content; 0: all do.</param>
-    public ReplaySink(ShardedIndex index, IndexMemory memory, PCacheOptions options, OpenMonitor monitor, uint comparableSince)
+    /// <param name="comparableSince">Keys of ksets up to this number tell nothing of the backing's content; 0: all
+    /// do.</param>
+    public ReplaySink(
+        ShardedIndex index, IndexMemory memory, PCacheOptions options, OpenMonitor monitor, uint comparableSince)
     {
         _memory = memory;
         _monitor = monitor;

@@ -8,7 +8,8 @@ using PCache.Core.Store;
 namespace PCache.Core.Opening;
 
 /// <summary>
-/// The log replayed into a fresh index, with what goes with it: references of segments, positions, dirty counters. Nothing on the medium is changed.
+/// The log replayed into a fresh index, with what goes with it: references of segments, positions, dirty counters.
+/// Nothing on the medium is changed.
 /// </summary>
 /// <param name="Extents">What was found.</param>
 /// <param name="Result">What the reader of the log says.</param>
@@ -17,14 +18,15 @@ namespace PCache.Core.Opening;
 /// <param name="WrittenBack">The keys that were written back last.</param>
 /// <param name="Filled">The keys that misses filled last.</param>
 internal sealed record ReplayedLog(
-    FoundExtents Extents, ReplayResult Result, int ReservedSegments, uint LastSequence, RecentKeys WrittenBack, RecentKeys Filled)
+    FoundExtents Extents, ReplayResult Result, int ReservedSegments, uint LastSequence, RecentKeys WrittenBack,
+    RecentKeys Filled)
 {
     /// <summary>Whether no key of the log lives.</summary>
     public bool IsEmpty => Result.LiveKeys == 0;
 
     /// <summary>Reads the log into an index, which the caller disposes if this throws.</summary>
     /// <exception cref="PCacheCorruptionException">The log is damaged.</exception>
-    /// <exception cref="PCacheLostWritesException">Writes are lost already, and nobody consented.</exception>
+    /// <exception cref="PCacheLostWritesException">Writes are lost already, and the caller didn't consent.</exception>
     /// <exception cref="PCacheIndexMemoryException">The index doesn't fit its bound.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static ReplayedLog Read(
@@ -43,11 +45,14 @@ internal sealed record ReplayedLog(
         sink.Complete(dirty);
         if (result.LostKeys > 0 && !options.ReadOnly && !options.AcceptLostWrites)
         {
-            throw new PCacheLostWritesException($"{result.LostKeys} writes that were not yet written back are lost: whoever wrote this image reused their segments. Open it for reading to save the rest, or accept the loss explicitly.");
+            throw new PCacheLostWritesException(
+                $"{result.LostKeys} writes that were not yet written back are lost: the program that wrote this image "
+                + $"reused their segments. Open it for reading to save the rest, or accept the loss explicitly.");
         }
 
         int reserve = Math.Clamp(options.LogReserveSegments, 1, Math.Max(1, media.ChainLength - 2));
-        var segments = new SegmentTable(region, media.Geometry, media.Chain, media.Generations, media.GenerationReplicas, reserve, work);
+        var segments = new SegmentTable(
+            region, media.Geometry, media.Chain, media.Generations, media.GenerationReplicas, reserve, work);
         foreach (int segment in result.LogSegments)
         {
             segments.MarkLog(segment);
@@ -67,7 +72,8 @@ internal sealed record ReplayedLog(
             dirtyTail: new LogPoint(media.DirtyTail, sink.DirtyTailDistance),
             keyHead: new LogPoint(result.KeyHead, sink.EndDistance));
         var extents = new FoundExtents(region, media, segments, memory.Index, memory, positions, dirty);
-        uint last = result.LastSequence != 0 ? result.LastSequence : Machine.Of(options.TimeProvider).Chance.NextSequence();
+        uint last =
+            result.LastSequence != 0 ? result.LastSequence : Machine.Of(options.TimeProvider).Chance.NextSequence();
         return new ReplayedLog(extents, result, reserved, last, sink.WrittenBack, sink.Filled);
     }
 }

@@ -1,6 +1,7 @@
 // Keeps true:
-// * No store goes through the mapping: each is a system call on the descriptor, whose failure is an exception. On a copy-on-write file system any store may need a new block, the second
-//   one to a page too, once the first has gone to the disk; found full by a store into the mapping, the disk would end the process.
+// * No store goes through the mapping: each is a system call on the descriptor, whose failure is an exception. On a
+//   copy-on-write file system any store may need a new block, the second one to a page too, once the first has gone
+//   to the disk; found full by a store into the mapping, the disk would end the process.
 // * Reads go through the mapping, and see what was written: both are the page cache.
 // * A checksum is that of exactly the bytes that were written, also where the source changes meanwhile.
 using Microsoft.Win32.SafeHandles;
@@ -9,7 +10,9 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Pmem;
 
 /// <summary>A region over a mapped, locked file whose stores can fail.</summary>
-internal sealed class DescriptorStoreRegion(SafeFileHandle file, FileMapping mapping, long lengthBytes, PmemFileOptions options, string path = "", FileMaking made = FileMaking.None)
+internal sealed class DescriptorStoreRegion(
+    SafeFileHandle file, FileMapping mapping, long lengthBytes, PmemFileOptions options, string path = "",
+    FileMaking made = FileMaking.None)
     : MappedFileRegion(file, mapping, lengthBytes, options, path, made)
 {
     private const int ChunkBytes = 64 << 10;
@@ -19,7 +22,8 @@ internal sealed class DescriptorStoreRegion(SafeFileHandle file, FileMapping map
     private static byte[]? _chunk;
 
     /// <inheritdoc/>
-    /// <exception cref="IOException">There is no room for the change, or the medium failed; any part of it may have been stored.</exception>
+    /// <exception cref="IOException">There is no room for the change, or the medium failed; any part of it may have
+    /// been stored.</exception>
     public override unsafe void Write(long offset, ReadOnlySpan<byte> source)
     {
         _ = Writable(offset, source.Length);
@@ -27,7 +31,8 @@ internal sealed class DescriptorStoreRegion(SafeFileHandle file, FileMapping map
     }
 
     /// <inheritdoc/>
-    /// <exception cref="IOException">There is no room for the change, or the medium failed; any part of it may have been stored.</exception>
+    /// <exception cref="IOException">There is no room for the change, or the medium failed; any part of it may have
+    /// been stored.</exception>
     public override unsafe uint WriteWithCrc(long offset, ReadOnlySpan<byte> source, uint crc)
     {
         _ = Writable(offset, source.Length);
@@ -45,7 +50,8 @@ internal sealed class DescriptorStoreRegion(SafeFileHandle file, FileMapping map
     }
 
     /// <inheritdoc/>
-    /// <exception cref="IOException">There is no room for the change, or the medium failed; any part of it may have been stored.</exception>
+    /// <exception cref="IOException">There is no room for the change, or the medium failed; any part of it may have
+    /// been stored.</exception>
     public override unsafe void WriteZeros(long offset, long lengthBytes)
     {
         _ = Writable(offset, lengthBytes);

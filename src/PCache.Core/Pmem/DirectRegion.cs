@@ -1,9 +1,12 @@
 // Keeps true:
-// * No store and no read leaves the region, whatever offset and length are asked for; a refused call has changed nothing.
-// * On persistent memory (Dax, Assumed) every store is non-temporal. In the page cache and in volatile memory only long ranges are: that is faster, because a line
-//   that misses the processor's caches (the rule in a cache of gigabytes) needn't be read first. Short ones, metadata above all, are faster by ordinary stores: the
-//   store buffer hides their misses, and the fence then finds nothing to wait for.
-// * After disposal every method throws ObjectDisposedException. That guards against mistakes, not against races: whoever shares a region ends its users first.
+// * No store and no read leaves the region, whatever offset and length are asked for; a refused call has changed
+//   nothing.
+// * On persistent memory (Dax, Assumed) every store is non-temporal. In the page cache and in volatile memory only
+//   long ranges are: that is faster, because a line that misses the processor's caches (the rule in a cache of
+//   gigabytes) needn't be read first. Short ones, metadata above all, are faster by ordinary stores: the store buffer
+//   hides their misses, and the fence then finds nothing to wait for.
+// * After disposal every method throws ObjectDisposedException. That guards against mistakes, not against races: the
+//   owner of a shared region ends its users before it disposes the region.
 using System.Runtime.CompilerServices;
 
 namespace PCache.Core.Pmem;
@@ -15,7 +18,8 @@ internal abstract unsafe class DirectRegion : PmemRegion
     private readonly bool _mayStayInCaches;
     private int _disposed;
 
-    private protected DirectRegion(nint memory, long lengthBytes, Persistence persistence, bool isPowerSafe, bool isReadOnly)
+    private protected DirectRegion(
+        nint memory, long lengthBytes, Persistence persistence, bool isPowerSafe, bool isReadOnly)
         : base(memory, lengthBytes, persistence, isPowerSafe, isReadOnly)
     {
         _mayStayInCaches = persistence is Persistence.PageCache or Persistence.Volatile;
@@ -49,7 +53,9 @@ internal abstract unsafe class DirectRegion : PmemRegion
     public override void WriteZeros(long offset, long lengthBytes)
         => NonTemporalCopy.Zero(Writable(offset, lengthBytes), (nuint)lengthBytes);
 
-    /// <summary>The address of a range, or the exception that its offset, its length or the region's state deserves.</summary>
+    /// <summary>
+    /// The address of a range, or the exception that its offset, its length or the region's state deserves.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private protected byte* Checked(long offset, long lengthBytes)
     {

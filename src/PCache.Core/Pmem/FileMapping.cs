@@ -8,18 +8,24 @@ internal abstract class FileMapping : IDisposable
     /// <summary>Address of the file's first byte, aligned to a page.</summary>
     public nint Address { get; private protected init; }
 
-    /// <summary>Maps <paramref name="lengthBytes"/> from the file's begin. The caller keeps the handle open for as long, and closes it.</summary>
+    /// <summary>
+    /// Maps <paramref name="lengthBytes"/> from the file's begin. The caller keeps the handle open for as long, and
+    /// closes it.
+    /// </summary>
     /// <param name="file">The file.</param>
     /// <param name="lengthBytes">Length of the file in bytes, at least 1.</param>
     /// <param name="readOnly">Whether stores crash.</param>
-    /// <param name="synchronous">Whether MAP_SYNC is asked for; refused with a <see cref="PCacheException"/> where it isn't given.</param>
+    /// <param name="synchronous">Whether MAP_SYNC is asked for; refused with a <see cref="PCacheException"/> where it
+    /// isn't given.</param>
     /// <exception cref="IOException">The file can't be mapped.</exception>
     public static FileMapping Map(SafeFileHandle file, long lengthBytes, bool readOnly, bool synchronous)
         => OperatingSystem.IsLinux() || OperatingSystem.IsMacOS()
             ? new UnixFileMapping(file, lengthBytes, readOnly, synchronous)
             : new ViewFileMapping(file, lengthBytes, readOnly);
 
-    /// <summary>Makes all pages present; <paramref name="forWriting"/>: so that the first store into each is cheap too.</summary>
+    /// <summary>
+    /// Makes all pages present; <paramref name="forWriting"/>: so that the first store into each is cheap too.
+    /// </summary>
     /// <exception cref="IOException">A page can't be made present.</exception>
     public abstract void Prefault(bool forWriting);
 
@@ -27,7 +33,7 @@ internal abstract class FileMapping : IDisposable
     /// <exception cref="IOException">They may not have got there.</exception>
     public abstract void Sync(long offset, long lengthBytes);
 
-    /// <summary>Unmaps; nobody may use the memory any more.</summary>
+    /// <summary>Unmaps; no thread may use the memory any more.</summary>
     public abstract void Dispose();
 
     /// <summary>Reads a byte of every page.</summary>

@@ -1,11 +1,15 @@
 // Keeps true:
-// * A refused call has changed nothing and left nothing: no file that wasn't there before, no changed length, no lock, no descriptor, no mapping.
-// * What is undone is undone under the file's lock, and only on the file that this very call has made: whatever has its name by then is nobody's business.
-// * A file is mapped only under its lock: exclusive for writers, shared for readers; and only while its name leads to it: whoever waited for a file that was deleted or replaced meanwhile
-//   begins anew.
-// * A new file is its owner's alone from its first moment on, and gets other rights later, if at all; never more than what it stands for has.
-// * A file mapped for writing has all its blocks, where the file system can promise them: a store never meets a full disk, which would end the process. Where it can't (copy-on-write),
-//   stores are system calls. A file in memory is given its memory only where the limits leave that much.
+// * A refused call has changed nothing and left nothing: no file that wasn't there before, no changed length, no
+//   lock, no descriptor, no mapping.
+// * What is undone is undone under the file's lock, and only on the file that this very call has made: another file
+//   that has its name by then is left alone.
+// * A file is mapped only under its lock: exclusive for writers, shared for readers; and only while its name leads to
+//   it: an open that waited for a file that was deleted or replaced meanwhile begins anew.
+// * A new file is its owner's alone from its first moment on, and gets other rights later, if at all; never more than
+//   what it stands for has.
+// * A file mapped for writing has all its blocks, where the file system can promise them: a store never meets a full
+//   disk, which would end the process. Where it can't (copy-on-write), stores are system calls. A file in memory is
+//   given its memory only where the limits leave that much.
 using Microsoft.Win32.SafeHandles;
 using PCache.Core.Files;
 
@@ -27,7 +31,8 @@ internal enum FileMaking
 /// <summary>From a path to a mapped, locked file.</summary>
 internal static class FileOpening
 {
-    // Each round may lose a race against another process that makes, deletes or replaces the file; a few are enough for any that isn't a duel.
+    // Each round may lose a race against another process that makes, deletes or replaces the file; a few are enough
+    // for any that isn't a duel.
     private const int Rounds = 8;
 
     /// <summary>Opens or makes a file. Arguments are valid, the path is a full one.</summary>
@@ -36,7 +41,8 @@ internal static class FileOpening
     /// <param name="lengthBytes">Length of a file that is made.</param>
     /// <param name="options">How to map it.</param>
     /// <param name="beforeMaking">Called before a file is made or given its length; may throw.</param>
-    public static MappedFileRegion Open(string path, CacheFileUse use, long lengthBytes, PmemFileOptions options, Action? beforeMaking)
+    public static MappedFileRegion Open(
+        string path, CacheFileUse use, long lengthBytes, PmemFileOptions options, Action? beforeMaking)
     {
         if (Directory.Exists(path))
         {
@@ -91,17 +97,22 @@ internal static class FileOpening
         }
     }
 
-    /// <summary>Takes the lock itself: the runtime's own is taken in silence, or not at all, and can be switched off.</summary>
+    /// <summary>
+    /// Takes the lock itself: the runtime's own is taken in silence, or not at all, and can be switched off.
+    /// </summary>
     private static void RequireLock(SafeFileHandle file, string path, PmemFileOptions options, ref FileMaking made)
     {
         switch (FileLock.TryTake(file, exclusive: !options.ReadOnly, out string? reason))
         {
             case FileLockState.HeldByOther:
-                made = FileMaking.None; // somebody else has it already: nothing of it is ours to undo
-                throw InUse(path, FileLock.DescribeHolder(file) is { } holder ? $"by {holder}" : "by another process, or by another region of this one");
+                made = FileMaking.None; // another process has it already: there is nothing of ours to undo
+                throw InUse(path, FileLock.DescribeHolder(file) is { } holder ? $"by {holder}" : "by another process, "
+                    + "or by another region of this one");
             case FileLockState.Unavailable when !options.AllowWithoutLock:
                 throw new PCacheException(
-                    $"'{SafeText.Of(path)}' can't be locked: {reason}. Without a lock nothing keeps another process from using the cache at the same time. Set PmemFileOptions.AllowWithoutLock if you know that none does.");
+                    $"'{SafeText.Of(path)}' can't be locked: {reason}. Without a lock nothing keeps another process "
+                    + $"from using the cache at the same time. Set PmemFileOptions.AllowWithoutLock if you know that "
+                    + $"none does.");
         }
     }
 
@@ -110,9 +121,12 @@ internal static class FileOpening
     /// <param name="path">What messages call it.</param>
     /// <param name="lengthIfEmptyBytes">Length that an empty file is given; 0: it is refused.</param>
     /// <param name="options">How to map it.</param>
-    public static MappedFileRegion Open(SafeFileHandle file, string path, long lengthIfEmptyBytes, PmemFileOptions options)
+    public static MappedFileRegion Open(
+        SafeFileHandle file, string path, long lengthIfEmptyBytes, PmemFileOptions options)
     {
-        FileMaking made = lengthIfEmptyBytes != 0 && !options.ReadOnly && FileSpace.Length(file, path) == 0 ? FileMaking.Filled : FileMaking.None;
+        FileMaking made = lengthIfEmptyBytes != 0 && !options.ReadOnly && FileSpace.Length(file, path) == 0
+            ? FileMaking.Filled
+            : FileMaking.None;
         try
         {
             return Map(file, path, made, lengthIfEmptyBytes, options);
@@ -149,13 +163,15 @@ internal static class FileOpening
         }
     }
 
-    private static MappedFileRegion Map(SafeFileHandle file, string path, FileMaking made, long newLengthBytes, PmemFileOptions options)
+    private static MappedFileRegion Map(
+        SafeFileHandle file, string path, FileMaking made, long newLengthBytes, PmemFileOptions options)
     {
         long lengthBytes = made == FileMaking.None ? FileSpace.Length(file, path) : newLengthBytes;
         if (lengthBytes < PmemFile.MinLengthBytes)
         {
             throw new PCacheException(
-                $"'{SafeText.Of(path)}' is {(lengthBytes == 0 ? "empty" : $"{lengthBytes} bytes long")}; a region has at least {PmemFile.MinLengthBytes} bytes.");
+                $"'{SafeText.Of(path)}' is {(lengthBytes == 0 ? "empty" : $"{lengthBytes} bytes long")}; a region has "
+                + $"at least {PmemFile.MinLengthBytes} bytes.");
         }
 
         if (!options.ReadOnly)
@@ -185,7 +201,8 @@ internal static class FileOpening
         return Map(file, path, made, options, lengthBytes);
     }
 
-    private static MappedFileRegion Map(SafeFileHandle file, string path, FileMaking made, PmemFileOptions options, long lengthBytes)
+    private static MappedFileRegion Map(
+        SafeFileHandle file, string path, FileMaking made, PmemFileOptions options, long lengthBytes)
     {
         bool storesMayFail = !options.ReadOnly && FileSystemFacts.Of(file) is { IsCopyOnWrite: true };
         FileMapping mapping;
@@ -202,7 +219,8 @@ internal static class FileOpening
         {
             if (options.Prefault)
             {
-                // Made present for writing, a page counts as dirty; where drains bring pages to the disk, the first one would write the whole file.
+                // Made present for writing, a page counts as dirty; where drains bring pages to the disk, the first
+                // one would write the whole file.
                 mapping.Prefault(forWriting: !options.ReadOnly && !options.PowerSafe && !storesMayFail);
             }
 
@@ -223,7 +241,8 @@ internal static class FileOpening
         try
         {
             FileShare share = options.ReadOnly ? FileShare.Read : FileShare.None;
-            return File.OpenHandle(path, FileMode.Open, options.ReadOnly ? FileAccess.Read : FileAccess.ReadWrite, share);
+            return File.OpenHandle(
+                path, FileMode.Open, options.ReadOnly ? FileAccess.Read : FileAccess.ReadWrite, share);
         }
         catch (FileNotFoundException) when (use == CacheFileUse.OpenOrCreate)
         {
@@ -235,12 +254,13 @@ internal static class FileOpening
         }
     }
 
-    /// <summary>Null: somebody else has just made one, which will do.</summary>
+    /// <summary>Null: another process has just made one, which will do.</summary>
     private static SafeFileHandle? TryCreate(string path, CacheFileUse use, long lengthBytes, bool mayExist)
     {
         try
         {
-            // On Windows, a file that others may delete meanwhile is one that we may delete: by its name, while it is open.
+            // On Windows, a file that others may delete meanwhile is one that we may delete: by its name, while it is
+            // open.
             FileShare share = OperatingSystem.IsWindows() ? FileShare.Delete : FileShare.None;
             return PrivateFile.CreateNew(path, share, OperatingSystem.IsLinux() ? 0 : lengthBytes);
         }

@@ -1,5 +1,6 @@
-// What kind of file system a file is on, as far as that decides how a mapped file behaves when there is no room. Keeps true: nothing is guessed from paths or mount tables; where the
-// system can't tell, the answer is "unknown", and nothing is refused for it.
+// What kind of file system a file is on, as far as that decides how a mapped file behaves when there is no room.
+// Keeps true: nothing is guessed from paths or mount tables; where the system can't tell, the answer is "unknown",
+// and nothing is refused for it.
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
@@ -26,7 +27,10 @@ internal sealed partial record FileSystemFacts
     /// <summary>Bytes that this process may still take there.</summary>
     public required long AvailableBytes { get; init; }
 
-    /// <summary>Whether changing what is there already may need a new place: then a store into a mapping can find the disk full, which ends the process.</summary>
+    /// <summary>
+    /// Whether changing what is there already may need a new place: then a store into a mapping can find the disk
+    /// full, which ends the process.
+    /// </summary>
     public bool IsCopyOnWrite => Magic is Btrfs or Bcachefs or Nilfs or Zfs;
 
     /// <summary>Whether it knows files that are to be changed in place.</summary>
@@ -35,7 +39,10 @@ internal sealed partial record FileSystemFacts
     /// <summary>Whether files may share blocks that it can unshare ahead of a change.</summary>
     public bool CanUnshare => Magic == Xfs;
 
-    /// <summary>Name of a file system whose content is memory, and counts as such; null: it isn't one. (Huge pages come from a pool of their own, which the system looks after.)</summary>
+    /// <summary>
+    /// Name of a file system whose content is memory, and counts as such; null: it isn't one. (Huge pages come from a
+    /// pool of their own, which the system looks after.)
+    /// </summary>
     public string? MemoryName => Magic == Tmpfs ? "tmpfs" : Magic == Ramfs ? "ramfs" : null;
 
     /// <summary>Whether the memory can be swapped out.</summary>
@@ -45,7 +52,9 @@ internal sealed partial record FileSystemFacts
     public static FileSystemFacts? Of(SafeFileHandle file)
     {
         if (!OperatingSystem.IsLinux()
-            || RuntimeInformation.ProcessArchitecture is not (Architecture.X64 or Architecture.Arm64 or Architecture.RiscV64 or Architecture.LoongArch64 or Architecture.Ppc64le)
+            || RuntimeInformation.ProcessArchitecture is not (
+                Architecture.X64 or Architecture.Arm64 or Architecture.RiscV64 or Architecture.LoongArch64
+                    or Architecture.Ppc64le)
             || StatFileSystem(file, out LinuxStatfs facts) != 0)
         {
             return null;
@@ -59,7 +68,8 @@ internal sealed partial record FileSystemFacts
         };
     }
 
-    private static long Bytes(ulong blocks, long blockBytes) => (long)UInt128.Min((UInt128)blocks * (ulong)Math.Max(blockBytes, 0), long.MaxValue);
+    private static long Bytes(ulong blocks, long blockBytes) =>
+        (long)UInt128.Min((UInt128)blocks * (ulong)Math.Max(blockBytes, 0), long.MaxValue);
 
     [LibraryImport("libc", EntryPoint = "fstatfs", SetLastError = true)]
     private static partial int StatFileSystem(SafeFileHandle file, out LinuxStatfs facts);

@@ -1,8 +1,11 @@
 // Keeps true:
-// * Dax and Assumed: stores are non-temporal, so a store fence is all that Drain needs. MAP_SYNC has made the file's block map durable before the first store.
-// * PageCache: what the fence has made visible is in the page cache, which outlives the process. Power-safe: Drain returns after the recorded ranges are on the disk.
+// * Dax and Assumed: stores are non-temporal, so a store fence is all that Drain needs. MAP_SYNC has made the file's
+//   block map durable before the first store.
+// * PageCache: what the fence has made visible is in the page cache, which outlives the process. Power-safe: Drain
+//   returns after the recorded ranges are on the disk.
 // * The lock on the file is held as long as it is mapped, and until what the opening did is undone where it is.
-// * Metadata is read through the descriptor: a media error there is an exception; through the mapping it would be a signal that ends the process.
+// * Metadata is read through the descriptor: a media error there is an exception; through the mapping it would be a
+//   signal that ends the process.
 using Microsoft.Win32.SafeHandles;
 using PCache.Core.Files;
 
@@ -19,12 +22,17 @@ internal class MappedFileRegion : DirectRegion
     private readonly FileMaking _made;
     private bool _abandoned;
 
-    // Only there .NET has stores that go past the caches; elsewhere whoever vouches for the memory gets what survives the process.
+    // Only there .NET has stores that go past the caches; elsewhere memory that the caller vouches for gives what
+    // survives the process.
     private static bool StoresReachTheMedium => System.Runtime.Intrinsics.X86.Sse2.IsSupported;
 
     /// <summary>Takes over both file and mapping.</summary>
-    public MappedFileRegion(SafeFileHandle file, FileMapping mapping, long lengthBytes, PmemFileOptions options, string path = "", FileMaking made = FileMaking.None)
-        : base(mapping.Address, lengthBytes, options.Persistence, options.PowerSafe || (options.Persistence != Persistence.PageCache && StoresReachTheMedium), options.ReadOnly)
+    public MappedFileRegion(
+        SafeFileHandle file, FileMapping mapping, long lengthBytes, PmemFileOptions options, string path = "",
+        FileMaking made = FileMaking.None)
+        : base(
+            mapping.Address, lengthBytes, options.Persistence, options.PowerSafe
+                || (options.Persistence != Persistence.PageCache && StoresReachTheMedium), options.ReadOnly)
     {
         _file = file;
         _mapping = mapping;
@@ -43,7 +51,9 @@ internal class MappedFileRegion : DirectRegion
 
     internal override string? WatchedPath => _watch?.Name;
 
-    /// <summary>From now on what becomes of the file's name is looked at. For a file that was opened by its name.</summary>
+    /// <summary>
+    /// From now on what becomes of the file's name is looked at. For a file that was opened by its name.
+    /// </summary>
     internal void Watch() => _watch = new WatchedFile(_file, _path);
 
     internal override StorageChange LookAtFile()
@@ -85,7 +95,8 @@ internal class MappedFileRegion : DirectRegion
             int read = RandomAccess.Read(_file, destination, offset);
             if (read <= 0)
             {
-                throw new IOException($"The file ends at byte {offset}, before the mapped {LengthBytes} bytes: it was cut while in use.");
+                throw new IOException(
+                    $"The file ends at byte {offset}, before the mapped {LengthBytes} bytes: it was cut while in use.");
             }
 
             offset += read;
@@ -93,7 +104,10 @@ internal class MappedFileRegion : DirectRegion
         }
     }
 
-    /// <summary>Disposes the region and, still under the file's lock, takes back what opening it has done to the file: for openings that fail later on.</summary>
+    /// <summary>
+    /// Disposes the region and, still under the file's lock, takes back what opening it has done to the file: for
+    /// openings that fail later on.
+    /// </summary>
     internal override void Abandon()
     {
         _abandoned = true;

@@ -1,5 +1,7 @@
-// The memory that a process may still take, out of the texts of /proc and of the control groups' folders (versions 1 and 2). Keeps true: nothing is read but by the function that is
-// given, so all of it is a function of texts; a limit of any group that the process is in counts, from its own up to the top that can be seen; what can't be read or understood is no limit.
+// The memory that a process may still take, out of the texts of /proc and of the control groups' folders (versions 1
+// and 2). Keeps true: nothing is read but by the function that is given, so all of it is a function of texts; a limit
+// of any group that the process is in counts, from its own up to the top that can be seen; what can't be read or
+// understood is no limit.
 using System.Globalization;
 using System.Text;
 
@@ -8,7 +10,8 @@ namespace PCache.Core.Pmem;
 /// <summary>A limit of memory.</summary>
 /// <param name="Source">The file that says so.</param>
 /// <param name="LimitBytes">How much there may be in all.</param>
-/// <param name="RoomBytes">How much may still be taken: what the system can drop of the page cache isn't counted as taken, what can be swapped out counts as room.</param>
+/// <param name="RoomBytes">How much may still be taken: what the system can drop of the page cache isn't counted as
+/// taken, what can be swapped out counts as room.</param>
 internal sealed record MemoryLimit(string Source, long LimitBytes, long RoomBytes);
 
 /// <summary>A control group's folder, and the mount point that it is below.</summary>
@@ -34,14 +37,18 @@ internal static class MemoryLimits
         var limits = new List<MemoryLimit>();
         if (withMachine && machine.TryGetValue("MemAvailable:", out long available))
         {
-            limits.Add(new MemoryLimit("/proc/meminfo", machine.GetValueOrDefault("MemTotal:", available), available + swapBytes));
+            limits.Add(
+                new MemoryLimit(
+                    "/proc/meminfo", machine.GetValueOrDefault("MemTotal:", available), available + swapBytes));
         }
 
         foreach (MemoryGroup group in Groups(read("/proc/self/cgroup"), read("/proc/self/mountinfo")))
         {
             for (string? folder = group.Folder; folder is not null; folder = Parent(folder, group.MountPoint))
             {
-                if ((group.IsVersion2 ? Version2(folder, read, swapBytes) : Version1(folder, read, swapBytes)) is { } limit)
+                if (
+                    (group.IsVersion2 ? Version2(folder, read, swapBytes) : Version1(folder, read, swapBytes))
+                        is { } limit)
                 {
                     limits.Add(limit);
                 }
@@ -80,27 +87,32 @@ internal static class MemoryLimits
                 continue;
             }
 
-            string? path = kind[0] == "cgroup2" ? path2 : kind[0] == "cgroup" && kind[2].Split(',').Contains("memory") ? path1 : null;
+            string? path = kind[0] == "cgroup2" ? path2 : kind[0] == "cgroup" && kind[2].Split(',')
+                .Contains("memory") ? path1 : null;
             if (path is not null)
             {
                 string mountPoint = Unescape(place[4]);
-                yield return new MemoryGroup(kind[0] == "cgroup2", mountPoint, Inside(mountPoint, Unescape(place[3]), path));
+                yield return new MemoryGroup(
+                    kind[0] == "cgroup2", mountPoint, Inside(mountPoint, Unescape(place[3]), path));
             }
         }
     }
 
     private static MemoryLimit? Version2(string folder, Func<string, string?> read, long swapBytes)
     {
-        if (Number(read($"{folder}/memory.max")) is not { } limit || Number(read($"{folder}/memory.current")) is not { } used)
+        if (Number(read($"{folder}/memory.max")) is not { } limit
+            || Number(read($"{folder}/memory.current")) is not { } used)
         {
             return null; // "max", or the topmost group, which has none
         }
 
         Dictionary<string, long> stat = Numbers(read($"{folder}/memory.stat"), 1);
-        long droppable = stat.GetValueOrDefault("active_file") + stat.GetValueOrDefault("inactive_file") + stat.GetValueOrDefault("slab_reclaimable");
+        long droppable = stat.GetValueOrDefault(
+            "active_file") + stat.GetValueOrDefault("inactive_file") + stat.GetValueOrDefault("slab_reclaimable");
         if (Number(read($"{folder}/memory.swap.max")) is { } swapLimit)
         {
-            swapBytes = Math.Min(swapBytes, Math.Max(0, swapLimit - (Number(read($"{folder}/memory.swap.current")) ?? 0)));
+            swapBytes = Math.Min(
+                swapBytes, Math.Max(0, swapLimit - (Number(read($"{folder}/memory.swap.current")) ?? 0)));
         }
 
         return new MemoryLimit($"{folder}/memory.max", limit, Room(limit, used, droppable) + swapBytes);
@@ -108,7 +120,8 @@ internal static class MemoryLimits
 
     private static MemoryLimit? Version1(string folder, Func<string, string?> read, long swapBytes)
     {
-        if (Number(read($"{folder}/memory.limit_in_bytes")) is not { } limit || limit >= NoLimit || Number(read($"{folder}/memory.usage_in_bytes")) is not { } used)
+        if (Number(read($"{folder}/memory.limit_in_bytes")) is not { } limit || limit >= NoLimit
+            || Number(read($"{folder}/memory.usage_in_bytes")) is not { } used)
         {
             return null;
         }
@@ -124,13 +137,22 @@ internal static class MemoryLimits
         return new MemoryLimit($"{folder}/memory.limit_in_bytes", limit, room);
     }
 
-    private static long Room(long limit, long used, long droppable) => Math.Max(0, limit - Math.Max(0, used - droppable));
+    private static long Room(long limit, long used, long droppable) =>
+        Math.Max(0, limit - Math.Max(0, used - droppable));
 
-    /// <summary>Where a group's path leads below a mount point; a path that isn't below what is mounted there (another namespace's) leads to the mount point itself.</summary>
+    /// <summary>
+    /// Where a group's path leads below a mount point; a path that isn't below what is mounted there (another
+    /// namespace's) leads to the mount point itself.
+    /// </summary>
     private static string Inside(string mountPoint, string root, string path)
     {
-        string below = root == "/" ? path : path == root ? "" : path.StartsWith(root + "/", StringComparison.Ordinal) ? path[root.Length..] : "";
-        return below.Split('/').Contains("..") ? mountPoint : (mountPoint + below).TrimEnd('/') is { Length: > 0 } folder ? folder : "/";
+        string below = root == "/" ? path
+            : path == root ? ""
+            : path.StartsWith(root + "/", StringComparison.Ordinal) ? path[root.Length..]
+            : "";
+        return below.Split('/').Contains("..") ? mountPoint
+            : (mountPoint + below).TrimEnd('/') is { Length: > 0 } folder ? folder
+            : "/";
     }
 
     private static string? Parent(string folder, string mountPoint) =>
@@ -138,7 +160,8 @@ internal static class MemoryLimits
 
     private static string[] Lines(string? text) => (text ?? "").Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
-    private static long? Number(string? text) => long.TryParse(text?.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out long value) ? value : null;
+    private static long? Number(string? text) =>
+        long.TryParse(text?.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out long value) ? value : null;
 
     /// <summary>Lines of a name and a number.</summary>
     private static Dictionary<string, long> Numbers(string? text, long unit)
@@ -167,8 +190,11 @@ internal static class MemoryLimits
         var result = new StringBuilder(text.Length);
         for (int i = 0; i < text.Length; i++)
         {
-            bool isEscape = text[i] == '\\' && i + 3 < text.Length && text.AsSpan(i + 1, 3).IndexOfAnyExceptInRange('0', '7') < 0;
-            result.Append(isEscape ? (char)(((text[i + 1] - '0') << 6) | ((text[i + 2] - '0') << 3) | (text[i + 3] - '0')) : text[i]);
+            bool isEscape = text[i] == '\\' && i + 3 < text.Length
+                && text.AsSpan(i + 1, 3).IndexOfAnyExceptInRange('0', '7') < 0;
+            result.Append(isEscape
+                ? (char)(((text[i + 1] - '0') << 6) | ((text[i + 2] - '0') << 3) | (text[i + 3] - '0'))
+                : text[i]);
             i += isEscape ? 3 : 0;
         }
 

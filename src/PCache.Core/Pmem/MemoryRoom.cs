@@ -1,5 +1,6 @@
-// Keeps true: memory is taken only after asking whether there is that much, of everything that counts it: the file system's own size, the limits of the container and of all that it
-// is in, and the machine. What isn't known refuses nothing.
+// Keeps true: memory is taken only after asking whether there is that much, of everything that counts it: the file
+// system's own size, the limits of the container and of all that it is in, and the machine. What isn't known refuses
+// nothing.
 using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 using PCache.Core.Files;
@@ -26,7 +27,8 @@ internal static class MemoryRoom
 
         long takenBytes = FileNative.TryStat(file, out FileNative.Statx stat) == 0 ? (long)stat.Blocks * 512 : 0;
         long neededBytes = Math.Max(0, lengthBytes - takenBytes);
-        string what = $"The cache file '{SafeText.Of(path)}' is in memory ({kind}) and needs {ByteText.Of(neededBytes)}{(takenBytes > 0 ? " more" : "")}";
+        string what = $"The cache file '{SafeText.Of(path)}' is in memory ({kind}) and needs "
+            + $"{ByteText.Of(neededBytes)}{(takenBytes > 0 ? " more" : "")}";
         if (neededBytes == 0)
         {
             return;
@@ -34,7 +36,8 @@ internal static class MemoryRoom
 
         if (facts.LengthBytes > 0 && neededBytes > facts.AvailableBytes)
         {
-            throw new PCacheException($"{what}; of the file system's {ByteText.Of(facts.LengthBytes)}, {ByteText.Of(facts.AvailableBytes)} are left. Make the cache smaller, or mount it larger.");
+            throw new PCacheException($"{what}; of the file system's {ByteText.Of(facts.LengthBytes)}, "
+                + $"{ByteText.Of(facts.AvailableBytes)} are left. Make the cache smaller, or mount it larger.");
         }
 
         if (WhyNot(MemoryLimits.Tightest(TryRead, facts.CanSwap, withMachine: true), neededBytes) is { } why)
@@ -58,12 +61,15 @@ internal static class MemoryRoom
     internal static string? WhyNot(MemoryLimit? limit, long neededBytes)
     {
         // Its page tables and the like count too: for each page of 4 KiB some bytes.
-        return limit is null || neededBytes <= limit.RoomBytes - Math.Min(OwnBytes, limit.RoomBytes / 8) - (neededBytes / 64)
+        return limit is null
+            || neededBytes <= limit.RoomBytes - Math.Min(OwnBytes, limit.RoomBytes / 8) - (neededBytes / 64)
             ? null
             : string.Create(
                 CultureInfo.InvariantCulture,
-                $"the memory limit is {ByteText.Of(limit.LimitBytes)} ({SafeText.Of(limit.Source)}), and {ByteText.Of(limit.RoomBytes)} of it are left. "
-                + $"Taking more would get the process killed. Make the cache smaller, raise the limit, or put the cache on a disk.");
+                $"the memory limit is {ByteText.Of(limit.LimitBytes)} ({SafeText.Of(limit.Source)}), and "
+                + $"{ByteText.Of(limit.RoomBytes)} of it are left. "
+                + $"Taking more would get the process killed. Make the cache smaller, raise the limit, or put the "
+                + $"cache on a disk.");
     }
 
     private static string? TryRead(string path)

@@ -1,6 +1,7 @@
-// Keeps true: what is stored and what is summed come from one load of each byte of the source: from the register it was loaded into, or from a copy on the stack.
-// So the checksum is that of the stored bytes even while another thread changes the source.
-// The loops are compiled once, fully, and don't depend on the lengths that a profile happened to see first.
+// Keeps true: what is stored and what is summed come from one load of each byte of the source: from the register it
+// was loaded into, or from a copy on the stack. So the checksum is that of the stored bytes even while another thread
+// changes the source. The loops are compiled once, fully, and don't depend on the lengths that a profile happened to
+// see first.
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
@@ -26,15 +27,23 @@ internal static unsafe partial class NonTemporalCopy
     {
         static abstract void Copy(byte* destination, byte* source);
 
-        /// <summary>Copies, and stores the same bytes in the cache at <paramref name="second"/>, aligned to 64, too.</summary>
+        /// <summary>
+        /// Copies, and stores the same bytes in the cache at <paramref name="second"/>, aligned to 64, too.
+        /// </summary>
         static abstract void CopyTwice(byte* destination, byte* second, byte* source);
 
         /// <summary>Copies, and gives the copied bytes as four lanes.</summary>
-        static abstract void Copy(byte* destination, byte* source, out Vector128<ulong> lane0, out Vector128<ulong> lane1, out Vector128<ulong> lane2, out Vector128<ulong> lane3);
+        static abstract void Copy(
+            byte* destination, byte* source, out Vector128<ulong> lane0, out Vector128<ulong> lane1,
+            out Vector128<ulong> lane2, out Vector128<ulong> lane3);
     }
 
-    /// <summary>Copies as <see cref="Copy(byte*, byte*, nuint)"/> does, and returns the CRC-32C, continued from <paramref name="crc"/>, of exactly the bytes stored.</summary>
-    public static uint CopyWithCrc(byte* destination, byte* source, nuint lengthBytes, uint crc) => CopyWithCrc(Best, destination, source, lengthBytes, crc);
+    /// <summary>
+    /// Copies as <see cref="Copy(byte*, byte*, nuint)"/> does, and returns the CRC-32C, continued from
+    /// <paramref name="crc"/>, of exactly the bytes stored.
+    /// </summary>
+    public static uint CopyWithCrc(byte* destination, byte* source, nuint lengthBytes, uint crc) =>
+        CopyWithCrc(Best, destination, source, lengthBytes, crc);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static uint CopyWithCrc(Path path, byte* destination, byte* source, nuint lengthBytes, uint crc)
@@ -65,10 +74,15 @@ internal static unsafe partial class NonTemporalCopy
             };
         }
 
-        return bulk == lengthBytes ? crc : CopyWords<Checksum>(destination + bulk, source + bulk, lengthBytes - bulk, crc);
+        return bulk == lengthBytes
+            ? crc
+            : CopyWords<Checksum>(destination + bulk, source + bulk, lengthBytes - bulk, crc);
     }
 
-    /// <summary>Sums any multiple of a block, by the mixed block as far as it goes: folding alone is too slow to hide behind the stores.</summary>
+    /// <summary>
+    /// Sums any multiple of a block, by the mixed block as far as it goes: folding alone is too slow to hide behind
+    /// the stores.
+    /// </summary>
     private static uint CopyWithNarrowCrc<TBlocks>(byte* destination, byte* source, nuint lengthBytes, uint crc)
         where TBlocks : struct, IBlocks
     {
@@ -78,7 +92,9 @@ internal static unsafe partial class NonTemporalCopy
             crc = CopyMixedBlocksWithCrc<TBlocks>(destination, source, mixed, crc);
         }
 
-        return mixed == lengthBytes ? crc : CopyBlocksWithCrc<TBlocks>(destination + mixed, source + mixed, lengthBytes - mixed, crc);
+        return mixed == lengthBytes
+            ? crc
+            : CopyBlocksWithCrc<TBlocks>(destination + mixed, source + mixed, lengthBytes - mixed, crc);
     }
 
     /// <summary>Stores each mixed block, and sums a copy of it on the stack while the stores drain.</summary>
@@ -109,12 +125,17 @@ internal static unsafe partial class NonTemporalCopy
         where TBlocks : struct, IBlocks
     {
         Vector128<ulong> by64 = Crc32CFolding.By64;
-        TBlocks.Copy(destination, source, out Vector128<ulong> lane0, out Vector128<ulong> lane1, out Vector128<ulong> lane2, out Vector128<ulong> lane3);
+        TBlocks.Copy(
+            destination, source, out Vector128<ulong> lane0, out Vector128<ulong> lane1, out Vector128<ulong> lane2,
+            out Vector128<ulong> lane3);
         lane0 ^= Vector128.CreateScalar((ulong)crc);
         byte* end = destination + lengthBytes;
-        for (destination += BlockBytes, source += BlockBytes; destination != end; destination += BlockBytes, source += BlockBytes)
+        for (destination += BlockBytes, source += BlockBytes; destination != end; destination += BlockBytes,
+            source += BlockBytes)
         {
-            TBlocks.Copy(destination, source, out Vector128<ulong> next0, out Vector128<ulong> next1, out Vector128<ulong> next2, out Vector128<ulong> next3);
+            TBlocks.Copy(
+                destination, source, out Vector128<ulong> next0, out Vector128<ulong> next1, out Vector128<ulong> next2,
+                out Vector128<ulong> next3);
             lane0 = Crc32CFolding.Fold(lane0, by64) ^ next0;
             lane1 = Crc32CFolding.Fold(lane1, by64) ^ next1;
             lane2 = Crc32CFolding.Fold(lane2, by64) ^ next2;
@@ -144,8 +165,10 @@ internal static unsafe partial class NonTemporalCopy
             {
                 lanes = Crc32CFolding.FoldOnto(lanes, by256, CopyWide(destination, source));
                 lanes1 = Crc32CFolding.FoldOnto(lanes1, by256, CopyWide(destination + BlockBytes, source + BlockBytes));
-                lanes2 = Crc32CFolding.FoldOnto(lanes2, by256, CopyWide(destination + (2 * BlockBytes), source + (2 * BlockBytes)));
-                lanes3 = Crc32CFolding.FoldOnto(lanes3, by256, CopyWide(destination + (3 * BlockBytes), source + (3 * BlockBytes)));
+                lanes2 = Crc32CFolding.FoldOnto(
+                    lanes2, by256, CopyWide(destination + (2 * BlockBytes), source + (2 * BlockBytes)));
+                lanes3 = Crc32CFolding.FoldOnto(
+                    lanes3, by256, CopyWide(destination + (3 * BlockBytes), source + (3 * BlockBytes)));
             }
 
             lanes = Crc32CFolding.FoldOnto(lanes, by64, lanes1);
@@ -199,7 +222,9 @@ internal static unsafe partial class NonTemporalCopy
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void CopyTwice(byte* destination, byte* second, byte* source)
         {
-            Copy(destination, source, out Vector128<ulong> lane0, out Vector128<ulong> lane1, out Vector128<ulong> lane2, out Vector128<ulong> lane3);
+            Copy(
+                destination, source, out Vector128<ulong> lane0, out Vector128<ulong> lane1, out Vector128<ulong> lane2,
+                out Vector128<ulong> lane3);
             Sse2.StoreAligned((ulong*)second, lane0);
             Sse2.StoreAligned((ulong*)(second + 16), lane1);
             Sse2.StoreAligned((ulong*)(second + 32), lane2);
@@ -207,7 +232,9 @@ internal static unsafe partial class NonTemporalCopy
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void Copy(byte* destination, byte* source, out Vector128<ulong> lane0, out Vector128<ulong> lane1, out Vector128<ulong> lane2, out Vector128<ulong> lane3)
+        public static void Copy(
+            byte* destination, byte* source, out Vector128<ulong> lane0, out Vector128<ulong> lane1,
+            out Vector128<ulong> lane2, out Vector128<ulong> lane3)
         {
             lane0 = Sse2.LoadVector128((ulong*)source);
             lane1 = Sse2.LoadVector128((ulong*)(source + 16));
@@ -238,7 +265,9 @@ internal static unsafe partial class NonTemporalCopy
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void Copy(byte* destination, byte* source, out Vector128<ulong> lane0, out Vector128<ulong> lane1, out Vector128<ulong> lane2, out Vector128<ulong> lane3)
+        public static void Copy(
+            byte* destination, byte* source, out Vector128<ulong> lane0, out Vector128<ulong> lane1,
+            out Vector128<ulong> lane2, out Vector128<ulong> lane3)
         {
             Vector256<ulong> low = Avx.LoadVector256((ulong*)source);
             Vector256<ulong> high = Avx.LoadVector256((ulong*)(source + 32));
@@ -263,7 +292,9 @@ internal static unsafe partial class NonTemporalCopy
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void Copy(byte* destination, byte* source, out Vector128<ulong> lane0, out Vector128<ulong> lane1, out Vector128<ulong> lane2, out Vector128<ulong> lane3)
+        public static void Copy(
+            byte* destination, byte* source, out Vector128<ulong> lane0, out Vector128<ulong> lane1,
+            out Vector128<ulong> lane2, out Vector128<ulong> lane3)
         {
             Vector512<ulong> block = CopyWide(destination, source);
             lane0 = block.GetLower().GetLower();

@@ -1,10 +1,13 @@
 // Keeps true:
-// * On x86-64 every byte stored goes out by a non-temporal store, the unaligned edges too (4- and 8-byte ones): after StoreFence nothing of it is left in a
-//   processor cache. There is no cache-line write-back instruction in .NET, so an ordinary store would have no way to the medium.
-// * Exactly the bytes of the range are changed. Edges that don't fill a 4-byte word are merged with the word's other bytes, so nobody else may store into that
-//   word meanwhile; ranges that begin and end at multiples of 4 merge nothing.
+// * On x86-64 every byte stored goes out by a non-temporal store, the unaligned edges too (4- and 8-byte ones): after
+//   StoreFence nothing of it is left in a processor cache. There is no cache-line write-back instruction in .NET, so
+//   an ordinary store would have no way to the medium.
+// * Exactly the bytes of the range are changed. Edges that don't fill a 4-byte word are merged with the word's other
+//   bytes, so no other thread may store into that word meanwhile; ranges that begin and end at multiples of 4 merge
+//   nothing.
 // * Nothing is read outside the source, and each byte of it is read once (see also NonTemporalCopy.Checksum.cs).
-// * Elsewhere (Arm) the stores are ordinary ones: such a region survives the process, not more, and nothing here claims it.
+// * Elsewhere (Arm) the stores are ordinary ones: such a region survives the process, not more, and nothing here
+//   claims it.
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -48,12 +51,15 @@ internal static unsafe partial class NonTemporalCopy
     }
 
     /// <summary>Copies; durable on persistent memory after <see cref="StoreFence"/>.</summary>
-    public static void Copy(byte* destination, byte* source, nuint lengthBytes) => Copy(Best, destination, source, lengthBytes);
+    public static void Copy(byte* destination, byte* source, nuint lengthBytes) =>
+        Copy(Best, destination, source, lengthBytes);
 
     /// <summary>Stores zeros; durable on persistent memory after <see cref="StoreFence"/>.</summary>
     public static void Zero(byte* destination, nuint lengthBytes) => Zero(Best, destination, lengthBytes);
 
-    /// <summary>Returns when all earlier stores of this thread are beyond its caches, and visible to every other thread.</summary>
+    /// <summary>
+    /// Returns when all earlier stores of this thread are beyond its caches, and visible to every other thread.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreFence()
     {

@@ -1,8 +1,10 @@
-// Keeps true: copies exactly the range, reads nothing outside of it, and each byte of it once; order of loads and stores is free.
+// Keeps true: copies exactly the range, reads nothing outside of it, and each byte of it once; order of loads and
+// stores is free.
 //
-// Payload comes from memory, mostly at random places: a copy of a page spends its time waiting for lines, and what counts is how many of them are under way
-// at once. Four streams, a quarter of the range each, keep four pages' worth of the processor's prefetchers (and all of its line buffers) busy from the first
-// instruction on. Long copies are bound by bandwidth, which the runtime's own copy knows best.
+// Payload comes from memory, mostly at random places: a copy of a page spends its time waiting for lines, and what
+// counts is how many of them are under way at once. Four streams, a quarter of the range each, keep four pages' worth
+// of the processor's prefetchers (and all of its line buffers) busy from the first instruction on. Long copies are
+// bound by bandwidth, which the runtime's own copy knows best.
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
@@ -54,7 +56,8 @@ internal static unsafe class PayloadCopy
         int rest = lengthBytes - (Streams * quarter);
         if (rest > 0)
         {
-            new ReadOnlySpan<byte>(source + (3 * quarter), rest).CopyTo(new Span<byte>(destination + (3 * quarter), rest));
+            new ReadOnlySpan<byte>(source + (3 * quarter), rest).CopyTo(
+                new Span<byte>(destination + (3 * quarter), rest));
         }
     }
 }

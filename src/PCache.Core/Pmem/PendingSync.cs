@@ -1,9 +1,11 @@
 // Keeps true:
-// * When Drain returns, every range added before it began has been through a successful sync that began after the range was added.
-// * One failed sync fails every later drain. After an error the system may take the lost pages for clean, and report the next sync of them as a success
-//   although they never reached the disk: only reopening the file, and recovering from what it holds, shows what is true.
-// * Bounded memory: all ranges merge into the one that encloses them. One sync of it costs less than many small ones (each a journal commit and a disk flush of
-//   its own), and only dirty pages inside it are written.
+// * When Drain returns, every range added before it began has been through a successful sync that began after the
+//   range was added.
+// * One failed sync fails every later drain. After an error the system may take the lost pages for clean, and report
+//   the next sync of them as a success although they never reached the disk: only reopening the file, and recovering
+//   from what it holds, shows what is true.
+// * Bounded memory: all ranges merge into the one that encloses them. One sync of it costs less than many small ones
+//   (each a journal commit and a disk flush of its own), and only dirty pages inside it are written.
 using PCache.Core.Primitives;
 
 namespace PCache.Core.Pmem;
@@ -37,16 +39,20 @@ internal sealed class PendingSync
         }
     }
 
-    /// <summary>Syncs what was added. Callers that waited for another's sync find their ranges done, or do all that has gathered in one.</summary>
+    /// <summary>
+    /// Syncs what was added. Callers that waited for another's sync find their ranges done, or do all that has
+    /// gathered in one.
+    /// </summary>
     /// <exception cref="IOException">This sync or an earlier one failed.</exception>
     public void Drain()
     {
-        // Held during the sync: whoever's range the running sync has taken must not return before it ends.
+        // Held during the sync: a caller whose range the running sync has taken must not return before it ends.
         using (_syncing.Hold())
         {
             if (_failure is not null)
             {
-                throw new IOException("An earlier sync of the region failed; what it was to make durable may be lost. Reopen the region to go on.", _failure);
+                throw new IOException("An earlier sync of the region failed; what it was to make durable may be lost. "
+                    + "Reopen the region to go on.", _failure);
             }
 
             long start;

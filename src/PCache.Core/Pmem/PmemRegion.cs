@@ -4,18 +4,22 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Pmem;
 
 /// <summary>
-/// Byte-addressable memory that holds a cache. Every store goes through it; that is what makes durability a property of one place, and crash simulation complete.
+/// Byte-addressable memory that holds a cache. Every store goes through it; that is what makes durability a property
+/// of one place, and crash simulation complete.
 /// </summary>
 /// <remarks>
 /// <para>
-/// A store is durable after <see cref="FlushRange"/> over it and a later <see cref="Drain"/> have returned. Stores, flushes and drains may be issued from any
-/// thread; a drain covers what its own thread flushed before. It covers what another thread flushed too, provided that this thread has since executed an
-/// interlocked operation (entering a lock, say) or a drain of its own, and the drain began after that: stores go out weakly ordered, and leaving a lock by a plain
-/// store doesn't push them out. The simplest rule: whoever stores, drains; where <see cref="DrainIsCheap"/> is false, any thread's drain will do.
+/// A store is durable after <see cref="FlushRange"/> over it and a later <see cref="Drain"/> have returned. Stores,
+/// flushes and drains may be issued from any thread; a drain covers what its own thread flushed before. It covers
+/// what another thread flushed too, provided that this thread has since executed an interlocked operation (entering a
+/// lock, say) or a drain of its own, and the drain began after that: stores go out weakly ordered, and leaving a lock
+/// by a plain store doesn't push them out. The simplest rule: the thread that stores also drains; where
+/// <see cref="DrainIsCheap"/> is false, any thread's drain will do.
 /// </para>
 /// <para>
-/// Methods are thread-safe but for <see cref="Dispose()"/>, which nobody may overlap; stores into the same bytes are ordered by their callers. Ranges that begin or
-/// end inside a 4-byte word rewrite the whole word, so that its other bytes must not be stored to meanwhile. A base pointer for readers (internal) is valid until the
+/// Methods are thread-safe but for <see cref="Dispose()"/>, which no other call may overlap; stores into the same
+/// bytes are ordered by their callers. Ranges that begin or end inside a 4-byte word rewrite the whole word, so that
+/// its other bytes must not be stored to meanwhile. A base pointer for readers (internal) is valid until the
 /// disposal.
 /// </para>
 /// </remarks>
@@ -52,21 +56,23 @@ public abstract unsafe class PmemRegion : IDisposable
     public bool IsReadOnly { get; }
 
     /// <summary>
-    /// Whether <see cref="Drain"/> costs no more than a fence, so that each write drains its own payload. Where false (msync), payload and keys are
-    /// drained by the flush that acknowledges them.
+    /// Whether <see cref="Drain"/> costs no more than a fence, so that each write drains its own payload. Where false
+    /// (msync), payload and keys are drained by the flush that acknowledges them.
     /// </summary>
     public virtual bool DrainIsCheap => true;
 
     /// <summary>The path that the region's file was opened by; null: it has none, or its name isn't known.</summary>
     internal virtual string? WatchedPath => null;
 
-    /// <summary>What somebody else has done to the region's file, as far as that can be told.</summary>
+    /// <summary>What another program has done to the region's file, as far as that can be told.</summary>
     internal virtual StorageChange LookAtFile() => StorageChange.None;
 
     /// <summary>First byte; valid until the region is disposed.</summary>
     internal byte* Memory { get; private protected set; }
 
-    /// <summary>Stores <paramref name="source"/> at <paramref name="offset"/>; durable after FlushRange and Drain.</summary>
+    /// <summary>
+    /// Stores <paramref name="source"/> at <paramref name="offset"/>; durable after FlushRange and Drain.
+    /// </summary>
     /// <param name="offset">First byte, in bytes from the region's begin.</param>
     /// <param name="source">What to store; fastest where offset and length are multiples of 64.</param>
     /// <exception cref="ArgumentOutOfRangeException">The range isn't inside the region. Nothing was stored.</exception>
@@ -74,7 +80,10 @@ public abstract unsafe class PmemRegion : IDisposable
     /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public abstract void Write(long offset, ReadOnlySpan<byte> source);
 
-    /// <summary>Stores as <see cref="Write"/> does and returns the CRC-32C, continued from <paramref name="crc"/>, of exactly the bytes stored, also where the source changes meanwhile.</summary>
+    /// <summary>
+    /// Stores as <see cref="Write"/> does and returns the CRC-32C, continued from <paramref name="crc"/>, of exactly
+    /// the bytes stored, also where the source changes meanwhile.
+    /// </summary>
     /// <param name="offset">First byte, in bytes from the region's begin.</param>
     /// <param name="source">What to store; fastest where offset and length are multiples of 64.</param>
     /// <param name="crc">The checksum to continue; no inversion at either end.</param>
@@ -92,19 +101,27 @@ public abstract unsafe class PmemRegion : IDisposable
     /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public abstract void WriteZeros(long offset, long lengthBytes);
 
-    /// <summary>Begins to make the stores of a range durable. Costs next to nothing; on a read-only region it does nothing.</summary>
+    /// <summary>
+    /// Begins to make the stores of a range durable. Costs next to nothing; on a read-only region it does nothing.
+    /// </summary>
     /// <param name="offset">First byte, in bytes from the region's begin.</param>
     /// <param name="lengthBytes">Length in bytes, zero or more.</param>
     /// <exception cref="ArgumentOutOfRangeException">The range isn't inside the region.</exception>
     /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public abstract void FlushRange(long offset, long lengthBytes);
 
-    /// <summary>Returns when all that was flushed before is durable, to the degree that <see cref="Persistence"/> and <see cref="IsPowerSafe"/> tell.</summary>
-    /// <exception cref="IOException">The medium failed. It isn't known what has become durable, and every later drain of the region fails too.</exception>
+    /// <summary>
+    /// Returns when all that was flushed before is durable, to the degree that <see cref="Persistence"/> and
+    /// <see cref="IsPowerSafe"/> tell.
+    /// </summary>
+    /// <exception cref="IOException">The medium failed. It isn't known what has become durable, and every later drain
+    /// of the region fails too.</exception>
     /// <exception cref="ObjectDisposedException">The region is disposed.</exception>
     public abstract void Drain();
 
-    /// <summary>Copies metadata out. Unlike a read through <see cref="Memory"/>, a media error is an exception and no crash.</summary>
+    /// <summary>
+    /// Copies metadata out. Unlike a read through <see cref="Memory"/>, a media error is an exception and no crash.
+    /// </summary>
     /// <param name="offset">First byte, in bytes from the region's begin.</param>
     /// <param name="destination">Receives as many bytes as it is long.</param>
     /// <exception cref="IOException">The medium failed (poisoned line, read error), or the file was cut.</exception>
@@ -128,16 +145,21 @@ public abstract unsafe class PmemRegion : IDisposable
     internal void CopyOut(long offset, Span<byte> destination)
     {
         byte* memory = Memory;
-        if (memory is null || (ulong)offset > (ulong)LengthBytes || (ulong)destination.Length > (ulong)(LengthBytes - offset))
+        if (memory is null || (ulong)offset > (ulong)LengthBytes
+            || (ulong)destination.Length > (ulong)(LengthBytes - offset))
         {
             _ = ReadSpan(offset, destination.Length); // says what is wrong
         }
 
-        Invariant.Holds(memory is not null && offset >= 0 && offset + destination.Length <= LengthBytes, "what is copied out lies in the region");
+        Invariant.Holds(memory is not null && offset >= 0 && offset + destination.Length <= LengthBytes,
+            "what is copied out lies in the region");
         PayloadCopy.Copy(memory + offset, destination);
     }
 
-    /// <summary>Begins to load what will soon be read; at most a page of it. A hint: an address outside the region is passed over.</summary>
+    /// <summary>
+    /// Begins to load what will soon be read; at most a page of it. A hint: an address outside the region is passed
+    /// over.
+    /// </summary>
     internal void Prefetch(long offset, int lengthBytes)
     {
         byte* memory = Memory;
@@ -168,7 +190,10 @@ public abstract unsafe class PmemRegion : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Disposes the region and takes back what opening it has done (a file that was made is deleted), safely: for whoever has opened it and then fails.</summary>
+    /// <summary>
+    /// Disposes the region and takes back what opening it has done (a file that was made is deleted), safely: for a
+    /// caller that has opened it and then fails.
+    /// </summary>
     internal virtual void Abandon() => Dispose();
 
     /// <summary>Releases the memory. Called once or more.</summary>

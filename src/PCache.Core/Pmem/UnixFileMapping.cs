@@ -1,6 +1,8 @@
 // Keeps true:
-// * A mapping that was asked for with MAP_SYNC has it: MAP_SHARED_VALIDATE makes the kernel refuse flags that it can't honour.
-// * No page is touched before the advice is given: a page cache that reads ahead makes large folios, and one dirty byte then costs the write of a whole folio.
+// * A mapping that was asked for with MAP_SYNC has it: MAP_SHARED_VALIDATE makes the kernel refuse flags that it
+//   can't honour.
+// * No page is touched before the advice is given: a page cache that reads ahead makes large folios, and one dirty
+//   byte then costs the write of a whole folio.
 // * Sync reports an error of any page of its range.
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
@@ -26,7 +28,8 @@ internal sealed class UnixFileMapping : FileMapping
             // Kernels before 4.15 know neither flag and say "invalid".
             int error = Marshal.GetLastPInvokeError();
             throw synchronous && error is UnixNative.LinuxErrorNotSupported or UnixNative.ErrorInvalid
-                ? new PCacheException("The file can't be mapped with MAP_SYNC, which Persistence.Dax needs: it isn't on persistent memory with a file system mounted for DAX.")
+                ? new PCacheException("The file can't be mapped with MAP_SYNC, which Persistence.Dax needs: it isn't "
+                    + "on persistent memory with a file system mounted for DAX.")
                 : UnixNative.LastError("Mapping the file failed");
         }
 

@@ -4,7 +4,10 @@ using PCache.Core.Files;
 
 namespace PCache.Core.Pmem;
 
-/// <summary>The system calls that the runtime doesn't offer, with the numbers of 64-bit Linux and macOS (where off_t is 64 bits wide).</summary>
+/// <summary>
+/// The system calls that the runtime doesn't offer, with the numbers of 64-bit Linux and macOS (where off_t is 64
+/// bits wide).
+/// </summary>
 internal static partial class UnixNative
 {
     internal const int ProtRead = 1;
@@ -39,7 +42,8 @@ internal static partial class UnixNative
     internal const nuint LinuxSetFlags = 0x40086602;
 
     [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
-    internal static partial nint Map(nint address, nuint lengthBytes, int protection, int flags, SafeFileHandle file, long offset);
+    internal static partial nint Map(
+        nint address, nuint lengthBytes, int protection, int flags, SafeFileHandle file, long offset);
 
     [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
     internal static partial int Unmap(nint address, nuint lengthBytes);
@@ -71,7 +75,8 @@ internal static partial class UnixNative
     private static partial int Close(int descriptor);
 
     /// <summary>
-    /// Makes the names in a folder durable, as far as the file system knows how to: a new file whose folder was not synchronised may be gone after a power cut.
+    /// Makes the names in a folder durable, as far as the file system knows how to: a new file whose folder was not
+    /// synchronised may be gone after a power cut.
     /// </summary>
     internal static void SyncFolder(string folder)
     {

@@ -1,11 +1,14 @@
-// Keeps true: the view's pointer is acquired once and released once, and the view lives until then. MAP_SYNC doesn't exist here: PmemFile refuses Dax earlier.
+// Keeps true: the view's pointer is acquired once and released once, and the view lives until then. MAP_SYNC doesn't
+// exist here: PmemFile refuses Dax earlier.
 using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace PCache.Core.Pmem;
 
-/// <summary>A mapping by the runtime's own means: for Windows, and for any system without a mapping of our own.</summary>
+/// <summary>
+/// A mapping by the runtime's own means: for Windows, and for any system without a mapping of our own.
+/// </summary>
 internal sealed unsafe partial class ViewFileMapping : FileMapping
 {
     private readonly SafeFileHandle _file;
@@ -19,7 +22,8 @@ internal sealed unsafe partial class ViewFileMapping : FileMapping
         MemoryMappedFileAccess access = readOnly ? MemoryMappedFileAccess.Read : MemoryMappedFileAccess.ReadWrite;
         _file = file;
         _lengthBytes = lengthBytes;
-        _mappedFile = MemoryMappedFile.CreateFromFile(file, null, lengthBytes, access, HandleInheritability.None, leaveOpen: true);
+        _mappedFile = MemoryMappedFile.CreateFromFile(
+            file, null, lengthBytes, access, HandleInheritability.None, leaveOpen: true);
         try
         {
             _view = _mappedFile.CreateViewAccessor(0, lengthBytes, access);
@@ -55,7 +59,8 @@ internal sealed unsafe partial class ViewFileMapping : FileMapping
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
-            // Unlike disposing the view, closing its handle doesn't flush first: a mapping that ends makes nothing durable.
+            // Unlike disposing the view, closing its handle doesn't flush first: a mapping that ends makes nothing
+            // durable.
             _view.SafeMemoryMappedViewHandle.ReleasePointer();
             _view.SafeMemoryMappedViewHandle.Dispose();
             _mappedFile.Dispose();

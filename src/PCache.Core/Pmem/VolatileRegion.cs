@@ -9,12 +9,15 @@ internal sealed unsafe class VolatileRegion : DirectRegion
     private const int AlignmentBytes = 4096;
     private const int HugePageBytes = 2 << 20;
 
-    // From here on the C library always asks the system for memory of its own, which goes back as a whole: the advice is never left on somebody else's.
+    // From here on the C library always asks the system for memory of its own, which goes back as a whole: the advice
+    // is never left on memory of another owner.
     private const long LeastHugeBytes = 64 << 20;
     private void* _allocation;
 
     private VolatileRegion(void* allocation, long lengthBytes)
-        : base(((nint)allocation + (AlignmentBytes - 1)) & -AlignmentBytes, lengthBytes, Persistence.Volatile, isPowerSafe: false, isReadOnly: false)
+        : base(
+            ((nint)allocation + (AlignmentBytes - 1)) & -AlignmentBytes, lengthBytes, Persistence.Volatile,
+            isPowerSafe: false, isReadOnly: false)
     {
         _allocation = allocation;
     }
@@ -33,7 +36,9 @@ internal sealed unsafe class VolatileRegion : DirectRegion
         return new VolatileRegion(allocation, lengthBytes);
     }
 
-    /// <summary>Only advice, for the whole huge pages in the range; where it is refused, the memory is as sound as before.</summary>
+    /// <summary>
+    /// Only advice, for the whole huge pages in the range; where it is refused, the memory is as sound as before.
+    /// </summary>
     private static void AdviseHugePages(nint start, nint lengthBytes)
     {
         nint from = (start + (HugePageBytes - 1)) & -HugePageBytes;

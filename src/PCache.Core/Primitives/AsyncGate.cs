@@ -5,13 +5,13 @@ namespace PCache.Core.Primitives;
 /// on another thread than it entered on.
 /// </summary>
 /// <remarks>
-/// Keeps true: whoever entered holds it until <see cref="Exit"/>, which no interrupt ends; while it is free and
-/// somebody waits, the first one has been woken or is running;
+/// Keeps true: a caller that entered holds it until <see cref="Exit"/>, which no interrupt ends; while it is free and
+/// a caller waits, the first one has been woken or is running;
 /// a waiter that is interrupted or cancelled holds nothing, stands nowhere, and passes on the wake-up that may have
 /// been meant for it. Not reentrant.
 /// (A <see cref="SemaphoreSlim"/> won't do: an interrupted waiter that was about to be woken spoils its count of the
 /// waiters that it has woken, for good.)
-/// A thread that comes while it is free enters, whoever waits; asynchronous waiters are handed the gate.
+/// A thread that comes while it is free enters, even when others wait; asynchronous waiters are handed the gate.
 /// </remarks>
 internal sealed partial class AsyncGate
 {
@@ -27,7 +27,7 @@ internal sealed partial class AsyncGate
     /// <param name="rank">Where it stands in the order of locks.</param>
     public AsyncGate(LockRank rank = LockRank.Leaf) => SetRank(rank);
 
-    /// <summary>Enters if nobody is inside.</summary>
+    /// <summary>Enters if the gate is free.</summary>
     public bool TryEnter()
     {
         using (_lock.Hold())

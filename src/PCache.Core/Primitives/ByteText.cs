@@ -1,5 +1,4 @@
 // Keeps true: the exact number of bytes is always there; a rounded figure never says that less would do than does.
-using System.Globalization;
 
 namespace PCache.Core.Primitives;
 
@@ -18,12 +17,16 @@ internal static class ByteText
             : Text($"{bytes} bytes ({scaled:0.##} {Units[unit]})");
     }
 
-    /// <summary>A least size: exact, and rounded up to a whole number of a unit: "67129344 bytes (say 65 MiB)".</summary>
+    /// <summary>
+    /// A least size: exact, and rounded up to a whole number of a unit: "67129344 bytes (say 65 MiB)".
+    /// </summary>
     public static string AtLeast(long bytes)
     {
         int unit = UnitOf(bytes);
         long whole = (bytes + (1L << (10 * unit)) - 1) >> (10 * unit);
-        return unit == 0 || whole << (10 * unit) == bytes ? Of(bytes) : Text($"{bytes} bytes (say {whole} {Units[unit]})");
+        return unit == 0 || whole << (10 * unit) == bytes
+            ? Of(bytes)
+            : Text($"{bytes} bytes (say {whole} {Units[unit]})");
     }
 
     private static int UnitOf(long bytes)
@@ -37,5 +40,5 @@ internal static class ByteText
         return unit;
     }
 
-    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    private static string Text(InvariantText text) => text.Take();
 }

@@ -1,9 +1,9 @@
 namespace PCache.Core.Primitives;
 
 /// <summary>
-/// What of the machine a device's behaviour depends on: the number of cores, on which of them a thread runs, and random numbers. Keeps true: with a
-/// seed nothing else does, so that a run on one thread with a clock of its own can be repeated exactly, on any machine; without one it costs a null check.
-/// Thread-safe without a seed only.
+/// What of the machine a device's behaviour depends on: the number of cores, on which of them a thread runs, and
+/// random numbers. Keeps true: with a seed nothing else does, so that a run on one thread with a clock of its own can
+/// be repeated exactly, on any machine; without one it costs a null check. Thread-safe without a seed only.
 /// </summary>
 internal sealed class Chance
 {
@@ -24,7 +24,10 @@ internal sealed class Chance
     /// <summary>A machine made up from a seed.</summary>
     public static Chance FromSeed(int seed, int cores) => new(new Random(seed), cores);
 
-    /// <summary>Number of the core that this thread runs on, 0 or more; on the machine itself a number of the thread's own, which keeps what it uses as well apart, and stays.</summary>
+    /// <summary>
+    /// Number of the core that this thread runs on, 0 or more; on the machine itself a number of the thread's own,
+    /// which keeps what it uses as well apart, and stays.
+    /// </summary>
     public uint CurrentCore() => CurrentCore(_random is null ? ThreadIndex.Current : 0);
 
     /// <summary>The same, for the thread whose number is known.</summary>

@@ -1,5 +1,6 @@
 // Keeps true:
-// * One function of (crc, bytes), whatever path computes it: every path gives the same value for every length and alignment.
+// * One function of (crc, bytes), whatever path computes it: every path gives the same value for every length and
+//   alignment.
 // * No inversion at either end: Append(Append(c, a), b) == Append(c, a + b), and nothing is kept between calls.
 // * No path reads outside the span, allocates, or depends on the alignment of the span.
 using System.Buffers.Binary;
@@ -12,7 +13,8 @@ using Sse42 = System.Runtime.Intrinsics.X86.Sse42;
 namespace PCache.Core.Primitives;
 
 /// <summary>
-/// CRC-32C (Castagnoli, reflected 0x82F63B78) without initial or final inversion: what the SSE4.2 and Armv8 instructions compute on their register.
+/// CRC-32C (Castagnoli, reflected 0x82F63B78) without initial or final inversion: what the SSE4.2 and Armv8
+/// instructions compute on their register.
 /// </summary>
 internal static class Crc32C
 {
@@ -41,7 +43,9 @@ internal static class Crc32C
             }
         }
 
-        return Sse42.X64.IsSupported || ArmCrc32.Arm64.IsSupported ? AppendWords(crc, source) : Crc32CPortable.Append(crc, source);
+        return Sse42.X64.IsSupported || ArmCrc32.Arm64.IsSupported
+            ? AppendWords(crc, source)
+            : Crc32CPortable.Append(crc, source);
     }
 
     /// <summary>The path of x86 with 512-bit carry-less multiply.</summary>
@@ -82,7 +86,8 @@ internal static class Crc32C
         int position = 0;
         for (; position <= length - sizeof(ulong); position += sizeof(ulong))
         {
-            crc = BitOperations.Crc32C(crc, LittleEndian(Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref bytes, position))));
+            crc = BitOperations.Crc32C(
+                crc, LittleEndian(Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref bytes, position))));
         }
 
         for (; position < length; position++)
@@ -93,5 +98,6 @@ internal static class Crc32C
         return crc;
     }
 
-    private static ulong LittleEndian(ulong word) => BitConverter.IsLittleEndian ? word : BinaryPrimitives.ReverseEndianness(word);
+    private static ulong LittleEndian(ulong word) =>
+        BitConverter.IsLittleEndian ? word : BinaryPrimitives.ReverseEndianness(word);
 }

@@ -1,8 +1,10 @@
 // Keeps true:
-// * A lane of 16 bytes stands for all bytes folded into it so far: "fold by D" multiplies it by x^(8 D), so that it can be added to the 16 bytes D further on.
-// * The running checksum enters by being added to the first four bytes. Hence every method here is an exact continuation of `crc`.
-// * Constants are x^e modulo the polynomial, reflected: e = 8 D + 31 for a lane's low half, 8 D - 33 for its high half; 8 n - 33 to move a finished checksum over n bytes.
-//   A test derives every one of them.
+// * A lane of 16 bytes stands for all bytes folded into it so far: "fold by D" multiplies it by x^(8 D), so that it
+//   can be added to the 16 bytes D further on.
+// * The running checksum enters by being added to the first four bytes. Hence every method here is an exact
+//   continuation of `crc`.
+// * Constants are x^e modulo the polynomial, reflected: e = 8 D + 31 for a lane's low half, 8 D - 33 for its high
+//   half; 8 n - 33 to move a finished checksum over n bytes. A test derives every one of them.
 // The loops are compiled once, fully, and don't depend on the lengths that a profile happened to see first.
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
@@ -10,7 +12,10 @@ using System.Runtime.Intrinsics.X86;
 
 namespace PCache.Core.Primitives;
 
-/// <summary>CRC-32C by carry-less multiplication, for x86. The pieces are also what the copy into persistent memory is fused with.</summary>
+/// <summary>
+/// CRC-32C by carry-less multiplication, for x86. The pieces are also what the copy into persistent memory is fused
+/// with.
+/// </summary>
 internal static class Crc32CFolding
 {
     /// <summary>Folding takes multiples of this.</summary>
@@ -51,14 +56,16 @@ internal static class Crc32CFolding
     public static Vector512<ulong> WideBy64
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => Vector512.Create(Fold64Low, Fold64High, Fold64Low, Fold64High, Fold64Low, Fold64High, Fold64Low, Fold64High);
+        get => Vector512.Create(
+            Fold64Low, Fold64High, Fold64Low, Fold64High, Fold64Low, Fold64High, Fold64Low, Fold64High);
     }
 
     /// <summary>Multiplier of four lanes each for a distance of 256 bytes.</summary>
     public static Vector512<ulong> WideBy256
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => Vector512.Create(Fold256Low, Fold256High, Fold256Low, Fold256High, Fold256Low, Fold256High, Fold256Low, Fold256High);
+        get => Vector512.Create(
+            Fold256Low, Fold256High, Fold256Low, Fold256High, Fold256Low, Fold256High, Fold256Low, Fold256High);
     }
 
     private static Vector128<ulong> By16
@@ -83,7 +90,8 @@ internal static class Crc32CFolding
 
     /// <summary>The checksum that four neighbouring lanes stand for.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static uint Finish(Vector128<ulong> lane0, Vector128<ulong> lane1, Vector128<ulong> lane2, Vector128<ulong> lane3)
+    public static uint Finish(
+        Vector128<ulong> lane0, Vector128<ulong> lane1, Vector128<ulong> lane2, Vector128<ulong> lane3)
     {
         lane1 ^= Fold(lane0, By16);
         lane2 ^= Fold(lane1, By16);
@@ -100,7 +108,9 @@ internal static class Crc32CFolding
             Avx512F.ExtractVector128(lanes, 2),
             Avx512F.ExtractVector128(lanes, 3));
 
-    /// <summary>Continues <paramref name="crc"/> over a positive multiple of <see cref="StepBytes"/>, four lanes at a time.</summary>
+    /// <summary>
+    /// Continues <paramref name="crc"/> over a positive multiple of <see cref="StepBytes"/>, four lanes at a time.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static uint Fold(uint crc, ref byte source, int lengthBytes)
     {
@@ -121,8 +131,8 @@ internal static class Crc32CFolding
     }
 
     /// <summary>
-    /// Continues <paramref name="crc"/> over <see cref="MixedBlockBytes"/>: the first half folded, the second as four streams of crc32 instructions, side by
-    /// side, because the two use different execution units.
+    /// Continues <paramref name="crc"/> over <see cref="MixedBlockBytes"/>: the first half folded, the second as four
+    /// streams of crc32 instructions, side by side, because the two use different execution units.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static uint MixedBlock(uint crc, ref byte source)
@@ -159,11 +169,14 @@ internal static class Crc32CFolding
             stream3 = Sse42.X64.Crc32(stream3, Load64(ref streams, step + 8 + (3 * StreamBytes)));
         }
 
-        Vector128<ulong> moved = Move(Finish(lane0, lane1, lane2, lane3), Move2048) ^ Move(stream0, Move1536) ^ Move(stream1, Move1024) ^ Move(stream2, Move512);
+        Vector128<ulong> moved = Move(Finish(lane0, lane1, lane2, lane3), Move2048) ^ Move(
+            stream0, Move1536) ^ Move(stream1, Move1024) ^ Move(stream2, Move512);
         return (uint)(Sse42.X64.Crc32(0, moved.GetElement(0)) ^ stream3);
     }
 
-    /// <summary>Continues <paramref name="crc"/> over a positive multiple of <see cref="StepBytes"/>, sixteen lanes at a time.</summary>
+    /// <summary>
+    /// Continues <paramref name="crc"/> over a positive multiple of <see cref="StepBytes"/>, sixteen lanes at a time.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static uint FoldWide(uint crc, ref byte source, int lengthBytes)
     {
@@ -200,11 +213,14 @@ internal static class Crc32CFolding
         => Pclmulqdq.CarrylessMultiply(Vector128.CreateScalar(crc), Vector128.CreateScalar(multiplier), 0x00);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong Load64(ref byte source, int position) => Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref source, position));
+    private static ulong Load64(ref byte source, int position) =>
+        Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref source, position));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<ulong> Load128(ref byte source, int position) => Unsafe.ReadUnaligned<Vector128<ulong>>(ref Unsafe.Add(ref source, position));
+    private static Vector128<ulong> Load128(ref byte source, int position) =>
+        Unsafe.ReadUnaligned<Vector128<ulong>>(ref Unsafe.Add(ref source, position));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<ulong> Load512(ref byte source, int position) => Unsafe.ReadUnaligned<Vector512<ulong>>(ref Unsafe.Add(ref source, position));
+    private static Vector512<ulong> Load512(ref byte source, int position) =>
+        Unsafe.ReadUnaligned<Vector512<ulong>>(ref Unsafe.Add(ref source, position));
 }

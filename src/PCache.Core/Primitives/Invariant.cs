@@ -4,8 +4,9 @@ using System.Runtime.CompilerServices;
 namespace PCache.Core.Primitives;
 
 /// <summary>
-/// What the heads of files say they keep true, said in code. Keeps true: it costs nothing where <c>CHECKED</c> isn't defined (not even the arguments are
-/// evaluated), so what is asked changes nothing; it is for defects of this library, never for what a medium, a backing or a caller may do.
+/// What the heads of files say they keep true, said in code. Keeps true: it costs nothing where <c>CHECKED</c> isn't
+/// defined (not even the arguments are evaluated), so what is asked changes nothing; it is for defects of this
+/// library, never for what a medium, a backing or a caller may do.
 /// </summary>
 internal static class Invariant
 {
@@ -28,7 +29,10 @@ internal static class Invariant
     [ThreadStatic]
     private static InvalidOperationException? _broken;
 
-    /// <summary>The first that didn't hold on this thread since the last call: maintenance takes what is thrown for a failure of the medium, and tries again.</summary>
+    /// <summary>
+    /// The first that didn't hold on this thread since the last call: maintenance takes what is thrown for a failure
+    /// of the medium, and tries again.
+    /// </summary>
     public static InvalidOperationException? TakeBroken()
     {
         InvalidOperationException? broken = _broken;

@@ -6,14 +6,17 @@ namespace PCache.Core.Primitives;
 /// A lock for short holds that also tells readers who don't take it whether anything has changed.
 /// </summary>
 /// <remarks>
-/// <para>Keeps true: one holder at a time; the version is even while nobody holds it, and differs after every hold; nobody sleeps while it is free; no interrupt
-/// ends a sleep (it stands against the thread again afterwards). Not reentrant. Entering costs one interlocked instruction, leaving none.</para>
-/// <para>Leaving is a plain store, and then a look whether anybody sleeps. A processor may look before its store is visible, so that alone could miss
-/// somebody who announced himself, saw the latch held, and went to sleep. But whoever goes to sleep first announces himself, then makes every processor
-/// that runs this process execute a full barrier (<see cref="Interlocked.MemoryBarrierProcessWide"/>), and looks once more: a leaver whose store comes
-/// before its barrier has made it visible to that look; one whose store comes after it looks after it too, and sees the announcement. The price is paid
-/// by the sleeper, who has waited longer than a barrier takes.</para>
-/// <para>A woken sleeper competes with newcomers; whoever wins wakes the next one when it leaves.</para>
+/// <para>Keeps true: one holder at a time; the version is even while it is free, and differs after every hold; no
+/// thread sleeps while it is free; no interrupt ends a sleep (it stands against the thread again afterwards). Not
+/// reentrant. Entering costs one interlocked instruction, leaving none.</para>
+/// <para>Leaving is a plain store, and then a look whether a thread sleeps. A processor may look before its store is
+/// visible, so that alone could miss a thread that announced itself, saw the latch held, and went to sleep. But a
+/// thread that goes to sleep first announces itself, then makes every processor that runs this process execute a full
+/// barrier (<see cref="Interlocked.MemoryBarrierProcessWide"/>), and looks once more: a leaver whose store comes
+/// before its barrier has made it visible to that look; one whose store comes after it looks after it too, and sees
+/// the announcement. The price is paid by the sleeper, who has waited longer than a barrier takes.</para>
+/// <para>A woken sleeper competes with newcomers; the thread that gets the latch wakes the next one when it
+/// leaves.</para>
 /// </remarks>
 internal sealed partial class Latch : CacheLinePadded
 {
@@ -33,14 +36,20 @@ internal sealed partial class Latch : CacheLinePadded
         SetRank(rank, number);
     }
 
-    /// <summary>Grows by one with each entering and each leaving; odd while the latch is held. What was read is what stood there at one moment if the version was even before, and is the same after it.</summary>
+    /// <summary>
+    /// Grows by one with each entering and each leaving; odd while the latch is held. What was read is what stood
+    /// there at one moment if the version was even before, and is the same after it.
+    /// </summary>
     public long Version
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get => Volatile.Read(ref _version);
     }
 
-    /// <summary>Whether nobody has held it since <see cref="Version"/> was <paramref name="version"/>, an even one: all that was read in between is of one moment then.</summary>
+    /// <summary>
+    /// Whether no thread has held it since <see cref="Version"/> was <paramref name="version"/>, an even one: all
+    /// that was read in between is of one moment then.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool IsUnchangedSince(long version)
     {
@@ -74,7 +83,10 @@ internal sealed partial class Latch : CacheLinePadded
         return true;
     }
 
-    /// <summary>Takes it if nobody holds it, or has held it since <see cref="Version"/> was <paramref name="version"/>, an even one: what was found then still holds.</summary>
+    /// <summary>
+    /// Takes it if it is free and no thread has held it since <see cref="Version"/> was <paramref name="version"/>,
+    /// an even one: what was found then still holds.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryEnterUnchanged(long version)
     {

@@ -1,5 +1,6 @@
-// Keeps true: a thread that waits for a lock holds none of a later rank, and of the same one only such with lower numbers (or that lock itself, where it may be entered again), so no ring of
-// threads waits for one another. In the checked build; elsewhere nothing is kept or looked at.
+// Keeps true: a thread that waits for a lock holds none of a later rank, and of the same one only such with lower
+// numbers (or that lock itself, where it may be entered again), so no ring of threads waits for one another. In the
+// checked build; elsewhere nothing is kept or looked at.
 using System.Diagnostics;
 
 namespace PCache.Core.Primitives;
@@ -24,7 +25,8 @@ internal static class LockOrder
         foreach ((_, LockRank before, int numberBefore) in Held)
         {
             bool allowed = before < rank || (before == rank && (numberBefore < number || rank == LockRank.Step));
-            Invariant.Holds(allowed, $"a lock of rank {rank} is waited for under {string.Join(", ", Held.Select(one => one.Rank))}");
+            Invariant.Holds(allowed,
+                $"a lock of rank {rank} is waited for under {string.Join(", ", Held.Select(one => one.Rank))}");
         }
     }
 
@@ -40,7 +42,9 @@ internal static class LockOrder
     }
 #endif
 
-    /// <summary>This thread holds no lock of this rank or a later one: what comes now may take its time, or call back.</summary>
+    /// <summary>
+    /// This thread holds no lock of this rank or a later one: what comes now may take its time, or call back.
+    /// </summary>
     [Conditional("CHECKED")]
     public static void HoldsNone(LockRank from, string what)
     {
@@ -52,7 +56,10 @@ internal static class LockOrder
 #endif
     }
 
-    /// <summary>Who is called now may use other devices, or this one as another thread would: its locks are its own business until this is disposed.</summary>
+    /// <summary>
+    /// Who is called now may use other devices, or this one as another thread would: its locks are its own business
+    /// until this is disposed.
+    /// </summary>
     public static Apart Aside()
     {
 #if CHECKED

@@ -1,8 +1,8 @@
 namespace PCache.Core.Primitives;
 
 /// <summary>
-/// The one order in which locks are taken: each only while none of its rank or of a later one is held by the thread. docs/architecture.md says what each guards.
-/// The checked build enforces it (<c>LockOrder</c>).
+/// The one order in which locks are taken: each only while none of its rank or of a later one is held by the thread.
+/// docs/architecture.md says what each guards. The checked build enforces it (<c>LockOrder</c>).
 /// </summary>
 internal enum LockRank
 {

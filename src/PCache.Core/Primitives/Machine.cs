@@ -1,8 +1,8 @@
 namespace PCache.Core.Primitives;
 
 /// <summary>
-/// The machine that a device runs on, as far as its behaviour depends on it. It is the real one, but for simulations and tests, whose clock brings one that
-/// they made up (see <see cref="IMachineClock"/>).
+/// The machine that a device runs on, as far as its behaviour depends on it. It is the real one, but for simulations
+/// and tests, whose clock brings one that they made up (see <see cref="IMachineClock"/>).
 /// </summary>
 internal sealed record Machine
 {

@@ -2,17 +2,22 @@
 namespace PCache.Core.Primitives;
 
 /// <summary>
-/// Counts operations in flight, so that memory is unmapped only after the last of them, also when one of them hangs in the backing.
+/// Counts operations in flight, so that memory is unmapped only after the last of them, also when one of them hangs
+/// in the backing.
 /// </summary>
 /// <remarks>
-/// <para>Keeps true: once <see cref="Close"/> was called no operation enters; the drained action runs exactly once, after Close and after the last exit.</para>
-/// <para>Each thread counts in a cell of its own by plain instructions; an operation that goes on elsewhere than on the thread that entered is counted in
-/// the shared cell (<see cref="Share"/>), as are the threads that have no cell. That an entering thread stores its count and then reads the flag, while
-/// Close stores the flag and then reads the counts, would need a full fence on both sides. Close supplies both of them: between its store and its reads it makes every processor
-/// that runs this process execute a barrier. An entry (or exit) whose store comes before that barrier is visible to Close's reads; one whose
-/// store comes after it reads the flag after it too, and sees it. So nobody is overlooked, and whoever exits last finds the flag and looks himself.</para>
-/// <para>The shared cell is read last: an operation that moves there is counted there before it leaves its own cell. So reading every cell as zero, one
-/// after the other, proves that all operations that entered before Close are gone.</para>
+/// <para>Keeps true: once <see cref="Close"/> was called no operation enters; the drained action runs exactly once,
+/// after Close and after the last exit.</para>
+/// <para>Each thread counts in a cell of its own by plain instructions; an operation that goes on elsewhere than on
+/// the thread that entered is counted in the shared cell (<see cref="Share"/>), as are the threads that have no cell.
+/// That an entering thread stores its count and then reads the flag, while Close stores the flag and then reads the
+/// counts, would need a full fence on both sides. Close supplies both of them: between its store and its reads it
+/// makes every processor that runs this process execute a barrier. An entry (or exit) whose store comes before that
+/// barrier is visible to Close's reads; one whose store comes after it reads the flag after it too, and sees it. So
+/// no operation is overlooked, and the one that exits last finds the flag and checks for itself.</para>
+/// <para>The shared cell is read last: an operation that moves there is counted there before it leaves its own cell.
+/// So reading every cell as zero, one after the other, proves that all operations that entered before Close are
+/// gone.</para>
 /// </remarks>
 internal sealed class OperationGate
 {
@@ -27,7 +32,9 @@ internal sealed class OperationGate
 
     private static int SharedToken => ThreadIndex.Shared * IntsPerCell;
 
-    /// <summary>Enters, or throws when the device is closed. Returns what <see cref="Exit"/> wants, on this same thread.</summary>
+    /// <summary>
+    /// Enters, or throws when the device is closed. Returns what <see cref="Exit"/> wants, on this same thread.
+    /// </summary>
     public int Enter()
     {
         int token = ThreadIndex.Current * IntsPerCell;
@@ -61,7 +68,10 @@ internal sealed class OperationGate
     /// <summary>Enters as <see cref="Enter"/> does; the exit may be on any thread.</summary>
     public int EnterShared() => Share(Enter());
 
-    /// <summary>The operation goes on, maybe on another thread: exchanges its token, on the thread that entered, for one that any thread may exit with.</summary>
+    /// <summary>
+    /// The operation goes on, maybe on another thread: exchanges its token, on the thread that entered, for one that
+    /// any thread may exit with.
+    /// </summary>
     public int Share(int token)
     {
         Interlocked.Increment(ref _cells[SharedToken]);
@@ -79,7 +89,10 @@ internal sealed class OperationGate
         }
     }
 
-    /// <summary>Refuses new operations; <paramref name="onDrained"/> runs once after the last one has left (maybe now, maybe on its thread).</summary>
+    /// <summary>
+    /// Refuses new operations; <paramref name="onDrained"/> runs once after the last one has left (maybe now, maybe
+    /// on its thread).
+    /// </summary>
     public void Close(Action onDrained)
     {
         _onDrained = onDrained;
@@ -102,7 +115,7 @@ internal sealed class OperationGate
         ref int cell = ref _cells[token];
         if (token != SharedToken)
         {
-            Volatile.Write(ref cell, cell + count); // this thread's own: nobody else stores there
+            Volatile.Write(ref cell, cell + count); // this thread's own cell: no other thread stores there
         }
         else
         {

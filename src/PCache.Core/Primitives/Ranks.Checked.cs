@@ -38,7 +38,8 @@ internal sealed partial class SteadyLock
     partial void NoteLeaving() => LockOrder.Leaving(this);
 }
 
-/// <content>The rank of a gate, in the checked build: looked at where it is waited for. Who holds it isn't known by thread.</content>
+/// <content>The rank of a gate, in the checked build: looked at where it is waited for. Who holds it isn't known by
+/// thread.</content>
 internal sealed partial class AsyncGate
 {
     private LockRank _rank;

@@ -4,9 +4,10 @@ namespace PCache.Core.Primitives;
 /// A small number for each thread, so that threads can have cells of their own in an array.
 /// </summary>
 /// <remarks>
-/// Keeps true: 1..<see cref="Exclusive"/> belong to at most one living thread each, so what such a thread does to its cell needs no interlocked instruction;
-/// all threads for which none is left have <see cref="Shared"/>, and must interlock. A number is given back only when its thread's own objects have become
-/// garbage, that is after the thread's last instruction; giving and taking are under one lock, so the next owner sees what the last one stored.
+/// Keeps true: 1..<see cref="Exclusive"/> belong to at most one living thread each, so what such a thread does to its
+/// cell needs no interlocked instruction; all threads for which none is left have <see cref="Shared"/>, and must
+/// interlock. A number is given back only when its thread's own objects have become garbage, that is after the
+/// thread's last instruction; giving and taking are under one lock, so the next owner sees what the last one stored.
 /// </remarks>
 internal static class ThreadIndex
 {

@@ -47,7 +47,7 @@ internal static class Uninterrupted
         }
     }
 
-    /// <summary>Lets somebody else pass a semaphore.</summary>
+    /// <summary>Lets another thread pass a semaphore.</summary>
     public static void Release(SemaphoreSlim semaphore) => Do(semaphore, static one => one.Release());
 
     /// <summary>Waits for a signal.</summary>
@@ -90,7 +90,9 @@ internal static class Uninterrupted
             do
             {
                 // Never without an end: the task might be run on this thread then.
-                double left = timeout == Timeout.InfiniteTimeSpan ? int.MaxValue : (timeout - Stopwatch.GetElapsedTime(begun)).TotalMilliseconds;
+                double left = timeout == Timeout.InfiniteTimeSpan
+                    ? int.MaxValue
+                    : (timeout - Stopwatch.GetElapsedTime(begun)).TotalMilliseconds;
                 try
                 {
                     done = one.Wait(TimeSpan.FromMilliseconds(Math.Clamp(left, 0, int.MaxValue)));

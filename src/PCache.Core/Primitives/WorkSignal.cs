@@ -1,13 +1,14 @@
 namespace PCache.Core.Primitives;
 
 /// <summary>
-/// Tells the one thread that does a device's background work that there is some. Whoever makes work has it; a device without such a thread has one that
-/// nobody listens to, and telling it costs a read.
+/// Tells the one thread that does a device's background work that there is some. Every class that makes work has it;
+/// a device without such a thread has one that no thread listens to, and telling it costs a read.
 /// </summary>
 /// <remarks>
-/// Keeps true: no urgent wake-up is lost: one that comes before or during a step makes <see cref="TryDoze"/> return at once. Ordinary ones only end a sleep
-/// without end: a sleep with an end is short, and the step behind it sees what came meanwhile; so a busy writer doesn't wake the thread for every write.
-/// Telling: any thread, under any lock. Listening: one thread.
+/// Keeps true: no urgent wake-up is lost: one that comes before or during a step makes <see cref="TryDoze"/> return
+/// at once. Ordinary ones only end a sleep without end: a sleep with an end is short, and the step behind it sees
+/// what came meanwhile; so a busy writer doesn't wake the thread for every write. Telling: any thread, under any
+/// lock. Listening: one thread.
 /// </remarks>
 internal sealed class WorkSignal
 {
@@ -21,7 +22,8 @@ internal sealed class WorkSignal
     /// <summary>There may be work before long. One read, mostly.</summary>
     public void Tell()
     {
-        if (Volatile.Read(ref _state) == Listening && Interlocked.CompareExchange(ref _state, Awake, Listening) == Listening)
+        if (Volatile.Read(ref _state) == Listening
+            && Interlocked.CompareExchange(ref _state, Awake, Listening) == Listening)
         {
             _wake.Set();
         }
@@ -42,10 +44,15 @@ internal sealed class WorkSignal
     /// <summary>The listener sleeps until anything is told.</summary>
     public void Sleep() => Uninterrupted.WaitOne(_wake);
 
-    /// <summary>The listener is about to sleep until a timer, which calls <see cref="TellNow"/>. False: something was told meanwhile.</summary>
+    /// <summary>
+    /// The listener is about to sleep until a timer, which calls <see cref="TellNow"/>. False: something was told
+    /// meanwhile.
+    /// </summary>
     public bool TryDoze() => Interlocked.CompareExchange(ref _state, Dozing, Listening) == Listening;
 
-    /// <summary>The listener doesn't sleep: takes the wake-up that came since <see cref="Listen"/>, if there was one.</summary>
+    /// <summary>
+    /// The listener doesn't sleep: takes the wake-up that came since <see cref="Listen"/>, if there was one.
+    /// </summary>
     public void StayAwake()
     {
         if (Interlocked.Exchange(ref _state, Awake) == Awake)

@@ -4,7 +4,10 @@ using PCache.Core.Primitives;
 
 namespace PCache.Core.Segments;
 
-/// <summary>Room for payload, with one reference on its segment that the key to be logged will own, and room for that key in the log.</summary>
+/// <summary>
+/// Room for payload, with one reference on its segment that the key to be logged will own, and room for that key in
+/// the log.
+/// </summary>
 /// <param name="Segment">Cache segment id.</param>
 /// <param name="Offset">Byte offset in the data area.</param>
 /// <param name="LengthBytes">Length in bytes, a multiple of 512; 0: no room.</param>
@@ -14,11 +17,13 @@ internal readonly record struct PayloadRoom(int Segment, int Offset, int LengthB
 /// Bump allocation of payload, one open segment per core (at most an eighth of the segments, at least one).
 /// </summary>
 /// <remarks>
-/// Keeps true: room is handed out once per life of a segment; a head holds one reference on its segment, dropped when the segment is full; every room
-/// handed out holds one more, and room for one key in the log. When no free segment is left, the remaining room of every head is used before anybody has to wait.
-/// So that handing out takes no interlocked instruction but that of the head's lock, a head takes references and room for keys many at a time; what it
-/// has in hand is given back when its segment is full (references), when room in the log gets short (<see cref="ReturnReserved"/>), and for audits.
-/// Each head has its own lock; only one head's lock is held at a time.
+/// Keeps true: room is handed out once per life of a segment; a head holds one reference on its segment, dropped when
+/// the segment is full; every room handed out holds one more, and room for one key in the log. When no free segment
+/// is left, the remaining room of every head is used before a writer has to wait. So that handing out takes no
+/// interlocked instruction but that of the head's lock, a head takes references and room for keys many at a time;
+/// what it has in hand is given back when its segment is full (references), when room in the log gets short
+/// (<see cref="ReturnReserved"/>), and for audits. Each head has its own lock; only one head's lock is held at a
+/// time.
 /// </remarks>
 internal sealed class DataHeads
 {
@@ -43,8 +48,8 @@ internal sealed class DataHeads
     /// <param name="segments">Where segments come from.</param>
     /// <param name="keyRoom">Room for the payload's keys.</param>
     /// <param name="chance">Which head a thread uses.</param>
-    /// <param name="segmentOpened">
-    /// Called, on any thread and under a head's lock, when a head has begun a new segment: there is one segment less to write to.
+    /// <param name="segmentOpened"> Called, on any thread and under a head's lock, when a head has begun a new
+    /// segment: there is one segment less to write to.
     /// </param>
     public DataHeads(PmemRegion region, SegmentTable segments, IKeyRoom keyRoom, Chance chance, Action segmentOpened)
     {
@@ -61,14 +66,18 @@ internal sealed class DataHeads
             _heads[i] = new Head();
         }
 
-        _zeroPayloadBytes = Math.Min(MaxZeroPayload, segments.DataSize / 8 / MediaConstants.SectorSize * MediaConstants.SectorSize);
+        _zeroPayloadBytes = Math.Min(
+            MaxZeroPayload, segments.DataSize / 8 / MediaConstants.SectorSize * MediaConstants.SectorSize);
         ZeroPayloadCrcs = new ZeroCrcs(_zeroPayloadBytes);
     }
 
     /// <summary>Checksums of zero payloads.</summary>
     public ZeroCrcs ZeroPayloadCrcs { get; }
 
-    /// <summary>Hands out up to <paramref name="wantedBytes"/> (a multiple of 512), and room for one key; less payload where a segment ends; nothing when either is full.</summary>
+    /// <summary>
+    /// Hands out up to <paramref name="wantedBytes"/> (a multiple of 512), and room for one key; less payload where a
+    /// segment ends; nothing when either is full.
+    /// </summary>
     public bool TryTake(int wantedBytes, out PayloadRoom room) => TryTake(ThreadIndex.Current, wantedBytes, out room);
 
     /// <summary>The same, for the thread whose number is known.</summary>
@@ -79,7 +88,8 @@ internal sealed class DataHeads
         {
             if (head.Keys > 0 && head.References > 0 && wantedBytes <= _dataSize - head.Next)
             {
-                Invariant.Holds(head.Segment >= 0 && head.Next >= 0 && wantedBytes % MediaConstants.SectorSize == 0, "room in hand is of an open segment, in whole sectors");
+                Invariant.Holds(head.Segment >= 0 && head.Next >= 0 && wantedBytes % MediaConstants.SectorSize == 0,
+                    "room in hand is of an open segment, in whole sectors");
                 room = new PayloadRoom(head.Segment, head.Next, wantedBytes);
                 head.Keys--;
                 head.References--;
@@ -91,11 +101,15 @@ internal sealed class DataHeads
         return TryTakeSlowly(head, wantedBytes, zeros: false, out room);
     }
 
-    /// <summary>As <see cref="TryTake(int, out PayloadRoom)"/>, with payload of zeros that all zero keys of its segment share.</summary>
+    /// <summary>
+    /// As <see cref="TryTake(int, out PayloadRoom)"/>, with payload of zeros that all zero keys of its segment share.
+    /// </summary>
     public bool TryTakeZeros(int wantedBytes, out PayloadRoom room) =>
         TryTakeSlowly(_heads[_chance.CurrentCore() % (uint)_heads.Length], wantedBytes, zeros: true, out room);
 
-    /// <summary>The open segments, for audits of a device at rest; nothing is reserved or referenced ahead afterwards.</summary>
+    /// <summary>
+    /// The open segments, for audits of a device at rest; nothing is reserved or referenced ahead afterwards.
+    /// </summary>
     internal IEnumerable<int> OpenSegments
     {
         get
@@ -132,12 +146,16 @@ internal sealed class DataHeads
     /// <summary>Gives room back whose key was never logged.</summary>
     public void Return(in PayloadRoom room)
     {
-        Invariant.Holds(room.LengthBytes > 0 && room.Offset + room.LengthBytes <= _dataSize, "what is given back is room");
+        Invariant.Holds(
+            room.LengthBytes > 0 && room.Offset + room.LengthBytes <= _dataSize, "what is given back is room");
         _segments.DropReference(room.Segment);
         _keyRoom.Unreserve(1);
     }
 
-    /// <summary>Gives back the room for keys that was reserved ahead; returns whether there was any. Not for callers that hold a head's lock.</summary>
+    /// <summary>
+    /// Gives back the room for keys that was reserved ahead; returns whether there was any. Not for callers that hold
+    /// a head's lock.
+    /// </summary>
     public bool ReturnReserved()
     {
         bool any = false;
@@ -173,7 +191,9 @@ internal sealed class DataHeads
                 Head next = _heads[(first + i) % _heads.Length];
                 using (next.Gate.Hold())
                 {
-                    room = zeros ? TakeZerosLocked(next, wantedBytes, mayOpen: i == 0) : TakeLocked(next, wantedBytes, mayOpen: i == 0);
+                    room = zeros
+                        ? TakeZerosLocked(next, wantedBytes, mayOpen: i == 0)
+                        : TakeLocked(next, wantedBytes, mayOpen: i == 0);
                 }
             }
         }
@@ -234,7 +254,8 @@ internal sealed class DataHeads
             }
             finally
             {
-                _segments.DropReference(made.Segment); // the head's own reference keeps it; each zero key takes one below
+                // the head's own reference keeps it; each zero key takes one below
+                _segments.DropReference(made.Segment);
             }
 
             head.ZeroOffset = made.Offset;

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
 using PCache.Core.Primitives;
@@ -24,18 +23,22 @@ internal enum SegmentUse : byte
 /// <remarks>
 /// Keeps true:
 /// <list type="bullet">
-/// <item>A data segment's count is the number of keys from the key tail on that took a reference, plus payload handed out whose key isn't logged yet,
-/// plus one while it is a data head. It is given back only at zero, and only by <see cref="Reclaim"/>.</item>
-/// <item>The generation in memory is raised, with a full fence, before the segment can be handed out again: a reader that copied payload and still sees
-/// the generation it started with has copied payload that nobody overwrote.</item>
+/// <item>A data segment's count is the number of keys from the key tail on that took a reference, plus payload handed
+/// out whose key isn't logged yet, plus one while it is a data head. It is given back only at zero, and only by
+/// <see cref="Reclaim"/>.</item>
+/// <item>The generation in memory is raised, with a full fence, before the segment can be handed out again: a reader
+/// that copied payload and still sees the generation it started with has copied payload that wasn't overwritten
+/// meanwhile.</item>
 /// <item>The raised generation is durable, in both replicas, before the segment is in a pool.</item>
-/// <item>No payload segment goes back to a pool, and none is in one after an open, with a kset at its head: the reader looks there for more of the log.</item>
-/// <item>The log's reserve is filled first; payload only ever comes from the other pool, so the log can always move on.</item>
+/// <item>No payload segment goes back to a pool, and none is in one after an open, with a kset at its head: the
+/// reader looks there for more of the log.</item>
+/// <item>The log's reserve is filled first; payload only ever comes from the other pool, so the log can always move
+/// on.</item>
 /// <item>A generation never wraps: a segment that has the last one isn't given out again.</item>
 /// </list>
 /// Counts and generations are safe from any thread; the pools have one lock.
 /// </remarks>
-internal sealed class SegmentTable
+internal sealed partial class SegmentTable
 {
     private readonly PmemRegion _region;
     private readonly Geometry _geometry;
@@ -53,7 +56,9 @@ internal sealed class SegmentTable
     private readonly WorkSignal _work;
     private int _usedCount;
 
-    public SegmentTable(PmemRegion region, Geometry geometry, int[] chain, ulong[] generations, ReplicaState[] generationReplicas, int reserveTarget, WorkSignal work)
+    public SegmentTable(
+        PmemRegion region, Geometry geometry, int[] chain, ulong[] generations, ReplicaState[] generationReplicas,
+        int reserveTarget, WorkSignal work)
     {
         _work = work;
         _region = region;
@@ -112,7 +117,9 @@ internal sealed class SegmentTable
         }
     }
 
-    /// <summary>Counts all segments by use; retired ones have had their last generation. The sum is <see cref="Count"/>.</summary>
+    /// <summary>
+    /// Counts all segments by use; retired ones have had their last generation. The sum is <see cref="Count"/>.
+    /// </summary>
     public void CountUses(out int free, out int reserved, out int log, out int data, out int retired)
     {
         using (_poolLock.Hold())
@@ -136,7 +143,8 @@ internal sealed class SegmentTable
     public void AddReference(int segment, int count = 1)
     {
         int now = Interlocked.Add(ref _references[segment], count);
-        Invariant.Holds(count > 0 && now > count, $"references of segment {segment} are taken where none is held ({now} with {count} more)");
+        Invariant.Holds(count > 0 && now > count,
+            $"references of segment {segment} are taken where none is held ({now} with {count} more)");
     }
 
     /// <summary>Drops references; at zero the segment waits for <see cref="Reclaim"/>.</summary>
@@ -151,7 +159,7 @@ internal sealed class SegmentTable
                 _unreferenced.Enqueue(segment);
             }
 
-            _work.TellNow(); // who reclaims may be asleep
+            _work.TellNow(); // the thread that reclaims may be asleep
         }
         else if (left < 0)
         {
@@ -169,7 +177,10 @@ internal sealed class SegmentTable
         }
     }
 
-    /// <summary>After replaying: referenced segments hold payload, the rest is free. Returns how many went to the log's reserve.</summary>
+    /// <summary>
+    /// After replaying: referenced segments hold payload, the rest is free. Returns how many went to the log's
+    /// reserve.
+    /// </summary>
     public int BuildPools()
     {
         int reserved = 0;
@@ -221,7 +232,8 @@ internal sealed class SegmentTable
                 return -1;
             }
 
-            Invariant.Holds(_uses[segment] == SegmentUse.Free && _references[segment] == 0, $"segment {segment} is free when it is taken for payload");
+            Invariant.Holds(_uses[segment] == SegmentUse.Free && _references[segment] == 0,
+                $"segment {segment} is free when it is taken for payload");
             _uses[segment] = SegmentUse.Data;
             _references[segment] = 1;
             _usedCount++;
@@ -258,8 +270,8 @@ internal sealed class SegmentTable
     }
 
     /// <summary>
-    /// Takes the first segment of the reserve for the log, and refills the reserve from the free ones. Returns -1 if the reserve is empty;
-    /// <paramref name="refilled"/>: segments that the reserve gained.
+    /// Takes the first segment of the reserve for the log, and refills the reserve from the free ones. Returns -1 if
+    /// the reserve is empty; <paramref name="refilled"/>: segments that the reserve gained.
     /// </summary>
     public int TakeForLog(out int refilled)
     {
@@ -271,8 +283,10 @@ internal sealed class SegmentTable
                 return -1;
             }
 
-            Invariant.Holds(_uses[segment] == SegmentUse.Free && _references[segment] == 0, $"segment {segment} is free when it is taken for the log");
-            Invariant.Holds(!_raiseBeforeUse[segment], $"the generation of segment {segment} is raised before it becomes log");
+            Invariant.Holds(_uses[segment] == SegmentUse.Free && _references[segment] == 0,
+                $"segment {segment} is free when it is taken for the log");
+            Invariant.Holds(
+                !_raiseBeforeUse[segment], $"the generation of segment {segment} is raised before it becomes log");
             _uses[segment] = SegmentUse.Log;
             _usedCount++;
             while (_reserve.Count < _reserveTarget && _free.TryDequeue(out int more))
@@ -283,137 +297,5 @@ internal sealed class SegmentTable
 
             return segment;
         }
-    }
-
-    /// <summary>A segment whose last reference went, to be given to <see cref="Reclaim"/>.</summary>
-    public bool TakeUnreferenced(out int segment)
-    {
-        using (_poolLock.Hold())
-        {
-            if (!_unreferenced.TryDequeue(out segment))
-            {
-                return false;
-            }
-
-            return true;
-        }
-    }
-
-    /// <summary>
-    /// Gives an unreferenced payload segment back to the pools, its generation durably raised; one that can't be raised any more stays out of them. Returns
-    /// whether the log's reserve got it.
-    /// </summary>
-    public bool Reclaim(int segment)
-    {
-        Invariant.Holds(References(segment) == 0, $"segment {segment} has no reference when it is reclaimed");
-        Invariant.Holds(_uses[segment] == SegmentUse.Data, $"segment {segment} held payload when it is reclaimed");
-        if (_generations[segment] == ulong.MaxValue)
-        {
-            return false;
-        }
-
-        try
-        {
-            RaiseGeneration(segment);
-            ClearHead(segment);
-        }
-        catch
-        {
-            using (_poolLock.Hold())
-            {
-                _unreferenced.Enqueue(segment);
-            }
-
-            throw;
-        }
-
-        return GiveBack(segment);
-    }
-
-    /// <summary>Gives a log segment back that the durable key tail (both replicas) has left. Returns whether the log's reserve got it.</summary>
-    public bool ReleaseLog(int segment)
-    {
-        Invariant.Holds(_uses[segment] == SegmentUse.Log, $"segment {segment} was log when the log gives it up");
-        return GiveBack(segment);
-    }
-
-    /// <summary>After replaying: no free segment begins with a kset of an earlier use.</summary>
-    public void ClearFreeHeads()
-    {
-        for (int segment = 0; segment < Count; segment++)
-        {
-            if (_uses[segment] == SegmentUse.Free)
-            {
-                ClearHead(segment);
-            }
-        }
-    }
-
-    /// <summary>
-    /// What looks like a kset at the head of a free segment goes, durably: of an earlier use, or payload. Its number may come to be just behind this log's (a new
-    /// start is random), and then it would look like what follows a destroyed end of the log.
-    /// </summary>
-    private void ClearHead(int segment)
-    {
-        Span<byte> head = stackalloc byte[MediaConstants.KsetHeaderSize];
-        try
-        {
-            _region.ReadMetadata(DataOffset(segment), head);
-        }
-        catch (IOException)
-        {
-            return; // nobody can take it for a kset
-        }
-
-        if (MemoryMarshal.Read<KsetHeader>(head).Magic == MediaConstants.KsetMagic)
-        {
-            _region.WriteZeros(DataOffset(segment), head.Length);
-            _region.FlushRange(DataOffset(segment), head.Length);
-            _region.Drain();
-        }
-    }
-
-    private bool GiveBack(int segment)
-    {
-        using (_poolLock.Hold())
-        {
-            Invariant.Holds(_uses[segment] != SegmentUse.Free, $"segment {segment} isn't given back twice");
-            _uses[segment] = SegmentUse.Free;
-            _usedCount--;
-            if (_reserve.Count < _reserveTarget)
-            {
-                _reserve.Enqueue(segment);
-                return true;
-            }
-
-            Invariant.Holds(_free.Count + _reserve.Count < Count, "the pools hold no more segments than there are");
-            _free.Enqueue(segment);
-            return false;
-        }
-    }
-
-    /// <summary>Durably raises the generation of a free segment that an earlier life may have used; before its first use in this one.</summary>
-    public void RaiseIfNeeded(int segment)
-    {
-        if (_raiseBeforeUse[segment])
-        {
-            RaiseGeneration(segment);
-        }
-    }
-
-    /// <summary>Raises in memory first (readers must see it before any store into the segment), then durably in both replicas.</summary>
-    private void RaiseGeneration(int segment)
-    {
-        ulong generation = _generations[segment] + 1;
-        Invariant.Holds(generation >= _generations[segment], $"the generation of segment {segment} never wraps");
-        Interlocked.Exchange(ref _generations[segment], generation);
-        long offset = _geometry.SegmentOffset(_chain[segment]) + MediaConstants.SegmentControlOffset;
-        for (int replica = 0; replica < 2; replica++)
-        {
-            var record = new GenerationRecord { Generation = generation };
-            Replicas.Write(_region, offset, MediaConstants.GenerationStride, ref record, ref _generationReplicas[segment]);
-        }
-
-        _raiseBeforeUse[segment] = false;
     }
 }

@@ -5,8 +5,8 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Store;
 
 /// <summary>
-/// Dirty data whose payload no longer fits its checksum. Keeps true: an entry stands for a logged key, and counts only as long as the index still shows
-/// some part of that key: overwriting or abandoning all of it ends the damage.
+/// Dirty data whose payload no longer fits its checksum. Keeps true: an entry stands for a logged key, and counts
+/// only as long as the index still shows some part of that key: overwriting or abandoning all of it ends the damage.
 /// </summary>
 internal sealed class DamageRegistry(ShardedIndex index, IDamageListener listener)
 {
@@ -31,8 +31,8 @@ internal sealed class DamageRegistry(ShardedIndex index, IDamageListener listene
     }
 
     /// <summary>
-    /// Deals with a damaged extent that a reader met: where the backing has the same data it is dropped from the index (true). Else it is recorded, and
-    /// <paramref name="stillThere"/> says whether the index shows it at all.
+    /// Deals with a damaged extent that a reader met: where the backing has the same data it is dropped from the
+    /// index (true). Else it is recorded, and <paramref name="stillThere"/> says whether the index shows it at all.
     /// </summary>
     public bool DropIfClean(long stripe, in Extent extent, bool drop, out bool stillThere)
     {
@@ -85,7 +85,9 @@ internal sealed class DamageRegistry(ShardedIndex index, IDamageListener listene
         return false;
     }
 
-    /// <summary>The damaged ranges that the index still shows, in order. Forgets entries of which nothing is left.</summary>
+    /// <summary>
+    /// The damaged ranges that the index still shows, in order. Forgets entries of which nothing is left.
+    /// </summary>
     public IReadOnlyList<DeviceRange> Ranges()
     {
         if (_count == 0)
@@ -117,7 +119,8 @@ internal sealed class DamageRegistry(ShardedIndex index, IDamageListener listene
         {
             long stripeOffset = stripe << ShardedIndex.StripeShift;
             long from = Math.Max(offset - stripeOffset, 0) / MediaConstants.SectorSize;
-            long to = (Math.Min(offset + lengthBytes - stripeOffset, MediaConstants.StripeSize) + MediaConstants.SectorSize - 1) / MediaConstants.SectorSize;
+            long to = (Math.Min(offset + lengthBytes - stripeOffset, MediaConstants.StripeSize)
+                + MediaConstants.SectorSize - 1) / MediaConstants.SectorSize;
             from = Math.Max(from, identity.KeyStart);
             to = Math.Min(to, identity.KeyStart + identity.KeyLength);
             IndexShard shard = index.For(stripe);
@@ -158,7 +161,10 @@ internal sealed class DamageRegistry(ShardedIndex index, IDamageListener listene
                 {
                     if (same.Matches(in piece))
                     {
-                        ranges.Add(new DeviceRange((stripe << ShardedIndex.StripeShift) + ((long)piece.Start * MediaConstants.SectorSize), (long)piece.Length * MediaConstants.SectorSize));
+                        ranges.Add(
+                            new DeviceRange(
+                                (stripe << ShardedIndex.StripeShift) + ((long)piece.Start * MediaConstants.SectorSize),
+                                (long)piece.Length * MediaConstants.SectorSize));
                     }
                 }
             }

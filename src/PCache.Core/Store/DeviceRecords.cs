@@ -5,8 +5,9 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Store;
 
 /// <summary>
-/// The small durable records beside the log: settings, and what is known of the backing. Keeps true: one of them is written at a time; what the log has is
-/// never touched; a discard is durable here before the backing is told of it. Any thread.
+/// The small durable records beside the log: settings, and what is known of the backing. Keeps true: one of them is
+/// written at a time; what the log has is never touched; a discard is durable here before the backing is told of it.
+/// Any thread.
 /// </summary>
 internal sealed class DeviceRecords
 {
@@ -56,7 +57,10 @@ internal sealed class DeviceRecords
         }
     }
 
-    /// <summary>Durably binds the cache to a shorter length, before the backing has it: a crash in between must not look like a wrong backing.</summary>
+    /// <summary>
+    /// Durably binds the cache to a shorter length, before the backing has it: a crash in between must not look like
+    /// a wrong backing.
+    /// </summary>
     /// <exception cref="IOException">The medium failed.</exception>
     public void BindShorter(long length, bool resizable)
     {
@@ -70,8 +74,9 @@ internal sealed class DeviceRecords
     }
 
     /// <summary>
-    /// Durably notes the least length of the backing, so that a shorter one isn't taken for it after a crash. Never more than the device's: a truncation
-    /// lowers the note under this lock, after it has published its length, and before the backing is cut.
+    /// Durably notes the least length of the backing, so that a shorter one isn't taken for it after a crash. Never
+    /// more than the device's: a truncation lowers the note under this lock, after it has published its length, and
+    /// before the backing is cut.
     /// </summary>
     /// <exception cref="IOException">The medium failed.</exception>
     public void RaiseLength(long length)
@@ -82,7 +87,10 @@ internal sealed class DeviceRecords
         }
     }
 
-    /// <summary>What the backing held at the open is no longer what it has to hold. Costs nothing from the second time on. One caller at a time.</summary>
+    /// <summary>
+    /// What the backing held at the open is no longer what it has to hold. Costs nothing from the second time on. One
+    /// caller at a time.
+    /// </summary>
     /// <exception cref="IOException">The medium failed.</exception>
     public void ForgetOpenFingerprint()
     {
@@ -108,8 +116,8 @@ internal sealed class DeviceRecords
     }
 
     /// <summary>
-    /// Durably notes what the backing is about to be told to discard, so that an open after a crash doesn't take its content for a wrong one. A range that the
-    /// note covers already costs nothing.
+    /// Durably notes what the backing is about to be told to discard, so that an open after a crash doesn't take its
+    /// content for a wrong one. A range that the note covers already costs nothing.
     /// </summary>
     /// <exception cref="IOException">The medium failed.</exception>
     public void AddDiscard(long from, long end)

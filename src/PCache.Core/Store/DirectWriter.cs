@@ -7,9 +7,10 @@ using PCache.Core.Segments;
 namespace PCache.Core.Store;
 
 /// <summary>
-/// The commonest write: whole sectors of one stripe, with no writer waiting for room. The same steps in the same order as in <see cref="PieceWriter"/>, with
-/// nothing in between and no structure built that is only copied on: room, payload stored and flushed and drained, then index and log under one hold of the
-/// shard's lock. Keeps true: what it can't do it leaves undone, room given back, for the long way. Allocates nothing. Any thread.
+/// The commonest write: whole sectors of one stripe, with no writer waiting for room. The same steps in the same
+/// order as in <see cref="PieceWriter"/>, with nothing in between and no structure built that is only copied on:
+/// room, payload stored and flushed and drained, then index and log under one hold of the shard's lock. Keeps true:
+/// what it can't do it leaves undone, room given back, for the long way. Allocates nothing. Any thread.
 /// </summary>
 internal sealed class DirectWriter
 {
@@ -68,7 +69,8 @@ internal sealed class DirectWriter
         {
             uint crc = _writer.StorePayload(in room, data[..length]);
 
-            // The stores take their time to get out, and entering the lock waits for them: so all that can be found out before is.
+            // The stores take their time to get out, and entering the lock waits for them: so all that can be found
+            // out before is.
             PeekedPlace place = default;
             bool wholePage = length == Slot.PageSectors * SectorSize;
             bool peeked = (wholePage || length == SectorSize)
@@ -108,9 +110,11 @@ internal sealed class DirectWriter
     }
 
     /// <summary>
-    /// Publishes a page or a sector over what the index has, in the place that was found before, under the shard's lock, which is held and is left here.
+    /// Publishes a page or a sector over what the index has, in the place that was found before, under the shard's
+    /// lock, which is held and is left here.
     /// </summary>
-    private bool Overwrite(IndexShard shard, in PeekedPlace place, long stripe, long offset, in PayloadRoom room, uint crc)
+    private bool Overwrite(
+        IndexShard shard, in PeekedPlace place, long stripe, long offset, in PayloadRoom room, uint crc)
     {
         bool relieve;
         try

@@ -3,8 +3,9 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Store;
 
 /// <summary>
-/// Keys and bytes that the backing doesn't have yet, each overwrite counted. Any thread. Keeps true: at rest both are exact; to the thread that removes
-/// they never seem less than they are, because what it has removed was added before; to others they may for a moment. Each thread adds in a cell of its own.
+/// Keys and bytes that the backing doesn't have yet, each overwrite counted. Any thread. Keeps true: at rest both are
+/// exact; to the thread that removes they never seem less than they are, because what it has removed was added
+/// before; to others they may for a moment. Each thread adds in a cell of its own.
 /// </summary>
 internal sealed class DirtyCounters
 {
@@ -26,7 +27,8 @@ internal sealed class DirtyCounters
     {
         Invariant.Holds(keys >= 0 && lengthBytes >= 0, "what is removed was added");
         Add(-keys, -lengthBytes);
-        Invariant.Holds(Sum(KeysAt) >= 0 && Sum(BytesAt) >= 0, "to the thread that removes, the counters never seem less than nothing");
+        Invariant.Holds(Sum(KeysAt) >= 0 && Sum(BytesAt) >= 0,
+            "to the thread that removes, the counters never seem less than nothing");
     }
 
     public void Add(long keys, long lengthBytes) => Add(ThreadIndex.Current, keys, lengthBytes);
@@ -38,7 +40,8 @@ internal sealed class DirtyCounters
         Span<long> cell = _cells.AsSpan(index * LongsPerCell, LongsPerCell);
         if (index != ThreadIndex.Shared)
         {
-            Volatile.Write(ref cell[KeysAt], cell[KeysAt] + keys); // this thread's own: nobody else stores there
+            // this thread's own cell: no other thread stores there
+            Volatile.Write(ref cell[KeysAt], cell[KeysAt] + keys);
             Volatile.Write(ref cell[BytesAt], cell[BytesAt] + lengthBytes);
         }
         else

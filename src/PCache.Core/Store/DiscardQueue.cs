@@ -4,8 +4,9 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Store;
 
 /// <summary>
-/// Discards that the backing hasn't been told of yet, in sectors. Keeps true: no range of it was rewritten after its discard (writes take their range
-/// out, under their shard's lock); it is bounded: when full, the oldest is forgotten, which a discard may be.
+/// Discards that the backing hasn't been told of yet, in sectors. Keeps true: no range of it was rewritten after its
+/// discard (writes take their range out, under their shard's lock); it is bounded: when full, the oldest is
+/// forgotten, which a discard may be.
 /// </summary>
 internal sealed class DiscardQueue
 {
@@ -78,7 +79,10 @@ internal sealed class DiscardQueue
         return false;
     }
 
-    /// <summary>Takes the part from <paramref name="first"/> on, at most to <paramref name="limit"/>, out of the queue; false: it was rewritten meanwhile.</summary>
+    /// <summary>
+    /// Takes the part from <paramref name="first"/> on, at most to <paramref name="limit"/>, out of the queue; false:
+    /// it was rewritten meanwhile.
+    /// </summary>
     public bool TryTake(long first, long limit, out long end)
     {
         end = first;

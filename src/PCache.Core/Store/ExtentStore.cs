@@ -8,13 +8,13 @@ using PCache.Core.Segments;
 namespace PCache.Core.Store;
 
 /// <summary>
-/// What is cached and where it stands: region, segments, index, and how long the device is. A read-only device has nothing else; a writable one has an
-/// <see cref="ExtentWriter"/> beside it.
+/// What is cached and where it stands: region, segments, index, and how long the device is. A read-only device has
+/// nothing else; a writable one has an <see cref="ExtentWriter"/> beside it.
 /// </summary>
 /// <remarks>
-/// Keeps true: payload is copied without any lock, and its segment's generation is checked again after the copy, so what was copied is what the index named;
-/// with payload checksums on, nothing is returned that doesn't fit its checksum. Knows no backing, no clock and no settings, and waits for nothing but
-/// latches. Any thread.
+/// Keeps true: payload is copied without any lock, and its segment's generation is checked again after the copy, so
+/// what was copied is what the index named; with payload checksums on, nothing is returned that doesn't fit its
+/// checksum. Knows no backing, no clock and no settings, and waits for nothing but latches. Any thread.
 /// </remarks>
 internal sealed class ExtentStore
 {
@@ -29,7 +29,8 @@ internal sealed class ExtentStore
     /// <param name="found">What stands on the medium, and the index made of it.</param>
     /// <param name="length">The device's length in bytes.</param>
     /// <param name="verifyReads">Whether reads compare payload with its checksum, where it has one.</param>
-    /// <param name="dropsDamaged">Whether damaged payload that the backing has too leaves the index; else it is passed over each time.</param>
+    /// <param name="dropsDamaged">Whether damaged payload that the backing has too leaves the index; else it is
+    /// passed over each time.</param>
     /// <param name="listener">Is told of damage.</param>
     public ExtentStore(FoundExtents found, long length, bool verifyReads, bool dropsDamaged, IDamageListener listener)
     {
@@ -87,10 +88,16 @@ internal sealed class ExtentStore
     /// <summary>Length of the device in bytes.</summary>
     public long Length => Volatile.Read(ref _length);
 
-    /// <summary>Goes up with every change of the length: who compares a length with something read later looks here before and after.</summary>
+    /// <summary>
+    /// Goes up with every change of the length: a caller that compares a length with something read later looks here
+    /// before and after.
+    /// </summary>
     public int LengthChanges => Volatile.Read(ref _lengthChanges);
 
-    /// <summary>Publishes a length: of a growth after the backing has it, of a truncation before it is cut, under all shards' locks.</summary>
+    /// <summary>
+    /// Publishes a length: of a growth after the backing has it, of a truncation before it is cut, under all shards'
+    /// locks.
+    /// </summary>
     public void ChangeLength(long length)
     {
         Volatile.Write(ref _length, length);
@@ -105,10 +112,12 @@ internal sealed class ExtentStore
         Segments.DataOffset((int)extent.Segment) + ((long)extent.PayloadSector * MediaConstants.SectorSize);
 
     /// <summary>Whether the extent's segment was given to others since.</summary>
-    public bool IsDead(in Extent extent) => (Segments.Generation((int)extent.Segment) & Extent.GenerationMask) != extent.Generation;
+    public bool IsDead(in Extent extent) =>
+        (Segments.Generation((int)extent.Segment) & Extent.GenerationMask) != extent.Generation;
 
     /// <summary>
-    /// Copies a part of an extent's payload. False: the extent is dead, or was clean and damaged and has been dropped: to the caller it is a gap.
+    /// Copies a part of an extent's payload. False: the extent is dead, or was clean and damaged and has been
+    /// dropped: to the caller it is a gap.
     /// </summary>
     /// <param name="stripe">The extent's stripe.</param>
     /// <param name="extent">What the index shows.</param>
@@ -116,7 +125,8 @@ internal sealed class ExtentStore
     /// <param name="destination">Where the part goes.</param>
     /// <param name="verify">Whether the whole payload has to fit its checksum.</param>
     /// <param name="locked">Whether the caller holds the shard's lock.</param>
-    /// <exception cref="PCacheDamagedDataException">The payload is damaged, and nobody else has it.</exception>
+    /// <exception cref="PCacheDamagedDataException">The payload is damaged, and there is no other copy of
+    /// it.</exception>
     public bool TryCopy(long stripe, in Extent extent, int skipBytes, Span<byte> destination, bool verify, bool locked)
     {
         if (IsDead(in extent))
@@ -127,7 +137,8 @@ internal sealed class ExtentStore
         Region.CopyOut(PayloadAddress(in extent) + skipBytes, destination);
         bool fits = !verify || PayloadFits(in extent);
 
-        // Loads of the payload before the load of the generation: who reuses the segment raises it before the first store.
+        // Loads of the payload before the load of the generation: the thread that reuses the segment raises it before
+        // the first store.
         Volatile.ReadBarrier();
         if (IsDead(in extent))
         {
@@ -141,10 +152,13 @@ internal sealed class ExtentStore
     public bool PayloadFits(in Extent extent)
     {
         long start = PayloadAddress(in extent) - ((long)(extent.Start - extent.KeyStart) * MediaConstants.SectorSize);
-        return Crc32C.HashToUInt32(Region.ReadSpan(start, extent.KeyLength * MediaConstants.SectorSize)) == extent.PayloadCrc;
+        return Crc32C.HashToUInt32(Region.ReadSpan(start, extent.KeyLength * MediaConstants.SectorSize))
+            == extent.PayloadCrc;
     }
 
-    /// <summary>Damaged payload: dropped where the backing has the same data (false: a gap now); else an error.</summary>
+    /// <summary>
+    /// Damaged payload: dropped where the backing has the same data (false: a gap now); else an error.
+    /// </summary>
     private bool DropIfClean(long stripe, in Extent extent, bool locked)
     {
         bool stillThere;

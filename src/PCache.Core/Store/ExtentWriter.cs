@@ -11,9 +11,10 @@ namespace PCache.Core.Store;
 /// The writer's half of a store: room, payload, and the one way into index and log.
 /// </summary>
 /// <remarks>
-/// Keeps true: an extent enters the index and its key the shard's pending list under one hold of the shard's lock; payload is stored, flushed and (where that
-/// is cheap) durable before that, and is never overwritten in place afterwards; room for payload and for its key, in the log and in memory, is taken before
-/// anything is stored. Any thread.
+/// Keeps true: an extent enters the index and its key the shard's pending list under one hold of the shard's lock;
+/// payload is stored, flushed and (where that is cheap) durable before that, and is never overwritten in place
+/// afterwards; room for payload and for its key, in the log and in memory, is taken before anything is stored. Any
+/// thread.
 /// </remarks>
 internal sealed class ExtentWriter
 {
@@ -52,7 +53,10 @@ internal sealed class ExtentWriter
     /// <summary>Discards that the backing hasn't been told of.</summary>
     public DiscardQueue Discards { get; } = new();
 
-    /// <summary>Room for payload that is free for sure, in bytes, and has room in the log for its keys, however small they are.</summary>
+    /// <summary>
+    /// Room for payload that is free for sure, in bytes, and has room in the log for its keys, however small they
+    /// are.
+    /// </summary>
     public long FreeBytes => Math.Min(
         _segments.FreeCount * (long)_segments.DataSize,
         Math.Max(0, Log.Room.AvailableBytes) / LogRoom.WorstCaseKeyBytes * SectorSize);
@@ -70,7 +74,8 @@ internal sealed class ExtentWriter
     }
 
     /// <summary>
-    /// Stores payload and flushes it; durable after <see cref="DrainPayload"/> where that is cheap, else with the kset that names it. Returns its checksum.
+    /// Stores payload and flushes it; durable after <see cref="DrainPayload"/> where that is cheap, else with the
+    /// kset that names it. Returns its checksum.
     /// </summary>
     public uint StorePayload(in PayloadRoom room, ReadOnlySpan<byte> data)
     {
@@ -98,7 +103,10 @@ internal sealed class ExtentWriter
         }
     }
 
-    /// <summary>Puts stored payload into the index and its key into the log's pending list. False: it lies beyond the device's end now.</summary>
+    /// <summary>
+    /// Puts stored payload into the index and its key into the log's pending list. False: it lies beyond the device's
+    /// end now.
+    /// </summary>
     public bool TryPublish(long offset, in PayloadRoom room, uint crc, ExtentFlags flags)
     {
         long stripe = offset >> ShardedIndex.StripeShift;
@@ -111,7 +119,8 @@ internal sealed class ExtentWriter
                 return false;
             }
 
-            relieve = PublishLocked(shard, stripe, MakeExtent((int)(offset & (StripeSize - 1)) / SectorSize, in room, crc, flags));
+            relieve = PublishLocked(
+                shard, stripe, MakeExtent((int)(offset & (StripeSize - 1)) / SectorSize, in room, crc, flags));
         }
 
         if (relieve)
@@ -122,7 +131,10 @@ internal sealed class ExtentWriter
         return true;
     }
 
-    /// <summary>The same under the shard's lock, which the caller holds. Returns whether it should call <see cref="LogWriter.Relieve"/> once it has released it.</summary>
+    /// <summary>
+    /// The same under the shard's lock, which the caller holds. Returns whether it should call
+    /// <see cref="LogWriter.Relieve"/> once it has released it.
+    /// </summary>
     public bool PublishLocked(IndexShard shard, long stripe, in Extent extent)
     {
         shard.Stripes.GetOrAdd(stripe).Insert(in extent);
@@ -130,7 +142,9 @@ internal sealed class ExtentWriter
         return AddKey(shard, stripe, in extent);
     }
 
-    /// <summary>Adds the key of an extent to the log's pending ones. The caller holds the shard's lock, and has reserved room.</summary>
+    /// <summary>
+    /// Adds the key of an extent to the log's pending ones. The caller holds the shard's lock, and has reserved room.
+    /// </summary>
     public bool AddKey(IndexShard shard, long stripe, in Extent extent)
     {
         CacheKey key = KeyExtents.ToKey(stripe, in extent, _segments.Generation((int)extent.Segment));

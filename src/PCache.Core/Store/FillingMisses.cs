@@ -5,8 +5,9 @@ using PCache.Core.Segments;
 namespace PCache.Core.Store;
 
 /// <summary>
-/// Misses of a writable device, which fill the cache. Keeps true: a miss reserves its gaps in the index by placeholders before the backing is read, and what
-/// it logs as clean is only what it still owns afterwards: a write that overtakes a miss wins. A miss that finds no room fills nothing, and waits for nothing.
+/// Misses of a writable device, which fill the cache. Keeps true: a miss reserves its gaps in the index by
+/// placeholders before the backing is read, and what it logs as clean is only what it still owns afterwards: a write
+/// that overtakes a miss wins. A miss that finds no room fills nothing, and waits for nothing.
 /// </summary>
 /// <param name="store">What the misses are of.</param>
 /// <param name="writer">The way into index and log.</param>
@@ -26,8 +27,9 @@ internal sealed class FillingMisses(ExtentStore store, ExtentWriter writer, bool
     }
 
     /// <summary>
-    /// Damage is about to be given up: what was logged before may still be on its way to the backing, and a read of the given-up range sees the backing
-    /// without it. So nothing fills the cache until write-back has passed <paramref name="distance"/>.
+    /// Damage is about to be given up: what was logged before may still be on its way to the backing, and a read of
+    /// the given-up range sees the backing without it. So nothing fills the cache until write-back has passed
+    /// <paramref name="distance"/>.
     /// </summary>
     public void SuspendUntil(long distance) => Volatile.Write(ref _fillFrom, distance);
 
@@ -236,7 +238,8 @@ internal sealed class FillingMisses(ExtentStore store, ExtentWriter writer, bool
                 part.KeyStart = part.Start;
                 part.KeyLength = part.Length;
                 part.PayloadCrc = Store.PayloadCrc
-                    ? Crc32C.HashToUInt32(miss.Data.Slice((part.Start - miss.Start) * SectorSize, part.Length * SectorSize))
+                    ? Crc32C.HashToUInt32(
+                        miss.Data.Slice((part.Start - miss.Start) * SectorSize, part.Length * SectorSize))
                     : 0;
                 index.Insert(in part);
                 if (keys > 0)

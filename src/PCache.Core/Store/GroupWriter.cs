@@ -42,8 +42,9 @@ internal sealed class WriteGroup
 }
 
 /// <summary>
-/// Groups of pieces of a batch. Keeps true: the payload of a group is stored, flushed and drained before the index names any of it; each shard's lock is
-/// taken once for all of its pieces, which enter index and log in the order given. So pieces that overlap, which are always in one shard, keep their order.
+/// Groups of pieces of a batch. Keeps true: the payload of a group is stored, flushed and drained before the index
+/// names any of it; each shard's lock is taken once for all of its pieces, which enter index and log in the order
+/// given. So pieces that overlap, which are always in one shard, keep their order.
 /// </summary>
 internal sealed class GroupWriter(ExtentStore store, ExtentWriter writer)
 {
@@ -52,7 +53,10 @@ internal sealed class GroupWriter(ExtentStore store, ExtentWriter writer)
 
     private readonly ShardedIndex _index = store.Index;
 
-    /// <summary>Takes room for up to <paramref name="wantedBytes"/> and adds the piece. Returns its length; 0: there is no room now.</summary>
+    /// <summary>
+    /// Takes room for up to <paramref name="wantedBytes"/> and adds the piece. Returns its length; 0: there is no
+    /// room now.
+    /// </summary>
     public int TryAdd(WriteGroup group, long offset, int number, int wantedBytes)
     {
         if (!writer.TryTakeRoom(wantedBytes, zeros: false, out PayloadRoom room))
@@ -69,19 +73,22 @@ internal sealed class GroupWriter(ExtentStore store, ExtentWriter writer)
     }
 
     /// <summary>
-    /// Stores the payload of a group, and puts its pieces into the index and the log. Returns the number of the first piece that lies beyond the device's end
-    /// now, at least in part; else the number of pieces. Rooms that no key owns stay the group's.
+    /// Stores the payload of a group, and puts its pieces into the index and the log. Returns the number of the first
+    /// piece that lies beyond the device's end now, at least in part; else the number of pieces. Rooms that no key
+    /// owns stay the group's.
     /// </summary>
     public int Publish(int index, WriteGroup group, ReadOnlySpan<BlockWrite> writes)
     {
-        // All of the payload in one go: taking room in between would wait, piece by piece, until the stores before are out.
+        // All of the payload in one go: taking room in between would wait, piece by piece, until the stores before
+        // are out.
         Span<GroupPiece> pieces = group.Pieces.AsSpan(0, group.Count);
         foreach (ref GroupPiece piece in pieces)
         {
             ref readonly BlockWrite write = ref writes[piece.Number];
             piece.Crc = writer.StorePayload(
                 in piece.Room, write.Data.Span.Slice((int)(piece.Offset - write.Offset), piece.LengthBytes));
-            _index.Prefetch(piece.Offset >> ShardedIndex.StripeShift, (int)(piece.Offset & (StripeSize - 1)) / SectorSize);
+            _index.Prefetch(
+                piece.Offset >> ShardedIndex.StripeShift, (int)(piece.Offset & (StripeSize - 1)) / SectorSize);
         }
 
         writer.DrainPayload();
@@ -90,7 +97,8 @@ internal sealed class GroupWriter(ExtentStore store, ExtentWriter writer)
         int firstCut = pieces.Length;
         while (left != 0)
         {
-            IndexShard shard = _index.For(pieces[BitOperations.TrailingZeroCount(left)].Offset >> ShardedIndex.StripeShift);
+            IndexShard shard = _index.For(
+                pieces[BitOperations.TrailingZeroCount(left)].Offset >> ShardedIndex.StripeShift);
             bool relieve;
             using (shard.Gate.Hold())
             {
@@ -120,7 +128,8 @@ internal sealed class GroupWriter(ExtentStore store, ExtentWriter writer)
         }
     }
 
-    private bool PublishOfShard(IndexShard shard, Span<GroupPiece> pieces, ref ulong left, ref int firstCut, ref long bytes)
+    private bool PublishOfShard(
+        IndexShard shard, Span<GroupPiece> pieces, ref ulong left, ref int firstCut, ref long bytes)
     {
         bool relieve = false;
         long length = store.Length;
@@ -142,7 +151,8 @@ internal sealed class GroupWriter(ExtentStore store, ExtentWriter writer)
             }
 
             int sector = (int)(piece.Offset & (StripeSize - 1)) / SectorSize;
-            relieve |= writer.PublishLocked(shard, stripe, writer.MakeExtent(sector, in piece.Room, piece.Crc, ExtentFlags.None));
+            relieve |= writer.PublishLocked(
+                shard, stripe, writer.MakeExtent(sector, in piece.Room, piece.Crc, ExtentFlags.None));
             bytes += piece.Room.LengthBytes;
             piece.Room = default; // the key owns it now
         }

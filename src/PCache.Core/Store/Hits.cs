@@ -6,8 +6,9 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Store;
 
 /// <summary>
-/// Reading what is cached. Keeps true: a hit takes no lock where one slot of the index has all of it, and the shard's lock for a lookup and no copy
-/// elsewhere; it allocates nothing; what is copied ends at the first sector that isn't cached. Any thread.
+/// Reading what is cached. Keeps true: a hit takes no lock where one slot of the index has all of it, and the shard's
+/// lock for a lookup and no copy elsewhere; it allocates nothing; what is copied ends at the first sector that isn't
+/// cached. Any thread.
 /// </summary>
 internal sealed class Hits(ExtentStore store)
 {
@@ -29,7 +30,8 @@ internal sealed class Hits(ExtentStore store)
     private static ExtentBuffer ThreadPieces => _threadPieces ??= new ExtentBuffer();
 
     /// <summary>
-    /// The commonest read: a range inside one page that one key covers, without any lock, counted as a whole. False: nothing is known, look with the lock.
+    /// The commonest read: a range inside one page that one key covers, without any lock, counted as a whole. False:
+    /// nothing is known, look with the lock.
     /// </summary>
     /// <param name="index">The operation's cell.</param>
     /// <param name="offset">Device offset.</param>
@@ -37,10 +39,14 @@ internal sealed class Hits(ExtentStore store)
     public bool TryReadPage(int index, long offset, Span<byte> destination) =>
         TryPeekPage(offset, destination.Length, out Extent piece) && TryCopyPage(index, offset, in piece, destination);
 
-    /// <summary>Looks a read up that will come soon, if that can be done without the lock, and brings its payload near; else a gap.</summary>
+    /// <summary>
+    /// Looks a read up that will come soon, if that can be done without the lock, and brings its payload near; else a
+    /// gap.
+    /// </summary>
     public void PeekAhead(long offset, int lengthBytes, out Extent piece)
     {
-        if (offset > _store.Length - lengthBytes || !TryPeekPage(offset, lengthBytes, out piece) || _store.IsDead(in piece))
+        if (offset > _store.Length - lengthBytes || !TryPeekPage(offset, lengthBytes, out piece)
+            || _store.IsDead(in piece))
         {
             piece = new Extent { Flags = ExtentFlags.Gap };
             return;
@@ -53,7 +59,8 @@ internal sealed class Hits(ExtentStore store)
     public bool TryCopyPage(int index, long offset, in Extent piece, Span<byte> destination)
     {
         if (!_store.TryCopy(
-            offset >> ShardedIndex.StripeShift, in piece, (int)(offset & (SectorSize - 1)), destination, _verify, locked: false))
+            offset >> ShardedIndex.StripeShift, in piece, (int)(offset & (SectorSize - 1)), destination, _verify,
+            locked: false))
         {
             return false;
         }
@@ -63,7 +70,9 @@ internal sealed class Hits(ExtentStore store)
         return true;
     }
 
-    /// <summary>Copies what is cached from <paramref name="offset"/> on, up to the first gap; returns the number of bytes.</summary>
+    /// <summary>
+    /// Copies what is cached from <paramref name="offset"/> on, up to the first gap; returns the number of bytes.
+    /// </summary>
     public int Copy(int index, long offset, Span<byte> destination)
     {
         int done = 0;

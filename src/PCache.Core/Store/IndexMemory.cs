@@ -8,10 +8,11 @@ namespace PCache.Core.Store;
 /// The bound on the index's memory (<see cref="PCacheOptions.MaxIndexMemoryBytes"/>).
 /// </summary>
 /// <remarks>
-/// <para>Keeps true: who is about to make the index larger has asked <see cref="IsFull"/> first.</para>
-/// <para>Nothing waits here: a full index is answered like a full cache. Write-back and GC then give segments back, and the sweep takes their extents out of the index.
-/// That ends with an empty index, if need be, as open data heads are closed too when nothing else is left to do; so any bound that has room for an empty index and for
-/// the keys of the writes in flight lets writers get on, and the least bound allowed has far more.</para>
+/// <para>Keeps true: a thread that is about to make the index larger has asked <see cref="IsFull"/> first.</para>
+/// <para>Nothing waits here: a full index is answered like a full cache. Write-back and GC then give segments back,
+/// and the sweep takes their extents out of the index. That ends with an empty index, if need be, as open data heads
+/// are closed too when nothing else is left to do; so any bound that has room for an empty index and for the keys of
+/// the writes in flight lets writers get on, and the least bound allowed has far more.</para>
 /// Any thread.
 /// </remarks>
 internal sealed class IndexMemory
@@ -39,10 +40,14 @@ internal sealed class IndexMemory
     /// <summary>Whether the bound is reached.</summary>
     public bool IsFull => _bound != long.MaxValue && Index.UsedBytes >= _bound;
 
-    /// <summary>Bytes by which the index may exceed the bound: what writes in flight bring, and what making room needs.</summary>
+    /// <summary>
+    /// Bytes by which the index may exceed the bound: what writes in flight bring, and what making room needs.
+    /// </summary>
     public static long SlackBytes(long bound) => (bound / 8) + FixedBytes;
 
-    /// <summary>Refuses a bound that can't hold the index of a cache of this size, if it is filled with whole pages.</summary>
+    /// <summary>
+    /// Refuses a bound that can't hold the index of a cache of this size, if it is filled with whole pages.
+    /// </summary>
     /// <exception cref="PCacheIndexMemoryException">It can't.</exception>
     public static void CheckCapacity(long? bound, int segments, int dataBytes)
     {
@@ -51,7 +56,9 @@ internal sealed class IndexMemory
         {
             throw new PCacheIndexMemoryException(needed, bound.Value, string.Create(
                 CultureInfo.InvariantCulture,
-                $"The index of this cache of {segments} segments needs {needed} bytes of memory when it is full of pages of {MediaConstants.BlockSize} bytes; PCacheOptions.MaxIndexMemoryBytes allows {bound.Value}. Raise it, or make the cache smaller."));
+                $"The index of this cache of {segments} segments needs {needed} bytes of memory when it is full of "
+                + $"pages of {MediaConstants.BlockSize} bytes; PCacheOptions.MaxIndexMemoryBytes allows {bound.Value}. "
+                + $"Raise it, or make the cache smaller."));
         }
     }
 
@@ -69,7 +76,9 @@ internal sealed class IndexMemory
         {
             throw new PCacheIndexMemoryException(needed, _bound, string.Create(
                 CultureInfo.InvariantCulture,
-                $"What is in the cache needs {needed} bytes of memory at the least for its index; PCacheOptions.MaxIndexMemoryBytes allows {_bound}. Nothing was changed. Raise it for this open, and write back."));
+                $"What is in the cache needs {needed} bytes of memory at the least for its index; "
+                + $"PCacheOptions.MaxIndexMemoryBytes allows {_bound}. Nothing was changed. Raise it for this open, "
+                + $"and write back."));
         }
     }
 }

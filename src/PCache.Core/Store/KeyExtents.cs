@@ -3,7 +3,10 @@ using PCache.Core.Layout;
 
 namespace PCache.Core.Store;
 
-/// <summary>A key of the log as an extent of the index, and back. Keeps true: both name the same sectors and the same payload, the extent with a tag of the generation only; an extent made of a key is whole.</summary>
+/// <summary>
+/// A key of the log as an extent of the index, and back. Keeps true: both name the same sectors and the same payload,
+/// the extent with a tag of the generation only; an extent made of a key is whole.
+/// </summary>
 internal static class KeyExtents
 {
     /// <summary>The stripe that a key lies in.</summary>
@@ -29,8 +32,8 @@ internal static class KeyExtents
     }
 
     /// <summary>
-    /// The key of a whole extent. The extent has only a tag of the generation: the caller, who holds a reference to the segment, so that it can't be raised
-    /// meanwhile, gives the whole of it.
+    /// The key of a whole extent. The extent has only a tag of the generation: the caller, who holds a reference to
+    /// the segment, so that it can't be raised meanwhile, gives the whole of it.
     /// </summary>
     public static CacheKey ToKey(long stripe, in Extent extent, ulong generation) => new()
     {

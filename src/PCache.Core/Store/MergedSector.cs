@@ -1,9 +1,10 @@
 namespace PCache.Core.Store;
 
 /// <summary>
-/// The sector that this thread merged last, as it stored it: a stream of small writes goes on in it, and payload that was just stored past the caches would have
-/// to come from memory. Keeps true: it is the content of exactly one payload sector, named by device (a number that is never used twice), place and generation;
-/// payload of one generation never changes, so the copy can't be stale.
+/// The sector that this thread merged last, as it stored it: a stream of small writes goes on in it, and payload that
+/// was just stored past the caches would have to come from memory. Keeps true: it is the content of exactly one
+/// payload sector, named by device (a number that is never used twice), place and generation; payload of one
+/// generation never changes, so the copy can't be stale.
 /// </summary>
 internal sealed class MergedSector
 {

@@ -8,8 +8,9 @@ using PCache.Core.Segments;
 namespace PCache.Core.Store;
 
 /// <summary>
-/// One read of the backing for a range of sectors that isn't cached. Keeps true: <see cref="Id"/> is unique in the life of the device; while a sector's
-/// placeholder with this id (or the foreign one that was there at the beginning) stands in the index, nobody has written the sector since the beginning.
+/// One read of the backing for a range of sectors that isn't cached. Keeps true: <see cref="Id"/> is unique in the
+/// life of the device; while a sector's placeholder with this id (or the foreign one that was there at the beginning)
+/// stands in the index, the sector hasn't been written since the beginning.
 /// </summary>
 internal sealed class MissOperation
 {
@@ -62,7 +63,10 @@ internal sealed class MissOperation
     /// <summary>The range's data, whole sectors; zeros beyond the end of the backing.</summary>
     public Span<byte> Data => _buffer.AsSpan((int)(Offset - ReadOffset), (End - Start) * MediaConstants.SectorSize);
 
-    /// <summary>Whether the backing has bytes that count as zeros here: a truncation is about to cut them off, and until it has, the data isn't the backing's.</summary>
+    /// <summary>
+    /// Whether the backing has bytes that count as zeros here: a truncation is about to cut them off, and until it
+    /// has, the data isn't the backing's.
+    /// </summary>
     public bool IsCut => _validLength < _readLength;
 
     /// <summary>How often the device had changed its length when the range was measured.</summary>
@@ -71,11 +75,15 @@ internal sealed class MissOperation
     /// <summary>How many bytes from <see cref="ReadOffset"/> on the backing has to have: the device has them.</summary>
     public int ExpectedBytes => _validLength;
 
-    /// <summary>Sets what is read and gets a buffer; backing bytes from <paramref name="deviceLength"/> on count as zeros.</summary>
+    /// <summary>
+    /// Sets what is read and gets a buffer; backing bytes from <paramref name="deviceLength"/> on count as zeros.
+    /// </summary>
     public void Prepare(int blockSize, long backingLength, long deviceLength)
     {
         ReadOffset = Offset & -(long)blockSize;
-        int whole = (int)(((Offset + ((long)(End - Start) * MediaConstants.SectorSize) + blockSize - 1) & -(long)blockSize) - ReadOffset);
+        int whole =
+            (int)(((Offset + ((long)(End - Start) * MediaConstants.SectorSize) + blockSize - 1) & -(long)blockSize)
+                - ReadOffset);
         if (_buffer.Length < whole)
         {
             Release();
@@ -87,7 +95,9 @@ internal sealed class MissOperation
         _validLength = (int)Math.Clamp(deviceLength - ReadOffset, 0, whole);
     }
 
-    /// <summary>Takes note of how many bytes the backing had; what is beyond them or beyond the device is zeros.</summary>
+    /// <summary>
+    /// Takes note of how many bytes the backing had; what is beyond them or beyond the device is zeros.
+    /// </summary>
     public void SetRead(int bytes)
     {
         _buffer.AsSpan(0, _wholeLength)[Math.Min(bytes, _validLength)..].Clear();

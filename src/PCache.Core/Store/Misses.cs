@@ -6,8 +6,9 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Store;
 
 /// <summary>
-/// Read misses, as far as the store is concerned: which range is to be read from the backing, and what of it may be used then. Keeps true: a miss returns
-/// backing data only for sectors that no write has replaced while it was read, so a sector is never half old and half new. Any thread.
+/// Read misses, as far as the store is concerned: which range is to be read from the backing, and what of it may be
+/// used then. Keeps true: a miss returns backing data only for sectors that no write has replaced while it was read,
+/// so a sector is never half old and half new. Any thread.
 /// </summary>
 internal abstract class Misses(ExtentStore store)
 {
@@ -17,7 +18,8 @@ internal abstract class Misses(ExtentStore store)
     /// <summary>Largest piece that one miss reads.</summary>
     private const int MaxMissBytes = 1 << 20;
 
-    private readonly ObjectPool<MissOperation> _pool = new DefaultObjectPool<MissOperation>(new MissOperation.Policy(), 64);
+    private readonly ObjectPool<MissOperation> _pool = new DefaultObjectPool<MissOperation>(
+        new MissOperation.Policy(), 64);
     private long _ids;
 
     /// <summary>What the misses are of.</summary>
@@ -26,7 +28,10 @@ internal abstract class Misses(ExtentStore store)
     /// <summary>Whether misses fill the cache now, as far as damage that was given up is concerned.</summary>
     public abstract bool MayFill { get; }
 
-    /// <summary>Reserves the run of gaps at <paramref name="offset"/>. Null: there is no gap (any more), or the device has become shorter.</summary>
+    /// <summary>
+    /// Reserves the run of gaps at <paramref name="offset"/>. Null: there is no gap (any more), or the device has
+    /// become shorter.
+    /// </summary>
     public MissOperation? TryBegin(long offset, int wantedBytes)
     {
         long stripe = offset >> ShardedIndex.StripeShift;
@@ -53,8 +58,9 @@ internal abstract class Misses(ExtentStore store)
     }
 
     /// <summary>
-    /// Fills the cache with what the miss still owns, where it may, and copies the leading part that is still valid to <paramref name="destination"/>, which
-    /// begins at device offset <paramref name="offset"/>. Returns the bytes copied; 0: the first sector was overtaken, look again.
+    /// Fills the cache with what the miss still owns, where it may, and copies the leading part that is still valid
+    /// to <paramref name="destination"/>, which begins at device offset <paramref name="offset"/>. Returns the bytes
+    /// copied; 0: the first sector was overtaken, look again.
     /// </summary>
     /// <param name="index">The operation's cell.</param>
     /// <param name="miss">The miss, whose data was read.</param>

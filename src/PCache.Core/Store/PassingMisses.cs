@@ -3,8 +3,8 @@ using PCache.Core.Indexing;
 namespace PCache.Core.Store;
 
 /// <summary>
-/// Misses of a read-only device. Keeps true: the index isn't touched; damaged extents that the backing has too can't be dropped, and are passed over each
-/// time. Nothing is written beside them, so all that was read is valid.
+/// Misses of a read-only device. Keeps true: the index isn't touched; damaged extents that the backing has too can't
+/// be dropped, and are passed over each time. Nothing is written beside them, so all that was read is valid.
 /// </summary>
 internal sealed class PassingMisses(ExtentStore store) : Misses(store)
 {

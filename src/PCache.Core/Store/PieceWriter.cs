@@ -21,9 +21,10 @@ internal enum PieceResult
 }
 
 /// <summary>
-/// Writing a piece: whole sectors of one stripe, or a part of one sector. Keeps true: room is taken before anything is stored, and goes back when the piece
-/// isn't written, so nothing has to be undone; a partial sector is merged under the shard's lock, with what the index has or with what a miss read and no
-/// writer replaced since; bytes of the last sector beyond the device's end are stored as zeros, so that growth reveals nothing old. Any thread.
+/// Writing a piece: whole sectors of one stripe, or a part of one sector. Keeps true: room is taken before anything
+/// is stored, and goes back when the piece isn't written, so nothing has to be undone; a partial sector is merged
+/// under the shard's lock, with what the index has or with what a miss read and no writer replaced since; bytes of
+/// the last sector beyond the device's end are stored as zeros, so that growth reveals nothing old. Any thread.
 /// </summary>
 internal sealed class PieceWriter(ExtentStore store, ExtentWriter writer)
 {
@@ -79,18 +80,22 @@ internal sealed class PieceWriter(ExtentStore store, ExtentWriter writer)
     private static PieceResult ResultOf(bool published) => published ? PieceResult.Done : PieceResult.Again;
 
     private PieceResult PublishZeros(long offset, in PayloadRoom room) =>
-        ResultOf(writer.TryPublish(offset, in room, store.PayloadCrc ? writer.Heads.ZeroPayloadCrcs[room.LengthBytes] : 0, ExtentFlags.Shared));
+        ResultOf(
+            writer.TryPublish(offset, in room, store.PayloadCrc ? writer.Heads.ZeroPayloadCrcs[room.LengthBytes] : 0,
+                ExtentFlags.Shared));
 
     private PieceResult StoreAndPublish(long offset, in PayloadRoom room, ReadOnlySpan<byte> data)
     {
         uint crc = writer.StorePayload(in room, data);
-        _index.Prefetch(offset >> ShardedIndex.StripeShift, (int)(offset & (StripeSize - 1)) / SectorSize); // comes while the stores go out
+        // comes while the stores go out
+        _index.Prefetch(offset >> ShardedIndex.StripeShift, (int)(offset & (StripeSize - 1)) / SectorSize);
         writer.DrainPayload();
         return ResultOf(writer.TryPublish(offset, in room, crc, ExtentFlags.None));
     }
 
     /// <summary>Merges a part of one sector with what is there, under the shard's lock.</summary>
-    private PieceResult WritePartial(long offset, int inSector, ReadOnlySpan<byte> data, in PayloadRoom room, MissOperation? merge)
+    private PieceResult WritePartial(
+        long offset, int inSector, ReadOnlySpan<byte> data, in PayloadRoom room, MissOperation? merge)
     {
         long stripe = offset >> ShardedIndex.StripeShift;
         int sector = (int)(offset & (StripeSize - 1)) / SectorSize;
@@ -136,7 +141,8 @@ internal sealed class PieceWriter(ExtentStore store, ExtentWriter writer)
     }
 
     /// <summary>The present content of one sector, from the cache or from a miss that no write has overtaken.</summary>
-    private bool TryReadSectorLocked(IndexShard shard, long stripe, int sector, MissOperation? merge, Span<byte> content)
+    private bool TryReadSectorLocked(
+        IndexShard shard, long stripe, int sector, MissOperation? merge, Span<byte> content)
     {
         if (shard.Stripes.Find(stripe) is not { } index || !index.TryGetSingle(sector, sector + 1, out Extent piece))
         {
@@ -145,14 +151,16 @@ internal sealed class PieceWriter(ExtentStore store, ExtentWriter writer)
 
         if (!piece.IsPlaceholder)
         {
-            if (MergedSector.Current.TryCopy(store.DeviceNumber, store.PayloadAddress(in piece), piece.Generation, content)
+            if (MergedSector.Current.TryCopy(
+                store.DeviceNumber, store.PayloadAddress(in piece), piece.Generation, content)
                 && !store.IsDead(in piece))
             {
                 return true;
             }
 
-            // The lock keeps the extent in the index, not its segment alive: TryCopy checks the generation after the copy.
-            // Verified whatever the reads do: what is merged gets a checksum of its own, and damage must not come to look sound.
+            // The lock keeps the extent in the index, not its segment alive: TryCopy checks the generation after the
+            // copy. Verified whatever the reads do: what is merged gets a checksum of its own, and damage must not
+            // come to look sound.
             return store.TryCopy(stripe, in piece, 0, content, store.PayloadCrc, locked: true);
         }
 

@@ -4,8 +4,9 @@ using PCache.Core.Layout;
 namespace PCache.Core.Store;
 
 /// <summary>
-/// Taking ranges out of the index: of a discard, of a truncation. Keeps true: a truncation publishes the new length while it holds every shard's lock, so no
-/// key beyond it enters the index afterwards; the time goes by what is cached, not by the range, so a discard of a petabyte takes no petabyte's time.
+/// Taking ranges out of the index: of a discard, of a truncation. Keeps true: a truncation publishes the new length
+/// while it holds every shard's lock, so no key beyond it enters the index afterwards; the time goes by what is
+/// cached, not by the range, so a discard of a petabyte takes no petabyte's time.
 /// </summary>
 internal static class StripeRanges
 {
@@ -46,7 +47,8 @@ internal static class StripeRanges
     }
 
     /// <summary>
-    /// Takes the next part of a queued discard, within one stripe, out of queue and index. False: it was rewritten meanwhile.
+    /// Takes the next part of a queued discard, within one stripe, out of queue and index. False: it was rewritten
+    /// meanwhile.
     /// </summary>
     /// <param name="shards">The index.</param>
     /// <param name="discards">The queue.</param>
@@ -54,7 +56,8 @@ internal static class StripeRanges
     /// <param name="end">Sector behind the last one; becomes the end of what was taken.</param>
     public static bool TryTakeDiscard(ShardedIndex shards, DiscardQueue discards, long first, ref long end)
     {
-        // Taken out of the queue under the shard's lock: a write either is seen by the queue before, or comes after the index was cleared.
+        // Taken out of the queue under the shard's lock: a write either is seen by the queue before, or comes after
+        // the index was cleared.
         long stripe = first / SectorsPerStripe;
         end = Math.Min(end, (stripe + 1) * SectorsPerStripe);
         IndexShard shard = shards.For(stripe);
@@ -72,11 +75,14 @@ internal static class StripeRanges
         }
     }
 
-    /// <summary>Publishes a shorter length under every shard's lock, and takes what lies beyond it out of the index.</summary>
+    /// <summary>
+    /// Publishes a shorter length under every shard's lock, and takes what lies beyond it out of the index.
+    /// </summary>
     public static void Truncate(ExtentStore store, long length) => Truncate(store, 0, length);
 
     /// <summary>
-    /// The backing has been cut: the partial last sector is on it, cut off at the new end; the cache's copy of it isn't, and goes.
+    /// The backing has been cut: the partial last sector is on it, cut off at the new end; the cache's copy of it
+    /// isn't, and goes.
     /// </summary>
     public static void DropPartialEnd(ShardedIndex shards, long length)
     {
@@ -106,7 +112,8 @@ internal static class StripeRanges
         {
             Truncate(store, shardNumber + 1, length);
 
-            // The last partial sector goes too: what the cache has of it may reach beyond the new end. The backing has it once the log is empty.
+            // The last partial sector goes too: what the cache has of it may reach beyond the new end. The backing
+            // has it once the log is empty.
             long stripe = length >> ShardedIndex.StripeShift;
             int sector = (int)(length & (MediaConstants.StripeSize - 1)) / SectorSize;
             shard.Stripes.RemoveFrom(stripe + 1);
@@ -122,7 +129,8 @@ internal static class StripeRanges
     {
         if (partial)
         {
-            // A miss that began at the old length may bring bytes beyond the new end into the sector: it has been overtaken.
+            // A miss that began at the old length may bring bytes beyond the new end into the sector: it has been
+            // overtaken.
             var placeholders = default(AnyPlaceholderFilter);
             index.RemoveWhere(sector, sector + 1, ref placeholders);
         }

@@ -4,8 +4,9 @@ using PCache.Core.Writeback;
 namespace PCache.Core.Upkeep;
 
 /// <summary>
-/// Tells the backing of discards. Keeps true: it is told once everything logged before the discard has been written back, only of whole blocks that weren't
-/// rewritten since, and only after that is durably noted; that it can't discard after all is no failure. Runs on the maintenance thread.
+/// Tells the backing of discards. Keeps true: it is told once everything logged before the discard has been written
+/// back, only of whole blocks that weren't rewritten since, and only after that is durably noted; that it can't
+/// discard after all is no failure. Runs on the maintenance thread.
 /// </summary>
 internal sealed class DiscardForwarder(
     ExtentStore store, DiscardQueue discards, DeviceRecords records, RecentBlocks recent, IBlockDevice backing)

@@ -14,11 +14,13 @@ namespace PCache.Core.Upkeep;
 /// Keeps true:
 /// <list type="bullet">
 /// <item>GC goes no further than the older of the dirty tail's two replicas.</item>
-/// <item>Per batch of ksets: the key tail durable behind them (in both replicas when a log segment is given up), only then references dropped and log segments released.</item>
-/// <item>References are dropped only for keys that took one: those whose generation is their segment's. A segment's generation can't have been raised
-/// since, as it held the reference.</item>
+/// <item>Per batch of ksets: the key tail durable behind them (in both replicas when a log segment is given up), only
+/// then references dropped and log segments released.</item>
+/// <item>References are dropped only for keys that took one: those whose generation is their segment's. A segment's
+/// generation can't have been raised since, as it held the reference.</item>
 /// <item>Each call does a bounded piece of work, and holds a shard's lock for no more than one stripe of it.</item>
-/// <item>A payload segment goes back to the pools only after its raised generation is durable (see <see cref="SegmentTable.Reclaim"/>).</item>
+/// <item>A payload segment goes back to the pools only after its raised generation is durable (see
+/// <see cref="SegmentTable.Reclaim"/>).</item>
 /// </list>
 /// Runs on the maintenance thread only. Knows nothing of write-back: they meet at the log's positions.
 /// </remarks>
@@ -40,7 +42,9 @@ internal sealed class GarbageCollector
     private int _sweepsDue;
     private long _sweepCursor;
 
-    public GarbageCollector(PmemRegion region, MediaState media, SegmentTable segments, LogPositions positions, LogWriter log, ShardedIndex index)
+    public GarbageCollector(
+        PmemRegion region, MediaState media, SegmentTable segments, LogPositions positions, LogWriter log,
+        ShardedIndex index)
     {
         _segments = segments;
         _positions = positions;
@@ -60,8 +64,8 @@ internal sealed class GarbageCollector
     public bool OlderKeyTailIsBehind => _positions.KeyTailOlder.Distance < _positions.KeyTail.Distance;
 
     /// <summary>
-    /// Passes some ksets. Returns whether there was anything to do. With <paramref name="forGood"/> the key tail moves in both replicas, so that what it
-    /// has passed can't be replayed any more even if one of them is lost.
+    /// Passes some ksets. Returns whether there was anything to do. With <paramref name="forGood"/> the key tail
+    /// moves in both replicas, so that what it has passed can't be replayed any more even if one of them is lost.
     /// </summary>
     public bool Step(bool forGood)
     {
@@ -113,7 +117,8 @@ internal sealed class GarbageCollector
     {
         foreach (int segment in _leftLogSegments)
         {
-            Invariant.Holds(_positions.KeyTailOlder.Position.Segment != segment, $"segment {segment} is left by both replicas of the key tail when the log gives it up");
+            Invariant.Holds(_positions.KeyTailOlder.Position.Segment != segment,
+                $"segment {segment} is left by both replicas of the key tail when the log gives it up");
             if (_segments.ReleaseLog(segment))
             {
                 _log.Room.ReserveGrew(1);
@@ -126,8 +131,9 @@ internal sealed class GarbageCollector
     }
 
     /// <summary>
-    /// Gives one payload segment back whose last reference is gone. Returns whether there was one. With <paramref name="sweepMore"/> all stripes are visited while as many
-    /// segments are reclaimed as are in use, not only while as many as there are: memory is scarce.
+    /// Gives one payload segment back whose last reference is gone. Returns whether there was one. With
+    /// <paramref name="sweepMore"/> all stripes are visited while as many segments are reclaimed as are in use, not
+    /// only while as many as there are: memory is scarce.
     /// </summary>
     public bool ReclaimOne(bool sweepMore)
     {
@@ -147,7 +153,10 @@ internal sealed class GarbageCollector
         return true;
     }
 
-    /// <summary>Makes all stripes due for <see cref="SweepSome"/>. Returns false, having done nothing, if no segment was given back since the last time.</summary>
+    /// <summary>
+    /// Makes all stripes due for <see cref="SweepSome"/>. Returns false, having done nothing, if no segment was given
+    /// back since the last time.
+    /// </summary>
     public bool SweepAll()
     {
         if (_reclaimedWhenSwept == _reclaimed)
@@ -166,7 +175,8 @@ internal sealed class GarbageCollector
         KsetOutcome outcome = _reader.Read(at.Position, ref any);
         if (outcome != KsetOutcome.Valid)
         {
-            throw new PCacheCorruptionException("kset", _reader.DeviceOffset, $"The kset at {at.Position} was whole when it was logged or replayed, now it isn't ({outcome}).");
+            throw new PCacheCorruptionException("kset", _reader.DeviceOffset,
+                $"The kset at {at.Position} was whole when it was logged or replayed, now it isn't ({outcome}).");
         }
 
         ReadOnlySpan<CacheKey> keys = _reader.Keys;
@@ -187,9 +197,10 @@ internal sealed class GarbageCollector
     }
 
     /// <summary>
-    /// Takes dead extents out of some of the stripes that are due. A reclaimed segment leaves its extents behind; as for each reclaim a share of the stripes is
-    /// swept, all of them are visited at least once while as many segments are reclaimed as there are, so dead extents never outnumber those of one full turn
-    /// of the cache. Returns whether there was something to do.
+    /// Takes dead extents out of some of the stripes that are due. A reclaimed segment leaves its extents behind; as
+    /// for each reclaim a share of the stripes is swept, all of them are visited at least once while as many segments
+    /// are reclaimed as there are, so dead extents never outnumber those of one full turn of the cache. Returns
+    /// whether there was something to do.
     /// </summary>
     public bool SweepSome()
     {
@@ -235,7 +246,9 @@ internal sealed class GarbageCollector
         return stripes;
     }
 
-    /// <summary>One of so many segments was reclaimed: some more stripes are due, at most one round over all of them.</summary>
+    /// <summary>
+    /// One of so many segments was reclaimed: some more stripes are due, at most one round over all of them.
+    /// </summary>
     private void OweSweep(int segments)
     {
         int stripes = CountStripes();
@@ -246,6 +259,7 @@ internal sealed class GarbageCollector
     private readonly struct DeadFilter(SegmentTable segments) : IExtentFilter
     {
         public bool Matches(in Extent extent) =>
-            (extent.Flags & (ExtentFlags.Gap | ExtentFlags.Placeholder)) == 0 && (segments.Generation((int)extent.Segment) & Extent.GenerationMask) != extent.Generation;
+            (extent.Flags & (ExtentFlags.Gap | ExtentFlags.Placeholder)) == 0
+                && (segments.Generation((int)extent.Segment) & Extent.GenerationMask) != extent.Generation;
     }
 }

@@ -4,17 +4,20 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Upkeep;
 
 /// <summary>
-/// The one maintenance state machine of a writable device: each step does one piece (kset timer, a reclaimed segment, a write-back group, some ksets of
-/// collection, a forwarded discard) and says when it wants to run next.
+/// The one maintenance state machine of a writable device: each step does one piece (kset timer, a reclaimed segment,
+/// a write-back group, some ksets of collection, a forwarded discard) and says when it wants to run next.
 /// </summary>
 /// <remarks>
-/// Keeps true: one step at a time; what writers wait for goes first (pending keys are logged, then write-back and collection run regardless of thresholds and
-/// delays); a failing backing is tried again after growing delays, never in a hot loop, and all who wait on it are told; no step loses anything; no step
-/// runs inside a step (see <see cref="IsInsideStep"/>). Any thread, but for the steps.
+/// Keeps true: one step at a time; what writers wait for goes first (pending keys are logged, then write-back and
+/// collection run regardless of thresholds and delays); a failing backing is tried again after growing delays, never
+/// in a hot loop, and all who wait on it are told; no step loses anything; no step runs inside a step (see
+/// <see cref="IsInsideStep"/>). Any thread, but for the steps.
 /// </remarks>
 internal sealed class Maintenance
 {
-    /// <summary>Work that comes during a sleep with an end waits no longer than this, whatever the sleep was for.</summary>
+    /// <summary>
+    /// Work that comes during a sleep with an end waits no longer than this, whatever the sleep was for.
+    /// </summary>
     public static readonly TimeSpan LongestSleep = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a close waits for a step under way at a time: the step may hang in the backing.</summary>
@@ -33,22 +36,30 @@ internal sealed class Maintenance
         _parts = parts;
         Trouble = new UpkeepTrouble(parts, _requests);
         IsManual = parts.Options.Maintenance == MaintenanceMode.Manual;
-        _steps = new MaintenanceSteps(parts, _requests, Trouble, IsManual, _stop.Token) { Paused = parts.Options.StartWritebackPaused };
+        _steps = new MaintenanceSteps(
+            parts, _requests, Trouble, IsManual, _stop.Token)
+        { Paused = parts.Options.StartWritebackPaused };
         if (!IsManual)
         {
             int token = parts.Gate.EnterShared(); // the thread is an operation in flight: the region outlives it
             TimeSpan longest = TimeSpan.FromTicks(Math.Min(parts.Options.KsetTimeout.Ticks, LongestSleep.Ticks));
-            _thread = new MaintenanceThread(parts.Work, StepGuarded, () => parts.Gate.Exit(token), parts.Options.TimeProvider, longest);
+            _thread = new MaintenanceThread(
+                parts.Work, StepGuarded, () => parts.Gate.Exit(token), parts.Options.TimeProvider, longest);
         }
     }
 
     /// <summary>What goes wrong.</summary>
     public UpkeepTrouble Trouble { get; }
 
-    /// <summary>Whether steps run by hand, on the threads of those who need them; else on a thread of the device's own.</summary>
+    /// <summary>
+    /// Whether steps run by hand, on the threads of those who need them; else on a thread of the device's own.
+    /// </summary>
     public bool IsManual { get; }
 
-    /// <summary>Whether a step is running on this very thread: the backing (or a progress callback) has called back into the device.</summary>
+    /// <summary>
+    /// Whether a step is running on this very thread: the backing (or a progress callback) has called back into the
+    /// device.
+    /// </summary>
     public bool IsInsideStep => _stepLock.IsHeldByCurrentThread;
 
     /// <summary>Whether write-back runs for explicit drains only.</summary>
@@ -76,7 +87,8 @@ internal sealed class Maintenance
     }
 
     /// <summary>
-    /// Stops between two backing operations, and tells those who wait for write-back. The thread counts as an operation in flight until it has ended.
+    /// Stops between two backing operations, and tells those who wait for write-back. The thread counts as an
+    /// operation in flight until it has ended.
     /// </summary>
     public void Stop()
     {
@@ -86,7 +98,10 @@ internal sealed class Maintenance
         _requests.FailAll(OperationGate.Disposed());
     }
 
-    /// <summary>Asks for everything logged before <paramref name="distance"/> to be written back, or (collect) to be passed by collection too.</summary>
+    /// <summary>
+    /// Asks for everything logged before <paramref name="distance"/> to be written back, or (collect) to be passed by
+    /// collection too.
+    /// </summary>
     public Task Ask(long distance, bool collect, Action? onProgress = null, Action? onReached = null)
     {
         Task done = _requests.Add(distance, collect, onProgress, onReached);
@@ -100,7 +115,8 @@ internal sealed class Maintenance
             _steps.RecheckDamage(); // what was logged anew before has to be passed once more
         }
 
-        Trouble.Retry.TryNow(forgetFailures: true); // who asks anew wants a try now, whatever delay the last failure brought
+        // a caller that asks again gets a try now, whatever delay the last failure brought
+        Trouble.Retry.TryNow(forgetFailures: true);
         _parts.Work.TellNow();
         return done;
     }
@@ -140,19 +156,22 @@ internal sealed class Maintenance
     }
 
     /// <summary>
-    /// Refuses what would have to wait for a maintenance step, on the thread of a step that can't end before this call has returned.
+    /// Refuses what would have to wait for a maintenance step, on the thread of a step that can't end before this
+    /// call has returned.
     /// </summary>
-    /// <param name="blocking">Whether the caller would block; else it waits on this thread only where steps run inline.</param>
+    /// <param name="blocking">Whether the caller would block; else it waits on this thread only where steps run
+    /// inline.</param>
     /// <exception cref="InvalidOperationException">A step runs on this thread.</exception>
     public void ThrowIfInsideStep(bool blocking)
     {
         if ((blocking || IsManual) && IsInsideStep)
         {
-            throw new InvalidOperationException("A maintenance step is running on this thread, and this call has to wait for another one: a backing that calls back into the device may read, write and flush only.");
+            throw new InvalidOperationException("A maintenance step is running on this thread, and this call has to "
+                + "wait for another one: a backing that calls back into the device may read, write and flush only.");
         }
     }
 
-    /// <summary>Runs a step. What fails in it shows in <see cref="Trouble"/>, and is thrown at nobody.</summary>
+    /// <summary>Runs a step. What fails in it shows in <see cref="Trouble"/>, and isn't thrown.</summary>
     /// <returns>When the next one is wanted.</returns>
     public TimeSpan StepGuarded()
     {
@@ -184,9 +203,11 @@ internal sealed class Maintenance
         return delay;
     }
 
-    /// <summary>By hand: room or a drain is wanted, and there is no thread: runs a step now, whatever the clock says.</summary>
-    /// <param name="wanted">
-    /// What is waited for besides room; null: room only. Once it has completed, a step that found nothing more to do is no failure.
+    /// <summary>
+    /// By hand: room or a drain is wanted, and there is no thread: runs a step now, whatever the clock says.
+    /// </summary>
+    /// <param name="wanted"> What is waited for besides room; null: room only. Once it has completed, a step that
+    /// found nothing more to do is no failure.
     /// </param>
     /// <exception cref="PCacheFullException">No step can get any further.</exception>
     public void StepInline(Task? wanted)
@@ -195,7 +216,8 @@ internal sealed class Maintenance
         bool failed;
         using (_stepLock.Hold())
         {
-            // One hold of the lock: a step by hand on another thread that fails in between would put this one off again.
+            // One hold of the lock: a step by hand on another thread that fails in between would put this one off
+            // again.
             Trouble.Retry.TryNow(forgetFailures: false);
             delay = StepGuarded();
             failed = _stepFailed;
@@ -220,9 +242,10 @@ internal sealed class Maintenance
     }
 
     /// <summary>
-    /// Takes keys that were dead when the cache was opened out of the log, for a close that comes before a step had the time: Linux refuses an image with dead
-    /// keys whose payload is gone. Keeps true: only what is written back leaves the log; the backing isn't called; it takes no longer than
-    /// <paramref name="limit"/>; what stays in (it stands behind the dirty tail, or the medium failed) is no loss and no failure of the close.
+    /// Takes keys that were dead when the cache was opened out of the log, for a close that comes before a step had
+    /// the time: Linux refuses an image with dead keys whose payload is gone. Keeps true: only what is written back
+    /// leaves the log; the backing isn't called; it takes no longer than <paramref name="limit"/>; what stays in (it
+    /// stands behind the dirty tail, or the medium failed) is no loss and no failure of the close.
     /// </summary>
     public void CollectDeadKeys(TimeSpan limit)
     {

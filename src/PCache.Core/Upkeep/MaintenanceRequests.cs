@@ -3,8 +3,8 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Upkeep;
 
 /// <summary>
-/// What callers wait for: a place in the log that write-back, or GC too, has to have passed. Keeps true: every request ends, once: reached, withdrawn, or
-/// failed. Any thread; nothing of the caller's runs under the lock.
+/// What callers wait for: a place in the log that write-back, or GC too, has to have passed. Keeps true: every
+/// request ends, once: reached, withdrawn, or failed. Any thread; nothing of the caller's runs under the lock.
 /// </summary>
 internal sealed class MaintenanceRequests
 {
@@ -12,8 +12,9 @@ internal sealed class MaintenanceRequests
     private readonly List<Request> _requests = [];
 
     /// <summary>
-    /// Asks for everything logged before <paramref name="distance"/> to be written back, or (<paramref name="collect"/>) to be passed by GC too. The engine's own
-    /// <paramref name="onReached"/> runs between two steps, before the task completes; it must take no lock.
+    /// Asks for everything logged before <paramref name="distance"/> to be written back, or
+    /// (<paramref name="collect"/>) to be passed by GC too. The engine's own <paramref name="onReached"/> runs
+    /// between two steps, before the task completes; it must take no lock.
     /// </summary>
     public Task Add(long distance, bool collect, Action? onProgress, Action? onReached)
     {
@@ -26,7 +27,7 @@ internal sealed class MaintenanceRequests
         return request.Done.Task;
     }
 
-    /// <summary>Whether somebody waits for write-back, or for GC.</summary>
+    /// <summary>Whether a caller waits for write-back, or for GC.</summary>
     public bool AnyPending(bool collect)
     {
         using (_lock.Hold())
@@ -44,7 +45,9 @@ internal sealed class MaintenanceRequests
         }
     }
 
-    /// <summary>Completes what has been reached; all that wait for write-back, if <paramref name="nothingLeft"/>.</summary>
+    /// <summary>
+    /// Completes what has been reached; all that wait for write-back, if <paramref name="nothingLeft"/>.
+    /// </summary>
     public void Complete(long writtenBack, long collected, bool nothingLeft)
     {
         using (_lock.Hold())
@@ -52,7 +55,8 @@ internal sealed class MaintenanceRequests
             for (int i = _requests.Count - 1; i >= 0; i--)
             {
                 Request request = _requests[i];
-                if ((request.Collect ? collected : writtenBack) >= request.Distance || (nothingLeft && !request.Collect))
+                if ((request.Collect ? collected : writtenBack) >= request.Distance
+                    || (nothingLeft && !request.Collect))
                 {
                     _requests.RemoveAt(i);
                     request.OnReached?.Invoke();

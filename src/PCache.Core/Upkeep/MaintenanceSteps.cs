@@ -5,12 +5,15 @@ using PCache.Core.Writeback;
 namespace PCache.Core.Upkeep;
 
 /// <summary>
-/// Which piece of work a maintenance step does. Keeps true: what a step doesn't get to, the next one does; a step that did something is followed by another
-/// at once; pending keys are logged before they are written back, and written back before they are collected. One step at a time.
+/// Which piece of work a maintenance step does. Keeps true: what a step doesn't get to, the next one does; a step
+/// that did something is followed by another at once; pending keys are logged before they are written back, and
+/// written back before they are collected. One step at a time.
 /// </summary>
 internal sealed class MaintenanceSteps
 {
-    /// <summary>How long it may take until waiters hear again of room that looks the same as when they last heard.</summary>
+    /// <summary>
+    /// How long it may take until waiters hear again of room that looks the same as when they last heard.
+    /// </summary>
     private static readonly TimeSpan SameRoomAgain = TimeSpan.FromMilliseconds(50);
 
     private readonly UpkeepParts _parts;
@@ -30,7 +33,8 @@ internal sealed class MaintenanceSteps
     private bool _collectNext;
     private bool _recheckDamage;
 
-    public MaintenanceSteps(UpkeepParts parts, MaintenanceRequests requests, UpkeepTrouble trouble, bool isManual, CancellationToken stop)
+    public MaintenanceSteps(
+        UpkeepParts parts, MaintenanceRequests requests, UpkeepTrouble trouble, bool isManual, CancellationToken stop)
     {
         _parts = parts;
         _requests = requests;
@@ -42,7 +46,8 @@ internal sealed class MaintenanceSteps
         _isManual = isManual;
         _stop = stop;
 
-        // Keys that were dead when the cache was opened leave the log as soon as may be: Linux refuses an image with dead keys whose payload is gone.
+        // Keys that were dead when the cache was opened leave the log as soon as may be: Linux refuses an image with
+        // dead keys whose payload is gone.
         _collectUntil = parts.HasDeadKeys ? _positions.KeyHead.Distance : 0;
     }
 
@@ -75,14 +80,16 @@ internal sealed class MaintenanceSteps
         }
 
         wanted = wanted with { OverThreshold = _parts.Alarm.IsOverThreshold };
-        bool collect = ((wanted.Space || wanted.Collect || wanted.OverThreshold || HasDeadKeys) && _parts.Collector.HasWork)
+        bool collect = ((wanted.Space || wanted.Collect || wanted.OverThreshold || HasDeadKeys)
+            && _parts.Collector.HasWork)
             || (wanted.Collect && _parts.Collector.OlderKeyTailIsBehind);
         if (collect && (_collectNext || !WritebackIsDue(in wanted, ref next)))
         {
             _collectNext = false;
             Collect(wanted.Collect);
 
-            // Who waits for room waits for all of what was written back already, before the next group and not behind it.
+            // Who waits for room waits for all of what was written back already, before the next group and not behind
+            // it.
             _collectNext = wanted.Space && _parts.Collector.HasWork;
             return TimeSpan.Zero;
         }
@@ -141,7 +148,7 @@ internal sealed class MaintenanceSteps
 
         if (_parts.Store.Memory.IsBounded)
         {
-            AnnounceRoom(); // who waits because the index is too large
+            AnnounceRoom(); // for writers that wait because the index is too large
         }
 
         return true;
@@ -174,7 +181,8 @@ internal sealed class MaintenanceSteps
             CompleteRequests();
             if (outcome == WritebackOutcome.NoRoom && !_parts.Collector.HasWork)
             {
-                throw new PCacheException("Damaged data has to be logged anew before anything behind it can leave the log, and the log has no room for it. Overwrite the damaged ranges, or give them up.");
+                throw new PCacheException("Damaged data has to be logged anew before anything behind it can leave the "
+                    + "log, and the log has no room for it. Overwrite the damaged ranges, or give them up.");
             }
 
             return outcome == WritebackOutcome.Moved;
@@ -295,16 +303,17 @@ internal sealed class MaintenanceSteps
     }
 
     /// <summary>
-    /// A writer waits because the index has reached its bound, and there is nothing to write back or to collect now: what the index still holds is payload of
-    /// open data heads, which are closed, so that collection can get at them, and extents of segments given back, which are swept. Returns whether there is
-    /// something to do anew.
+    /// A writer waits because the index has reached its bound, and there is nothing to write back or to collect now:
+    /// what the index still holds is payload of open data heads, which are closed, so that collection can get at
+    /// them, and extents of segments given back, which are swept. Returns whether there is something to do anew.
     /// </summary>
     private bool MakeIndexRoom() =>
         _parts.Store.Memory.IsFull && (_parts.Writer.Heads.RetireAll() || _parts.Collector.SweepAll());
 
     /// <summary>
-    /// Room that another operation gave back is announced here. Where nothing has changed since the last time, it is announced only now and then: a waiter
-    /// that finds none asks for a step, and the two would keep each other busy for as long as write-back is paused.
+    /// Room that another operation gave back is announced here. Where nothing has changed since the last time, it is
+    /// announced only now and then: a waiter that finds none asks for a step, and the two would keep each other busy
+    /// for as long as write-back is paused.
     /// </summary>
     private void AnnounceAgain(ref TimeSpan next)
     {

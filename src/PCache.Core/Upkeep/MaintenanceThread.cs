@@ -3,11 +3,12 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Upkeep;
 
 /// <summary>
-/// Drives maintenance steps from a thread of the device's own. Keeps true: it sleeps for as long as the last step said, at most <c>longestSleep</c>, unless it
-/// is told of work (see <see cref="WorkSignal"/>); no interrupt ends the thread, or keeps a wake-up from it; it sleeps on the device's clock, so a virtual
-/// clock drives it too.
+/// Drives maintenance steps from a thread of the device's own. Keeps true: it sleeps for as long as the last step
+/// said, at most <c>longestSleep</c>, unless it is told of work (see <see cref="WorkSignal"/>); no interrupt ends the
+/// thread, or keeps a wake-up from it; it sleeps on the device's clock, so a virtual clock drives it too.
 /// </summary>
-internal sealed class MaintenanceThread(WorkSignal work, Func<TimeSpan> step, Action onExit, TimeProvider clock, TimeSpan longestSleep)
+internal sealed class MaintenanceThread(
+    WorkSignal work, Func<TimeSpan> step, Action onExit, TimeProvider clock, TimeSpan longestSleep)
 {
     private volatile bool _stop;
     private bool _started;
@@ -17,7 +18,8 @@ internal sealed class MaintenanceThread(WorkSignal work, Func<TimeSpan> step, Ac
     {
         _started = true;
 
-        // Without the opener's execution context: the thread outlives whatever request that belongs to, and does nothing on its behalf.
+        // Without the opener's execution context: the thread outlives whatever request that belongs to, and does
+        // nothing on its behalf.
         new Thread(Run) { IsBackground = true, Name = "PCache maintenance" }.UnsafeStart();
     }
 
@@ -38,7 +40,8 @@ internal sealed class MaintenanceThread(WorkSignal work, Func<TimeSpan> step, Ac
         try
         {
             using ITimer timer = clock.CreateTimer(
-                static state => ((WorkSignal)state!).TellNow(), work, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+                static state =>
+                    ((WorkSignal)state!).TellNow(), work, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             while (!_stop)
             {
                 // From before the step on: what is told while it looks for work makes the sleep below end at once.

@@ -2,7 +2,9 @@ using PCache.Core.Primitives;
 
 namespace PCache.Core.Upkeep;
 
-/// <summary>When a failing backing is tried again: after 0.1 s, then twice as long each time, 30 s at most. Any thread.</summary>
+/// <summary>
+/// When a failing backing is tried again: after 0.1 s, then twice as long each time, 30 s at most. Any thread.
+/// </summary>
 internal sealed class RetryDelay(TimeProvider clock)
 {
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(100);
@@ -13,7 +15,7 @@ internal sealed class RetryDelay(TimeProvider clock)
     private long? _until;
     private volatile int _failures;
 
-    /// <summary>Failures since the last success, or since somebody asked for a try at once.</summary>
+    /// <summary>Failures since the last success, or since a caller asked for a try at once.</summary>
     public int Failures => _failures;
 
     /// <summary>Notes a failure; returns how long to wait.</summary>

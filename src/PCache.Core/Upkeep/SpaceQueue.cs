@@ -31,7 +31,8 @@ internal sealed class SpaceWaiter(long wantedBytes, long begun = DeviceDiagnosti
     }
 
     /// <summary>Blocks until signalled.</summary>
-    /// <exception cref="ThreadInterruptedException">The thread was interrupted; whoever waits leaves the queue then.</exception>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted; the waiter leaves the queue
+    /// then.</exception>
     public void Wait()
     {
         _signal.Wait();
@@ -50,7 +51,9 @@ internal sealed class SpaceWaiter(long wantedBytes, long begun = DeviceDiagnosti
     {
         if (_failure is { } failure)
         {
-            throw failure is ObjectDisposedException ? OperationGate.Disposed() : new PCacheFullException(failure.Message, failure);
+            throw failure is ObjectDisposedException
+                ? OperationGate.Disposed()
+                : new PCacheFullException(failure.Message, failure);
         }
     }
 }
@@ -59,16 +62,20 @@ internal sealed class SpaceWaiter(long wantedBytes, long begun = DeviceDiagnosti
 /// Operations that wait for room, in order of arrival.
 /// </summary>
 /// <remarks>
-/// Keeps true: whoever entered leaves, whatever ends its wait (no lock here can be interrupted); of those who wait only the head may take room, so they are served in order; whoever leaves wakes the next one; a signal that comes between a
-/// failed try and the wait isn't lost.
-/// Whoever comes while others wait stands behind them, but for this: the free room that was announced, less what all who wait want and a sixteenth, is to spare;
-/// each waiter that leaves releases a small share of it, which a newcomer may take at once. So a writer that was served goes on for a while, and doesn't have to queue again
-/// for its next write (which would cost a switch of threads for each write of a full cache); nobody's room is taken; and as shares are small, writers take turns.
-/// When the queue begins to form anew there is no room, so nothing is to spare.
+/// Keeps true: a waiter that entered leaves, whatever ends its wait (no lock here can be interrupted); of those who
+/// wait only the head may take room, so they are served in order; a waiter that leaves wakes the next one; a signal
+/// that comes between a failed try and the wait isn't lost. A writer that comes while others wait stands behind them,
+/// with one exception: the free room that was announced, less what all who wait want and a sixteenth, is to spare;
+/// each waiter that leaves releases a small share of it, which a newcomer may take at once. So a writer that was
+/// served goes on for a while, and doesn't have to queue again for its next write (which would cost a switch of
+/// threads for each write of a full cache); no waiter loses room; and as shares are small, writers take turns. When
+/// the queue begins to form anew there is no room, so nothing is to spare.
 /// </remarks>
 internal sealed class SpaceQueue
 {
-    /// <summary>A share is this many times what the leaver wanted, and no more bytes than <see cref="MostShareBytes"/>.</summary>
+    /// <summary>
+    /// A share is this many times what the leaver wanted, and no more bytes than <see cref="MostShareBytes"/>.
+    /// </summary>
     private const int WritesPerShare = 32;
 
     private const int MostShareBytes = 256 << 10;
@@ -84,10 +91,13 @@ internal sealed class SpaceQueue
     /// <summary>How many wait.</summary>
     public int Count => _count;
 
-    /// <summary>Whether somebody waits.</summary>
+    /// <summary>Whether a writer waits.</summary>
     public bool HasWaiters => _count > 0;
 
-    /// <summary>Whether the caller may try to take room for <paramref name="bytes"/>: nobody waits, it is its turn, or there is that much to spare.</summary>
+    /// <summary>
+    /// Whether the caller may try to take room for <paramref name="bytes"/>: no writer waits, it is its turn, or
+    /// there is that much to spare.
+    /// </summary>
     public bool MayTake(SpaceWaiter? turn, int bytes) => _count == 0 || MayTakeBesides(turn, bytes);
 
     /// <summary>Stands at the end of the queue.</summary>
@@ -177,13 +187,14 @@ internal sealed class SpaceQueue
             using (_lock.Hold())
             {
                 // What was to spare before still is: it was left over when all who wait now had theirs put aside.
-                _spareBytes = Math.Max(_spareBytes, freeBytes - (freeBytes / 16) - _wantedBytes - Math.Max(0, Volatile.Read(ref _releasedBytes)));
+                _spareBytes = Math.Max(_spareBytes,
+                    freeBytes - (freeBytes / 16) - _wantedBytes - Math.Max(0, Volatile.Read(ref _releasedBytes)));
                 _head?.Signal();
             }
         }
     }
 
-    /// <summary>Nobody here will get room: everybody fails.</summary>
+    /// <summary>No waiter will get room: all of them fail.</summary>
     public void FailAll(Exception failure)
     {
         using (_lock.Hold())

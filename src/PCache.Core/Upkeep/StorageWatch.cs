@@ -6,12 +6,14 @@ using PCache.Core.Store;
 namespace PCache.Core.Upkeep;
 
 /// <summary>
-/// Watches what the cache stands on. Keeps true: the backing is at least as long as the device at every moment (a growth lengthens the backing first, a
-/// truncation publishes the shorter length first), so a shorter one was cut from outside, and is a failure, never an end behind which zeros lie; a backing
-/// that isn't the file under its name any more isn't written, so that what is dirty stays in the cache; whatever is found is found anew each time, so all
-/// goes on by itself once the storage is whole again. Any thread.
+/// Watches what the cache stands on. Keeps true: the backing is at least as long as the device at every moment (a
+/// growth lengthens the backing first, a truncation publishes the shorter length first), so a shorter one was cut
+/// from outside, and is a failure, never an end behind which zeros lie; a backing that isn't the file under its name
+/// any more isn't written, so that what is dirty stays in the cache; whatever is found is found anew each time, so
+/// all goes on by itself once the storage is whole again. Any thread.
 /// </summary>
-internal sealed class StorageWatch(PmemRegion region, IBlockDevice backing, ExtentStore store, TimeProvider clock, StateMonitor monitor)
+internal sealed class StorageWatch(
+    PmemRegion region, IBlockDevice backing, ExtentStore store, TimeProvider clock, StateMonitor monitor)
 {
     /// <summary>A flush has the files looked at when the last look is as old as this.</summary>
     public static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
@@ -58,7 +60,8 @@ internal sealed class StorageWatch(PmemRegion region, IBlockDevice backing, Exte
     public PCacheStorageChangedException? Look()
     {
         Volatile.Write(ref _lookedAt, clock.GetTimestamp());
-        (PCacheStorageChangedException? backingBefore, PCacheStorageChangedException? fileBefore) = (_backingChange, _cacheFileChange);
+        (PCacheStorageChangedException? backingBefore, PCacheStorageChangedException? fileBefore) =
+            (_backingChange, _cacheFileChange);
         Refresh();
         if ((_backingChange is null) != (backingBefore is null) || (_cacheFileChange is null) != (fileBefore is null))
         {
@@ -78,7 +81,8 @@ internal sealed class StorageWatch(PmemRegion region, IBlockDevice backing, Exte
     }
 
     /// <summary>
-    /// Before a drain: one that can't get anywhere fails at once. What the cache's own file has become doesn't keep anybody from saving what is in it.
+    /// Before a drain: one that can't get anywhere fails at once. What the cache's own file has become doesn't
+    /// prevent saving what is in it.
     /// </summary>
     /// <exception cref="PCacheStorageChangedException">The backing can't be written.</exception>
     public void CheckBeforeDrain()
@@ -107,7 +111,8 @@ internal sealed class StorageWatch(PmemRegion region, IBlockDevice backing, Exte
     {
         CheckLength();
         return Note(Shorter(
-            $"Of the bytes {offset} to {end - 1} the backing returned {bytes}, although it is meant to have {store.Length} in all."));
+            $"Of the bytes {offset} to {end - 1} the backing returned {bytes}, although it is meant to have "
+            + $"{store.Length} in all."));
     }
 
     /// <summary>The same for another caller.</summary>
@@ -147,7 +152,7 @@ internal sealed class StorageWatch(PmemRegion region, IBlockDevice backing, Exte
             // The two were read one after the other: a truncation may have come in between.
             if (changes == store.LengthChanges)
             {
-                return Shorter($"The backing has {length} bytes, the device {wanted}: somebody else has cut it.");
+                return Shorter($"The backing has {length} bytes, the device {wanted}: another program has cut it.");
             }
         }
     }
@@ -164,7 +169,9 @@ internal sealed class StorageWatch(PmemRegion region, IBlockDevice backing, Exte
             change,
             isCacheFile: false,
             file.FilePath,
-            $"The backing is no longer {Named(file.FilePath)}: {Told(change)}. Nothing more is written to it, and what is dirty stays in the cache; put it back under its name, or close the cache and open it with the right backing.");
+            $"The backing is no longer {Named(file.FilePath)}: {Told(change)}. Nothing more is written to it, and what "
+            + $"is dirty stays in the cache; put it back under its name, or close the cache and open it with the right "
+            + $"backing.");
 
     private PCacheStorageChangedException? FindOtherCacheFile() =>
         region.LookAtFile() is var change && change == StorageChange.None ? null
@@ -173,8 +180,10 @@ internal sealed class StorageWatch(PmemRegion region, IBlockDevice backing, Exte
             isCacheFile: true,
             region.WatchedPath,
             change == StorageChange.Shorter
-                ? $"The cache file {Named(region.WatchedPath)} has become shorter: somebody else has cut it. Drain what is dirty and close the cache: an access to what is missing ends the process."
-                : $"The cache file is no longer {Named(region.WatchedPath)}: {Told(change)}. It goes with the close, and all that is dirty in it: drain it, or put it back under its name.");
+                ? $"The cache file {Named(region.WatchedPath)} has become shorter: another program has cut it. Drain "
+                    + $"what is dirty and close the cache: an access to what is missing ends the process."
+                : $"The cache file is no longer {Named(region.WatchedPath)}: {Told(change)}. It goes with the close, "
+                    + $"and all that is dirty in it: drain it, or put it back under its name.");
 
     private PCacheStorageChangedException Note(PCacheStorageChangedException change)
     {

@@ -3,9 +3,10 @@ using PCache.Core.Diagnostics;
 namespace PCache.Core.Upkeep;
 
 /// <summary>
-/// What goes wrong in the maintenance: failures, hanging calls of the backing, and what the state says of them. Keeps true: a failure is told to those who
-/// wait once it has come three times in a row, and shows in the state at once; what is forgotten has succeeded since; a call that hangs shows although the
-/// maintenance thread itself hangs in it. Any thread reads; the maintenance writes.
+/// What goes wrong in the maintenance: failures, hanging calls of the backing, and what the state says of them. Keeps
+/// true: a failure is told to those who wait once it has come three times in a row, and shows in the state at once;
+/// what is forgotten has succeeded since; a call that hangs shows although the maintenance thread itself hangs in it.
+/// Any thread reads; the maintenance writes.
 /// </summary>
 internal sealed class UpkeepTrouble(UpkeepParts parts, MaintenanceRequests requests)
 {
@@ -31,8 +32,8 @@ internal sealed class UpkeepTrouble(UpkeepParts parts, MaintenanceRequests reque
     public Exception? Error => _error;
 
     /// <summary>
-    /// A part of the log that couldn't be read when it was needed; null once it was. Write-back and collection read at different places: neither knows what
-    /// the other met.
+    /// A part of the log that couldn't be read when it was needed; null once it was. Write-back and collection read
+    /// at different places: neither knows what the other met.
     /// </summary>
     public Exception? LogDamage => _writebackDamage ?? _collectDamage;
 
@@ -78,7 +79,8 @@ internal sealed class UpkeepTrouble(UpkeepParts parts, MaintenanceRequests reque
         (_failing, string kind) = error switch
         {
             // The backing may be a cache itself, with such exceptions.
-            _ when ReferenceEquals(error, parts.Writeback.BackingError) => (WritebackStall.BackingFailing, ErrorKind.BackingWrite),
+            _ when ReferenceEquals(error, parts.Writeback.BackingError) =>
+                (WritebackStall.BackingFailing, ErrorKind.BackingWrite),
             PCacheCorruptionException => (WritebackStall.LogDamaged, ErrorKind.DamagedLog),
             PCacheException => (WritebackStall.LogFull, ErrorKind.NoRoom),
             _ => (WritebackStall.MediumFailing, ErrorKind.Medium),
@@ -111,7 +113,8 @@ internal sealed class UpkeepTrouble(UpkeepParts parts, MaintenanceRequests reque
         {
             // Made on the device's own thread: a timer keeps the execution context that it was made in.
             _watch ??= parts.Options.TimeProvider.CreateTimer(
-                static state => ((UpkeepTrouble)state!).Watch(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+                static state =>
+                    ((UpkeepTrouble)state!).Watch(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             _watch.Change(HangsAfter, HangsAfter);
         }
     }
@@ -127,13 +130,14 @@ internal sealed class UpkeepTrouble(UpkeepParts parts, MaintenanceRequests reque
     public void Stop() => _watch?.Dispose();
 
     /// <summary>
-    /// The timer. A tick that comes as the calls end may set the flag once more; without a call under way it means nothing, and the end of the next watch
-    /// takes it back.
+    /// The timer. A tick that comes as the calls end may set the flag once more; without a call under way it means
+    /// nothing, and the end of the next watch takes it back.
     /// </summary>
     private void Watch()
     {
         long progress = parts.Writeback.Progress;
-        bool hanging = progress == Interlocked.Exchange(ref _watchedProgress, progress) && parts.Writeback.IsCallingBacking;
+        bool hanging = progress == Interlocked.Exchange(ref _watchedProgress, progress)
+            && parts.Writeback.IsCallingBacking;
         if (hanging != _hanging)
         {
             _hanging = hanging;

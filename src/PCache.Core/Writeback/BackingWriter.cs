@@ -11,21 +11,27 @@ namespace PCache.Core.Writeback;
 /// <remarks>
 /// Keeps true:
 /// <list type="bullet">
-/// <item>Runs never overlap, so their order is free. They are begun in order, one claim at a time, and each only after its <c>admit</c> has said yes.</item>
-/// <item>When this returns true all of them were accepted by the backing; when it throws or returns false none is in flight any more.</item>
-/// <item>A run of one piece is written straight from the region; only others are put together in a buffer. Memory is bounded by concurrency times the longest run.</item>
-/// <item>Right before each write the backing's length is looked at: writing to one that somebody has cut would lengthen it again, with zeros in between.</item>
+/// <item>Runs never overlap, so their order is free. They are begun in order, one claim at a time, and each only
+/// after its <c>admit</c> has said yes.</item>
+/// <item>When this returns true all of them were accepted by the backing; when it throws or returns false none is in
+/// flight any more.</item>
+/// <item>A run of one piece is written straight from the region; only others are put together in a buffer. Memory is
+/// bounded by concurrency times the longest run.</item>
+/// <item>Right before each write the backing's length is looked at: writing to one that another program has cut would
+/// lengthen it again, with zeros in between.</item>
 /// <item>With <see cref="MaintenanceMode.Manual"/> everything happens on the calling thread, in order.</item>
 /// </list>
-/// A device of ours that is a file or memory is written synchronously: by this thread alone as long as its writes return at memory speed (a page cache takes them
-/// one after another in any case), and by helpers as well once they turn out to wait for something. Any other device is written asynchronously.
+/// A device of ours that is a file or memory is written synchronously: by this thread alone as long as its writes
+/// return at memory speed (a page cache takes them one after another in any case), and by helpers as well once they
+/// turn out to wait for something. Any other device is written asynchronously.
 /// </remarks>
 internal sealed class BackingWriter
 {
     /// <summary>Longest single write in bytes.</summary>
     public const int MaxRunBytes = 1 << 20;
 
-    // A write that takes longer than this, and longer than its bytes at a gigabyte a second, waits for more than memory.
+    // A write that takes longer than this, and longer than its bytes at a gigabyte a second, waits for more than
+    // memory.
     private static readonly long SlowWriteTicks = Stopwatch.Frequency / 10_000;
     private static readonly double TicksPerByte = Stopwatch.Frequency / 1e9;
 
@@ -60,7 +66,10 @@ internal sealed class BackingWriter
     /// <summary>Runs claimed so far, over all groups. Any thread.</summary>
     public long Progress => Volatile.Read(ref _progress);
 
-    /// <summary>Writes all runs; doesn't flush. False: <paramref name="admit"/> refused one; what comes before it was written, nothing from it on.</summary>
+    /// <summary>
+    /// Writes all runs; doesn't flush. False: <paramref name="admit"/> refused one; what comes before it was written,
+    /// nothing from it on.
+    /// </summary>
     public bool WriteRuns(WritebackPlan plan, Func<WritebackRun, bool> admit, CancellationToken stop)
     {
         _nextRun = 0;
@@ -217,11 +226,13 @@ internal sealed class BackingWriter
     {
         if (run.NeedsFill)
         {
-            // Larger blocks than sectors: what lies between the pieces is the backing's own. Only write-back writes the backing.
+            // Larger blocks than sectors: what lies between the pieces is the backing's own. Only write-back writes
+            // the backing.
             int have = _backing.Read(run.Offset, data);
             if (have < data.Length && run.Offset + have < _backing.Length)
             {
-                throw new IOException($"Of {data.Length} bytes at {run.Offset} the backing returned only {have}, although it says that it has {_backing.Length}.");
+                throw new IOException($"Of {data.Length} bytes at {run.Offset} the backing returned only {have}, "
+                    + $"although it says that it has {_backing.Length}.");
             }
 
             data[have..].Clear();
@@ -271,7 +282,8 @@ internal sealed class BackingWriter
             }
         }
 
-        return GC.AllocateUninitializedArray<byte>(Math.Max(lengthBytes, Math.Min(MaxRunBytes, _options.WritebackGroupBytes)), pinned: true);
+        return GC.AllocateUninitializedArray<byte>(
+            Math.Max(lengthBytes, Math.Min(MaxRunBytes, _options.WritebackGroupBytes)), pinned: true);
     }
 
     private void PutBuffer(byte[] buffer)

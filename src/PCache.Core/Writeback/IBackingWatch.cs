@@ -8,10 +8,13 @@ internal interface IBackingWatch
     long CheckLength();
 
     /// <summary>Asked before what was written counts.</summary>
-    /// <exception cref="PCacheStorageChangedException">The backing is shorter, or isn't what was opened any more.</exception>
+    /// <exception cref="PCacheStorageChangedException">The backing is shorter, or isn't what was opened any
+    /// more.</exception>
     void CheckStorage();
 
-    /// <summary>A group is durable on a backing of this length, and is about to count. On the maintenance thread.</summary>
+    /// <summary>
+    /// A group is durable on a backing of this length, and is about to count. On the maintenance thread.
+    /// </summary>
     /// <exception cref="IOException">The medium failed; the group doesn't count.</exception>
     void NoteGroup(long length);
 }

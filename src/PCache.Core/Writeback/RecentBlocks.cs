@@ -1,8 +1,9 @@
 namespace PCache.Core.Writeback;
 
 /// <summary>
-/// Where write-back wrote last: some places of the last groups, newest first. Keeps true: at most <see cref="Most"/> places, each in a block of 4 KiB of its own;
-/// only what the backing has accepted and flushed. Costs a few instructions for a group. Used by one thread at a time.
+/// Where write-back wrote last: some places of the last groups, newest first. Keeps true: at most <see cref="Most"/>
+/// places, each in a block of 4 KiB of its own; only what the backing has accepted and flushed. Costs a few
+/// instructions for a group. Used by one thread at a time.
 /// </summary>
 internal sealed class RecentBlocks
 {
@@ -25,7 +26,10 @@ internal sealed class RecentBlocks
         }
     }
 
-    /// <summary>A group has been written and flushed: takes places spread over all of it, and keeps as many older ones as there is room for.</summary>
+    /// <summary>
+    /// A group has been written and flushed: takes places spread over all of it, and keeps as many older ones as
+    /// there is room for.
+    /// </summary>
     public void NoteGroup(ReadOnlySpan<WritebackRun> runs)
     {
         if (runs.IsEmpty)
@@ -46,7 +50,7 @@ internal sealed class RecentBlocks
         older.ForEach(Append);
     }
 
-    /// <summary>The backing was told that it need not keep a range: what it holds there is anybody's guess.</summary>
+    /// <summary>The backing was told that it need not keep a range: what it holds there is undefined.</summary>
     public void Forget(long from, long to) => _places.RemoveAll(place => place + BlockBytes > from && place < to);
 
     private void Append(long offset)

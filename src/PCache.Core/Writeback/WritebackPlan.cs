@@ -8,21 +8,22 @@ namespace PCache.Core.Writeback;
 /// What one barrier group writes to the backing: entries go in in log order, and out come sorted, merged, aligned runs.
 /// </summary>
 /// <remarks>
-/// What it keeps true after <see cref="Build"/>:
-/// each byte that was added, and lies before the end of the device, is in exactly one piece, with the source of the entry that was added last;
-/// pieces are sorted and disjoint, and each lies in one run; runs are sorted, and no two of them share a block, so they may be issued in parallel;
-/// a run begins at a block boundary and ends at one or at the end of the device, and has no more bytes than were asked for (but at least a block);
-/// each block of a run has a byte of a piece.
-/// Reusable: allocates only to grow. Not thread-safe.
+/// What it keeps true after <see cref="Build"/>: each byte that was added, and lies before the end of the device, is
+/// in exactly one piece, with the source of the entry that was added last; pieces are sorted and disjoint, and each
+/// lies in one run; runs are sorted, and no two of them share a block, so they may be issued in parallel; a run
+/// begins at a block boundary and ends at one or at the end of the device, and has no more bytes than were asked for
+/// (but at least a block); each block of a run has a byte of a piece. Reusable: allocates only to grow. Not
+/// thread-safe.
 /// </remarks>
-internal sealed class WritebackPlan
+internal sealed partial class WritebackPlan
 {
     private const int InitialCapacity = 128;
     private const int MaxBlockSize = 65536;
     private const int RadixBits = 11;
     private const int MinRadixEntries = 256;
 
-    // Entry i was added as the i-th, so a greater index is a later version. Build sorts offsets, and the indexes along with them.
+    // Entry i was added as the i-th, so a greater index is a later version. Build sorts offsets, and the indexes
+    // along with them.
     private Entry[] _entries = new Entry[InitialCapacity];
     private long[] _offsets = new long[InitialCapacity];
     private int[] _order = new int[InitialCapacity];
@@ -46,13 +47,19 @@ internal sealed class WritebackPlan
     /// <summary>Entries added since <see cref="Clear"/>.</summary>
     public int EntryCount => _entryCount;
 
-    /// <summary>What to write, in order of offset. Valid until the next <see cref="Clear"/> or <see cref="Build"/>.</summary>
+    /// <summary>
+    /// What to write, in order of offset. Valid until the next <see cref="Clear"/> or <see cref="Build"/>.
+    /// </summary>
     public ReadOnlySpan<WritebackRun> Runs => _runs.AsSpan(0, _runCount);
 
-    /// <summary>What the runs consist of, in order of offset. Valid until the next <see cref="Clear"/> or <see cref="Build"/>.</summary>
+    /// <summary>
+    /// What the runs consist of, in order of offset. Valid until the next <see cref="Clear"/> or <see cref="Build"/>.
+    /// </summary>
     public ReadOnlySpan<WritebackPiece> Pieces => _pieces.AsSpan(0, _pieceCount);
 
-    /// <summary>The offsets of all entries in order. Valid until the next <see cref="Clear"/> or <see cref="Build"/>.</summary>
+    /// <summary>
+    /// The offsets of all entries in order. Valid until the next <see cref="Clear"/> or <see cref="Build"/>.
+    /// </summary>
     public ReadOnlySpan<long> SortedOffsets => _offsets.AsSpan(0, _entryCount);
 
     /// <summary>Which entry, in order of adding, has each of <see cref="SortedOffsets"/>.</summary>
@@ -75,7 +82,10 @@ internal sealed class WritebackPlan
         ClearResult();
     }
 
-    /// <summary>Adds the next entry in log order: <paramref name="lengthBytes"/> bytes at <paramref name="offset"/> of the backing, from <paramref name="source"/> in the region.</summary>
+    /// <summary>
+    /// Adds the next entry in log order: <paramref name="lengthBytes"/> bytes at <paramref name="offset"/> of the
+    /// backing, from <paramref name="source"/> in the region.
+    /// </summary>
     public void Add(long offset, int lengthBytes, long source)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
@@ -95,8 +105,9 @@ internal sealed class WritebackPlan
     }
 
     /// <summary>
-    /// Makes runs of the entries. <paramref name="blockSize"/>: a power of two, 1 (no alignment) to 65536. <paramref name="deviceLength"/>: bytes; nothing is written past it.
-    /// <paramref name="maxRunBytes"/>: upper bound of a run, rounded down to blocks, but at least one block.
+    /// Makes runs of the entries. <paramref name="blockSize"/>: a power of two, 1 (no alignment) to 65536.
+    /// <paramref name="deviceLength"/>: bytes; nothing is written past it. <paramref name="maxRunBytes"/>: upper
+    /// bound of a run, rounded down to blocks, but at least one block.
     /// </summary>
     public void Build(int blockSize, long deviceLength, int maxRunBytes)
     {
@@ -124,8 +135,8 @@ internal sealed class WritebackPlan
     }
 
     /// <summary>
-    /// Sorts offsets, and the order along with them, by the bits in which the offsets differ: lowest digit first, each pass stable. A comparing sort costs
-    /// several times as much for a group's thousands of entries.
+    /// Sorts offsets, and the order along with them, by the bits in which the offsets differ: lowest digit first,
+    /// each pass stable. A comparing sort costs several times as much for a group's thousands of entries.
     /// </summary>
     private void Sort()
     {
@@ -149,7 +160,9 @@ internal sealed class WritebackPlan
         }
 
         Span<int> places = stackalloc int[1 << RadixBits];
-        for (int shift = differing == 0 ? 64 : BitOperations.TrailingZeroCount(differing); shift < 64 - BitOperations.LeadingZeroCount(differing); shift += RadixBits)
+        int end = 64 - BitOperations.LeadingZeroCount(differing);
+        int begin = differing == 0 ? end : BitOperations.TrailingZeroCount(differing);
+        for (int shift = begin; shift < end; shift += RadixBits)
         {
             ReadOnlySpan<long> offsets = _offsets.AsSpan(0, count);
             ReadOnlySpan<int> order = _order.AsSpan(0, count);
@@ -177,7 +190,10 @@ internal sealed class WritebackPlan
         }
     }
 
-    /// <summary>Goes over the entries by offset. The heap holds those that have begun, the latest version on top: from it comes what is at the current position.</summary>
+    /// <summary>
+    /// Goes over the entries by offset. The heap holds those that have begun, the latest version on top: from it
+    /// comes what is at the current position.
+    /// </summary>
     private void Sweep(in RunShape shape)
     {
         int next = 0;
@@ -228,7 +244,10 @@ internal sealed class WritebackPlan
         }
     }
 
-    /// <summary>Appends [start, end), which begins where the last piece ends or later, to the current run, and opens new runs as needed.</summary>
+    /// <summary>
+    /// Appends [start, end), which begins where the last piece ends or later, to the current run, and opens new runs
+    /// as needed.
+    /// </summary>
     private void Emit(long start, long end, long source, in RunShape shape)
     {
         PieceBytes += end - start;
@@ -274,7 +293,9 @@ internal sealed class WritebackPlan
         }
     }
 
-    /// <summary>Runs are in order, apart, whole blocks inside the device, and their pieces lie in them, in order.</summary>
+    /// <summary>
+    /// Runs are in order, apart, whole blocks inside the device, and their pieces lie in them, in order.
+    /// </summary>
     [Conditional("CHECKED")]
     private void CheckRuns(in RunShape shape)
     {
@@ -282,7 +303,8 @@ internal sealed class WritebackPlan
         long runBytes = 0;
         foreach (WritebackRun run in Runs)
         {
-            Invariant.Holds(run.Offset >= end && run.LengthBytes > 0, $"run at {run.Offset} behind one that ends at {end}");
+            Invariant.Holds(
+                run.Offset >= end && run.LengthBytes > 0, $"run at {run.Offset} behind one that ends at {end}");
             Invariant.Holds(run.Offset == shape.RoundDown(run.Offset), $"run at {run.Offset} begins with a block");
             long at = run.Offset;
             end = run.Offset + run.LengthBytes;
@@ -296,7 +318,8 @@ internal sealed class WritebackPlan
             runBytes += run.LengthBytes;
         }
 
-        Invariant.Holds(runBytes == RunBytes && PieceBytes <= RunBytes, "the runs have as many bytes as were counted, and no fewer than their pieces");
+        Invariant.Holds(runBytes == RunBytes && PieceBytes <= RunBytes,
+            "the runs have as many bytes as were counted, and no fewer than their pieces");
     }
 
     private void CloseRun(in RunShape shape)
@@ -312,8 +335,10 @@ internal sealed class WritebackPlan
         }
 
         ref readonly WritebackPiece last = ref _pieces[_pieceCount - 1];
-        int lengthBytes = (int)(Math.Min(shape.RoundUp(last.Offset + last.LengthBytes), shape.DeviceLength) - _runStart);
-        _runs[_runCount++] = new WritebackRun(_runStart, lengthBytes, _runFirstPiece, _pieceCount - _runFirstPiece, _runPieceBytes < lengthBytes);
+        int lengthBytes =
+            (int)(Math.Min(shape.RoundUp(last.Offset + last.LengthBytes), shape.DeviceLength) - _runStart);
+        _runs[_runCount++] = new WritebackRun(
+            _runStart, lengthBytes, _runFirstPiece, _pieceCount - _runFirstPiece, _runPieceBytes < lengthBytes);
         RunBytes += lengthBytes;
         _runFirstPiece = _pieceCount;
         _runPieceBytes = 0;
@@ -328,56 +353,6 @@ internal sealed class WritebackPlan
         _runPieceBytes = 0;
         PieceBytes = 0;
         RunBytes = 0;
-    }
-
-    private void PushHeap(int entry)
-    {
-        int at = _heapCount++;
-        while (at > 0)
-        {
-            int parent = (at - 1) >> 1;
-            if (_heap[parent] > entry)
-            {
-                break;
-            }
-
-            _heap[at] = _heap[parent];
-            at = parent;
-        }
-
-        _heap[at] = entry;
-    }
-
-    private void PopHeap()
-    {
-        int moved = _heap[--_heapCount];
-        int at = 0;
-        while (true)
-        {
-            int child = (at * 2) + 1;
-            if (child >= _heapCount)
-            {
-                break;
-            }
-
-            if (child + 1 < _heapCount && _heap[child + 1] > _heap[child])
-            {
-                child++;
-            }
-
-            if (_heap[child] < moved)
-            {
-                break;
-            }
-
-            _heap[at] = _heap[child];
-            at = child;
-        }
-
-        if (_heapCount > 0)
-        {
-            _heap[at] = moved;
-        }
     }
 
     private struct Entry

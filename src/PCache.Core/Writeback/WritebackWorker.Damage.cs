@@ -6,14 +6,16 @@ using PCache.Core.Store;
 namespace PCache.Core.Writeback;
 
 /// <summary>
-/// What write-back does with damaged keys. Keeps true: a damaged key leaves the dirty tail's way only after what the index still shows of it was logged anew, durably, still damaged;
-/// passing only such keys once more doesn't count as getting on.
+/// What write-back does with damaged keys. Keeps true: a damaged key leaves the dirty tail's way only after what the
+/// index still shows of it was logged anew, durably, still damaged; passing only such keys once more doesn't count as
+/// getting on.
 /// </summary>
 internal sealed partial class WritebackWorker
 {
-    // Damaged keys that were logged anew and lie ahead of the dirty tail (at this distance or later), and where the log ended then: passing only them once
-    // more gains nothing. One key may stand in the log several times (zeros written twice, a kill after it was logged anew): it is logged anew once.
-    private readonly Dictionary<(ulong Offset, uint Length, uint Segment, uint SegmentOffset, ulong Generation), long> _relogged = [];
+    // Damaged keys that were logged anew and lie ahead of the dirty tail (at this distance or later), and where the
+    // log ended then: passing only them once more gains nothing. One key may stand in the log several times (zeros
+    // written twice, a kill after it was logged anew): it is logged anew once.
+    private readonly Dictionary<DamagedKey, long> _relogged = [];
     private long _relogEnd = -1;
 
     /// <summary>Damaged data was given up: looks at all of it again.</summary>
@@ -24,8 +26,9 @@ internal sealed partial class WritebackWorker
     }
 
     /// <summary>
-    /// Logs what the index still shows of damaged keys once more, still damaged: as it is where it is whole; a trimmed part with a checksum that is wrong
-    /// for sure. Durable before the dirty tail passes the old keys. False: the log has no room.
+    /// Logs what the index still shows of damaged keys once more, still damaged: as it is where it is whole; a
+    /// trimmed part with a checksum that is wrong for sure. Durable before the dirty tail passes the old keys. False:
+    /// the log has no room.
     /// </summary>
     private bool LogDamagedAnew()
     {
@@ -46,7 +49,8 @@ internal sealed partial class WritebackWorker
                 var same = new SameKeyFilter(ExtentIdentity.Of(in extent)) { MatchShared = true };
                 foreach (ref Extent piece in _pieces.AsSpan())
                 {
-                    if (!same.Matches(in piece) || (piece.Length == piece.KeyLength && _relogged.ContainsKey(IdentityOf(in key))))
+                    if (!same.Matches(in piece)
+                        || (piece.Length == piece.KeyLength && _relogged.ContainsKey(IdentityOf(in key))))
                     {
                         continue;
                     }
@@ -77,15 +81,17 @@ internal sealed partial class WritebackWorker
         return _relogged.Count == 0 ? 0 : first;
     }
 
-    private static (ulong Offset, uint Length, uint Segment, uint SegmentOffset, ulong Generation) IdentityOf(in CacheKey key) =>
-        (key.Offset, key.Length, key.Segment, key.SegmentOffset, key.Generation);
+    private static DamagedKey IdentityOf(in CacheKey key) =>
+        new(key.Offset, key.Length, key.Segment, key.SegmentOffset, key.Generation);
 
     private void Relog(IndexShard shard, long stripe, StripeIndex index, ref Extent piece)
     {
         if (piece.Length != piece.KeyLength)
         {
-            long source = _parts.Segments.DataOffset((int)piece.Segment) + ((long)piece.PayloadSector * MediaConstants.SectorSize);
-            piece.PayloadCrc = ~Crc32C.HashToUInt32(_parts.Region.ReadSpan(source, piece.Length * MediaConstants.SectorSize));
+            long source = _parts.Segments.DataOffset(
+                (int)piece.Segment) + ((long)piece.PayloadSector * MediaConstants.SectorSize);
+            piece.PayloadCrc = ~Crc32C.HashToUInt32(
+                _parts.Region.ReadSpan(source, piece.Length * MediaConstants.SectorSize));
             piece.KeyStart = piece.Start;
             piece.KeyLength = piece.Length;
             index.Insert(in piece);
@@ -99,4 +105,7 @@ internal sealed partial class WritebackWorker
         _parts.Dirty.Add(anew.Length);
         _parts.Log.Add(shard.Id, in anew);
     }
+
+    private readonly record struct DamagedKey(
+        ulong Offset, uint Length, uint Segment, uint SegmentOffset, ulong Generation);
 }

@@ -38,11 +38,16 @@ internal enum WritebackOutcome
 /// <remarks>
 /// Keeps true:
 /// <list type="bullet">
-/// <item>A group ends before the first kset that a barrier stands before; nothing of the next group is written before this one's writes were flushed.</item>
-/// <item>Of a range only the latest version within the group is written, taken from the log: what the index shows may be newer than the group.</item>
-/// <item>The dirty tail moves only after a successful flush of the backing. Any error leaves it, and so all dirty data, where it was.</item>
-/// <item>Clean and dead keys are passed. A damaged key is passed only after what the index still shows of it was logged anew, durably, so it stays dirty.</item>
-/// <item>Nothing is written to a backing that is shorter than the device, or isn't the file under its name any more, and nothing that was counts as written back.</item>
+/// <item>A group ends before the first kset that a barrier stands before; nothing of the next group is written before
+/// this one's writes were flushed.</item>
+/// <item>Of a range only the latest version within the group is written, taken from the log: what the index shows may
+/// be newer than the group.</item>
+/// <item>The dirty tail moves only after a successful flush of the backing. Any error leaves it, and so all dirty
+/// data, where it was.</item>
+/// <item>Clean and dead keys are passed. A damaged key is passed only after what the index still shows of it was
+/// logged anew, durably, so it stays dirty.</item>
+/// <item>Nothing is written to a backing that is shorter than the device, or isn't the file under its name any more,
+/// and nothing that was counts as written back.</item>
 /// <item>No byte of a key is written before the whole payload of the key was verified.</item>
 /// <item>Payload is stable while it is read here: keys from the key tail on hold references.</item>
 /// </list>
@@ -96,17 +101,24 @@ internal sealed partial class WritebackWorker
     /// <summary>Whether a call of the backing may be under way.</summary>
     public bool IsCallingBacking => _callingBacking;
 
-    /// <summary>The last error that came from the backing, for whoever has to tell it from the medium's.</summary>
+    /// <summary>
+    /// The last error that came from the backing, so that it can be told from an error of the medium.
+    /// </summary>
     public Exception? BackingError { get; private set; }
 
-    /// <summary>Where the backing is about to be cut: nothing is written beyond. Set while no group is under way, once the log has nothing but zeros beyond.</summary>
+    /// <summary>
+    /// Where the backing is about to be cut: nothing is written beyond. Set while no group is under way, once the log
+    /// has nothing but zeros beyond.
+    /// </summary>
     public long EndsAt
     {
         get => Volatile.Read(ref _endsAt);
         set => Volatile.Write(ref _endsAt, value);
     }
 
-    /// <summary>Where the last groups were written. Belongs to the maintenance, and after its end to the close.</summary>
+    /// <summary>
+    /// Where the last groups were written. Belongs to the maintenance, and after its end to the close.
+    /// </summary>
     public RecentBlocks Recent { get; } = new();
 
     /// <summary>Whether there are dirty keys other than damaged ones that were logged anew.</summary>
@@ -124,8 +136,8 @@ internal sealed partial class WritebackWorker
     }
 
     /// <summary>
-    /// Writes one group back and moves the dirty tail behind it. <paramref name="pressing"/>: somebody waits for room, or soon will, so a group that
-    /// frees about a segment soon is better than a large one.
+    /// Writes one group back and moves the dirty tail behind it. <paramref name="pressing"/>: a writer waits for
+    /// room, or soon will, so a group that frees about a segment soon is better than a large one.
     /// </summary>
     /// <exception cref="IOException">The backing or the medium failed; nothing was lost.</exception>
     /// <exception cref="OperationCanceledException">The device is being closed; nothing was lost.</exception>
@@ -136,7 +148,8 @@ internal sealed partial class WritebackWorker
             return WritebackOutcome.Nothing;
         }
 
-        int groupBytes = pressing ? Math.Min(_options.WritebackGroupBytes, Math.Max(_parts.Segments.DataSize, _options.WritebackGroupBytes / 4)) : _options.WritebackGroupBytes;
+        int groupBytes = pressing ? Math.Min(_options.WritebackGroupBytes,
+            Math.Max(_parts.Segments.DataSize, _options.WritebackGroupBytes / 4)) : _options.WritebackGroupBytes;
         _verifyFirst = false;
         LogPoint end = WriteGroup(groupBytes, stop);
 
@@ -158,8 +171,8 @@ internal sealed partial class WritebackWorker
         LogPoint end = Collect(groupBytes, stop);
         if (!WritePlan(stop))
         {
-            // Damage, met before the run that has it: a group that ends behind the damage. Runs that were written already are of this barrier group, whose
-            // writes may reach the backing in any order.
+            // Damage, met before the run that has it: a group that ends behind the damage. Runs that were written
+            // already are of this barrier group, whose writes may reach the backing in any order.
             _verifyFirst = true;
             end = Collect(groupBytes, stop);
             WritePlan(stop);
@@ -185,7 +198,9 @@ internal sealed partial class WritebackWorker
         return false;
     }
 
-    /// <summary>Writes what was collected; doesn't flush. False: a payload is damaged, and it was not written.</summary>
+    /// <summary>
+    /// Writes what was collected; doesn't flush. False: a payload is damaged, and it was not written.
+    /// </summary>
     private bool WritePlan(CancellationToken stop)
     {
         if (_plan.EntryCount == 0)
@@ -214,8 +229,9 @@ internal sealed partial class WritebackWorker
     }
 
     /// <summary>
-    /// Verifies the payload of every key that begins before the end of a run, whole, right before the run is written, when the bytes are wanted in any case.
-    /// Runs come here in order, one at a time, so no byte of a key is written before the key was verified.
+    /// Verifies the payload of every key that begins before the end of a run, whole, right before the run is written,
+    /// when the bytes are wanted in any case. Runs come here in order, one at a time, so no byte of a key is written
+    /// before the key was verified.
     /// </summary>
     private bool VerifyRun(WritebackRun run)
     {
@@ -231,7 +247,8 @@ internal sealed partial class WritebackWorker
         {
             if (_verified + 1 < entries.Length)
             {
-                ref readonly CacheKey ahead = ref _written[entries[_verified + 1]]; // comes out of memory while this one is verified and written
+                // comes out of memory while this one is verified and written
+                ref readonly CacheKey ahead = ref _written[entries[_verified + 1]];
                 _parts.Region.Prefetch(SourceOf(in ahead), (int)ahead.Length);
             }
 
@@ -305,7 +322,8 @@ internal sealed partial class WritebackWorker
         KsetOutcome outcome = _reader.Read(at.Position, ref any);
         if (outcome != KsetOutcome.Valid)
         {
-            throw new PCacheCorruptionException("kset", _reader.DeviceOffset, $"The kset at {at.Position} was whole when it was logged or replayed, now it isn't ({outcome}).");
+            throw new PCacheCorruptionException("kset", _reader.DeviceOffset,
+                $"The kset at {at.Position} was whole when it was logged or replayed, now it isn't ({outcome}).");
         }
     }
 
@@ -337,9 +355,13 @@ internal sealed partial class WritebackWorker
     private long SourceOf(in CacheKey key) => _parts.Segments.DataOffset((int)key.Segment) + key.SegmentOffset;
 
     private bool IsSound(in CacheKey key) =>
-        !_payloadCrc || Crc32C.HashToUInt32(_parts.Region.ReadSpan(SourceOf(in key), (int)key.Length)) == key.PayloadCrc;
+        !_payloadCrc
+            || Crc32C.HashToUInt32(_parts.Region.ReadSpan(SourceOf(in key), (int)key.Length)) == key.PayloadCrc;
 
-    /// <summary>The backing has what was written now: what the index still shows of it counts as clean. In order of place, a few keys for each hold of a shard's lock.</summary>
+    /// <summary>
+    /// The backing has what was written now: what the index still shows of it counts as clean. In order of place, a
+    /// few keys for each hold of a shard's lock.
+    /// </summary>
     private void MarkClean()
     {
         ReadOnlySpan<int> entries = _plan.SortedEntries;

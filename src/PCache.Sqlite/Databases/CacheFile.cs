@@ -8,8 +8,9 @@ using PCache.Sqlite.Recognition;
 namespace PCache.Sqlite.Databases;
 
 /// <summary>
-/// A cache file that is open, and checked. Keeps true: everything that is found out about it is that of the open file, never of what has its name by now; only the file that it is gets
-/// deleted; one that somebody else could have made or changed is never used.
+/// A cache file that is open, and checked. Keeps true: everything that is found out about it is that of the open
+/// file, never of what has its name by now; only the file that it is gets deleted; one that another user could have
+/// made or changed is never used.
 /// </summary>
 internal sealed class CacheFile : IDisposable
 {
@@ -21,7 +22,9 @@ internal sealed class CacheFile : IDisposable
         Region = region;
         Status = status;
         _identity = identity;
-        Record = FilesRecord.HasRoom(region.LengthBytes, status.SegmentSizeBytes, status.SegmentCount) ? FilesRecord.TryRead(region) : null;
+        Record = FilesRecord.HasRoom(region.LengthBytes, status.SegmentSizeBytes, status.SegmentCount)
+            ? FilesRecord.TryRead(region)
+            : null;
     }
 
     public string Path { get; private set; }
@@ -69,7 +72,8 @@ internal sealed class CacheFile : IDisposable
     /// <param name="lengthBytes">Its length.</param>
     /// <param name="options">How it is mapped.</param>
     /// <param name="format">Makes a cache of the region.</param>
-    public static CacheFile Create(string path, FileFacts? database, long lengthBytes, PmemFileOptions options, Action<PmemRegion> format)
+    public static CacheFile Create(
+        string path, FileFacts? database, long lengthBytes, PmemFileOptions options, Action<PmemRegion> format)
     {
         string newPath = System.IO.Path.ChangeExtension(path, CachePaths.NewExtension);
         DeleteLeftOver(newPath, database);
@@ -136,7 +140,8 @@ internal sealed class CacheFile : IDisposable
             {
                 if (FileLock.TryTake(file, exclusive: true, out _) == FileLockState.HeldByOther)
                 {
-                    throw new PCacheInUseException($"'{SafeText.Of(path)}' is in use by {FileLock.DescribeHolder(file) ?? "another process"}.");
+                    throw new PCacheInUseException(
+                        $"'{SafeText.Of(path)}' is in use by {FileLock.DescribeHolder(file) ?? "another process"}.");
                 }
             }
 
@@ -187,7 +192,7 @@ internal sealed class CacheFile : IDisposable
         }
         else if (facts.Mode.HasFlag(UnixFileMode.OtherWrite) && !database.Mode.HasFlag(UnixFileMode.OtherWrite))
         {
-            reason = "can be written by everybody";
+            reason = "can be written by all users";
         }
         else if (facts.Mode.HasFlag(UnixFileMode.GroupWrite) && !sharesGroup)
         {
@@ -206,5 +211,6 @@ internal sealed class CacheFile : IDisposable
         }
     }
 
-    private static IOException NotOrdinary(string path) => new($"'{SafeText.Of(path)}' is no ordinary file, so it isn't used as a cache.");
+    private static IOException NotOrdinary(string path) =>
+        new($"'{SafeText.Of(path)}' is no ordinary file, so it isn't used as a cache.");
 }

@@ -7,8 +7,9 @@ using PCache.Sqlite.Files;
 namespace PCache.Sqlite.Databases;
 
 /// <summary>
-/// The small file beside a database whose cache is in another folder: it says where, so that nobody opens the database without it. Its format is in docs/sqlite.md. Keeps true: it is there
-/// before its cache has anything, and goes before its cache does; it appears under its name only when it is whole.
+/// The small file beside a database whose cache is in another folder: it says where, so that the database isn't
+/// opened without it. Its format is in docs/sqlite.md. Keeps true: it is there before its cache has anything, and
+/// goes before its cache does; it appears under its name only when it is whole.
 /// </summary>
 /// <param name="Cache">Full path of the cache file.</param>
 /// <param name="CacheId">UUID of the cache.</param>
@@ -30,17 +31,21 @@ internal sealed record CacheMark(string Cache, Guid CacheId, string Database)
         {
             using JsonDocument document = JsonDocument.Parse(bytes.AsMemory(0, length));
             JsonElement root = document.RootElement;
-            if (root.GetProperty(VersionName).GetInt32() == Version && root.GetProperty("cache").GetString() is { Length: > 0 } cache && Path.IsPathFullyQualified(cache))
+            if (root.GetProperty(VersionName).GetInt32() == Version
+                && root.GetProperty("cache").GetString() is { Length: > 0 } cache && Path.IsPathFullyQualified(cache))
             {
-                return new CacheMark(cache, root.GetProperty("id").GetGuid(), root.GetProperty("database").GetString() ?? "");
+                return new CacheMark(
+                    cache, root.GetProperty("id").GetGuid(), root.GetProperty("database").GetString() ?? "");
             }
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        catch (Exception e)
+            when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
         }
 
         throw new IOException(
-            $"'{SafeText.Of(path)}' isn't a mark that this version understands, so it can't be told where the database's cache is. "
+            $"'{SafeText.Of(path)}' isn't a mark that this version understands, so it can't be told where the "
+            + $"database's cache is. "
             + "Delete it only if you know that it has none.");
     }
 

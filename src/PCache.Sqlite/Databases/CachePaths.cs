@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace PCache.Sqlite.Databases;
 
-/// <summary>Names of cache files. Keeps true: two databases never share one; the same full path always has the same.</summary>
+/// <summary>
+/// Names of cache files. Keeps true: two databases never share one; the same full path always has the same.
+/// </summary>
 internal static class CachePaths
 {
     public const string Extension = ".pcache";
@@ -30,6 +32,7 @@ internal static class CachePaths
             hash = (hash ^ c) * 1099511628211;
         }
 
-        return Path.Combine(Path.GetFullPath(folder), $"{Path.GetFileName(databasePath)}-{hash.ToString("x16", CultureInfo.InvariantCulture)}{Extension}");
+        return Path.Combine(Path.GetFullPath(folder),
+            $"{Path.GetFileName(databasePath)}-{hash.ToString("x16", CultureInfo.InvariantCulture)}{Extension}");
     }
 }

@@ -5,8 +5,9 @@ using PCache.Core.Pmem;
 namespace PCache.Sqlite.Databases;
 
 /// <summary>
-/// Finds the cache of a database, wherever it is: beside it, where the mark beside it says, or where a new one would be. Keeps true: a database that has a cache with something in it is
-/// never opened without; of two such caches none is chosen; only what is clean, and this database's, is deleted.
+/// Finds the cache of a database, wherever it is: beside it, where the mark beside it says, or where a new one would
+/// be. Keeps true: a database that has a cache with something in it is never opened without; of two such caches none
+/// is chosen; only what is clean, and this database's, is deleted.
 /// </summary>
 internal sealed class CacheSearch(string databasePath, string? folder)
 {
@@ -25,7 +26,10 @@ internal sealed class CacheSearch(string databasePath, string? folder)
     /// <summary>What has a name that makes one look for a cache; null: nothing.</summary>
     public string? FindName() => Array.Find([Beside, MarkPath, Own], IsThere);
 
-    /// <summary>The cache that has what the plain files don't; null: there is none. A writable search deletes those that are clean.</summary>
+    /// <summary>
+    /// The cache that has what the plain files don't; null: there is none. A writable search deletes those that are
+    /// clean.
+    /// </summary>
     /// <param name="database">Facts of the database's file.</param>
     /// <param name="options">How cache files are mapped.</param>
     /// <exception cref="IOException">It can't be told, or what is there can't be trusted.</exception>
@@ -62,7 +66,8 @@ internal sealed class CacheSearch(string databasePath, string? folder)
                     if (cache.IsNeeded)
                     {
                         throw new IOException(
-                            $"Two caches of '{Safe(databasePath)}' have what its plain files don't: '{Safe(found!.Path)}' and '{Safe(cache.Path)}'. "
+                            $"Two caches of '{Safe(databasePath)}' have what its plain files don't: "
+                            + $"'{Safe(found!.Path)}' and '{Safe(cache.Path)}'. "
                             + "Move the one away that doesn't belong to it ('pcache status' tells of both).");
                     }
 
@@ -102,11 +107,19 @@ internal sealed class CacheSearch(string databasePath, string? folder)
         }
     }
 
-    /// <summary>Where the marked cache is: at its place, or, if the folder of caches is called otherwise now or the cache was moved to its database, there.</summary>
+    /// <summary>
+    /// Where the marked cache is: at its place, or, if the folder of caches is called otherwise now or the cache was
+    /// moved to its database, there.
+    /// </summary>
     private string Resolve(CacheMark mark)
     {
         string name = Path.GetFileName(mark.Cache);
-        string?[] places = [mark.Cache, folder is null ? null : Path.Combine(Path.GetFullPath(folder), name), Path.Combine(Path.GetDirectoryName(databasePath)!, name)];
+        string?[] places =
+        [
+            mark.Cache,
+            folder is null ? null : Path.Combine(Path.GetFullPath(folder), name),
+            Path.Combine(Path.GetDirectoryName(databasePath)!, name),
+        ];
         return Array.Find(places, place => place is not null && IsThere(place)) ?? mark.Cache;
     }
 
@@ -117,7 +130,8 @@ internal sealed class CacheSearch(string databasePath, string? folder)
             File.Delete(MarkPath);
         }
 
-        bool isOurs = cache.Path == Beside || cache.Path == Own || database is null || cache.Record?.Database.Inode == database.Identity.Inode;
+        bool isOurs = cache.Path == Beside || cache.Path == Own || database is null
+            || cache.Record?.Database.Inode == database.Identity.Inode;
         if (isOurs)
         {
             cache.Delete();
@@ -125,10 +139,12 @@ internal sealed class CacheSearch(string databasePath, string? folder)
     }
 
     private IOException Missing(CacheMark mark) => new(
-        $"'{Safe(MarkPath)}' says that the cache of '{Safe(databasePath)}' is '{Safe(mark.Cache)}' ({mark.CacheId}), and that one isn't there. It has commits that the plain files don't have: "
+        $"'{Safe(MarkPath)}' says that the cache of '{Safe(databasePath)}' is '{Safe(mark.Cache)}' ({mark.CacheId}), "
+        + $"and that one isn't there. It has commits that the plain files don't have: "
         + $"bring it back to that place. Only to lose them, delete '{Safe(MarkPath)}'.");
 
-    private static bool IsThere(string path) => OperatingSystem.IsLinux() ? FileFacts.TryOfPath(path, followLinks: false) is not null : Path.Exists(path);
+    private static bool IsThere(string path) =>
+        OperatingSystem.IsLinux() ? FileFacts.TryOfPath(path, followLinks: false) is not null : Path.Exists(path);
 
     private static string Safe(string text) => SafeText.Of(text);
 }

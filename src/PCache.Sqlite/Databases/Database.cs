@@ -15,7 +15,9 @@ internal interface IDatabaseHolder
     /// <summary>Whether the database's file has no name left: once it is closed, nothing of it is there.</summary>
     bool IsGone => false;
 
-    /// <summary>Takes the cache's name (and mark) away, where they still are this database's; the cache stays open.</summary>
+    /// <summary>
+    /// Takes the cache's name (and mark) away, where they still are this database's; the cache stays open.
+    /// </summary>
     void RemoveCache()
     {
     }
@@ -25,17 +27,22 @@ internal interface IDatabaseHolder
     {
     }
 
-    /// <summary>Called once, after the device is closed, which has left region and backing open. Closes them, and removes the cache if it is no longer needed.</summary>
+    /// <summary>
+    /// Called once, after the device is closed, which has left region and backing open. Closes them, and removes the
+    /// cache if it is no longer needed.
+    /// </summary>
     /// <param name="drained">Whether the plain files have everything.</param>
     void Release(bool drained);
 }
 
 /// <summary>
-/// An open database: its files, its cache, and the locks of its connections. Keeps true: one for each file and registration, shared by all connections; at its close every
-/// write is durable, in the cache or, drained, in the plain files. Once its name leads to another file, nothing new is written to it, what it has is in its own files, and its cache isn't
-/// in the way of the database that has the name now.
+/// An open database: its files, its cache, and the locks of its connections. Keeps true: one for each file and
+/// registration, shared by all connections; at its close every write is durable, in the cache or, drained, in the
+/// plain files. Once its name leads to another file, nothing new is written to it, what it has is in its own files,
+/// and its cache isn't in the way of the database that has the name now.
 /// </summary>
-internal sealed class Database(string path, IDatabaseFiles files, PCacheDevice? device, IDatabaseHolder holder, bool isReadOnly, bool drainOnClose)
+internal sealed class Database(
+    string path, IDatabaseFiles files, PCacheDevice? device, IDatabaseHolder holder, bool isReadOnly, bool drainOnClose)
 {
     public string Path { get; } = path;
 
@@ -53,10 +60,16 @@ internal sealed class Database(string path, IDatabaseFiles files, PCacheDevice? 
 
     public SharedMemory SharedMemory { get; } = new();
 
-    /// <summary>Whether the database's name leads to another file now, or to none: it was deleted, renamed or replaced. Two system calls.</summary>
+    /// <summary>
+    /// Whether the database's name leads to another file now, or to none: it was deleted, renamed or replaced. Two
+    /// system calls.
+    /// </summary>
     public bool HasMoved => Holder.HasMoved;
 
-    /// <summary>For a database that has moved, before another one is opened under its name: brings what it has to its own files, if they still have a name, and gives up its cache's name.</summary>
+    /// <summary>
+    /// For a database that has moved, before another one is opened under its name: brings what it has to its own
+    /// files, if they still have a name, and gives up its cache's name.
+    /// </summary>
     public void LeaveName()
     {
         if (!IsReadOnly && Device is not null)
@@ -72,7 +85,8 @@ internal sealed class Database(string path, IDatabaseFiles files, PCacheDevice? 
 
     /// <summary>What is said of a database that has moved.</summary>
     public IOException MovedError() => new(
-        $"'{SafeText.Of(Path)}' was deleted, renamed or replaced while it was open. Connections that were opened before can read what it was, and not write any more; "
+        $"'{SafeText.Of(Path)}' was deleted, renamed or replaced while it was open. Connections that were opened "
+        + $"before can read what it was, and not write any more; "
         + "new ones get what is there now.");
 
     /// <summary>Brings everything to the plain files.</summary>
@@ -106,7 +120,7 @@ internal sealed class Database(string path, IDatabaseFiles files, PCacheDevice? 
         }
         catch (IOException)
         {
-            // Whoever closes so has an error to tell already.
+            // A caller that closes this way already has an error to report.
         }
     }
 
@@ -119,7 +133,7 @@ internal sealed class Database(string path, IDatabaseFiles files, PCacheDevice? 
         {
             if (hasMoved && Holder.IsGone)
             {
-                drained = true; // whoever deleted the file has deleted what is in its cache
+                drained = true; // deleting the file deletes what is in its cache
             }
             else if (Device is null || !(drains || hasMoved))
             {

@@ -1,13 +1,15 @@
 namespace PCache.Sqlite.Databases;
 
 /// <summary>
-/// The open databases of a registration. Keeps true: a database is open exactly while it has leases; it is opened and closed under its own entry's lock, so opening one never
-/// waits for the close of another; what wants to open a database that is just closing waits, and opens it anew. A name that leads to another file now is another database: the open one
+/// The open databases of a registration. Keeps true: a database is open exactly while it has leases; it is opened and
+/// closed under its own entry's lock, so opening one never waits for the close of another; an open of a database that
+/// is just closing waits, and opens it anew. A name that leads to another file now is another database: the open one
 /// leaves the catalog, and ends with its last lease.
 /// </summary>
 internal sealed class DatabaseCatalog(IDatabaseSource source)
 {
-    private static readonly StringComparer PathComparer = OperatingSystem.IsWindows() ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal;
+    private static readonly StringComparer PathComparer =
+        OperatingSystem.IsWindows() ? StringComparer.OrdinalIgnoreCase : StringComparer.Ordinal;
 
     private readonly Dictionary<string, Entry> _entries = new(PathComparer); // also its lock
 
@@ -20,7 +22,9 @@ internal sealed class DatabaseCatalog(IDatabaseSource source)
     /// <summary>A lease of a database that is open already; null if it isn't.</summary>
     public DatabaseLease? TryLease(string path) => TryLease(path, null);
 
-    /// <summary>A lease of a database that is open, or has a cache lying about; else null: its plain files are all there is.</summary>
+    /// <summary>
+    /// A lease of a database that is open, or has a cache lying about; else null: its plain files are all there is.
+    /// </summary>
     public DatabaseLease? TryLeaseCached(string path) =>
         TryLease(path, null) ?? (source.HasCache(path) ? TryLease(path, DatabaseMode.Existing) : null);
 
@@ -156,7 +160,8 @@ internal sealed class DatabaseCatalog(IDatabaseSource source)
 }
 
 /// <summary>The right to use an open database; its end may be the database's close.</summary>
-internal sealed class DatabaseLease(DatabaseCatalog catalog, DatabaseCatalog.Entry entry, Database database) : IDisposable
+internal sealed class DatabaseLease(DatabaseCatalog catalog, DatabaseCatalog.Entry entry, Database database)
+    : IDisposable
 {
     private int _ended;
 

@@ -11,12 +11,17 @@ namespace PCache.Sqlite.Databases;
 /// <remarks>
 /// Keeps true:
 /// <list type="bullet">
-/// <item>A database is used only under SQLite's exclusive lock on its plain file, taken before anything else is looked at: so neither a plain SQLite nor another process with this VFS is
-/// in between. It is given up last. The file that is locked is the one that is used.</item>
-/// <item>A cache file appears under its name only when it is whole; the mark of one in another folder is durable before the cache has anything.</item>
-/// <item>A cache without dirty data is never used again: plain SQLite may have changed the database since. It is made anew.</item>
-/// <item>Who can't read the database can't read its cache, at no moment; and who can't write the database can't have written the cache.</item>
-/// <item>A cache is used only for the plain files that it has left, as its record knows them; a cache whose database is gone isn't used for a new one of that name.</item>
+/// <item>A database is used only under SQLite's exclusive lock on its plain file, taken before anything else is
+/// looked at: so neither a plain SQLite nor another process with this VFS is in between. It is given up last. The
+/// file that is locked is the one that is used.</item>
+/// <item>A cache file appears under its name only when it is whole; the mark of one in another folder is durable
+/// before the cache has anything.</item>
+/// <item>A cache without dirty data is never used again: plain SQLite may have changed the database since. It is made
+/// anew.</item>
+/// <item>Who can't read the database can't read its cache, at no moment; and who can't write the database can't have
+/// written the cache.</item>
+/// <item>A cache is used only for the plain files that it has left, as its record knows them; a cache whose database
+/// is gone isn't used for a new one of that name.</item>
 /// </list>
 /// </remarks>
 internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, IFileGuard> lockFile) : IDatabaseSource
@@ -35,7 +40,8 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
         if (!exists && Search(path).FindName() is { } name)
         {
             throw new IOException(
-                $"'{SafeText.Of(name)}' is the cache of a database that is gone, or says where that is. Put '{SafeText.Of(path)}' back, or delete the cache file and lose what is in it.");
+                $"'{SafeText.Of(name)}' is the cache of a database that is gone, or says where that is. Put "
+                + $"'{SafeText.Of(path)}' back, or delete the cache file and lose what is in it.");
         }
 
         if (!exists && mode != DatabaseMode.Create)
@@ -46,7 +52,9 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
         return mode == DatabaseMode.ReadOnly ? OpenReadOnly(path) : OpenWritable(path, mayCreate: true)!;
     }
 
-    /// <summary>Opens a database that has a cache with something in it; null: there is none, or it was clean, and is removed.</summary>
+    /// <summary>
+    /// Opens a database that has a cache with something in it; null: there is none, or it was clean, and is removed.
+    /// </summary>
     public Database? OpenIfNeeded(string path) => OpenWritable(path, mayCreate: false);
 
     private Database? OpenWritable(string path, bool mayCreate)
@@ -73,7 +81,8 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
             PCacheDevice device = OpenCache(path, holder, store.Facts, settings);
             try
             {
-                return new Database(path, new CachedFiles(device), device, holder, isReadOnly: false, options.DrainOnClose);
+                return new Database(
+                    path, new CachedFiles(device), device, holder, isReadOnly: false, options.DrainOnClose);
             }
             catch
             {
@@ -118,7 +127,8 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
 
             if (cache.HasRoom)
             {
-                holder.Backing!.Keeper = new RecordKeeper(cache.Region, holder.Store!, cache.Status.CacheId, path, cache.Record?.Sequence ?? 0);
+                holder.Backing!.Keeper = new RecordKeeper(
+                    cache.Region, holder.Store!, cache.Status.CacheId, path, cache.Record?.Sequence ?? 0);
             }
         }
 
@@ -128,7 +138,8 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
         }
 
         _warning.Look(path, cache.Path, database);
-        return PCacheDevice.Open(cache.Region, holder.Backing!, settings); // refuses plain files that don't fit what is clean in the cache
+        // refuses plain files that don't fit what is clean in the cache
+        return PCacheDevice.Open(cache.Region, holder.Backing!, settings);
     }
 
     private static void WriteMark(CacheMark mark, string path, FileFacts? database)
@@ -140,7 +151,8 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
         catch (UnauthorizedAccessException e)
         {
             // As with the cache itself: it would be opened without one.
-            throw new IOException($"'{SafeText.Of(path)}', which says where the cache is, can't be made: the database's folder has to be writable.", e);
+            throw new IOException($"'{SafeText.Of(path)}', which says where the cache is, can't be made: the "
+                + $"database's folder has to be writable.", e);
         }
     }
 
@@ -155,8 +167,10 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
         {
             throw new PCacheBackingMismatchException(
                 BackingMismatchReason.Unknown,
-                $"The cache '{SafeText.Of(cache.Path)}' doesn't know which plain files it belongs to (an older version made it, and it wasn't closed in good order), so it can't be told whether "
-                + $"'{SafeText.Of(path)}' was changed since. If it wasn't, go on with 'pcache sqlite drain --any-backing' or PCacheOptions.RebindBacking.");
+                $"The cache '{SafeText.Of(cache.Path)}' doesn't know which plain files it belongs to (an older version "
+                + $"made it, and it wasn't closed in good order), so it can't be told whether "
+                + $"'{SafeText.Of(path)}' was changed since. If it wasn't, go on with 'pcache sqlite drain "
+                + $"--any-backing' or PCacheOptions.RebindBacking.");
         }
     }
 
@@ -166,16 +180,20 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
         string cachePath = holder.Search.Own;
         try
         {
-            long length = FilesRecord.LengthWithRoom(options.CacheLengthBytes, settings.SegmentSizeBytes ?? PCacheOptions.LinuxSegmentSizeBytes);
+            long length = FilesRecord.LengthWithRoom(
+                options.CacheLengthBytes, settings.SegmentSizeBytes ?? PCacheOptions.LinuxSegmentSizeBytes);
             cache = CacheFile.Create(
-                cachePath, database, length, options.Region, region => PCacheDevice.Create(region, holder.Backing!, settings with { OpenProgress = null }).Dispose());
-            holder.Backing!.Keeper = new RecordKeeper(cache.Region, holder.Store!, cache.Status.CacheId, path, lastSequence: 0);
+                cachePath, database, length, options.Region, region =>
+                    PCacheDevice.Create(region, holder.Backing!, settings with { OpenProgress = null }).Dispose());
+            holder.Backing!.Keeper = new RecordKeeper(
+                cache.Region, holder.Store!, cache.Status.CacheId, path, lastSequence: 0);
             if (OperatingSystem.IsWindows())
             {
                 cache.Dispose(); // an open file can't be renamed there
                 cache.MoveTo(cachePath);
                 cache = CacheFile.TryOpen(cachePath, database, options.Region)!;
-                holder.Backing.Keeper = new RecordKeeper(cache.Region, holder.Store!, cache.Status.CacheId, path, lastSequence: 1);
+                holder.Backing.Keeper = new RecordKeeper(
+                    cache.Region, holder.Store!, cache.Status.CacheId, path, lastSequence: 1);
             }
             else
             {
@@ -184,9 +202,10 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
         }
         catch (UnauthorizedAccessException e)
         {
-            // Not the database's own trouble: without this it would be opened without a cache, and nobody would know.
+            // Not the database's own trouble: without this it would be opened without a cache, unnoticed.
             Abandon();
-            throw new IOException($"The cache file '{SafeText.Of(cachePath)}' can't be made. Give PCacheVfsOptions.CacheDirectory a folder that can be written.", e);
+            throw new IOException($"The cache file '{SafeText.Of(cachePath)}' can't be made. Give "
+                + $"PCacheVfsOptions.CacheDirectory a folder that can be written.", e);
         }
         catch
         {
@@ -197,7 +216,8 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
         UnixFolder.Sync(Path.GetDirectoryName(cachePath)!);
         if (holder.Search.NeedsMark)
         {
-            UnixFolder.Sync(Path.GetDirectoryName(path)!); // a new database: its cache is refused if a power cut takes its name away
+            // a new database: its cache is refused if a power cut takes its name away
+            UnixFolder.Sync(Path.GetDirectoryName(path)!);
         }
 
         return cache;
@@ -251,6 +271,13 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
             LoggerFactory = options.LoggerFactory,
         };
         settings = options.ConfigureCache?.Invoke(path, settings) ?? settings;
-        return CompositeBacking.Fit(settings) with { ReadOnly = false, LeaveRegionOpen = true, LeaveBackingOpen = true, DrainOnDispose = false };
+        return CompositeBacking.Fit(
+            settings) with
+        {
+            ReadOnly = false,
+            LeaveRegionOpen = true,
+            LeaveBackingOpen = true,
+            DrainOnDispose = false,
+        };
     }
 }

@@ -9,7 +9,10 @@ internal interface IFileGuard : IDisposable
     bool HasMoved { get; }
 }
 
-/// <summary>Cache, plain files and lock of a database. Keeps true: they are closed in this order, whatever fails; the lock ends last.</summary>
+/// <summary>
+/// Cache, plain files and lock of a database. Keeps true: they are closed in this order, whatever fails; the lock
+/// ends last.
+/// </summary>
 internal sealed class FileHolder(CacheSearch search) : IDatabaseHolder
 {
     public CacheSearch Search { get; } = search;
@@ -44,7 +47,8 @@ internal sealed class FileHolder(CacheSearch search) : IDatabaseHolder
         {
             try
             {
-                // On Unix while region and plain files still are open and locked: afterwards, another process may have a new cache under this name.
+                // On Unix while region and plain files still are open and locked: afterwards, another process may
+                // have a new cache under this name.
                 if (drained && !OperatingSystem.IsWindows())
                 {
                     RemoveCache();

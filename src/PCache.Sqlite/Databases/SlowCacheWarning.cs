@@ -6,15 +6,18 @@ using PCache.Core.Files;
 namespace PCache.Sqlite.Databases;
 
 /// <summary>
-/// Warns of a cache that makes everything slower: brought to the disk at every synchronisation, and on the very disk of the database. Keeps true: once for each registration.
+/// Warns of a cache that makes everything slower: brought to the disk at every synchronisation, and on the very disk
+/// of the database. Keeps true: once for each registration.
 /// </summary>
 internal sealed class SlowCacheWarning
 {
     private static readonly Action<ILogger, string, Exception?> SameDevice = LoggerMessage.Define<string>(
         LogLevel.Warning,
         new EventId(1, nameof(SameDevice)),
-        "The cache is on the same device as {Database} and is brought to the disk at every synchronisation (PowerSafe), so that it is slower than no cache. "
-        + "Set PCacheVfsOptions.CacheDirectory to a folder on faster storage, or PowerSafe to false if commits need to survive the death of the process only.");
+        "The cache is on the same device as {Database} and is brought to the disk at every synchronisation "
+        + "(PowerSafe), so that it is slower than no cache. "
+        + "Set PCacheVfsOptions.CacheDirectory to a folder on faster storage, or PowerSafe to false if commits need to "
+        + "survive the death of the process only.");
 
     private readonly ILogger? _logger;
     private int _told;
@@ -35,7 +38,8 @@ internal sealed class SlowCacheWarning
     /// <summary>Looks at a database and its cache.</summary>
     public void Look(string path, string cachePath, FileFacts? database)
     {
-        if (_logger is not null && database is not null && FileFacts.TryOfPath(cachePath) is { } cache && cache.Identity.Device == database.Identity.Device)
+        if (_logger is not null && database is not null && FileFacts.TryOfPath(cachePath) is { } cache
+            && cache.Identity.Device == database.Identity.Device)
         {
             Tell($"'{SafeText.Of(path)}'");
         }

@@ -4,19 +4,25 @@ using PCache.Core;
 namespace PCache.Sqlite.Files;
 
 /// <summary>
-/// The files of a database on their cache: three ranges of one device, and the table that says which of them exist and how long they are.
+/// The files of a database on their cache: three ranges of one device, and the table that says which of them exist
+/// and how long they are.
 /// </summary>
 /// <remarks>
 /// Keeps true:
 /// <list type="number">
-/// <item>Every byte before the end of a file was written after the file last was shorter than that: a write behind the end fills the gap with zeros first. So nothing that
-/// was cut off is ever seen again, although the cache may still hold it.</item>
-/// <item>A table is written between two flushes with no other write of the database in between, and has the exact lengths of that moment. So a durable table never
-/// promises bytes that aren't durable, and in the order of write-back it stands alone: the plain files become exactly what it says.</item>
-/// <item>Whatever makes a file shorter or removes it is durable before the call returns, hence before any later write.</item>
-/// <item>In memory nothing changes before the table that says so is durable; growth is the exception: it is told at the next synchronisation, of whatever file.</item>
-/// <item>When a table that makes something shorter was accepted, and then failed to become durable, nothing is changed any more until the database is opened anew: that
-/// table may still cut the plain file off, and what it cuts off couldn't be told again.</item>
+/// <item>Every byte before the end of a file was written after the file last was shorter than that: a write behind
+/// the end fills the gap with zeros first. So nothing that was cut off is ever seen again, although the cache may
+/// still hold it.</item>
+/// <item>A table is written between two flushes with no other write of the database in between, and has the exact
+/// lengths of that moment. So a durable table never promises bytes that aren't durable, and in the order of
+/// write-back it stands alone: the plain files become exactly what it says.</item>
+/// <item>Whatever makes a file shorter or removes it is durable before the call returns, hence before any later
+/// write.</item>
+/// <item>In memory nothing changes before the table that says so is durable; growth is the exception: it is told at
+/// the next synchronisation, of whatever file.</item>
+/// <item>When a table that makes something shorter was accepted, and then failed to become durable, nothing is
+/// changed any more until the database is opened anew: that table may still cut the plain file off, and what it cuts
+/// off couldn't be told again.</item>
 /// </list>
 /// A write never leaves old bytes between a file's end and the end of its last sector: it carries zeros for them.
 /// </remarks>
@@ -206,7 +212,8 @@ internal sealed class CachedFiles : IDatabaseFiles
     {
         if (_broken is { } cause)
         {
-            throw new IOException("An earlier change of the files failed half-way; close all connections to the database, and open it again.", cause);
+            throw new IOException("An earlier change of the files failed half-way; close all connections to the "
+                + "database, and open it again.", cause);
         }
     }
 

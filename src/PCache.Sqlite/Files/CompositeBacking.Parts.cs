@@ -1,7 +1,7 @@
 namespace PCache.Sqlite.Files;
 
-// What a range of the device means for the files. Keeps true: data goes on under the shared side of the lock; names and lengths change alone; nothing is changed unnoticed by
-// the next flush.
+// What a range of the device means for the files. Keeps true: data goes on under the shared side of the lock; names
+// and lengths change alone; nothing is changed unnoticed by the next flush.
 internal sealed partial class CompositeBacking
 {
     /// <summary>Up to the end of the table's sector, of its range, or of a file's range.</summary>
@@ -45,7 +45,8 @@ internal sealed partial class CompositeBacking
             for (int i = 0; i < FileSlots.Count; i++)
             {
                 var slot = (FileSlot)i;
-                table = table.With(slot, store.Exists(slot) ? new FileState(true, store.GetLength(slot)) : FileState.Missing);
+                table = table.With(
+                    slot, store.Exists(slot) ? new FileState(true, store.GetLength(slot)) : FileState.Missing);
             }
 
             table.Encode(sector);
@@ -126,7 +127,8 @@ internal sealed partial class CompositeBacking
                 long length = store.GetLength(slot);
                 if (length != wanted.Length)
                 {
-                    // The rest of the last sector is zeros that came with the data: that they come back is no harm, so this alone isn't worth a synchronisation.
+                    // The rest of the last sector is zeros that came with the data: that they come back is no harm,
+                    // so this alone isn't worth a synchronisation.
                     bool onlyZeros = length == VirtualLayout.RoundUp(wanted.Length);
                     _unsynced[i] |= !onlyZeros;
                     _trimmed[i] |= onlyZeros;

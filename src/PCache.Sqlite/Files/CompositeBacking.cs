@@ -9,15 +9,17 @@ namespace PCache.Sqlite.Files;
 /// <remarks>
 /// Keeps true:
 /// <list type="bullet">
-/// <item>Reading the table's sector shows the files as they are, and their headers behind it; writing it makes them so: names and exact lengths.</item>
-/// <item>What isn't in a file reads as zeros. Writing data behind a file's end lengthens it, up to the end of a sector; a missing file is made first. The table that
-/// is written after that trims it.</item>
-/// <item>A table takes bytes away that the cache may hold as clean for longer (it never shows them): so what is clean says nothing of the files, and the record (<see cref="RecordKeeper"/>)
-/// alone recognises them after a crash.</item>
-/// <item>A flush makes content, lengths and names durable, except that a file may have zeros up to the end of its last sector after a power cut. A failed one leaves
-/// everything to be synchronised again.</item>
+/// <item>Reading the table's sector shows the files as they are, and their headers behind it; writing it makes them
+/// so: names and exact lengths.</item>
+/// <item>What isn't in a file reads as zeros. Writing data behind a file's end lengthens it, up to the end of a
+/// sector; a missing file is made first. The table that is written after that trims it.</item>
+/// <item>A table takes bytes away that the cache may hold as clean for longer (it never shows them): so what is clean
+/// says nothing of the files, and the record (<see cref="RecordKeeper"/>) alone recognises them after a crash.</item>
+/// <item>A flush makes content, lengths and names durable, except that a file may have zeros up to the end of its
+/// last sector after a power cut. A failed one leaves everything to be synchronised again.</item>
 /// </list>
-/// Whoever writes tables (<see cref="CachedFiles"/>) lets each stand alone between two flushes: so no write of the same group can be cut off by it, or undo it.
+/// The code that writes tables (<see cref="CachedFiles"/>) lets each stand alone between two flushes: so no write of
+/// the same group can be cut off by it, or undo it.
 /// </remarks>
 internal sealed partial class CompositeBacking(IFileStore store) : IBlockDevice
 {
@@ -39,13 +41,21 @@ internal sealed partial class CompositeBacking(IFileStore store) : IBlockDevice
 
     public bool CanDiscard => false;
 
-    /// <summary>Set before a close that leaves dirty data behind: from then on a flush makes lengths durable to the byte, since the fingerprint has them.</summary>
+    /// <summary>
+    /// Set before a close that leaves dirty data behind: from then on a flush makes lengths durable to the byte,
+    /// since the fingerprint has them.
+    /// </summary>
     public bool KeepsExactLengths { get; set; }
 
-    /// <summary>Told of each change of the files before it is made, and of each flush. Null: nobody is. Set before the first write.</summary>
+    /// <summary>
+    /// Told of each change of the files before it is made, and of each flush; may be null. Set before the first
+    /// write.
+    /// </summary>
     public RecordKeeper? Keeper { get; set; }
 
-    /// <summary>Settings of a device on plain files, whatever is wished: whoever opens one has to take these.</summary>
+    /// <summary>
+    /// Settings of a device on plain files, whatever the caller's options say: every open of one takes these.
+    /// </summary>
     public static PCacheOptions Fit(PCacheOptions wanted) => wanted with { CompareBackingAfterCrash = false };
 
     public int Read(long offset, Span<byte> buffer)
@@ -90,7 +100,8 @@ internal sealed partial class CompositeBacking(IFileStore store) : IBlockDevice
     }
 
     public ValueTask WriteAsync(
-        long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+        long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal,
+        CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         Write(offset, buffer.Span, durability);
@@ -150,7 +161,8 @@ internal sealed partial class CompositeBacking(IFileStore store) : IBlockDevice
     }
 
     public ValueTask WriteZeroesAsync(
-        long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+        long offset, long length, WriteDurability durability = WriteDurability.Normal,
+        CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         WriteZeroes(offset, length, durability);
@@ -167,7 +179,8 @@ internal sealed partial class CompositeBacking(IFileStore store) : IBlockDevice
 
     public void SetLength(long length) => throw new NotSupportedException("The device has a fixed length.");
 
-    public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) => throw new NotSupportedException("The device has a fixed length.");
+    public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) =>
+        throw new NotSupportedException("The device has a fixed length.");
 
     /// <summary>Closes the files.</summary>
     public void Dispose()
@@ -185,7 +198,8 @@ internal sealed partial class CompositeBacking(IFileStore store) : IBlockDevice
         return ValueTask.CompletedTask;
     }
 
-    private static long EndOfRange(long offset) => ((offset / VirtualLayout.MaxFileBytes) + 1) * VirtualLayout.MaxFileBytes;
+    private static long EndOfRange(long offset) =>
+        ((offset / VirtualLayout.MaxFileBytes) + 1) * VirtualLayout.MaxFileBytes;
 
     private void CheckRange(long offset, long length)
     {

@@ -1,6 +1,9 @@
 namespace PCache.Sqlite.Files;
 
-/// <summary>The files of a database without a cache, for comparisons. Keeps true: every synchronisation and deletion goes to the storage, as with SQLite's own VFS.</summary>
+/// <summary>
+/// The files of a database without a cache, for comparisons. Keeps true: every synchronisation and deletion goes to
+/// the storage, as with SQLite's own VFS.
+/// </summary>
 internal sealed class DirectFiles(IFileStore store) : IDatabaseFiles
 {
     private readonly Lock _changing = new();

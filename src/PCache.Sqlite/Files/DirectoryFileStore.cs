@@ -10,12 +10,15 @@ namespace PCache.Sqlite.Files;
 /// <remarks>
 /// Keeps true:
 /// <list type="bullet">
-/// <item>A handle is open for each file that exists, opened when first asked for; a file is deleted only after its handle is closed, so it works on Windows too; closing the database's own
-/// handle comes last, since on Unix it drops every lock of the process on that file.</item>
-/// <item>No file is found through a symbolic link, and only ordinary files are; a journal or WAL that has another name beside its own (a hard link) is somebody else's file.</item>
-/// <item>A new journal or WAL is made by this process, for its owner alone; then it gets the rights of the database.</item>
-/// <item>A name is given up or taken only while it is this database's: once the database's name leads to another file, the journals' names are that one's, and what has to be made here
-/// is made without a name.</item>
+/// <item>A handle is open for each file that exists, opened when first asked for; a file is deleted only after its
+/// handle is closed, so it works on Windows too; closing the database's own handle comes last, since on Unix it drops
+/// every lock of the process on that file.</item>
+/// <item>No file is found through a symbolic link, and only ordinary files are; a journal or WAL that has another
+/// name beside its own (a hard link) is another owner's file.</item>
+/// <item>A new journal or WAL is made by this process, for its owner alone; then it gets the rights of the
+/// database.</item>
+/// <item>A name is given up or taken only while it is this database's: once the database's name leads to another
+/// file, the journals' names are that one's, and what has to be made here is made without a name.</item>
 /// </list>
 /// </remarks>
 internal sealed class DirectoryFileStore : IFileStore
@@ -36,14 +39,18 @@ internal sealed class DirectoryFileStore : IFileStore
     /// <summary>Facts of the database's file; null where it doesn't exist, or the platform can't tell.</summary>
     public FileFacts? Facts => TryGet(FileSlot.Main) is { } handle ? FileFacts.Of(handle) : null;
 
-    /// <summary>Whether the database's name leads to another file now, or to none: it was deleted, renamed or replaced. False where the platform can't tell.</summary>
+    /// <summary>
+    /// Whether the database's name leads to another file now, or to none: it was deleted, renamed or replaced. False
+    /// where the platform can't tell.
+    /// </summary>
     public bool HasMoved
     {
         get
         {
             try
             {
-                return Volatile.Read(ref _handles[(int)FileSlot.Main]) is { } handle && FileFacts.IsNamed(handle, _path) == false;
+                return Volatile.Read(ref _handles[(int)FileSlot.Main]) is { } handle
+                    && FileFacts.IsNamed(handle, _path) == false;
             }
             catch (ObjectDisposedException)
             {
@@ -60,7 +67,8 @@ internal sealed class DirectoryFileStore : IFileStore
         SafeFileHandle file = Get(FileSlot.Main);
         if (FileLock.TryTake(file, exclusive: !_readOnly, out _) == FileLockState.HeldByOther && !LocksAreOfOneKind())
         {
-            throw new PCacheInUseException($"'{SafeText.Of(_path)}' is in use by {FileLock.DescribeHolder(file) ?? "another process"} as the backing of another cache.");
+            throw new PCacheInUseException($"'{SafeText.Of(_path)}' is in use by "
+                + $"{FileLock.DescribeHolder(file) ?? "another process"} as the backing of another cache.");
         }
     }
 
@@ -90,7 +98,8 @@ internal sealed class DirectoryFileStore : IFileStore
         return done;
     }
 
-    public void Write(FileSlot slot, long offset, ReadOnlySpan<byte> buffer) => RandomAccess.Write(Get(slot), buffer, offset);
+    public void Write(FileSlot slot, long offset, ReadOnlySpan<byte> buffer) =>
+        RandomAccess.Write(Get(slot), buffer, offset);
 
     public void Create(FileSlot slot)
     {
@@ -98,7 +107,8 @@ internal sealed class DirectoryFileStore : IFileStore
         {
             if (_handles[(int)slot] is null)
             {
-                Volatile.Write(ref _handles[(int)slot], slot != FileSlot.Main && HasMoved ? MakeNameless() : OpenExisting(slot) ?? MakeNew(slot));
+                Volatile.Write(ref _handles[(int)slot],
+                    slot != FileSlot.Main && HasMoved ? MakeNameless() : OpenExisting(slot) ?? MakeNew(slot));
             }
         }
     }
@@ -113,7 +123,8 @@ internal sealed class DirectoryFileStore : IFileStore
             }
 
             FileFacts? open = FileFacts.Of(handle);
-            bool isOurs = open is null || FileFacts.TryOfPath(PathOf(slot), followLinks: false)?.Identity == open.Identity;
+            bool isOurs = open is null
+                || FileFacts.TryOfPath(PathOf(slot), followLinks: false)?.Identity == open.Identity;
             _handles[(int)slot] = null;
             handle.Dispose();
             if (isOurs)
@@ -152,12 +163,16 @@ internal sealed class DirectoryFileStore : IFileStore
         }
     }
 
-    /// <summary>Whether the file system is one of those that know one kind of locks only, so that SQLite's own, held already, is in the way of ours.</summary>
+    /// <summary>
+    /// Whether the file system is one of those that know one kind of locks only, so that SQLite's own, held already,
+    /// is in the way of ours.
+    /// </summary>
     private bool LocksAreOfOneKind()
     {
         try
         {
-            return new DriveInfo(Path.GetDirectoryName(_path)!).DriveFormat is "nfs" or "nfs4" or "cifs" or "smb" or "smb2" or "smb3";
+            return new DriveInfo(Path.GetDirectoryName(_path)!).DriveFormat is "nfs" or "nfs4" or "cifs" or "smb"
+                or "smb2" or "smb3";
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -167,7 +182,8 @@ internal sealed class DirectoryFileStore : IFileStore
 
     private string PathOf(FileSlot slot) => _path + FileSlots.Suffix(slot);
 
-    private SafeFileHandle Get(FileSlot slot) => TryGet(slot) ?? throw new FileNotFoundException("The file is gone.", PathOf(slot));
+    private SafeFileHandle Get(FileSlot slot) =>
+        TryGet(slot) ?? throw new FileNotFoundException("The file is gone.", PathOf(slot));
 
     private SafeFileHandle? TryGet(FileSlot slot)
     {
@@ -178,7 +194,8 @@ internal sealed class DirectoryFileStore : IFileStore
 
         lock (_opening)
         {
-            // A journal's name is asked for only while the database has its own: afterwards it belongs to whatever is there now.
+            // A journal's name is asked for only while the database has its own: afterwards it belongs to whatever is
+            // there now.
             if (_handles[(int)slot] is null && IsThere(PathOf(slot)) && !(slot != FileSlot.Main && HasMoved))
             {
                 Volatile.Write(ref _handles[(int)slot], OpenExisting(slot));
@@ -189,7 +206,8 @@ internal sealed class DirectoryFileStore : IFileStore
     }
 
     /// <summary>A link that leads nowhere is there too.</summary>
-    private static bool IsThere(string path) => OperatingSystem.IsLinux() ? FileFacts.TryOfPath(path, followLinks: false) is not null : File.Exists(path);
+    private static bool IsThere(string path) =>
+        OperatingSystem.IsLinux() ? FileFacts.TryOfPath(path, followLinks: false) is not null : File.Exists(path);
 
     private SafeFileHandle? OpenExisting(FileSlot slot)
     {
@@ -220,7 +238,8 @@ internal sealed class DirectoryFileStore : IFileStore
 
                 if (slot != FileSlot.Main && facts.Links > 1)
                 {
-                    throw new IOException($"'{SafeText.Of(path)}' has another name too (a hard link), so it may be somebody else's file; SQLite's data isn't written into it.");
+                    throw new IOException($"'{SafeText.Of(path)}' has another name too (a hard link), so it may belong "
+                        + $"to another owner; SQLite's data isn't written into it.");
                 }
             }
 
@@ -233,7 +252,8 @@ internal sealed class DirectoryFileStore : IFileStore
         }
     }
 
-    private static IOException Refused(string path) => new($"'{SafeText.Of(path)}' is no ordinary file, so it is no file of a database.");
+    private static IOException Refused(string path) =>
+        new($"'{SafeText.Of(path)}' is no ordinary file, so it is no file of a database.");
 
     private SafeFileHandle MakeNew(FileSlot slot)
     {

@@ -25,7 +25,9 @@ internal static class FileSlots
         _ => "",
     };
 
-    /// <summary>Splits the path of a journal or WAL into the path of its database and the slot; false for any other path.</summary>
+    /// <summary>
+    /// Splits the path of a journal or WAL into the path of its database and the slot; false for any other path.
+    /// </summary>
     public static bool TrySplit(string path, out string database, out FileSlot slot)
     {
         foreach (FileSlot candidate in new[] { FileSlot.Journal, FileSlot.Wal })
@@ -42,7 +44,10 @@ internal static class FileSlots
         return false;
     }
 
-    /// <summary>Whether a path is one that SQLite gives to super-journals: "-mj", six hexadecimal digits, a nine, two more digits.</summary>
+    /// <summary>
+    /// Whether a path is one that SQLite gives to super-journals: "-mj", six hexadecimal digits, a nine, two more
+    /// digits.
+    /// </summary>
     public static bool IsSuperJournal(string path)
     {
         const int TailLength = 12;

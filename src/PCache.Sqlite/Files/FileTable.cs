@@ -4,15 +4,18 @@ using PCache.Core;
 namespace PCache.Sqlite.Files;
 
 /// <summary>
-/// Which files exist and how long they are: the first sector of the virtual device. Keeps true: it fits a sector, which is written whole or not at all; a file that doesn't
-/// exist has length 0. A value: changes make another one.
+/// Which files exist and how long they are: the first sector of the virtual device. Keeps true: it fits a sector,
+/// which is written whole or not at all; a file that doesn't exist has length 0. A value: changes make another one.
 /// </summary>
 internal readonly record struct FileTable(FileState Main, FileState Journal, FileState Wal)
 {
     /// <summary>Length of the encoded table in bytes: one sector.</summary>
     public const int LengthBytes = 512;
 
-    /// <summary>Behind the table, where the plain files are read: the first bytes of each file, its header. For the cache's fingerprint only; what is written there is ignored.</summary>
+    /// <summary>
+    /// Behind the table, where the plain files are read: the first bytes of each file, its header. For the cache's
+    /// fingerprint only; what is written there is ignored.
+    /// </summary>
     public const int HeadsOffset = 64;
 
     /// <summary>Length in bytes of each head: that of a database's header.</summary>
@@ -53,7 +56,8 @@ internal readonly record struct FileTable(FileState Main, FileState Journal, Fil
     {
         if (BinaryPrimitives.ReadUInt64LittleEndian(sector) != Magic)
         {
-            throw new PCacheCorruptionException("The cache isn't that of a SQLite database: its first sector is no file table.");
+            throw new PCacheCorruptionException(
+                "The cache isn't that of a SQLite database: its first sector is no file table.");
         }
 
         var table = default(FileTable);
@@ -62,9 +66,11 @@ internal readonly record struct FileTable(FileState Main, FileState Journal, Fil
             ReadOnlySpan<byte> entry = sector.Slice(16 + (i * EntryBytes), EntryBytes);
             long exists = BinaryPrimitives.ReadInt64LittleEndian(entry);
             long length = BinaryPrimitives.ReadInt64LittleEndian(entry[8..]);
-            if (exists is not (0 or 1) || length < 0 || length > VirtualLayout.MaxFileBytes || (exists == 0 && length != 0))
+            if (exists is not (0 or 1) || length < 0 || length > VirtualLayout.MaxFileBytes
+                || (exists == 0 && length != 0))
             {
-                throw new PCacheCorruptionException($"The file table has impossible values for the {(FileSlot)i} file: exists {exists}, length {length}.");
+                throw new PCacheCorruptionException($"The file table has impossible values for the {(FileSlot)i} file: "
+                    + $"exists {exists}, length {length}.");
             }
 
             table = table.With((FileSlot)i, new FileState(exists == 1, length));
@@ -82,7 +88,10 @@ internal readonly record struct FileState(bool Exists, long Length)
     public static FileState Missing => default;
 }
 
-/// <summary>Where the files are on the virtual device. Keeps true: ranges never overlap, and no stripe of the cache (4 MiB) has parts of two files.</summary>
+/// <summary>
+/// Where the files are on the virtual device. Keeps true: ranges never overlap, and no stripe of the cache (4 MiB)
+/// has parts of two files.
+/// </summary>
 internal static class VirtualLayout
 {
     public const int SectorBytes = 512;

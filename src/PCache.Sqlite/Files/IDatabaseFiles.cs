@@ -1,6 +1,8 @@
 namespace PCache.Sqlite.Files;
 
-/// <summary>The files of a database as its connections see them. All members may be called from any number of threads.</summary>
+/// <summary>
+/// The files of a database as its connections see them. All members may be called from any number of threads.
+/// </summary>
 internal interface IDatabaseFiles
 {
     bool Exists(FileSlot slot);
@@ -10,7 +12,9 @@ internal interface IDatabaseFiles
     /// <summary>Reads; returns the bytes read, less than asked for only where the file ends.</summary>
     int Read(FileSlot slot, long offset, Span<byte> buffer);
 
-    /// <summary>Writes; the file must exist, and grows if need be. What lies between its end and the write reads as zeros.</summary>
+    /// <summary>
+    /// Writes; the file must exist, and grows if need be. What lies between its end and the write reads as zeros.
+    /// </summary>
     void Write(FileSlot slot, long offset, ReadOnlySpan<byte> buffer);
 
     /// <summary>Makes an empty file where there is none.</summary>

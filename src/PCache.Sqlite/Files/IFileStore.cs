@@ -1,9 +1,13 @@
 namespace PCache.Sqlite.Files;
 
 /// <summary>
-/// The plain files of one database on the backing storage, as simple as a file system promises them: writes, lengths and names are durable after their sync only.
+/// The plain files of one database on the backing storage, as simple as a file system promises them: writes, lengths
+/// and names are durable after their sync only.
 /// </summary>
-/// <remarks>Reads and writes of existing files may come from several threads at once; creating, deleting and changes of length come alone.</remarks>
+/// <remarks>
+/// Reads and writes of existing files may come from several threads at once; creating, deleting and changes of length
+/// come alone.
+/// </remarks>
 internal interface IFileStore : IDisposable
 {
     /// <summary>Whether the file is there.</summary>
@@ -12,7 +16,9 @@ internal interface IFileStore : IDisposable
     /// <summary>Its length in bytes; 0 where it doesn't exist.</summary>
     long GetLength(FileSlot slot);
 
-    /// <summary>Reads; returns the bytes read, less than asked for only where the file ends. 0 where it doesn't exist.</summary>
+    /// <summary>
+    /// Reads; returns the bytes read, less than asked for only where the file ends. 0 where it doesn't exist.
+    /// </summary>
     int Read(FileSlot slot, long offset, Span<byte> buffer);
 
     /// <summary>Writes into an existing file, which grows if need be.</summary>

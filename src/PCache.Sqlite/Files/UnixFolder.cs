@@ -2,7 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace PCache.Sqlite.Files;
 
-/// <summary>Makes the names in a folder durable, which .NET has no call for. Keeps true: a folder that can't be opened or synchronised at all is passed over, an I/O error is thrown.</summary>
+/// <summary>
+/// Makes the names in a folder durable, which .NET has no call for. Keeps true: a folder that can't be opened or
+/// synchronised at all is passed over, an I/O error is thrown.
+/// </summary>
 internal static partial class UnixFolder
 {
     private const int ErrorInvalid = 22;
@@ -26,7 +29,8 @@ internal static partial class UnixFolder
         {
             if (SyncFile(descriptor) != 0 && Marshal.GetLastPInvokeError() is int error && error != ErrorInvalid)
             {
-                throw new IOException($"The folder '{folder}' can't be synchronised: {Marshal.GetPInvokeErrorMessage(error)}.", error);
+                throw new IOException(
+                    $"The folder '{folder}' can't be synchronised: {Marshal.GetPInvokeErrorMessage(error)}.", error);
             }
         }
         finally

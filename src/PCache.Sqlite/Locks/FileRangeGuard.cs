@@ -6,8 +6,9 @@ using PCache.Sqlite.Databases;
 namespace PCache.Sqlite.Locks;
 
 /// <summary>
-/// SQLite's exclusive lock on a database's file without SQLite: the bytes that its own VFS locks, all of them, in the way it does (the documented locking protocol). Keeps true: while it is
-/// there, no SQLite reads or writes the file. It is lost, on Unix, when the process closes any other handle of the file: so that comes last.
+/// SQLite's exclusive lock on a database's file without SQLite: the bytes that its own VFS locks, all of them, in the
+/// way it does (the documented locking protocol). Keeps true: while it is there, no SQLite reads or writes the file.
+/// It is lost, on Unix, when the process closes any other handle of the file: so that comes last.
 /// </summary>
 internal sealed class FileRangeGuard : IFileGuard
 {
@@ -17,7 +18,7 @@ internal sealed class FileRangeGuard : IFileGuard
     private readonly string _path;
 
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="PCacheInUseException">Somebody uses it.</exception>
+    /// <exception cref="PCacheInUseException">Another process uses it.</exception>
     public FileRangeGuard(string path)
     {
         _path = path;
@@ -31,13 +32,15 @@ internal sealed class FileRangeGuard : IFileGuard
             }
             else
             {
-                throw new PlatformNotSupportedException("SQLite's locks can be taken without SQLite on Linux and Windows only: open the database with the application.");
+                throw new PlatformNotSupportedException("SQLite's locks can be taken without SQLite on Linux and "
+                    + "Windows only: open the database with the application.");
             }
         }
         catch (IOException e)
         {
             _file.Dispose();
-            throw new PCacheInUseException($"'{SafeText.Of(path)}' is in use by a program that has the database open.", e);
+            throw new PCacheInUseException(
+                $"'{SafeText.Of(path)}' is in use by a program that has the database open.", e);
         }
         catch
         {

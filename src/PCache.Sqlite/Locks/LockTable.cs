@@ -18,8 +18,9 @@ internal sealed class LockHolder
 }
 
 /// <summary>
-/// The locks of a database among the connections of the process, as SQLite defines them. Keeps true: any number of SHARED and at most one RESERVED; PENDING keeps new
-/// readers out; EXCLUSIVE is alone. Never waits: who can't have a lock is told so.
+/// The locks of a database among the connections of the process, as SQLite defines them. Keeps true: any number of
+/// SHARED and at most one RESERVED; PENDING keeps new readers out; EXCLUSIVE is alone. Never waits: who can't have a
+/// lock is told so.
 /// </summary>
 internal sealed class LockTable
 {
@@ -27,7 +28,9 @@ internal sealed class LockTable
     private int _holders; // at SHARED or above
     private LockHolder? _writer; // the one at RESERVED or above
 
-    /// <summary>Raises a holder's lock. False: another connection is in the way (a writer may have PENDING all the same).</summary>
+    /// <summary>
+    /// Raises a holder's lock. False: another connection is in the way (a writer may have PENDING all the same).
+    /// </summary>
     public bool TryLock(LockHolder holder, LockLevel level)
     {
         lock (_gate)

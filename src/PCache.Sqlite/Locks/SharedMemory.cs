@@ -13,9 +13,10 @@ internal sealed class SharedMemoryUser
 }
 
 /// <summary>
-/// The WAL index of a database: regions of native memory that the process's connections share, and the eight locks on it. Keeps true: a region never moves while a
-/// connection has mapped it; memory begins as zeros, from which SQLite rebuilds the index out of the WAL; when the last connection unmaps, it is gone. A lock is either
-/// exclusive or shared. Never waits.
+/// The WAL index of a database: regions of native memory that the process's connections share, and the eight locks on
+/// it. Keeps true: a region never moves while a connection has mapped it; memory begins as zeros, from which SQLite
+/// rebuilds the index out of the WAL; when the last connection unmaps, it is gone. A lock is either exclusive or
+/// shared. Never waits.
 /// </summary>
 internal sealed unsafe class SharedMemory
 {

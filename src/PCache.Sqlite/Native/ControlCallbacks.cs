@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace PCache.Sqlite.Native;
 
-/// <summary>xFileControl. Keeps true: what isn't known here is SQLITE_NOTFOUND, so that SQLite does what it does without.</summary>
+/// <summary>
+/// xFileControl. Keeps true: what isn't known here is SQLITE_NOTFOUND, so that SQLite does what it does without.
+/// </summary>
 internal static unsafe class ControlCallbacks
 {
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]

@@ -6,13 +6,16 @@ using PCache.Sqlite.Databases;
 namespace PCache.Sqlite.Native;
 
 /// <summary>
-/// The VFS that was the default one at the registration: does everything that isn't cached, and locks plain files so that plain SQLite keeps out.
+/// The VFS that was the default one at the registration: does everything that isn't cached, and locks plain files so
+/// that plain SQLite keeps out.
 /// </summary>
 internal sealed unsafe class DefaultVfs(NativeVfs* vfs)
 {
     public NativeVfs* Vfs => vfs;
 
-    /// <summary>Opens the file, makes it if need be, and takes SQLite's exclusive lock on it, which ends with the disposal.</summary>
+    /// <summary>
+    /// Opens the file, makes it if need be, and takes SQLite's exclusive lock on it, which ends with the disposal.
+    /// </summary>
     /// <exception cref="PCacheInUseException">A plain SQLite uses the file.</exception>
     /// <exception cref="UnauthorizedAccessException">The file can only be read.</exception>
     /// <exception cref="IOException">SQLite can't open it.</exception>
@@ -31,7 +34,9 @@ internal sealed unsafe class DefaultVfs(NativeVfs* vfs)
         }
     }
 
-    /// <summary>The path by which SQLite knows a file: absolute, without links. What it can't resolve, only absolute.</summary>
+    /// <summary>
+    /// The path by which SQLite knows a file: absolute, without links. What it can't resolve, only absolute.
+    /// </summary>
     public string FullPath(string path)
     {
         var full = new byte[vfs->MaxPathBytes + 1];
@@ -50,7 +55,8 @@ internal sealed unsafe class DefaultVfs(NativeVfs* vfs)
 
     public int Access(byte* name, int flags, int* result) => vfs->Access(vfs, name, flags, result);
 
-    public int Open(byte* name, NativeFile* file, int flags, int* outFlags) => vfs->Open(vfs, name, file, flags, outFlags);
+    public int Open(byte* name, NativeFile* file, int flags, int* outFlags) =>
+        vfs->Open(vfs, name, file, flags, outFlags);
 
     private sealed class LockedFile : IFileGuard
     {
@@ -68,7 +74,9 @@ internal sealed unsafe class DefaultVfs(NativeVfs* vfs)
             _ = Encoding.UTF8.GetBytes(path, new Span<byte>(_name + NamePadding, nameBytes));
             _file = (NativeFile*)NativeMemory.AllocZeroed((nuint)vfs->FileBytes);
             int outFlags;
-            int code = vfs->Open(vfs, _name + NamePadding, _file, SqliteCode.OpenReadWrite | SqliteCode.OpenCreate | SqliteCode.OpenMainDb, &outFlags);
+            int code = vfs->Open(
+                vfs, _name + NamePadding, _file,
+                SqliteCode.OpenReadWrite | SqliteCode.OpenCreate | SqliteCode.OpenMainDb, &outFlags);
             _isOpen = code == SqliteCode.Ok;
             if (!_isOpen)
             {
@@ -88,7 +96,8 @@ internal sealed unsafe class DefaultVfs(NativeVfs* vfs)
             get
             {
                 int moved = 0;
-                return _file->Methods->FileControl(_file, SqliteCode.ControlHasMoved, &moved) == SqliteCode.Ok && moved != 0;
+                return _file->Methods->FileControl(_file, SqliteCode.ControlHasMoved, &moved) == SqliteCode.Ok
+                    && moved != 0;
             }
         }
 

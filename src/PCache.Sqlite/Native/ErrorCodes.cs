@@ -2,7 +2,10 @@ using PCache.Core;
 
 namespace PCache.Sqlite.Native;
 
-/// <summary>What SQLite is told when something was thrown. Keeps true: every exception has a code that isn't OK; a full cache or disk is SQLITE_FULL, a cache in use SQLITE_BUSY.</summary>
+/// <summary>
+/// What SQLite is told when something was thrown. Keeps true: every exception has a code that isn't OK; a full cache
+/// or disk is SQLITE_FULL, a cache in use SQLITE_BUSY.
+/// </summary>
 internal static class ErrorCodes
 {
     private const int UnixNoSpace = 28;

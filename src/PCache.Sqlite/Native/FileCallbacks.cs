@@ -5,8 +5,9 @@ using PCache.Sqlite.Locks;
 namespace PCache.Sqlite.Native;
 
 /// <summary>
-/// What SQLite asks of an open file. Keeps true: no exception leaves a callback; a short read is filled up with zeros and said to be one; of the storage only what is true
-/// is claimed: sectors of 512 bytes are written whole or not at all, and a write harms no other bytes.
+/// What SQLite asks of an open file. Keeps true: no exception leaves a callback; a short read is filled up with zeros
+/// and said to be one; of the storage only what is true is claimed: sectors of 512 bytes are written whole or not at
+/// all, and a write harms no other bytes.
 /// </summary>
 internal static unsafe class FileCallbacks
 {
@@ -165,9 +166,11 @@ internal static unsafe class FileCallbacks
         OpenFile opened = Of(file);
         try
         {
-            if (level >= (int)LockLevel.Reserved && opened.Holder.Level < LockLevel.Reserved && opened.Database.HasMoved)
+            if (level >= (int)LockLevel.Reserved && opened.Holder.Level < LockLevel.Reserved
+                && opened.Database.HasMoved)
             {
-                return opened.RefuseMoved(); // before a transaction begins to write: afterwards it couldn't be told any more
+                // before a transaction begins to write: afterwards it couldn't be told any more
+                return opened.RefuseMoved();
             }
 
             return opened.Database.Locks.TryLock(opened.Holder, (LockLevel)level) ? SqliteCode.Ok : SqliteCode.Busy;
@@ -212,5 +215,6 @@ internal static unsafe class FileCallbacks
     private static int SectorSize(NativeFile* file) => SectorBytes;
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int DeviceCharacteristics(NativeFile* file) => SqliteCode.CapabilityAtomic512 | SqliteCode.CapabilityPowersafeOverwrite;
+    private static int DeviceCharacteristics(NativeFile* file) =>
+        SqliteCode.CapabilityAtomic512 | SqliteCode.CapabilityPowersafeOverwrite;
 }

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace PCache.Sqlite.Native;
 
-/// <summary>sqlite3_vfs. Keeps true: same fields in the same order as in sqlite3.h, version 3 of the structure.</summary>
+/// <summary>
+/// sqlite3_vfs. Keeps true: same fields in the same order as in sqlite3.h, version 3 of the structure.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NativeVfs
 {
@@ -53,7 +55,10 @@ internal unsafe struct NativeMethods
     public delegate* unmanaged[Cdecl]<NativeFile*, int, int> ShmUnmap;
 }
 
-/// <summary>sqlite3_file as this VFS allocates it: the methods, then a handle of the managed object. Of a file of the default VFS only the methods are known.</summary>
+/// <summary>
+/// sqlite3_file as this VFS allocates it: the methods, then a handle of the managed object. Of a file of the default
+/// VFS only the methods are known.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NativeFile
 {

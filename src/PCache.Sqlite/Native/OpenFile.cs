@@ -4,7 +4,10 @@ using PCache.Sqlite.Locks;
 
 namespace PCache.Sqlite.Native;
 
-/// <summary>A file that SQLite has open: a slot of a database, and what its connection holds there. Keeps true: SQLite uses one on one thread at a time.</summary>
+/// <summary>
+/// A file that SQLite has open: a slot of a database, and what its connection holds there. Keeps true: SQLite uses
+/// one on one thread at a time.
+/// </summary>
 internal sealed class OpenFile(RegisteredVfs vfs, DatabaseLease lease, FileSlot slot, bool isReadOnly)
 {
     public RegisteredVfs Vfs { get; } = vfs;

@@ -6,8 +6,9 @@ using PCache.Sqlite.Databases;
 namespace PCache.Sqlite.Native;
 
 /// <summary>
-/// A VFS that SQLite knows. Keeps true: its native structure is never freed, since connections go on using it after it was unregistered; it stays findable by its address as
-/// long. Everything but opening, deleting and looking for files is the default VFS's.
+/// A VFS that SQLite knows. Keeps true: its native structure is never freed, since connections go on using it after
+/// it was unregistered; it stays findable by its address as long. Everything but opening, deleting and looking for
+/// files is the default VFS's.
 /// </summary>
 internal sealed unsafe class RegisteredVfs
 {
@@ -18,12 +19,15 @@ internal sealed unsafe class RegisteredVfs
     private readonly NativeVfs* _vfs;
     private int _unregistered;
 
-    private RegisteredVfs(SqliteLibrary library, PCacheVfsOptions options, NativeVfs* defaultVfs, Func<SqliteLibrary, DefaultVfs, IDatabaseSource> makeSource)
+    private RegisteredVfs(SqliteLibrary library, PCacheVfsOptions options, NativeVfs* defaultVfs,
+        Func<SqliteLibrary, DefaultVfs, IDatabaseSource> makeSource)
     {
         _library = library;
         Name = options.Name;
         Default = new DefaultVfs(defaultVfs);
-        Catalog = new DatabaseCatalog(makeSource(library, Default)) { Moved = (path, error) => Errors.Add(path, "moved", error) };
+        Catalog = new DatabaseCatalog(
+            makeSource(library, Default))
+        { Moved = (path, error) => Errors.Add(path, "moved", error) };
         _vfs = (NativeVfs*)NativeMemory.AllocZeroed((nuint)sizeof(NativeVfs));
         *_vfs = *defaultVfs;
         _vfs->Version = Math.Min(2, defaultVfs->Version); // the third version only has hooks for tests of SQLite
@@ -45,7 +49,8 @@ internal sealed unsafe class RegisteredVfs
     public ErrorLog Errors { get; } = new();
 
     /// <exception cref="InvalidOperationException">The name is taken, or SQLite refused.</exception>
-    public static RegisteredVfs Register(SqliteLibrary library, PCacheVfsOptions options, Func<SqliteLibrary, DefaultVfs, IDatabaseSource> makeSource)
+    public static RegisteredVfs Register(
+        SqliteLibrary library, PCacheVfsOptions options, Func<SqliteLibrary, DefaultVfs, IDatabaseSource> makeSource)
     {
         lock (Registering)
         {
@@ -71,7 +76,9 @@ internal sealed unsafe class RegisteredVfs
             var vfs = new RegisteredVfs(library, options, defaultVfs, makeSource);
             All[(nint)vfs._vfs] = vfs;
             int code = library.Register(vfs._vfs, options.MakeDefault);
-            return code == SqliteCode.Ok ? vfs : throw new InvalidOperationException($"SQLite refuses the VFS '{options.Name}' (error {code}).");
+            return code == SqliteCode.Ok
+                ? vfs
+                : throw new InvalidOperationException($"SQLite refuses the VFS '{options.Name}' (error {code}).");
         }
     }
 

@@ -39,7 +39,9 @@ internal static unsafe class ShmCallbacks
                 return opened.RefuseMoved(); // SQLite itself doesn't ask in WAL mode
             }
 
-            return opened.Database.SharedMemory.TryLock(opened.SharedMemory, first, count, exclusive) ? SqliteCode.Ok : SqliteCode.Busy;
+            return opened.Database.SharedMemory.TryLock(opened.SharedMemory, first, count, exclusive)
+                ? SqliteCode.Ok
+                : SqliteCode.Busy;
         }
         catch (Exception e)
         {

@@ -1,6 +1,9 @@
 namespace PCache.Sqlite.Native;
 
-/// <summary>The numbers of SQLite's C interface that a VFS needs. Keeps true: values are those of sqlite3.h, which never change them.</summary>
+/// <summary>
+/// The numbers of SQLite's C interface that a VFS needs. Keeps true: values are those of sqlite3.h, which never
+/// change them.
+/// </summary>
 internal static class SqliteCode
 {
     public const int Ok = 0;

@@ -11,10 +11,13 @@ namespace PCache.Sqlite.Native;
 /// <remarks>
 /// Keeps true:
 /// <list type="bullet">
-/// <item>No exception leaves a callback: each is noted and becomes an error code. A failed open leaves no methods behind, so SQLite won't close it.</item>
-/// <item>A journal or WAL whose database has a cache is that cache's, whoever asks for it, also where the database isn't open. Everything else is the default VFS's.</item>
-/// <item>A super-journal is deleted, which commits or ends a transaction of several databases, only when all open databases are drained: the plain files of each then hold
-/// everything that refers to it, and lose nothing if their cache is lost.</item>
+/// <item>No exception leaves a callback: each is noted and becomes an error code. A failed open leaves no methods
+/// behind, so SQLite won't close it.</item>
+/// <item>A journal or WAL whose database has a cache is that cache's, whichever connection asks for it, also where
+/// the database isn't open. Everything else is the default VFS's.</item>
+/// <item>A super-journal is deleted, which commits or ends a transaction of several databases, only when all open
+/// databases are drained: the plain files of each then hold everything that refers to it, and lose nothing if their
+/// cache is lost.</item>
 /// </list>
 /// </remarks>
 internal static unsafe class VfsCallbacks
@@ -34,7 +37,8 @@ internal static unsafe class VfsCallbacks
             }
 
             path = PathOf(name);
-            OpenFile? opened = (flags & SqliteCode.OpenMainDb) != 0 ? OpenMain(vfs, path, flags) : OpenOther(vfs, path, flags);
+            OpenFile? opened =
+                (flags & SqliteCode.OpenMainDb) != 0 ? OpenMain(vfs, path, flags) : OpenOther(vfs, path, flags);
             if (opened is null)
             {
                 return vfs.Default.Open(name, file, flags, outFlags);
@@ -45,7 +49,8 @@ internal static unsafe class VfsCallbacks
             if (outFlags is not null)
             {
                 const int Access = SqliteCode.OpenReadOnly | SqliteCode.OpenReadWrite | SqliteCode.OpenCreate;
-                *outFlags = (flags & ~Access) | (opened.IsReadOnly ? SqliteCode.OpenReadOnly : flags & Access & ~SqliteCode.OpenReadOnly);
+                *outFlags = (flags & ~Access)
+                    | (opened.IsReadOnly ? SqliteCode.OpenReadOnly : flags & Access & ~SqliteCode.OpenReadOnly);
             }
 
             return SqliteCode.Ok;
@@ -114,7 +119,10 @@ internal static unsafe class VfsCallbacks
                 if (lease is not null)
                 {
                     // As with SQLite's own VFS, an empty file counts as none where its mere existence is asked for.
-                    *result = lease.Database.Files.Exists(slot) && (flags != SqliteCode.AccessExists || lease.Database.Files.GetLength(slot) > 0) ? 1 : 0;
+                    *result = lease.Database.Files.Exists(slot)
+                        && (flags != SqliteCode.AccessExists || lease.Database.Files.GetLength(slot) > 0)
+                        ? 1
+                        : 0;
                     return SqliteCode.Ok;
                 }
             }
@@ -128,9 +136,13 @@ internal static unsafe class VfsCallbacks
         }
     }
 
-    /// <summary>Whether an open failed only because there is no such database, and none was to be made: that is how programs ask whether there is one, and no error.</summary>
+    /// <summary>
+    /// Whether an open failed only because there is no such database, and none was to be made: that is how programs
+    /// ask whether there is one, and no error.
+    /// </summary>
     private static bool IsProbe(Exception e, string path, int flags) =>
-        e is FileNotFoundException or DirectoryNotFoundException && (flags & (SqliteCode.OpenMainDb | SqliteCode.OpenCreate)) == SqliteCode.OpenMainDb && !File.Exists(path);
+        e is FileNotFoundException or DirectoryNotFoundException
+            && (flags & (SqliteCode.OpenMainDb | SqliteCode.OpenCreate)) == SqliteCode.OpenMainDb && !File.Exists(path);
 
     private static string PathOf(byte* name) => Marshal.PtrToStringUTF8((nint)name) ?? "";
 
@@ -141,7 +153,8 @@ internal static unsafe class VfsCallbacks
         DatabaseLease lease;
         try
         {
-            lease = vfs.Catalog.Lease(path, (flags & SqliteCode.OpenCreate) != 0 && !wantsReadOnly ? DatabaseMode.Create : DatabaseMode.Existing);
+            lease = vfs.Catalog.Lease(path,
+                (flags & SqliteCode.OpenCreate) != 0 && !wantsReadOnly ? DatabaseMode.Create : DatabaseMode.Existing);
         }
         catch (UnauthorizedAccessException)
         {
@@ -172,7 +185,8 @@ internal static unsafe class VfsCallbacks
     /// <summary>Null: it belongs to no cache.</summary>
     private static OpenFile? OpenOther(RegisteredVfs vfs, string path, int flags)
     {
-        if (!FileSlots.TrySplit(path, out string database, out FileSlot slot) || vfs.Catalog.TryLeaseCached(database) is not { } lease)
+        if (!FileSlots.TrySplit(path, out string database, out FileSlot slot)
+            || vfs.Catalog.TryLeaseCached(database) is not { } lease)
         {
             return null;
         }
@@ -190,7 +204,10 @@ internal static unsafe class VfsCallbacks
             }
 
             bool isReadOnly = (flags & SqliteCode.OpenReadOnly) != 0 || lease.Database.IsReadOnly;
-            return new OpenFile(vfs, lease, slot, isReadOnly) { DeletesOnClose = (flags & SqliteCode.OpenDeleteOnClose) != 0 };
+            return new OpenFile(vfs, lease, slot, isReadOnly)
+            {
+                DeletesOnClose = (flags & SqliteCode.OpenDeleteOnClose) != 0,
+            };
         }
         catch
         {

@@ -6,7 +6,8 @@ using PCache.Sqlite.Files;
 namespace PCache.Sqlite.Recognition;
 
 /// <summary>
-/// Compares plain files with what a record knows of them. Keeps true: changes nothing; says in words what differs, in SQLite's own terms where it is its header.
+/// Compares plain files with what a record knows of them. Keeps true: changes nothing; says in words what differs, in
+/// SQLite's own terms where it is its header.
 /// </summary>
 internal static class Comparison
 {
@@ -33,7 +34,8 @@ internal static class Comparison
     /// <param name="store">The files.</param>
     /// <param name="path">Path of the database.</param>
     /// <param name="cachePath">Path of the cache file.</param>
-    /// <param name="mayBeCopied">Whether database and cache may have been copied together: other files, but the same to the last change.</param>
+    /// <param name="mayBeCopied">Whether database and cache may have been copied together: other files, but the same
+    /// to the last change.</param>
     /// <exception cref="PCacheBackingMismatchException">They aren't.</exception>
     public static void Require(FilesRecord record, IFileStore store, string path, string cachePath, bool mayBeCopied)
     {
@@ -44,11 +46,14 @@ internal static class Comparison
         {
             string? changed = OfTimes(record.Images, store, out bool timesKnown);
             bool isSame = record.Database.Inode == 0 || now.Inode == 0
-                || (record.Database.Inode == now.Inode && (record.Database.BornNanoseconds == now.BornNanoseconds || record.Database.BornNanoseconds == 0 || now.BornNanoseconds == 0));
+                || (record.Database.Inode == now.Inode
+                    && (record.Database.BornNanoseconds == now.BornNanoseconds || record.Database.BornNanoseconds == 0
+                        || now.BornNanoseconds == 0));
             if (!isSame && !(mayBeCopied && timesKnown && changed is null))
             {
                 reason = BackingMismatchReason.Identity;
-                changed = string.Create(CultureInfo.InvariantCulture, $"it is another file (number {now.Inode}, the cache is that of number {record.Database.Inode})");
+                changed = string.Create(CultureInfo.InvariantCulture,
+                    $"it is another file (number {now.Inode}, the cache is that of number {record.Database.Inode})");
                 if (record.Path.Length > 0 && record.Path != path)
                 {
                     changed += $", '{Safe(record.Path)}'";
@@ -62,9 +67,12 @@ internal static class Comparison
         {
             throw new PCacheBackingMismatchException(
                 reason,
-                $"The plain files of '{Safe(path)}' aren't what its cache '{Safe(cachePath)}' has left there: {difference}. They were changed, restored or replaced without the cache, "
-                + "which has commits that they don't have; together they would be a mixture. Put the files back that belong to the cache; or move the cache file away, and lose those "
-                + "commits; or write them over these files all the same ('pcache sqlite drain --any-backing', PCacheOptions.RebindBacking), and check the database afterwards.");
+                $"The plain files of '{Safe(path)}' aren't what its cache '{Safe(cachePath)}' has left there: "
+                + $"{difference}. They were changed, restored or replaced without the cache, "
+                + "which has commits that they don't have; together they would be a mixture. Put the files back that "
+                + "belong to the cache; or move the cache file away, and lose those "
+                + "commits; or write them over these files all the same ('pcache sqlite drain --any-backing', "
+                + "PCacheOptions.RebindBacking), and check the database afterwards.");
         }
     }
 
@@ -83,23 +91,31 @@ internal static class Comparison
 
         if (found.Longest < known.Shortest || found.Longest > known.Longest)
         {
-            string length = known.Shortest == known.Longest ? $"{known.Longest}" : $"{known.Shortest} to {known.Longest}";
+            string length =
+                known.Shortest == known.Longest ? $"{known.Longest}" : $"{known.Shortest} to {known.Longest}";
             return string.Create(CultureInfo.InvariantCulture, $"{name} has {found.Longest} bytes, it had {length}");
         }
 
         byte[] head = found.Heads[0];
-        return known.AnyHead || known.Heads.Exists(one => one.AsSpan().SequenceEqual(head)) ? null : $"{name} has another header{Detail(known.Heads, head, slot)}";
+        return known.AnyHead || known.Heads.Exists(one => one.AsSpan().SequenceEqual(head))
+            ? null
+            : $"{name} has another header{Detail(known.Heads, head, slot)}";
     }
 
     private static string Detail(List<byte[]> known, byte[] head, FileSlot slot) => slot switch
     {
-        FileSlot.Main => $" (change counter {Join([head], ChangeCounterOffset)}, it had {Join(known, ChangeCounterOffset)}; version-valid-for {Join([head], ValidForOffset)}, it had {Join(known, ValidForOffset)})",
+        FileSlot.Main =>
+            $" (change counter {Join([head], ChangeCounterOffset)}, it had {Join(known, ChangeCounterOffset)}; "
+            + $"version-valid-for {Join([head], ValidForOffset)}, it had {Join(known, ValidForOffset)})",
         FileSlot.Wal => $" (salt {Join([head], WalSaltOffset)}, it had {Join(known, WalSaltOffset)})",
         _ => "",
     };
 
     private static string Join(List<byte[]> heads, int offset) =>
-        string.Join(" or ", heads.Select(head => BinaryPrimitives.ReadUInt32BigEndian(head.AsSpan(offset)).ToString(CultureInfo.InvariantCulture)).Distinct());
+        string.Join(
+            " or ", heads.Select(
+                head => BinaryPrimitives.ReadUInt32BigEndian(
+                    head.AsSpan(offset)).ToString(CultureInfo.InvariantCulture)).Distinct());
 
     /// <summary>Which file changed at a time that the record doesn't know; null: none.</summary>
     public static string? OfTimes(IReadOnlyList<FileImage> images, IFileStore store, out bool known)
@@ -122,7 +138,8 @@ internal static class Comparison
             {
                 string name = i == 0 ? "the database" : "'" + FileSlots.Suffix((FileSlot)i) + "'";
                 DateTime at = DateTime.UnixEpoch.AddTicks(time / TimeSpan.NanosecondsPerTick);
-                return string.Create(CultureInfo.InvariantCulture, $"{name} was last changed at {at:O}, not by this cache");
+                return string.Create(
+                    CultureInfo.InvariantCulture, $"{name} was last changed at {at:O}, not by this cache");
             }
         }
 

@@ -4,8 +4,9 @@ using PCache.Sqlite.Files;
 namespace PCache.Sqlite.Recognition;
 
 /// <summary>
-/// What one plain file may look like: every state in which a crash could leave it. Keeps true: states are only ever added, until what is really there is known again; what no longer fits
-/// its places (times, heads) counts as anything, so a file is never called changed that we changed ourselves.
+/// What one plain file may look like: every state in which a crash could leave it. Keeps true: states are only ever
+/// added, until what is really there is known again; what no longer fits its places (times, heads) counts as
+/// anything, so a file is never called changed that we changed ourselves.
 /// </summary>
 internal sealed class FileImage
 {
@@ -169,7 +170,8 @@ internal sealed class FileImage
     public void Encode(Span<byte> target)
     {
         target[..EncodedBytes].Clear();
-        Marks marks = (MayBeMissing ? Marks.MayBeMissing : 0) | (MayExist ? Marks.MayExist : 0) | (AnyTime ? Marks.AnyTime : 0) | (AnyHead ? Marks.AnyHead : 0);
+        Marks marks = (MayBeMissing ? Marks.MayBeMissing : 0) | (MayExist ? Marks.MayExist : 0)
+            | (AnyTime ? Marks.AnyTime : 0) | (AnyHead ? Marks.AnyHead : 0);
         BinaryPrimitives.WriteUInt32LittleEndian(target, (uint)marks);
         BinaryPrimitives.WriteUInt16LittleEndian(target[4..], (ushort)Times.Count);
         BinaryPrimitives.WriteUInt16LittleEndian(target[6..], (ushort)Heads.Count);

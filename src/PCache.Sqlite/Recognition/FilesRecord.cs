@@ -7,8 +7,9 @@ using PCache.Sqlite.Files;
 namespace PCache.Sqlite.Recognition;
 
 /// <summary>
-/// What a cache knows durably of the plain files that it belongs to; its format is in docs/sqlite.md. Keeps true: a record counts only whole (it has a SHA-256 of itself); it is never
-/// written over the latest one that is known to be durable; it lies behind the last segment, where the engine never writes.
+/// What a cache knows durably of the plain files that it belongs to; its format is in docs/sqlite.md. Keeps true: a
+/// record counts only whole (it has a SHA-256 of itself); it is never written over the latest one that is known to be
+/// durable; it lies behind the last segment, where the engine never writes.
 /// </summary>
 internal sealed class FilesRecord
 {
@@ -43,7 +44,9 @@ internal sealed class FilesRecord
     /// <summary>The files.</summary>
     public FileImage[] Images { get; init; } = [];
 
-    /// <summary>A length of a cache file, at least the one wanted, that leaves room for records behind the segments.</summary>
+    /// <summary>
+    /// A length of a cache file, at least the one wanted, that leaves room for records behind the segments.
+    /// </summary>
     public static long LengthWithRoom(long lengthBytes, int segmentBytes)
     {
         lengthBytes = (lengthBytes + Alignment - 1) & -Alignment;
@@ -87,7 +90,8 @@ internal sealed class FilesRecord
         region.FlushRange(at, PlaceBytes);
     }
 
-    private static long PlaceOf(PmemRegion region, int place) => (region.LengthBytes & -Alignment) - AreaBytes + (place * PlaceBytes);
+    private static long PlaceOf(PmemRegion region, int place) =>
+        (region.LengthBytes & -Alignment) - AreaBytes + (place * PlaceBytes);
 
     private void Encode(Span<byte> target)
     {
@@ -103,7 +107,9 @@ internal sealed class FilesRecord
             Images[i].Encode(target[(ImagesOffset + (i * FileImage.EncodedBytes))..]);
         }
 
-        Encoding.UTF8.GetEncoder().Convert(Path, target.Slice(PathOffset, MaxPathBytes), flush: true, out _, out _, out _); // as much as fits
+        // as much as fits
+        Encoding.UTF8.GetEncoder().Convert(
+            Path, target.Slice(PathOffset, MaxPathBytes), flush: true, out _, out _, out _);
         _ = SHA256.HashData(target[..HashOffset], target[HashOffset..]);
     }
 
@@ -111,7 +117,8 @@ internal sealed class FilesRecord
     {
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         _ = SHA256.HashData(source[..HashOffset], hash);
-        if (!source.StartsWith(Magic) || !hash.SequenceEqual(source[HashOffset..]) || BinaryPrimitives.ReadUInt32LittleEndian(source[48..]) != Version)
+        if (!source.StartsWith(Magic) || !hash.SequenceEqual(source[HashOffset..])
+            || BinaryPrimitives.ReadUInt32LittleEndian(source[48..]) != Version)
         {
             return null;
         }
@@ -128,7 +135,9 @@ internal sealed class FilesRecord
         {
             Sequence = BinaryPrimitives.ReadUInt64LittleEndian(source[8..]),
             CacheId = new Guid(source.Slice(16, 16), bigEndian: true),
-            Database = new FileStamp(BinaryPrimitives.ReadUInt64LittleEndian(source[32..]), BinaryPrimitives.ReadInt64LittleEndian(source[40..]), 0),
+            Database = new FileStamp(
+                BinaryPrimitives.ReadUInt64LittleEndian(source[32..]),
+                BinaryPrimitives.ReadInt64LittleEndian(source[40..]), 0),
             Path = Encoding.UTF8.GetString(end < 0 ? path : path[..end]),
             Images = images,
         };

@@ -11,11 +11,14 @@ namespace PCache.Sqlite.Recognition;
 /// <remarks>
 /// Keeps true:
 /// <list type="bullet">
-/// <item>Before anything changes a plain file, what may come of it is durable in the record, beside what was there: so after a crash at any moment the files are one of the states that the
-/// record knows, or somebody else has changed them.</item>
-/// <item>After a flush of the files the record says exactly what is there. That becomes durable with the next drain of the region, which is the one that moves the dirty tail; until then
-/// the record knows more states than need be, never fewer.</item>
-/// <item>A group isn't begun on files that aren't as the last flush left them, nor ended on files that it can't have made: what somebody else did is never taken for ours.</item>
+/// <item>Before anything changes a plain file, what may come of it is durable in the record, beside what was there:
+/// so after a crash at any moment the files are one of the states that the record knows, or another program has
+/// changed them.</item>
+/// <item>After a flush of the files the record says exactly what is there. That becomes durable with the next drain
+/// of the region, which is the one that moves the dirty tail; until then the record knows more states than need be,
+/// never fewer.</item>
+/// <item>A group isn't begun on files that aren't as the last flush left them, nor ended on files that it can't have
+/// made: another program's change is never taken for ours.</item>
 /// </list>
 /// Calls that only add come from several threads; <see cref="Settle"/> comes alone.
 /// </remarks>
@@ -47,14 +50,15 @@ internal sealed class RecordKeeper
     }
 
     /// <summary>Before a write to a plain file.</summary>
-    /// <exception cref="PCacheBackingMismatchException">Somebody else has changed the files.</exception>
+    /// <exception cref="PCacheBackingMismatchException">Another program has changed the files.</exception>
     public void BeforeWrite(FileSlot slot, long offset, ReadOnlySpan<byte> data)
     {
         lock (_gate)
         {
             Begin();
             FileImage image = _images[(int)slot];
-            if (image is { MayExist: true, AnyTime: true } && offset + data.Length <= image.Longest && offset >= FileTable.HeadBytes)
+            if (image is { MayExist: true, AnyTime: true } && offset + data.Length <= image.Longest
+                && offset >= FileTable.HeadBytes)
             {
                 return; // nothing new in it
             }
@@ -66,7 +70,7 @@ internal sealed class RecordKeeper
     }
 
     /// <summary>Before the files are made what a table says.</summary>
-    /// <exception cref="PCacheBackingMismatchException">Somebody else has changed the files.</exception>
+    /// <exception cref="PCacheBackingMismatchException">Another program has changed the files.</exception>
     public void BeforeTable(FileTable table)
     {
         lock (_gate)
@@ -92,7 +96,7 @@ internal sealed class RecordKeeper
 
     /// <summary>After the files were made durable.</summary>
     /// <param name="trimmed">By slot: whether zeros at its end were cut off, and that isn't durable.</param>
-    /// <exception cref="PCacheBackingMismatchException">Somebody else has changed the files.</exception>
+    /// <exception cref="PCacheBackingMismatchException">Another program has changed the files.</exception>
     public void Settle(ReadOnlySpan<bool> trimmed)
     {
         lock (_gate)
@@ -151,7 +155,7 @@ internal sealed class RecordKeeper
         {
             throw new PCacheBackingMismatchException(
                 BackingMismatchReason.Content,
-                $"'{SafeText.Of(_path)}' was changed by somebody else while it was open with a cache: {difference}. "
+                $"'{SafeText.Of(_path)}' was changed by another program while it was open with a cache: {difference}. "
                 + "Nothing is written back any more, so that nothing is mixed; what was committed stays in the cache.");
         }
     }
@@ -169,5 +173,12 @@ internal sealed class RecordKeeper
     }
 
     private void Write() =>
-        new FilesRecord { Sequence = ++_sequence, CacheId = _cacheId, Database = _database, Path = _path, Images = _images }.Write(_region);
+        new FilesRecord
+        {
+            Sequence = ++_sequence,
+            CacheId = _cacheId,
+            Database = _database,
+            Path = _path,
+            Images = _images
+        }.Write(_region);
 }

@@ -86,7 +86,10 @@ internal sealed class BenchMeasurement(BenchSettings settings, BenchPattern patt
                 targets[i].Prepare();
                 RoundResult result = runner.Run(targets[i], -1 - round, calls[i], null);
                 calls[i] =
-                    (long)Math.Clamp(slice.TotalNanoseconds / Math.Max(result.WallNanoseconds * pattern.BlocksPerCall * settings.Threads, 1), 1, MostCallsOf(targets[i]));
+                    (long)Math.Clamp(
+                        slice.TotalNanoseconds / Math.Max(
+                            result.WallNanoseconds * pattern.BlocksPerCall * settings.Threads, 1),
+                        1, MostCallsOf(targets[i]));
                 if (i == 0)
                 {
                     steady = result.CpuNanoseconds < fastest * Steady ? 0 : steady + 1;

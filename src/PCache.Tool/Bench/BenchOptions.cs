@@ -73,7 +73,8 @@ internal static class BenchOptions
         {
             if (!BenchPattern.Operations.Contains(operation))
             {
-                throw ToolException.Usage($"'{operation}' isn't an operation for --rw: give {string.Join(", ", BenchPattern.Operations)}.");
+                throw ToolException.Usage(
+                    $"'{operation}' isn't an operation for --rw: give {string.Join(", ", BenchPattern.Operations)}.");
             }
 
             foreach (string block in blocks.Split(',', StringSplitOptions.TrimEntries))

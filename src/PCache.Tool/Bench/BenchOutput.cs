@@ -7,14 +7,19 @@ namespace PCache.Tool.Bench;
 /// <summary>Lines of the results, for people and for scripts.</summary>
 internal static class BenchOutput
 {
-    public static string Header { get; } = $"{"name",-28}{"threads",8}{"ops/s",14}{"p50 ns",10}{"p99 ns",10}{"p99.9 ns",10}{"bytes/op",10}{"to disk/op",12}";
+    public static string Header { get; } =
+        $"{"name",-28}{"threads",8}{"ops/s",14}{"p50 ns",10}{"p99 ns",10}"
+        + $"{"p99.9 ns",10}{"bytes/op",10}{"to disk/op",12}";
 
-    public static string Line(BenchResult result) =>
-        string.Create(CultureInfo.InvariantCulture,
-            $"{result.Name,-28}{result.Threads,8}{result.OperationsPerSecond,14:N0}{result.Latencies.P50,10:N0}{result.Latencies.P99,10:N0}")
-        + string.Create(
+    public static string Line(BenchResult result)
+    {
+        string toDisk = result.DiskBytesPerOperation?.ToString("N0", CultureInfo.InvariantCulture) ?? "-";
+        return string.Create(
             CultureInfo.InvariantCulture,
-            $"{result.Latencies.P999,10:N0}{result.AllocatedBytesPerOperation,10:F1}{result.DiskBytesPerOperation?.ToString("N0", CultureInfo.InvariantCulture) ?? "-",12}");
+            $"{result.Name,-28}{result.Threads,8}{result.OperationsPerSecond,14:N0}"
+            + $"{result.Latencies.P50,10:N0}{result.Latencies.P99,10:N0}{result.Latencies.P999,10:N0}"
+            + $"{result.AllocatedBytesPerOperation,10:F1}{toDisk,12}");
+    }
 
     /// <summary>Writes the array <c>results</c>.</summary>
     public static void Write(Utf8JsonWriter json, IReadOnlyList<BenchResult> results)

@@ -1,4 +1,5 @@
-// Keeps true: what an operation is, is said here once; targets look at Kind, and the bound does the least that any cache would have to do for it.
+// Keeps true: what an operation is, is said here once; targets look at Kind, and the bound does the least that any
+// cache would have to do for it.
 using System.Globalization;
 
 namespace PCache.Tool.Bench;
@@ -84,13 +85,15 @@ internal sealed record BenchPattern(string Operation, int BlockBytes)
 
     public BenchKind Kind => Known[Operation].Kind;
 
-    public BenchOrder Order => Once && Known[Operation].Order == BenchOrder.Random ? BenchOrder.Permutation : Known[Operation].Order;
+    public BenchOrder Order =>
+        Once && Known[Operation].Order == BenchOrder.Random ? BenchOrder.Permutation : Known[Operation].Order;
 
     /// <summary>Whether each block is visited once only: a first pass.</summary>
     public bool Once { get; init; }
 
     /// <summary>Whether the operation can be measured as a first pass: one block a call.</summary>
-    public bool CanBeOnce => Kind is BenchKind.Write or BenchKind.WriteFua or BenchKind.WritePersist or BenchKind.WriteFlush or BenchKind.Read or BenchKind.ReadMiss;
+    public bool CanBeOnce => Kind is BenchKind.Write or BenchKind.WriteFua or BenchKind.WritePersist
+        or BenchKind.WriteFlush or BenchKind.Read or BenchKind.ReadMiss;
 
     public bool IsSmall => Kind is BenchKind.SmallWrite or BenchKind.SmallWriteBuffered;
 
@@ -104,13 +107,17 @@ internal sealed record BenchPattern(string Operation, int BlockBytes)
     public int UnitBytes => IsSmall ? 512 : Kind == BenchKind.PartialHit ? 2 * BlockBytes : BlockBytes;
 
     /// <summary>Bytes that one call transfers at most.</summary>
-    public int CallBytes => IsSmall ? LargestAppend : Kind == BenchKind.PartialHit ? 2 * BlockBytes : BlockBytes * BlocksPerCall;
+    public int CallBytes =>
+        IsSmall ? LargestAppend : Kind == BenchKind.PartialHit ? 2 * BlockBytes : BlockBytes * BlocksPerCall;
 
-    /// <summary>Room that one operation takes in the cache at most; an append may touch two units of 512 bytes.</summary>
+    /// <summary>
+    /// Room that one operation takes in the cache at most; an append may touch two units of 512 bytes.
+    /// </summary>
     public long RoomPerOperation => !TakesRoom ? 0 : IsSmall ? 1024 : BlockBytes;
 
     /// <summary>Name in the results: "randwrite-4k".</summary>
-    public string Name => Operation + "-" + (Once ? "first-" : string.Empty) + (IsSmall ? "4to100" : SizeText.Exact(BlockBytes).ToLower(CultureInfo.InvariantCulture));
+    public string Name => Operation + "-" + (Once ? "first-" : string.Empty)
+        + (IsSmall ? "4to100" : SizeText.Exact(BlockBytes).ToLower(CultureInfo.InvariantCulture));
 }
 
 /// <summary>The offsets that one thread visits; the same for every target of a round.</summary>
@@ -144,7 +151,8 @@ internal struct BenchOffsets(BenchPattern pattern, long lengthBytes, int thread,
 
     /// <summary>The length of the next small append.</summary>
     public int NextAppend() =>
-        BenchPattern.SmallestAppend + (int)(((NextState() >> 32) * (BenchPattern.LargestAppend - BenchPattern.SmallestAppend + 1)) >> 32);
+        BenchPattern.SmallestAppend
+            + (int)(((NextState() >> 32) * (BenchPattern.LargestAppend - BenchPattern.SmallestAppend + 1)) >> 32);
 
     private ulong NextState()
     {
@@ -154,7 +162,10 @@ internal struct BenchOffsets(BenchPattern pattern, long lengthBytes, int thread,
         return _state;
     }
 
-    /// <summary>A step through all units that visits each once: about the golden section of their number, with no divisor in common.</summary>
+    /// <summary>
+    /// A step through all units that visits each once: about the golden section of their number, with no divisor in
+    /// common.
+    /// </summary>
     private static uint Stride(uint units, int round)
     {
         uint stride = Math.Max(1, (uint)(units * 0.6180339887) + (uint)(round + 64));

@@ -109,7 +109,7 @@ internal sealed class BenchPlaces : IDisposable
         return path;
     }
 
-    /// <summary>Makes an empty directory that nobody else uses.</summary>
+    /// <summary>Makes an empty directory that nothing else uses.</summary>
     public static DirectoryInfo NewDirectory(string parent) =>
         Directory.CreateDirectory(Path.Combine(parent, "pcache-bench-" + Path.GetRandomFileName()));
 

@@ -1,15 +1,18 @@
-// Keeps true: all targets of a pattern run interleaved in one process, with the same offsets in the same round, in an order that rotates; nothing is allocated
-// in a measuring loop; a ratio is the median of the rounds' ratios.
+// Keeps true: all targets of a pattern run interleaved in one process, with the same offsets in the same round, in an
+// order that rotates; nothing is allocated in a measuring loop; a ratio is the median of the rounds' ratios.
 using System.Diagnostics;
 
 namespace PCache.Tool.Bench;
 
 /// <summary>What one target did in one round.</summary>
 /// <param name="WallNanoseconds">Per operation, of all threads together: elapsed time by operations.</param>
-/// <param name="CpuNanoseconds">Per operation: CPU time of a measuring thread by its operations, mean of the threads, by the number of threads. Comparable to the wall time.</param>
+/// <param name="CpuNanoseconds">Per operation: CPU time of a measuring thread by its operations, mean of the threads,
+/// by the number of threads. Comparable to the wall time.</param>
 /// <param name="AllocatedBytes">Per operation, on the managed heap, by the measuring threads.</param>
-/// <param name="AllocatedBytesOfAll">Per operation, by all threads of the process; some bytes of the measuring itself are in it.</param>
-internal readonly record struct RoundResult(double WallNanoseconds, double CpuNanoseconds, double AllocatedBytes, double AllocatedBytesOfAll)
+/// <param name="AllocatedBytesOfAll">Per operation, by all threads of the process; some bytes of the measuring itself
+/// are in it.</param>
+internal readonly record struct RoundResult(
+    double WallNanoseconds, double CpuNanoseconds, double AllocatedBytes, double AllocatedBytesOfAll)
 {
     public double Nanoseconds(bool cpu) => cpu ? CpuNanoseconds : WallNanoseconds;
 }
@@ -33,12 +36,14 @@ internal sealed class BenchRunner(BenchPattern pattern, long lengthBytes, int th
         {
             for (int i = 0; i < threads; i++)
             {
-                runs[i] = new ThreadRun(target.CreateWorker(), new BenchOffsets(pattern, lengthBytes, i, threads, round));
+                runs[i] = new ThreadRun(
+                    target.CreateWorker(), new BenchOffsets(pattern, lengthBytes, i, threads, round));
             }
 
             foreach (ThreadRun run in runs)
             {
-                run.Start(ready, done, callsPerThread, pattern.BlocksPerCall, timed: histogram is not null, cancellation);
+                run.Start(
+                    ready, done, callsPerThread, pattern.BlocksPerCall, timed: histogram is not null, cancellation);
             }
 
             foreach (ThreadRun run in runs)
@@ -48,7 +53,9 @@ internal sealed class BenchRunner(BenchPattern pattern, long lengthBytes, int th
 
             if (Array.Find(runs, run => run.Failure is not null)?.Failure is Exception first)
             {
-                throw first is OperationCanceledException ? first : ToolException.Refused($"{target.Name}: {ErrorReport.OneLine(first.Message)}", first);
+                throw first is OperationCanceledException
+                    ? first
+                    : ToolException.Refused($"{target.Name}: {ErrorReport.OneLine(first.Message)}", first);
             }
         }
         finally
@@ -64,7 +71,8 @@ internal sealed class BenchRunner(BenchPattern pattern, long lengthBytes, int th
             histogram?.Add(run.Histogram!);
         }
 
-        double elapsed = Stopwatch.GetElapsedTime(runs.Min(run => run.StartedAt), runs.Max(run => run.EndedAt)).TotalNanoseconds;
+        double elapsed = Stopwatch.GetElapsedTime(
+            runs.Min(run => run.StartedAt), runs.Max(run => run.EndedAt)).TotalNanoseconds;
         double operations = (double)callsPerThread * pattern.BlocksPerCall * threads;
         return new RoundResult(
             elapsed / operations,
@@ -112,7 +120,8 @@ internal sealed class BenchRunner(BenchPattern pattern, long lengthBytes, int th
 
         public double CpuNanoseconds { get; private set; }
 
-        public void Start(Barrier ready, Barrier done, long calls, int blocksPerCall, bool timed, CancellationToken cancellation)
+        public void Start(
+            Barrier ready, Barrier done, long calls, int blocksPerCall, bool timed, CancellationToken cancellation)
         {
             Histogram = timed ? new LatencyHistogram() : null;
             Thread = new Thread(() =>
@@ -141,7 +150,8 @@ internal sealed class BenchRunner(BenchPattern pattern, long lengthBytes, int th
                     AllocatedBytes = GC.GetAllocatedBytesForCurrentThread() - allocatedBefore;
                     done.SignalAndWait(cancellation);
                 }
-                catch (Exception exception) when (exception is IOException or ArgumentException or NotSupportedException or OperationCanceledException)
+                catch (Exception exception) when (exception is IOException or ArgumentException or NotSupportedException
+                    or OperationCanceledException)
                 {
                     Failure = exception;
                     ready.RemoveParticipant();

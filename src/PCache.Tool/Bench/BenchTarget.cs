@@ -1,5 +1,6 @@
-// Keeps true: an operation allocates nothing and does the same for every target: one transfer at the offsets given. Each measuring thread has a worker of its own,
-// whose buffer is aligned to a page whatever the target is, so that no target copies from a worse place than another.
+// Keeps true: an operation allocates nothing and does the same for every target: one transfer at the offsets given.
+// Each measuring thread has a worker of its own, whose buffer is aligned to a page whatever the target is, so that no
+// target copies from a worse place than another.
 using System.Runtime.InteropServices;
 
 namespace PCache.Tool.Bench;
@@ -56,5 +57,6 @@ internal abstract class BenchWorker : IDisposable
     public abstract void Dispose();
 
     /// <summary>The buffer, or one block of it.</summary>
-    protected Span<byte> Block(int lengthBytes, int index = 0) => Array.AsSpan(Start + (index * lengthBytes), lengthBytes);
+    protected Span<byte> Block(int lengthBytes, int index = 0) =>
+        Array.AsSpan(Start + (index * lengthBytes), lengthBytes);
 }

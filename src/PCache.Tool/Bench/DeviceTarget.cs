@@ -1,6 +1,7 @@
-// Keeps true: every round begins with the state that its operation is about: the whole range cached in blocks of the measured size (so that no write waits for room,
-// every read is a hit, and the index has its final form), every second block cached, or nothing cached; the memory of the region has been touched before. But for a
-// first pass: the cache is new, and nobody has touched anything of it.
+// Keeps true: every round begins with the state that its operation is about: the whole range cached in blocks of the
+// measured size (so that no write waits for room, every read is a hit, and the index has its final form), every
+// second block cached, or nothing cached; the memory of the region has been touched before. But for a first pass: the
+// cache is new, and none of it has been touched.
 using PCache.Core;
 using PCache.Core.Pmem;
 
@@ -29,7 +30,9 @@ internal sealed class DeviceTarget : BenchTarget
     /// <param name="lengthBytes">Bytes of the device, a multiple of the pattern's unit.</param>
     /// <param name="roundBytes">Room in the cache that one round may take.</param>
     /// <param name="name">Name in the results.</param>
-    public DeviceTarget(BenchPlaces places, BenchSettings settings, BenchPattern pattern, long lengthBytes, long roundBytes, string name = "PCacheDevice")
+    public DeviceTarget(
+        BenchPlaces places, BenchSettings settings, BenchPattern pattern, long lengthBytes, long roundBytes,
+        string name = "PCacheDevice")
     {
         _settings = settings;
         _pattern = pattern;
@@ -46,7 +49,8 @@ internal sealed class DeviceTarget : BenchTarget
             _region.Drain();
         }
 
-        _backing = places.CreateBacking(lengthBytes, isRead: pattern.Once || pattern.Kind is BenchKind.PartialHit or BenchKind.ReadMiss);
+        _backing = places.CreateBacking(
+            lengthBytes, isRead: pattern.Once || pattern.Kind is BenchKind.PartialHit or BenchKind.ReadMiss);
     }
 
     public override string Name { get; }

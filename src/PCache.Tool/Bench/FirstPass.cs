@@ -1,9 +1,13 @@
-// Keeps true: the measured cache is new, and each block of it is visited once; what the runtime compiles is compiled before, on another cache.
+// Keeps true: the measured cache is new, and each block of it is visited once; what the runtime compiles is compiled
+// before, on another cache.
 using System.Diagnostics;
 
 namespace PCache.Tool.Bench;
 
-/// <summary>What the first use of a cache costs: pages of the region that nobody has touched, an index that grows, reads that come from the backing.</summary>
+/// <summary>
+/// What the first use of a cache costs: pages of the region that haven't been touched, an index that grows, reads
+/// that come from the backing.
+/// </summary>
 internal static class FirstPass
 {
     private const long WarmUpBytes = 8 << 20;
@@ -14,15 +18,18 @@ internal static class FirstPass
     {
         if (!pattern.CanBeOnce)
         {
-            throw ToolException.Usage($"--first-pass doesn't go with {pattern.Operation}: give operations of one block.");
+            throw ToolException.Usage(
+                $"--first-pass doesn't go with {pattern.Operation}: give operations of one block.");
         }
 
         return CallsPerThread(pattern, settings) > 0 ? pattern with { Once = true } : throw ToolException.Usage(
-            $"--size {SizeText.Exact(settings.LengthBytes)} is too small for --first-pass: give more than {BenchRunner.FirstCalls} blocks for each thread.");
+            $"--size {SizeText.Exact(settings.LengthBytes)} is too small for --first-pass: give more than "
+            + $"{BenchRunner.FirstCalls} blocks for each thread.");
     }
 
     /// <summary>Measures one pass.</summary>
-    public static BenchResult Run(BenchPlaces places, BenchSettings settings, BenchPattern pattern, CancellationToken cancellation)
+    public static BenchResult Run(
+        BenchPlaces places, BenchSettings settings, BenchPattern pattern, CancellationToken cancellation)
     {
         Compile(settings, pattern, cancellation);
         long lengthBytes = settings.LengthBytes / pattern.UnitBytes * pattern.UnitBytes;
@@ -31,9 +38,11 @@ internal static class FirstPass
         long calls = CallsPerThread(pattern, settings);
         var latencies = new BenchLatencies(device.Name, new LatencyHistogram());
         long? disk = DiskTraffic.WrittenBytes();
-        RoundResult round = new BenchRunner(pattern, lengthBytes, settings.Threads, cancellation).Run(device, 0, calls, latencies.Histogram);
+        RoundResult round = new BenchRunner(pattern, lengthBytes, settings.Threads, cancellation).Run(
+            device, 0, calls, latencies.Histogram);
         double operations = (double)calls * settings.Threads;
-        return new BenchRounds([device], [[round]], [latencies], (DiskTraffic.WrittenBytes() - disk) / operations).ResultOf(0, settings, pattern);
+        return new BenchRounds([device], [[round]], [latencies],
+            (DiskTraffic.WrittenBytes() - disk) / operations).ResultOf(0, settings, pattern);
     }
 
     private static long CallsPerThread(BenchPattern pattern, BenchSettings settings) =>
@@ -41,7 +50,14 @@ internal static class FirstPass
 
     private static void Compile(BenchSettings settings, BenchPattern pattern, CancellationToken cancellation)
     {
-        BenchSettings small = settings with { CachePath = null, BackingPath = null, Persistence = null, LengthBytes = Math.Max(WarmUpBytes, 64L * pattern.UnitBytes), Threads = 1 };
+        BenchSettings small = settings with
+        {
+            CachePath = null,
+            BackingPath = null,
+            Persistence = null,
+            LengthBytes = Math.Max(WarmUpBytes, 64L * pattern.UnitBytes),
+            Threads = 1
+        };
         using var places = new BenchPlaces(small);
         var runner = new BenchRunner(pattern, small.LengthBytes, 1, cancellation);
         long start = Stopwatch.GetTimestamp();

@@ -1,4 +1,5 @@
-// Keeps true: reads and writes go to memory that is there already, without a lock; a sector that is read while it is written may be torn, as on no real disk.
+// Keeps true: reads and writes go to memory that is there already, without a lock; a sector that is read while it is
+// written may be torn, as on no real disk.
 using PCache.Core;
 using PCache.Core.Pmem;
 
@@ -23,16 +24,19 @@ internal sealed class MemoryBacking : DelegatingDevice
         return count;
     }
 
-    public override ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.FromResult(Read(offset, buffer.Span));
+    public override ValueTask<int> ReadAsync(long offset, Memory<byte> buffer,
+        CancellationToken cancellationToken = default) => ValueTask.FromResult(Read(offset, buffer.Span));
 
-    public override void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal)
+    public override void Write(
+        long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal)
     {
         _memory.Write(offset, buffer);
         _memory.Drain();
     }
 
     public override ValueTask WriteAsync(
-        long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+        long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal,
+        CancellationToken cancellationToken = default)
     {
         Write(offset, buffer.Span, durability);
         return ValueTask.CompletedTask;

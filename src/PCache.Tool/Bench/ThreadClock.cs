@@ -1,4 +1,5 @@
-// Keeps true: never fails: where the system doesn't tell a thread's CPU time, the wall clock answers, and HasCpuTime says so.
+// Keeps true: never fails: where the system doesn't tell a thread's CPU time, the wall clock answers, and HasCpuTime
+// says so.
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 
@@ -22,7 +23,8 @@ internal static partial class ThreadClock
 
     private static long WallNanoseconds() => (long)(Stopwatch.GetTimestamp() * (1e9 / Stopwatch.Frequency));
 
-    private static long Read(int clock) => GetTime(clock, out TimeSpec time) == 0 ? (time.Seconds * 1_000_000_000) + time.Nanoseconds : WallNanoseconds();
+    private static long Read(int clock) =>
+        GetTime(clock, out TimeSpec time) == 0 ? (time.Seconds * 1_000_000_000) + time.Nanoseconds : WallNanoseconds();
 
     [LibraryImport("libc", EntryPoint = "clock_gettime")]
     private static partial int GetTime(int clock, out TimeSpec time);

@@ -1,5 +1,5 @@
-// Keeps true: list, export and backing are found to fit each other before anything is written; only dirty ranges that are sound are written, unless there is consent to more;
-// doing it again changes nothing.
+// Keeps true: list, export and backing are found to fit each other before anything is written; only dirty ranges that
+// are sound are written, unless there is consent to more; doing it again changes nothing.
 using System.CommandLine;
 using System.Globalization;
 using PCache.Core.Inspection;
@@ -15,21 +15,32 @@ internal static class ApplyCommand
     {
         var export = new Argument<string>("EXPORT") { Description = "The file that 'pcache export' made." };
         Argument<string> backing = CommonOptions.Backing();
-        var list = new Option<string>("--list") { Description = "The list that goes with it, as text or JSON.", HelpName = "FILE", Required = true };
-        var includeStale = new Option<bool>("--include-stale") { Description = "Write also what is possibly stale or can't be verified." };
+        var list = new Option<string>("--list")
+        {
+            Description = "The list that goes with it, as text or JSON.",
+            HelpName = "FILE",
+            Required = true,
+        };
+        var includeStale = new Option<bool>(
+            "--include-stale")
+        { Description = "Write also what is possibly stale or can't be verified." };
         Option<bool> json = CommonOptions.Json();
-        var command = new ToolCommand("apply", "Writes the dirty ranges of an export to a backing.", "pcache apply dirty.img disk.img --list dirty.list");
+        var command = new ToolCommand("apply", "Writes the dirty ranges of an export to a backing.",
+            "pcache apply dirty.img disk.img --list dirty.list");
         command.Add(export);
         command.Add(backing);
         command.Add(list);
         command.Add(includeStale);
         command.Add(json);
         command.SetAction((parse, cancellation) => Task.Run(() => Run(
-            context, parse.GetRequiredValue(export), parse.GetRequiredValue(backing), parse.GetRequiredValue(list), parse.GetValue(includeStale), parse.GetValue(json), cancellation), CancellationToken.None));
+            context, parse.GetRequiredValue(export), parse.GetRequiredValue(backing), parse.GetRequiredValue(list),
+            parse.GetValue(includeStale), parse.GetValue(json), cancellation), CancellationToken.None));
         return command;
     }
 
-    private static int Run(ToolContext context, string exportPath, string backingPath, string listPath, bool includeStale, bool json, CancellationToken cancellation)
+    private static int Run(
+        ToolContext context, string exportPath, string backingPath, string listPath, bool includeStale, bool json,
+        CancellationToken cancellation)
     {
         CacheFiles.RequireFile(exportPath, "export");
         CacheFiles.RequireFile(listPath, "list");
@@ -38,7 +49,10 @@ internal static class ApplyCommand
         inputs.Add(listPath, "the list");
         RefuseInput(inputs, backingPath);
         ExportedRange[] dirty = [.. ExportList.Read(listPath).Where(range => range.IsDirty)];
-        ExportedRange[] ranges = [.. dirty.Where(range => range.State == RescueState.Sound || (includeStale && range.State != RescueState.Damaged))];
+        ExportedRange[] ranges = [
+            .. dirty.Where(
+                range => range.State == RescueState.Sound || (includeStale && range.State != RescueState.Damaged))
+        ];
         using FileStream export = new(exportPath, FileMode.Open, FileAccess.Read, FileShare.Read, 0);
         inputs.Add(export.SafeFileHandle, "the export");
         using FixedLengthDevice backing = CacheFiles.OpenBacking(backingPath, readOnly: false);
@@ -46,13 +60,15 @@ internal static class ApplyCommand
         long end = ranges.Length == 0 ? 0 : ranges[^1].Offset + ranges[^1].LengthBytes;
         if (end > export.Length)
         {
-            throw ToolException.Refused($"{exportPath}: It has {export.Length} bytes, but the list goes to byte {end}. Give the export that the list was made with.");
+            throw ToolException.Refused($"{exportPath}: It has {export.Length} bytes, but the list goes to byte {end}. "
+                + $"Give the export that the list was made with.");
         }
 
         // The backing's last partial sector counts as whole.
         if (end > (backing.Length + 511) / 512 * 512)
         {
-            throw ToolException.Refused($"{backingPath}: It has {backing.Length} bytes, but the export goes to byte {end}. Give the backing that the cache belongs to.");
+            throw ToolException.Refused($"{backingPath}: It has {backing.Length} bytes, but the export goes to byte "
+                + $"{end}. Give the backing that the cache belongs to.");
         }
 
         long total = ranges.Sum(range => range.LengthBytes);
@@ -67,7 +83,8 @@ internal static class ApplyCommand
             throw ErrorReport.Unfinished(
                 e,
                 written,
-                string.Create(CultureInfo.InvariantCulture, $"{written} of {total} bytes were written to the backing, and may not all be durable."),
+                string.Create(CultureInfo.InvariantCulture,
+                    $"{written} of {total} bytes were written to the backing, and may not all be durable."),
                 "The export is as it was: make room or mend the backing, then run the command again.");
         }
 
@@ -83,7 +100,8 @@ internal static class ApplyCommand
         }
         else
         {
-            context.Out.WriteLine($"Wrote {written} bytes in {ranges.Length} ranges{(left > 0 ? $"; {left} dirty bytes that aren't sound were left out" : string.Empty)}.");
+            context.Out.WriteLine($"Wrote {written} bytes in {ranges.Length} "
+                + $"ranges{(left > 0 ? $"; {left} dirty bytes that aren't sound were left out" : string.Empty)}.");
         }
 
         return left > 0 ? ExitCode.Damage : ExitCode.Done;
@@ -93,12 +111,14 @@ internal static class ApplyCommand
     {
         if (inputs.Find(backingPath) is string role)
         {
-            throw ToolException.Refused($"'{backingPath}' is {role} itself, and can't be the backing. Give different files.");
+            throw ToolException.Refused(
+                $"'{backingPath}' is {role} itself, and can't be the backing. Give different files.");
         }
     }
 
     private static void Copy(
-        ToolContext context, FileStream export, FixedLengthDevice backing, ExportedRange[] ranges, long total, ref long written, CancellationToken cancellation)
+        ToolContext context, FileStream export, FixedLengthDevice backing, ExportedRange[] ranges, long total,
+        ref long written, CancellationToken cancellation)
     {
         using var bar = new ProgressBar(context, "writing");
         byte[] buffer = new byte[ChunkBytes];

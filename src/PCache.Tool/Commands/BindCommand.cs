@@ -11,12 +11,18 @@ internal static class BindCommand
     {
         Argument<string> cache = CommonOptions.Cache();
         Argument<string> backing = CommonOptions.Backing();
-        var force = new Option<bool>("--force") { Description = "Bind although the cache is bound to another backing. Dirty data in it will go to this one." };
-        var command = new ToolCommand("bind", "Binds the cache to a backing.", "pcache bind cache.img disk.img", "pcache bind cache.img moved.img --force");
+        var force = new Option<bool>("--force")
+        {
+            Description = "Bind although the cache is bound to another backing. Dirty data in it will go to this one.",
+        };
+        var command = new ToolCommand("bind", "Binds the cache to a backing.", "pcache bind cache.img disk.img",
+            "pcache bind cache.img moved.img --force");
         command.Add(cache);
         command.Add(backing);
         command.Add(force);
-        command.SetAction(parse => Run(context, parse.GetRequiredValue(cache), parse.GetRequiredValue(backing), parse.GetValue(force)));
+        command.SetAction(
+            parse =>
+                Run(context, parse.GetRequiredValue(cache), parse.GetRequiredValue(backing), parse.GetValue(force)));
         return command;
     }
 
@@ -25,11 +31,13 @@ internal static class BindCommand
         PCacheDevice device;
         try
         {
-            device = CacheFiles.OpenDevice(cachePath, backingPath, new PCacheOptions { StartWritebackPaused = true, RebindBacking = force });
+            device = CacheFiles.OpenDevice(
+                cachePath, backingPath, new PCacheOptions { StartWritebackPaused = true, RebindBacking = force });
         }
         catch (ToolException error) when (error.InnerException is PCacheBackingMismatchException mismatch)
         {
-            throw ToolException.Refused($"{cachePath}: {ErrorReport.FirstSentence(mismatch)} Give --force to bind it to this backing.", mismatch);
+            throw ToolException.Refused($"{cachePath}: {ErrorReport.FirstSentence(mismatch)} Give --force to bind it "
+                + $"to this backing.", mismatch);
         }
 
         using (device)

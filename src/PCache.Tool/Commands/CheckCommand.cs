@@ -1,4 +1,5 @@
-// Keeps true: nothing is changed; exit code 0 only if neither damage nor lost writes were found and, where asked, Linux would take the image.
+// Keeps true: nothing is changed; exit code 0 only if neither damage nor lost writes were found and, where asked,
+// Linux would take the image.
 using System.CommandLine;
 using PCache.Core;
 using PCache.Core.Inspection;
@@ -12,8 +13,11 @@ internal static class CheckCommand
     public static Command Build(ToolContext context)
     {
         Argument<string> cache = CommonOptions.Cache();
-        var backing = new Option<string?>("--backing") { Description = "The backing: keys are also held against its length.", HelpName = "FILE" };
-        var linux = new Option<bool>("--linux") { Description = "Say also whether Linux's dm-pcache would accept the image." };
+        var backing = new Option<string?>(
+            "--backing")
+        { Description = "The backing: keys are also held against its length.", HelpName = "FILE" };
+        var linux =
+            new Option<bool>("--linux") { Description = "Say also whether Linux's dm-pcache would accept the image." };
         Option<bool> json = CommonOptions.Json();
         var command = new ToolCommand(
             "check",
@@ -25,7 +29,8 @@ internal static class CheckCommand
         command.Add(linux);
         command.Add(json);
         command.SetAction(parse => Run(
-            context, parse.GetRequiredValue(cache), parse.GetValue(backing), parse.GetValue(linux), parse.GetValue(json)));
+            context, parse.GetRequiredValue(cache), parse.GetValue(backing), parse.GetValue(linux),
+            parse.GetValue(json)));
         return command;
     }
 
@@ -67,7 +72,10 @@ internal static class CheckCommand
                 IsSound = false,
                 IsAcceptedByLinux = verdict is null ? null : verdict == LinuxVerdict.Takes,
                 Linux = verdict,
-                Findings = [.. rescue.Findings, .. report?.Findings.Where(finding => finding.Code.StartsWith("linux-", StringComparison.Ordinal)) ?? []],
+                Findings = [
+                    .. rescue.Findings, .. report?.Findings.Where(
+                        finding => finding.Code.StartsWith("linux-", StringComparison.Ordinal)) ?? []
+                ],
             };
         }
 
@@ -81,10 +89,13 @@ internal static class CheckCommand
 
     private static ToolException NoCache(string path, CheckReport report)
     {
-        string reason = report.Findings.Count == 0 ? "There is no cache on it." : ErrorReport.OneLine(report.Findings[0].Text);
-        string linux = report.Linux == LinuxVerdict.FormatsOver ? " Linux would format it over without a word." : string.Empty;
+        string reason =
+            report.Findings.Count == 0 ? "There is no cache on it." : ErrorReport.OneLine(report.Findings[0].Text);
+        string linux =
+            report.Linux == LinuxVerdict.FormatsOver ? " Linux would format it over without a word." : string.Empty;
         return ToolException.Refused(
-            $"'{path}' isn't a cache: {reason}{linux} Check the path, or make a cache with 'pcache format'.", new PCacheNotFormattedException());
+            $"'{path}' isn't a cache: {reason}{linux} Check the path, or make a cache with 'pcache format'.",
+            new PCacheNotFormattedException());
     }
 
     /// <summary>Adds what stands behind the damage at which a check has to stop.</summary>
@@ -92,7 +103,8 @@ internal static class CheckCommand
     {
         List<Finding> all = [.. findings];
         HashSet<(string, long)> known = [.. findings.Select(finding => (finding.Structure, finding.Offset))];
-        all.AddRange(rescue.Findings.Where(finding => finding.Offset >= 0 && known.Add((finding.Structure, finding.Offset))));
+        all.AddRange(
+            rescue.Findings.Where(finding => finding.Offset >= 0 && known.Add((finding.Structure, finding.Offset))));
         return all;
     }
 
@@ -102,7 +114,12 @@ internal static class CheckCommand
         using var bar = new ProgressBar(context, "checking");
         return CacheFiles.Naming(path, () => CacheImage.Check(
             region,
-            new CheckOptions { BackingLengthBytes = backingLength, CheckLinux = linux, Progress = new DirectProgress<InspectionProgress>(p => bar.Report(p.DoneBytes, p.TotalBytes)) }));
+            new CheckOptions
+            {
+                BackingLengthBytes = backingLength,
+                CheckLinux = linux,
+                Progress = new DirectProgress<InspectionProgress>(p => bar.Report(p.DoneBytes, p.TotalBytes))
+            }));
     }
 
     private static void Show(ToolContext context, bool json, CheckReport report, RescueImage? rescue)
@@ -128,7 +145,8 @@ internal static class CheckCommand
         }
 
         FindingsOutput.PrintWithAdvice(context.Out, report.Findings);
-        context.Out.WriteLine(report.IsSound ? "Sound: no damage, no lost writes." : "NOT sound: see the findings above.");
+        context.Out.WriteLine(
+            report.IsSound ? "Sound: no damage, no lost writes." : "NOT sound: see the findings above.");
         if (rescue is not null)
         {
             context.Out.WriteLine($"What can be had: {RescueOutput.Sums(rescue)}.");

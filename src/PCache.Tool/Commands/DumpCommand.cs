@@ -1,4 +1,5 @@
-// Keeps true: nothing is changed; of a sound log ksets are printed as they are read, so that memory doesn't grow with it; a damaged one is shown with its holes.
+// Keeps true: nothing is changed; of a sound log ksets are printed as they are read, so that memory doesn't grow with
+// it; a damaged one is shown with its holes.
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
@@ -16,11 +17,13 @@ internal static class DumpCommand
         Argument<string> cache = CommonOptions.Cache();
         var keys = new Option<bool>("--keys") { Description = "Print the keys of each kset too." };
         Option<bool> json = CommonOptions.Json();
-        var command = new ToolCommand("dump", "Prints the log, kset by kset.", "pcache dump cache.img", "pcache dump cache.img --keys --json");
+        var command = new ToolCommand(
+            "dump", "Prints the log, kset by kset.", "pcache dump cache.img", "pcache dump cache.img --keys --json");
         command.Add(cache);
         command.Add(keys);
         command.Add(json);
-        command.SetAction(parse => Run(context, parse.GetRequiredValue(cache), parse.GetValue(keys), parse.GetValue(json)));
+        command.SetAction(
+            parse => Run(context, parse.GetRequiredValue(cache), parse.GetValue(keys), parse.GetValue(json)));
         return command;
     }
 
@@ -44,13 +47,16 @@ internal static class DumpCommand
         }
 
         // Behind damage the log goes on: a rescue finds it.
-        using RescueFiles files = failure is null ? RescueFiles.Open(context, path) : RescueFiles.OpenInsteadOf(context, path, failure);
+        using RescueFiles files =
+            failure is null ? RescueFiles.Open(context, path) : RescueFiles.OpenInsteadOf(context, path, failure);
         Show(context, json, withKeys, files.Image.EnumerateKsets(withKeys), files.Image.KeyHead, files.Image.Holes);
         FindingsOutput.Print(context.Error, files.Image.Findings);
         return ExitCode.Damage;
     }
 
-    private static void Show(ToolContext context, bool json, bool withKeys, IEnumerable<KsetInfo> ksets, LogPosition keyHead, IReadOnlyList<RescueHole> holes)
+    private static void Show(
+        ToolContext context, bool json, bool withKeys, IEnumerable<KsetInfo> ksets, LogPosition keyHead,
+        IReadOnlyList<RescueHole> holes)
     {
         if (json)
         {
@@ -88,7 +94,8 @@ internal static class DumpCommand
             }
 
             Print(context.Out, kset);
-            expected = new LogPosition(kset.NextSegment ?? kset.Position.Segment, kset.IsLast ? 0 : kset.Position.Offset + 24 + (40 * kset.KeyCount));
+            expected = new LogPosition(kset.NextSegment ?? kset.Position.Segment,
+                kset.IsLast ? 0 : kset.Position.Offset + 24 + (40 * kset.KeyCount));
         }
 
         foreach (RescueHole hole in at.Values)
@@ -99,9 +106,14 @@ internal static class DumpCommand
         context.Out.WriteLine($"{keyHead}  end of the log");
     }
 
-    private static void PrintHole(TextWriter output, RescueHole hole) => output.WriteLine(string.Create(
-        CultureInfo.InvariantCulture,
-        $"{hole.Position}  HOLE: {(hole.LengthBytes < 0 ? "what was here is lost" : $"{hole.LengthBytes} bytes are lost, at most {hole.MaxKeys} keys")}"));
+    private static void PrintHole(TextWriter output, RescueHole hole)
+    {
+        string lost = hole.LengthBytes < 0
+            ? "what was here is lost"
+            : string.Create(CultureInfo.InvariantCulture,
+                $"{hole.LengthBytes} bytes are lost, at most {hole.MaxKeys} keys");
+        output.WriteLine($"{hole.Position}  HOLE: {lost}");
+    }
 
     private static void Write(Utf8JsonWriter json, KsetInfo kset, bool withKeys)
     {
@@ -146,12 +158,15 @@ internal static class DumpCommand
             ? string.Create(CultureInfo.InvariantCulture, $"last, goes on in segment {kset.NextSegment}")
             : string.Create(CultureInfo.InvariantCulture, $"{kset.KeyCount} keys");
         string sequence = kset.Sequence == 0 ? "none" : kset.Sequence.ToString(CultureInfo.InvariantCulture);
-        output.WriteLine($"{kset.Position}  sequence {sequence}{(kset.IsBarrier ? ", barrier" : string.Empty)}, {(kset.IsDirty ? "dirty" : "written back")}: {what}");
+        output.WriteLine($"{kset.Position}  sequence {sequence}{(kset.IsBarrier ? ", barrier" : string.Empty)}, "
+            + $"{(kset.IsDirty ? "dirty" : "written back")}: {what}");
         foreach (KeyInfo key in kset.Keys)
         {
             output.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"    {key.Offset} +{key.Length} -> {key.Segment}:{key.SegmentOffset} generation {key.Generation} crc {key.PayloadCrc:x8}{(key.IsClean ? " clean" : string.Empty)}{(key.IsLive ? string.Empty : " dead")}"));
+                $"    {key.Offset} +{key.Length} -> {key.Segment}:{key.SegmentOffset} "
+                + $"generation {key.Generation} crc {key.PayloadCrc:x8}"
+                + $"{(key.IsClean ? " clean" : string.Empty)}{(key.IsLive ? string.Empty : " dead")}"));
         }
     }
 }

@@ -1,5 +1,6 @@
-// Keeps true: the cache is opened read-only; nothing that exists is overwritten without --force, and the cache never, whatever it is called; an interrupted or failed export leaves neither
-// a file that looks like a whole one nor its list; what isn't in the output is in the list.
+// Keeps true: the cache is opened read-only; nothing that exists is overwritten without --force, and the cache never,
+// whatever it is called; an interrupted or failed export leaves neither a file that looks like a whole one nor its
+// list; what isn't in the output is in the list.
 using System.CommandLine;
 using PCache.Core.Files;
 using PCache.Core.Inspection;
@@ -15,8 +16,17 @@ internal static class ExportCommand
     public static Command Build(ToolContext context)
     {
         Argument<string> cache = CommonOptions.Cache();
-        var output = new Option<string>("--output") { Description = "The file to make: sparse, each range at its place on the device.", HelpName = "FILE", Required = true };
-        var list = new Option<string?>("--list") { Description = "A file for the list of ranges: as text, or as JSON if its name ends in .json.", HelpName = "FILE" };
+        var output = new Option<string>("--output")
+        {
+            Description = "The file to make: sparse, each range at its place on the device.",
+            HelpName = "FILE",
+            Required = true,
+        };
+        var list = new Option<string?>("--list")
+        {
+            Description = "A file for the list of ranges: as text, or as JSON if its name ends in .json.",
+            HelpName = "FILE",
+        };
         var all = new Option<bool>("--all") { Description = "Clean ranges too, which the backing has as well." };
         Option<long?> segmentSize = CommonOptions.SegmentSize();
         var force = new Option<bool>("--force") { Description = "Overwrite the output and the list if they exist." };
@@ -47,7 +57,9 @@ internal static class ExportCommand
         return command;
     }
 
-    private static int Run(ToolContext context, string cachePath, string outputPath, string? listPath, bool all, int? segmentSize, bool force, bool json, CancellationToken cancellation)
+    private static int Run(
+        ToolContext context, string cachePath, string outputPath, string? listPath, bool all, int? segmentSize,
+        bool force, bool json, CancellationToken cancellation)
     {
         SqliteCaches.Refuse(cachePath);
         var inputs = new InputFiles();
@@ -64,11 +76,13 @@ internal static class ExportCommand
         inputs.Add(cachePath, "the cache"); // what has the name by now
         FileFacts? model = InputFiles.TryFacts(cachePath);
 
-        // Whether both can be written is found out before either is changed; then an older list doesn't stay beside a newer export.
+        // Whether both can be written is found out before either is changed; then an older list doesn't stay beside a
+        // newer export.
         using OutputFile output = OutputFile.Open(outputPath, "--output", force, inputs, model);
         if (!output.IsRegular)
         {
-            throw ToolException.Refused($"'{outputPath}' is a device or a pipe, and an export has holes. Give a file for --output.");
+            throw ToolException.Refused(
+                $"'{outputPath}' is a device or a pipe, and an export has holes. Give a file for --output.");
         }
 
         using OutputFile? list = listPath is null ? null : OpenList(listPath, force, inputs, model);
@@ -85,7 +99,8 @@ internal static class ExportCommand
         }
         catch (Exception e) when (ErrorReport.IsFailedMedium(e))
         {
-            throw ErrorReport.Unfinished(e, 0, string.Empty, "Neither export nor list is left; the cache is as it was. Make room, or give another place.");
+            throw ErrorReport.Unfinished(e, 0, string.Empty,
+                "Neither export nor list is left; the cache is as it was. Make room, or give another place.");
         }
 
         output.Keep();
@@ -100,7 +115,8 @@ internal static class ExportCommand
             context.Out.WriteLine($"Of what is dirty: {RescueOutput.Sums(image)}.");
             if (listPath is null && extents.Length > 0)
             {
-                context.Out.WriteLine("Note: without the list nobody can tell the ranges from the holes between them. Give --list or --json to keep it.");
+                context.Out.WriteLine("Note: without the list the ranges can't be told from the holes between them. "
+                    + "Give --list or --json to keep it.");
             }
         }
 
@@ -120,7 +136,8 @@ internal static class ExportCommand
         }
     }
 
-    private static long WriteOutput(ToolContext context, RescueImage image, RescueExtent[] extents, FileStream file, CancellationToken cancellation)
+    private static long WriteOutput(
+        ToolContext context, RescueImage image, RescueExtent[] extents, FileStream file, CancellationToken cancellation)
     {
         long total = extents.Sum(extent => extent.LengthBytes);
         long end = extents.Length == 0 ? 0 : extents[^1].End;
@@ -172,7 +189,8 @@ internal static class ExportCommand
         RandomAccess.Write(file.SafeFileHandle, bytes[from..], offset + from);
     }
 
-    private static void WriteList(string cachePath, string listPath, FileStream file, RescueImage image, RescueExtent[] extents)
+    private static void WriteList(
+        string cachePath, string listPath, FileStream file, RescueImage image, RescueExtent[] extents)
     {
         using (var writer = new StreamWriter(file, leaveOpen: true))
         {

@@ -1,5 +1,6 @@
-// Keeps true: every argument is checked before a file is touched; content that isn't all zeros is overwritten only with --force, dirty data (or what may be some) only with --discard-dirty
-// too, and never while somebody else uses the file; a file that this call made is removed again when formatting it fails, still under its lock.
+// Keeps true: every argument is checked before a file is touched; content that isn't all zeros is overwritten only
+// with --force, dirty data (or what may be some) only with --discard-dirty too, and never while another process uses
+// the file; a file that this call made is removed again when formatting it fails, still under its lock.
 using System.CommandLine;
 using System.Numerics;
 using Microsoft.Win32.SafeHandles;
@@ -19,21 +20,30 @@ internal static class FormatCommand
         Argument<string> cache = CommonOptions.Cache();
         Option<long?> size = CommonOptions.Size("--size", "Size of the cache file.");
         size.Required = true;
-        var dataCrc = new Option<bool>("--data-crc") { Description = "Keep a checksum of every payload, verified on every read." };
+        var dataCrc = new Option<bool>(
+            "--data-crc")
+        { Description = "Keep a checksum of every payload, verified on every read." };
         Option<int?> gcPercent = CommonOptions.GcPercent();
-        Option<long?> segmentSize = CommonOptions.Size("--segment-size", "Compact geometry with segments of this size, a power of two from 64K to 16M; Linux refuses it. Without it: Linux's geometry, 16M.");
+        Option<long?> segmentSize = CommonOptions.Size("--segment-size", "Compact geometry with segments of this size, "
+            + "a power of two from 64K to 16M; Linux refuses it. Without it: Linux's geometry, 16M.");
         segmentSize.Validators.Add(result =>
         {
             if (result.Tokens.Count == 1
                 && SizeText.TryParse(result.Tokens[0].Value, out long bytes)
-                && (bytes is < MediaConstants.MinSegmentSize or > MediaConstants.LinuxSegmentSize || !long.IsPow2(bytes)))
+                && (bytes is < MediaConstants.MinSegmentSize or > MediaConstants.LinuxSegmentSize
+                    || !long.IsPow2(bytes)))
             {
                 result.AddError("The segment size must be a power of two from 64K to 16M.");
             }
         });
         Option<string?> label = CommonOptions.Label();
-        var force = new Option<bool>("--force") { Description = "Overwrite what an existing file holds, unless that is a cache with dirty data." };
-        var discardDirty = new Option<bool>("--discard-dirty") { Description = "With --force: destroy also dirty data, which no backing has." };
+        var force = new Option<bool>("--force")
+        {
+            Description = "Overwrite what an existing file holds, unless that is a cache with dirty data.",
+        };
+        var discardDirty = new Option<bool>(
+            "--discard-dirty")
+        { Description = "With --force: destroy also dirty data, which no backing has." };
         var command = new ToolCommand(
             "format",
             "Makes a cache file.",
@@ -87,7 +97,8 @@ internal static class FormatCommand
         }
 
         int segments = Geometry.SegmentsThatFit(size, segmentSize);
-        context.Out.WriteLine($"Made {path}: {segments} segments of {SizeText.Exact(segmentSize)}, payload checksums {(parameters.PayloadCrc ? "on" : "off")}.");
+        context.Out.WriteLine($"Made {path}: {segments} segments of {SizeText.Exact(segmentSize)}, payload checksums "
+            + $"{(parameters.PayloadCrc ? "on" : "off")}.");
         if (isLinux && size < MediaConstants.LinuxMinDeviceSize)
         {
             context.Out.WriteLine("Note: Linux refuses caches under 512M; this one works here only.");
@@ -104,7 +115,7 @@ internal static class FormatCommand
             throw ToolException.Refused($"There is no directory '{directory}'. Make it first.");
         }
 
-        // Create fails, and removes nothing, if somebody else has made the file meanwhile.
+        // Create fails, and removes nothing, if another process has made the file meanwhile.
         PmemRegion region = CacheFiles.Naming(path, () => PmemFile.Create(path, size));
         try
         {
@@ -119,7 +130,8 @@ internal static class FormatCommand
         region.Dispose();
     }
 
-    private static void FormatExisting(ToolContext context, string path, long size, FormatParameters parameters, Consent consent)
+    private static void FormatExisting(
+        ToolContext context, string path, long size, FormatParameters parameters, Consent consent)
     {
         FileFacts? facts = InputFiles.TryFacts(path);
         if (facts is { Kind: not (FileKind.Regular or FileKind.Block) })
@@ -136,7 +148,8 @@ internal static class FormatCommand
         using PmemRegion region = CacheFiles.Naming(path, () => PmemFile.Open(path));
         if (region.LengthBytes != size)
         {
-            throw ToolException.Refused($"'{path}' has {region.LengthBytes} bytes, which can't be changed. Give --size {SizeText.Exact(region.LengthBytes)}.");
+            throw ToolException.Refused($"'{path}' has {region.LengthBytes} bytes, which can't be changed. Give --size "
+                + $"{SizeText.Exact(region.LengthBytes)}.");
         }
 
         if (!seen && !IsZero(region))
@@ -148,10 +161,12 @@ internal static class FormatCommand
     }
 
     /// <summary>
-    /// Brings an ordinary file to its size, under its lock, once there is consent to lose what is in it. Returns whether that has been looked at: not where the length fits, since
-    /// whoever opens the file next under its lock can look itself.
+    /// Brings an ordinary file to its size, under its lock, once there is consent to lose what is in it. Returns
+    /// whether that has been looked at: not where the length fits, since the process that opens the file next under
+    /// its lock can check for itself.
     /// </summary>
-    private static bool Resize(ToolContext context, string path, long size, Consent consent) => CacheFiles.Naming(path, () =>
+    private static bool Resize(ToolContext context, string path, long size, Consent consent) =>
+        CacheFiles.Naming(path, () =>
     {
         using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None, 0);
         if (file.Length == size)
@@ -170,11 +185,12 @@ internal static class FormatCommand
                 // The handle stays the stream's, and so does the lock.
                 var handle = new SafeFileHandle(file.SafeFileHandle.DangerousGetHandle(), ownsHandle: false);
                 FileMapping mapping = FileMapping.Map(handle, file.Length, readOnly: true, synchronous: false);
-                using var region = new MappedFileRegion(handle, mapping, file.Length, new PmemFileOptions { ReadOnly = true });
+                using var region = new MappedFileRegion(
+                    handle, mapping, file.Length, new PmemFileOptions { ReadOnly = true });
                 RequireConsent(context, path, region, consent);
             }
 
-            // Nobody takes it for a cache any more, should somebody open it before it is locked again.
+            // It no longer passes for a cache, should another process open it before it is locked again.
             RandomAccess.Write(file.SafeFileHandle, new byte[MediaConstants.SegmentsOffset], 0);
         }
 
@@ -186,11 +202,15 @@ internal static class FormatCommand
     {
         if (!consent.Force)
         {
-            throw ToolException.Refused($"'{path}' exists and isn't empty. Give another path, or --force to overwrite what it holds.");
+            throw ToolException.Refused(
+                $"'{path}' exists and isn't empty. Give another path, or --force to overwrite what it holds.");
         }
     }
 
-    /// <summary>Consent to destroy what isn't all zeros; of a cache with data that no backing has, or that may have such data, to destroy that too.</summary>
+    /// <summary>
+    /// Consent to destroy what isn't all zeros; of a cache with data that no backing has, or that may have such data,
+    /// to destroy that too.
+    /// </summary>
     private static void RequireConsent(ToolContext context, string path, PmemRegion region, Consent consent)
     {
         string? dirty = DirtyContent.Describe(context, region);
@@ -206,7 +226,8 @@ internal static class FormatCommand
 
         if (!consent.DiscardDirty)
         {
-            throw ToolException.Refused($"'{path}' {dirty}. Write that back with 'pcache writeback' or save it with 'pcache export'; or destroy it with --discard-dirty.");
+            throw ToolException.Refused($"'{path}' {dirty}. Write that back with 'pcache writeback' or save it with "
+                + $"'pcache export'; or destroy it with --discard-dirty.");
         }
 
         context.Out.WriteLine($"Destroying what was in it: '{path}' {dirty}.");
@@ -218,10 +239,15 @@ internal static class FormatCommand
         long leastOfAll = MediaConstants.SegmentsOffset + ((long)segments * MediaConstants.MinSegmentSize);
         long segmentThatFits = Math.Min((size - MediaConstants.SegmentsOffset) / segments, segmentSize / 2);
         string other = segmentThatFits < MediaConstants.MinSegmentSize
-            ? $"the smallest cache, with --segment-size {SizeText.Exact(MediaConstants.MinSegmentSize)}, has {SizeText.RoundedUp(leastOfAll)} (--size {SizeText.Exact(leastOfAll)})"
-            : $"{(isLinux ? "for the compact geometry, which is for caches as small as this, give" : "or give")} --segment-size {SizeText.Exact((long)BitOperations.RoundUpToPowerOf2((ulong)segmentThatFits + 1) / 2)} or less";
+            ? $"the smallest cache, with --segment-size {SizeText.Exact(MediaConstants.MinSegmentSize)}, has "
+                + $"{SizeText.RoundedUp(leastOfAll)} (--size {SizeText.Exact(leastOfAll)})"
+            : $"{(isLinux ? "for the compact geometry, which is for caches as small as this, give" : "or give")} "
+                + $"--segment-size "
+                + $"{SizeText.Exact((long)BitOperations.RoundUpToPowerOf2((ulong)segmentThatFits + 1) / 2)} or less";
         return ToolException.Usage(
-            $"{SizeText.Exact(size)} is too small: {segments} segments of {SizeText.Exact(segmentSize)}{(isLinux ? " (the Linux geometry)" : string.Empty)} need at least {SizeText.RoundedUp(leastSize)} (--size {SizeText.Exact(leastSize)}); {other}.");
+            $"{SizeText.Exact(size)} is too small: {segments} segments of "
+            + $"{SizeText.Exact(segmentSize)}{(isLinux ? " (the Linux geometry)" : string.Empty)} need at least "
+            + $"{SizeText.RoundedUp(leastSize)} (--size {SizeText.Exact(leastSize)}); {other}.");
     }
 
     private static bool Format(PmemRegion region, FormatParameters parameters)

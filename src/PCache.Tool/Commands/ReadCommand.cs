@@ -1,5 +1,7 @@
-// Keeps true: a cache that is too damaged to open is rescued as far as it can be; neither cache nor backing is opened for writing; the output file is touched only after the range has been found valid, and is neither cache nor backing, whatever it is called; nothing is overwritten without --force; every byte that is written out is
-// either what the cache holds or is listed as damaged on standard error.
+// Keeps true: a cache that is too damaged to open is rescued as far as it can be; neither cache nor backing is opened
+// for writing; the output file is touched only after the range has been found valid, and is neither cache nor
+// backing, whatever it is called; nothing is overwritten without --force; every byte that is written out is either
+// what the cache holds or is listed as damaged on standard error.
 using System.CommandLine;
 using System.Globalization;
 using PCache.Core;
@@ -23,19 +25,31 @@ internal static class ReadCommand
     {
         Argument<string> cache = CommonOptions.Cache();
         Argument<string> backing = CommonOptions.Backing();
-        var output = new Option<string>("--output") { Description = "Where the bytes go: a file, or - for standard output.", HelpName = "FILE or -", Required = true };
+        var output = new Option<string>("--output")
+        {
+            Description = "Where the bytes go: a file, or - for standard output.",
+            HelpName = "FILE or -",
+            Required = true,
+        };
         Option<long?> offset = CommonOptions.Size("--offset", "First byte; 0 if not given.");
         Option<long?> length = CommonOptions.Size("--length", "Number of bytes; to the end if not given.");
         var damaged = new Option<string>("--damaged")
         {
-            Description = "What to do where a payload doesn't fit its checksum: stop there, fill in zeros, or fill in what the backing has.",
+            Description = "What to do where a payload doesn't fit its checksum: stop there, fill in zeros, or fill in "
+                + "what the backing has.",
             HelpName = "fail, zero or backing",
             DefaultValueFactory = _ => "fail",
         };
         damaged.AcceptOnlyFromAmong("fail", "zero", "backing");
-        var includeStale = new Option<bool>("--include-stale") { Description = "Of a damaged cache: take what is possibly stale or can't be verified as it is." };
+        var includeStale = new Option<bool>("--include-stale")
+        {
+            Description = "Of a damaged cache: take what is possibly stale or can't be verified as it is.",
+        };
         Option<long?> segmentSize = CommonOptions.SegmentSize();
-        var anyBacking = new Option<bool>("--any-backing") { Description = "Read in front of this backing although it isn't the one that the cache is bound to." };
+        var anyBacking = new Option<bool>("--any-backing")
+        {
+            Description = "Read in front of this backing although it isn't the one that the cache is bound to.",
+        };
         var force = new Option<bool>("--force") { Description = "Overwrite the output if it exists and isn't empty." };
         var command = new ToolCommand(
             "read",
@@ -91,12 +105,14 @@ internal static class ReadCommand
         try
         {
             using var bar = new OpenProgressBar(context);
-            device = CacheFiles.OpenDevice(request.Cache, request.Backing, new PCacheOptions { ReadOnly = true, RebindBacking = request.AnyBacking, OpenProgress = bar });
+            device = CacheFiles.OpenDevice(request.Cache, request.Backing,
+                new PCacheOptions { ReadOnly = true, RebindBacking = request.AnyBacking, OpenProgress = bar });
         }
         catch (ToolException failure) when (failure.InnerException is PCacheBackingMismatchException mismatch)
         {
             throw ToolException.Refused(
-                $"{request.Cache}: {ErrorReport.FirstSentence(mismatch)} Give the backing that the cache belongs to, or read in front of this one with --any-backing.", mismatch);
+                $"{request.Cache}: {ErrorReport.FirstSentence(mismatch)} Give the backing that the cache belongs to, "
+                + $"or read in front of this one with --any-backing.", mismatch);
         }
         catch (ToolException failure) when (RescueFiles.MayHelp(failure))
         {
@@ -108,13 +124,15 @@ internal static class ReadCommand
             long length = LengthOf(request, device.Length);
             using IBlockDevice plain = CacheFiles.OpenBacking(request.Backing, readOnly: true);
             using var output = new Target(context, request, inputs);
-            var reader = new DamageTolerantReader(device, request.Mode == DamagedMode.Backing ? plain : null, stopAtDamage: request.Mode == DamagedMode.Fail);
+            var reader = new DamageTolerantReader(device, request.Mode == DamagedMode.Backing ? plain : null,
+                stopAtDamage: request.Mode == DamagedMode.Fail);
             Copy(context, reader.Read, output, request.Offset, length, cancellation);
             int exitCode = CacheFiles.ReportLost(context, device);
             foreach (DeviceRange range in reader.Damaged)
             {
                 exitCode = ExitCode.Damage;
-                context.Error.WriteLine($"damaged: bytes {range.Offset}..{range.End - 1} ({range.LengthBytes} bytes) don't fit their checksum: {Done(request.Mode)}.");
+                context.Error.WriteLine($"damaged: bytes {range.Offset}..{range.End - 1} ({range.LengthBytes} bytes) "
+                    + $"don't fit their checksum: {Done(request.Mode)}.");
             }
 
             return exitCode;
@@ -122,17 +140,20 @@ internal static class ReadCommand
     }
 
     /// <summary>What couldn't be opened is rescued: what is sound comes out, the rest is listed.</summary>
-    private static int RunRescued(ToolContext context, Request request, InputFiles inputs, ToolException failure, CancellationToken cancellation)
+    private static int RunRescued(
+        ToolContext context, Request request, InputFiles inputs, ToolException failure, CancellationToken cancellation)
     {
         using RescueFiles files = RescueFiles.OpenInsteadOf(context, request.Cache, failure, request.SegmentSize);
         using FixedLengthDevice backing = CacheFiles.OpenBacking(request.Backing, readOnly: true);
         if (!request.AnyBacking && RescueBacking.FindMismatch(files.Image, backing, cancellation) is string mismatch)
         {
-            throw ToolException.Refused($"{request.Cache}: The cache {mismatch}. Give the backing that the cache belongs to, or consent to this one with --any-backing.");
+            throw ToolException.Refused($"{request.Cache}: The cache {mismatch}. Give the backing that the cache "
+                + $"belongs to, or consent to this one with --any-backing.");
         }
 
         long length = LengthOf(request, backing.Length);
-        context.Error.WriteLine($"damaged: {failure.Message} What can be rescued is read: {RescueOutput.Sums(files.Image)}.");
+        context.Error.WriteLine(
+            $"damaged: {failure.Message} What can be rescued is read: {RescueOutput.Sums(files.Image)}.");
         List<RescueExtent> untrusted = [];
         RescueFill fill = request.Mode switch
         {
@@ -141,9 +162,19 @@ internal static class ReadCommand
             _ => RescueFill.Stop,
         };
         using var output = new Target(context, request, inputs);
-        Copy(context, (offset, buffer) => files.Image.Read(offset, buffer, backing, fill, request.IncludeStale, untrusted), output, request.Offset, length, cancellation);
-        RescueOutput.PrintRanges(context.Error, untrusted.Where(extent => extent.State == RescueState.Damaged || !request.IncludeStale), ": " + Done(request.Mode));
-        RescueOutput.PrintRanges(context.Error, untrusted.Where(extent => extent.State != RescueState.Damaged && request.IncludeStale), ": taken as they are");
+        Copy(
+            context,
+            (offset, buffer) => files.Image.Read(offset, buffer, backing, fill, request.IncludeStale, untrusted),
+            output,
+            request.Offset,
+            length,
+            cancellation);
+        RescueOutput.PrintRanges(
+            context.Error, untrusted.Where(extent => extent.State == RescueState.Damaged || !request.IncludeStale),
+            ": " + Done(request.Mode));
+        RescueOutput.PrintRanges(
+            context.Error, untrusted.Where(extent => extent.State != RescueState.Damaged && request.IncludeStale),
+            ": taken as they are");
         RescueOutput.PrintLost(context.Error, files.Image);
         return ExitCode.Damage;
     }
@@ -157,10 +188,12 @@ internal static class ReadCommand
 
     private static long LengthOf(Request request, long deviceLength) =>
         request.Offset > deviceLength || (request.Length is long wanted && wanted > deviceLength - request.Offset)
-            ? throw ToolException.Usage($"The range ends beyond the device, which has {deviceLength} bytes. Give a smaller --offset or --length.")
+            ? throw ToolException.Usage($"The range ends beyond the device, which has {deviceLength} bytes. Give a "
+                + $"smaller --offset or --length.")
             : request.Length ?? (deviceLength - request.Offset);
 
-    private static void Copy(ToolContext context, Reader read, Target target, long offset, long length, CancellationToken cancellation)
+    private static void Copy(
+        ToolContext context, Reader read, Target target, long offset, long length, CancellationToken cancellation)
     {
         using var progress = new ProgressBar(context, "reading");
         byte[] buffer = new byte[ChunkBytes];
@@ -182,7 +215,10 @@ internal static class ReadCommand
         target.Keep();
     }
 
-    /// <summary>Where the bytes go. Opened when the range has been found valid; a file that isn't kept is gone afterwards, or empty.</summary>
+    /// <summary>
+    /// Where the bytes go. Opened when the range has been found valid; a file that isn't kept is gone afterwards, or
+    /// empty.
+    /// </summary>
     private sealed class Target : IDisposable
     {
         private readonly OutputFile? _file;
@@ -200,7 +236,8 @@ internal static class ReadCommand
             // Once more: what has the names by now.
             inputs.Add(request.Cache, "the cache");
             inputs.Add(request.Backing, "the backing");
-            _file = OutputFile.Open(request.Output, "--output", request.Force, inputs, InputFiles.TryFacts(request.Cache));
+            _file = OutputFile.Open(
+                request.Output, "--output", request.Force, inputs, InputFiles.TryFacts(request.Cache));
             _file.Begin();
             _stream = _file.Stream;
         }
@@ -251,5 +288,7 @@ internal static class ReadCommand
 
     private delegate int Reader(long offset, Span<byte> buffer);
 
-    private sealed record Request(string Cache, string Backing, string Output, long Offset, long? Length, DamagedMode Mode, bool IncludeStale, int? SegmentSize, bool AnyBacking, bool Force);
+    private sealed record Request(
+        string Cache, string Backing, string Output, long Offset, long? Length, DamagedMode Mode, bool IncludeStale,
+        int? SegmentSize, bool AnyBacking, bool Force);
 }

@@ -1,4 +1,5 @@
-// Keeps true: the image is loaded and validated as a whole before anything is written; each setting is durable before it is reported; nothing else changes.
+// Keeps true: the image is loaded and validated as a whole before anything is written; each setting is durable before
+// it is reported; nothing else changes.
 using System.CommandLine;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
@@ -13,11 +14,13 @@ internal static class SetCommand
         Argument<string> cache = CommonOptions.Cache();
         Option<int?> gcPercent = CommonOptions.GcPercent();
         Option<string?> label = CommonOptions.Label();
-        var command = new ToolCommand("set", "Changes settings of a cache.", "pcache set cache.img --gc-percent 50", "pcache set cache.img --label mail");
+        var command = new ToolCommand("set", "Changes settings of a cache.", "pcache set cache.img --gc-percent 50",
+            "pcache set cache.img --label mail");
         command.Add(cache);
         command.Add(gcPercent);
         command.Add(label);
-        command.SetAction(parse => Run(context, parse.GetRequiredValue(cache), parse.GetValue(gcPercent), parse.GetValue(label)));
+        command.SetAction(
+            parse => Run(context, parse.GetRequiredValue(cache), parse.GetValue(gcPercent), parse.GetValue(label)));
         return command;
     }
 

@@ -1,4 +1,5 @@
-// Keeps true: a database is drained only while nobody has it open, and only over the plain files that its cache has left, or with consent; "status" changes nothing.
+// Keeps true: a database is drained only while no process has it open, and only over the plain files that its cache
+// has left, or with consent; "status" changes nothing.
 using System.CommandLine;
 using PCache.Core;
 using PCache.Core.Files;
@@ -11,7 +12,9 @@ internal static class SqliteCommand
 {
     public static Command Build(ToolContext context)
     {
-        var command = new ToolCommand("sqlite", "The cache of a SQLite database, without its application.", "pcache sqlite status app.db", "pcache sqlite drain app.db");
+        var command = new ToolCommand(
+            "sqlite", "The cache of a SQLite database, without its application.", "pcache sqlite status app.db",
+            "pcache sqlite drain app.db");
         command.Add(BuildStatus(context));
         command.Add(BuildDrain(context));
         return command;
@@ -22,11 +25,16 @@ internal static class SqliteCommand
         Argument<string> database = Database();
         Option<string?> folder = Folder();
         Option<bool> json = CommonOptions.Json();
-        var command = new ToolCommand("status", "Shows whether a database has a cache, where, and what is in it that the plain files don't have.", "pcache sqlite status app.db");
+        var command = new ToolCommand("status", "Shows whether a database has a cache, where, and what is in it that "
+            + "the plain files don't have.", "pcache sqlite status app.db");
         command.Add(database);
         command.Add(folder);
         command.Add(json);
-        command.SetAction(parse => Explaining(() => Status(context, PCacheDatabase.GetStatus(parse.GetRequiredValue(database), parse.GetValue(folder)), parse.GetValue(json))));
+        command.SetAction(
+            parse => Explaining(
+                () => Status(
+                    context, PCacheDatabase.GetStatus(parse.GetRequiredValue(database), parse.GetValue(folder)),
+                    parse.GetValue(json))));
         return command;
     }
 
@@ -34,9 +42,14 @@ internal static class SqliteCommand
     {
         Argument<string> database = Database();
         Option<string?> folder = Folder();
-        var anyBacking = new Option<bool>("--any-backing") { Description = "Write over the plain files although they were changed, restored or replaced: the result may be a mixture." };
+        var anyBacking = new Option<bool>("--any-backing")
+        {
+            Description = "Write over the plain files although they were changed, restored or replaced: the result may "
+                + "be a mixture.",
+        };
         Option<bool> json = CommonOptions.Json();
-        var command = new ToolCommand("drain", "Writes everything back to the plain files and removes the cache: an ordinary database is left.", "pcache sqlite drain app.db");
+        var command = new ToolCommand("drain", "Writes everything back to the plain files and removes the cache: an "
+            + "ordinary database is left.", "pcache sqlite drain app.db");
         command.Add(database);
         command.Add(folder);
         command.Add(anyBacking);
@@ -51,7 +64,8 @@ internal static class SqliteCommand
                         parse.GetRequiredValue(database),
                         parse.GetValue(folder),
                         parse.GetValue(anyBacking),
-                        new DirectProgress<DrainProgress>(p => bar.Report(p.WrittenBytes, p.WrittenBytes + p.RemainingBytes)),
+                        new DirectProgress<DrainProgress>(
+                            p => bar.Report(p.WrittenBytes, p.WrittenBytes + p.RemainingBytes)),
                         cancellation);
                 }
 
@@ -85,7 +99,8 @@ internal static class SqliteCommand
             context.Out.WriteLine($"cache:        {SafeText.Of(status.CachePath)}");
             context.Out.WriteLine($"id:           {status.CacheId}");
             context.Out.WriteLine($"dirty:        {status.DirtyBytes} bytes that the plain files don't have");
-            context.Out.WriteLine($"plain files:  {SafeText.Of(status.Mismatch) switch { "" => "as the cache has left them", var text => text }}");
+            context.Out.WriteLine($"plain files:  "
+                + $"{SafeText.Of(status.Mismatch) switch { "" => "as the cache has left them", var text => text }}");
         }
 
         return status.Mismatch is null ? ExitCode.Done : ExitCode.Damage;
@@ -107,10 +122,13 @@ internal static class SqliteCommand
 
         context.Out.WriteLine(before.CachePath is null
             ? "The plain files have everything: there was nothing to write back."
-            : $"Everything dirty ({before.DirtyBytes} bytes) is on the plain files; '{SafeText.Of(before.CachePath)}' is removed. The database is an ordinary one.");
+            : $"Everything dirty ({before.DirtyBytes} bytes) is on the plain files; '{SafeText.Of(before.CachePath)}' "
+                + $"is removed. The database is an ordinary one.");
     }
 
-    /// <summary>The library's messages say what to do about a database; the general ones are about caches of other things.</summary>
+    /// <summary>
+    /// The library's messages say what to do about a database; the general ones are about caches of other things.
+    /// </summary>
     private static int Explaining(Func<int> run)
     {
         try
@@ -131,7 +149,8 @@ internal static class SqliteCommand
 
     private static Option<string?> Folder() => new("--cache-directory")
     {
-        Description = "The folder in which the application keeps its caches; only needed where the mark beside the database is lost.",
+        Description = "The folder in which the application keeps its caches; only needed where the mark beside the "
+            + "database is lost.",
         HelpName = "DIR",
     };
 }

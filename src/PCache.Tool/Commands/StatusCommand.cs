@@ -1,10 +1,12 @@
-// Keeps true: the cache file is opened read-only and not changed; damage and lost writes show in the exit code, whatever could still be told.
+// Keeps true: the cache file is opened read-only and not changed; damage and lost writes show in the exit code,
+// whatever could still be told.
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using PCache.Core;
 using PCache.Core.Inspection;
 using PCache.Core.Pmem;
+using PCache.Core.Primitives;
 
 namespace PCache.Tool.Commands;
 
@@ -15,7 +17,9 @@ internal static class StatusCommand
     {
         Argument<string> cache = CommonOptions.Cache();
         Option<bool> json = CommonOptions.Json();
-        var command = new ToolCommand("status", "Shows geometry, identity, positions, and what is dirty.", "pcache status cache.img", "pcache status cache.img --json");
+        var command = new ToolCommand(
+            "status", "Shows geometry, identity, positions, and what is dirty.", "pcache status cache.img",
+            "pcache status cache.img --json");
         command.Add(cache);
         command.Add(json);
         command.SetAction(parse => Run(context, parse.GetRequiredValue(cache), parse.GetValue(json)));
@@ -62,11 +66,13 @@ internal static class StatusCommand
         else
         {
             context.Out.WriteLine($"{path} is damaged; this is what it still tells:");
-            Line(context.Out, "format", $"{FormatName(image.IsLinuxGeometry)}, {image.SegmentCount} segments of {SizeText.Exact(image.SegmentSizeBytes)}");
-            Line(context.Out, "backing", $"{(image.BackingLength is long length ? string.Create(CultureInfo.InvariantCulture, $"{length} bytes") : "not bound, or not known")}");
+            Line(context.Out, "format", $"{FormatName(image.IsLinuxGeometry)}, {image.SegmentCount} segments of "
+                + $"{SizeText.Exact(image.SegmentSizeBytes)}");
+            Line(context.Out, "backing", $"{LengthText(image.BackingLength) ?? "not bound, or not known"}");
             Line(context.Out, "mode", $"payload checksums {(image.PayloadCrc ? "on" : "off")}");
             Line(context.Out, "key tail", $"{(image.KeyTail is LogPosition keyTail ? keyTail.ToString() : "lost")}");
-            Line(context.Out, "dirty tail", $"{(image.DirtyTail is LogPosition dirtyTail ? dirtyTail.ToString() : "lost: everything counts as dirty")}");
+            Line(context.Out, "dirty tail",
+                $"{image.DirtyTail?.ToString() ?? "lost: everything counts as dirty"}");
             Line(context.Out, "key head", $"{image.KeyHead}, as far as the log can be followed");
             Line(context.Out, "dirty", $"{dirtyBytes} bytes in {dirty.Length} ranges");
             Line(context.Out, "rescue", $"{RescueOutput.Sums(image)}");
@@ -147,23 +153,37 @@ internal static class StatusCommand
 
     private static void Print(TextWriter output, string path, long lengthBytes, CacheImageStatus status)
     {
-        void Line(string name, FormattableString text) => StatusCommand.Line(output, name, text);
+        void Line(string name, InvariantText text) => StatusCommand.Line(output, name, text);
         Line("cache", $"{path}, {SizeText.Rounded(lengthBytes)}");
         Line("format", $"{FormatName(status.IsLinuxGeometry)}, segments of {SizeText.Exact(status.SegmentSizeBytes)}");
         Line("identity", $"{(status.CacheId == Guid.Empty ? "none (formatted by Linux)" : status.CacheId.ToString())}");
         Line("label", $"{(status.Label.Length == 0 ? "none" : status.Label)}");
-        Line("backing", $"{(status.BackingLength is long length ? string.Create(CultureInfo.InvariantCulture, $"{length} bytes{(status.BackingFingerprint is DateTimeOffset taken ? $", fingerprint of {taken:u}" : string.Empty)}") : "not bound")}");
-        Line("mode", $"{status.Mode}, payload checksums {(status.PayloadCrc ? "on" : "off")}, garbage collection from {status.GcThresholdPercent} %");
+        Line("backing", $"{BackingText(status)}");
+        Line("mode", $"{status.Mode}, payload checksums {(status.PayloadCrc ? "on" : "off")}, garbage collection from "
+            + $"{status.GcThresholdPercent} %");
         Line("segments used", $"{status.SegmentsUsed} of {status.ChainLength}");
         Line("key tail", $"{status.KeyTail}");
         Line("dirty tail", $"{status.DirtyTail}");
         Line("key head", $"{status.KeyHead} (log end: {LogEndText(status.LogEnd)})");
         Line("log", $"{status.Ksets} ksets, {status.LiveKeys} live keys, {status.DeadKeys} dead keys");
-        Line("dirty", $"{(status.IsClean ? "nothing: clean" : string.Create(CultureInfo.InvariantCulture, $"{status.DirtyBytes} bytes in {status.DirtyKeys} keys"))}");
+        Line("dirty", $"{DirtyText(status)}");
         Line("dmsetup status", $"pcache {status.DmStatus}");
     }
 
-    private static void Line(TextWriter output, string name, FormattableString text) => output.WriteLine($"{name,-16}{text.ToString(CultureInfo.InvariantCulture)}");
+    private static void Line(TextWriter output, string name, InvariantText text) =>
+        output.WriteLine($"{name,-16}{text.Take()}");
+
+    private static string BackingText(CacheImageStatus status) =>
+        LengthText(status.BackingLength) is not { } length ? "not bound"
+            : status.BackingFingerprint is not { } taken ? length
+            : string.Create(CultureInfo.InvariantCulture, $"{length}, fingerprint of {taken:u}");
+
+    private static string? LengthText(long? bytes) =>
+        bytes is long length ? string.Create(CultureInfo.InvariantCulture, $"{length} bytes") : null;
+
+    private static string DirtyText(CacheImageStatus status) => status.IsClean
+        ? "nothing: clean"
+        : string.Create(CultureInfo.InvariantCulture, $"{status.DirtyBytes} bytes in {status.DirtyKeys} keys");
 
     private static string LogEndText(PCache.Core.LogEnd end) => end.ToString().ToLowerInvariant();
 

@@ -1,5 +1,6 @@
-// Keeps true: the input's length is known, and fits the device, before the cache is opened for writing; the backing isn't written (write-back is paused), so
-// an input for which the cache has no room is refused rather than waited for; success is reported only after a flush.
+// Keeps true: the input's length is known, and fits the device, before the cache is opened for writing; the backing
+// isn't written (write-back is paused), so an input for which the cache has no room is refused rather than waited
+// for; success is reported only after a flush.
 using System.CommandLine;
 using PCache.Core;
 using PCache.Core.Files;
@@ -17,19 +18,31 @@ internal static class WriteCommand
     /// <summary>Segments that never hold payload: the log's own, and its reserve.</summary>
     private const int LogSegments = 3;
 
-    /// <summary>How long garbage collection may take to make room; write-back, which could make more, is paused.</summary>
+    /// <summary>
+    /// How long garbage collection may take to make room; write-back, which could make more, is paused.
+    /// </summary>
     private static readonly TimeSpan SpaceTimeout = TimeSpan.FromSeconds(5);
 
     public static Command Build(ToolContext context)
     {
         Argument<string> cache = CommonOptions.Cache();
         Argument<string> backing = CommonOptions.Backing();
-        var input = new Option<string>("--input") { Description = "Where the bytes come from: a file, or - for standard input.", HelpName = "FILE or -", Required = true };
+        var input = new Option<string>("--input")
+        {
+            Description = "Where the bytes come from: a file, or - for standard input.",
+            HelpName = "FILE or -",
+            Required = true,
+        };
         Option<long?> offset = CommonOptions.Size("--offset", "Where the first byte goes; 0 if not given.");
-        var noFlush = new Option<bool>("--no-flush") { Description = "End without flush or close, as a crash would: the writes may or may not be there afterwards." };
+        var noFlush = new Option<bool>("--no-flush")
+        {
+            Description =
+                "End without flush or close, as a crash would: the writes may or may not be there afterwards.",
+        };
         var command = new ToolCommand(
             "write",
-            "Writes through the cache and flushes. The data stays dirty in the cache: the backing gets it with 'pcache writeback'.",
+            "Writes through the cache and flushes. The data stays dirty in the cache: the backing gets it with 'pcache "
+            + "writeback'.",
             "pcache write cache.img disk.img --input block.bin --offset 64K",
             "echo hello | pcache write cache.img disk.img --input -");
         command.Add(cache);
@@ -47,7 +60,8 @@ internal static class WriteCommand
         return command;
     }
 
-    private static int Run(ToolContext context, string cachePath, string backingPath, string inputPath, long offset, bool noFlush)
+    private static int Run(
+        ToolContext context, string cachePath, string backingPath, string inputPath, long offset, bool noFlush)
     {
         CacheFiles.RequireCache(cachePath);
         if (inputPath != "-" && CacheFiles.SameFile(inputPath, cachePath))
@@ -70,7 +84,8 @@ internal static class WriteCommand
 
         plain.Dispose();
         RefuseIfTooLarge(cachePath, input.Length);
-        PCacheDevice device = CacheFiles.OpenDevice(cachePath, backingPath, new PCacheOptions { StartWritebackPaused = true, SpaceTimeout = SpaceTimeout });
+        PCacheDevice device = CacheFiles.OpenDevice(
+            cachePath, backingPath, new PCacheOptions { StartWritebackPaused = true, SpaceTimeout = SpaceTimeout });
         try
         {
             Copy(context, input, device, offset);
@@ -83,7 +98,8 @@ internal static class WriteCommand
 
             device.Flush();
             int exitCode = CacheFiles.ReportLost(context, device);
-            context.Out.WriteLine($"Wrote {input.Length} bytes at {offset}; they are safe in the cache, and dirty until 'pcache writeback'.");
+            context.Out.WriteLine($"Wrote {input.Length} bytes at {offset}; they are safe in the cache, and dirty "
+                + $"until 'pcache writeback'.");
             return exitCode;
         }
         finally
@@ -97,18 +113,24 @@ internal static class WriteCommand
     {
         using PmemRegion region = CacheFiles.OpenRegion(cachePath, readOnly: true);
         CacheImageStatus status = CacheFiles.Naming(cachePath, () => CacheImage.ReadStatus(region));
-        long capacity = Math.Max(0, status.ChainLength - LogSegments) * ((long)status.SegmentSizeBytes - MediaConstants.SegmentDataOffset);
+        long capacity = Math.Max(
+            0, status.ChainLength - LogSegments) * ((long)status.SegmentSizeBytes - MediaConstants.SegmentDataOffset);
         if (lengthBytes > capacity - status.DirtyBytes)
         {
             throw ToolException.Refused(
-                $"The cache has room for {Math.Max(0, capacity - status.DirtyBytes)} bytes, the input has {lengthBytes}. Run 'pcache writeback' first, write less, or use a larger cache.");
+                $"The cache has room for {Math.Max(0, capacity - status.DirtyBytes)} bytes, the input has "
+                + $"{lengthBytes}. Run 'pcache writeback' first, write less, or use a larger cache.");
         }
     }
 
     private static ToolException PastEnd(long lengthBytes) =>
-        ToolException.Usage($"The input ends beyond the device, which has {lengthBytes} bytes. Give a smaller --offset or less input.");
+        ToolException.Usage(
+            $"The input ends beyond the device, which has {lengthBytes} bytes. Give a smaller --offset or less input.");
 
-    /// <summary>A stream of known length: a file as it is; a pipe is collected first, so that nothing is written if it turns out too long.</summary>
+    /// <summary>
+    /// A stream of known length: a file as it is; a pipe is collected first, so that nothing is written if it turns
+    /// out too long.
+    /// </summary>
     private static FileStream OpenInput(ToolContext context, string path, long room, long deviceLength)
     {
         if (path != "-")
@@ -158,10 +180,15 @@ internal static class WriteCommand
         }
     }
 
-    /// <summary>What is going into the cache is nobody else's to read.</summary>
+    /// <summary>No other user may read what is going into the cache.</summary>
     private static FileStreamOptions PrivateOptions()
     {
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Options = FileOptions.DeleteOnClose };
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.ReadWrite,
+            Options = FileOptions.DeleteOnClose
+        };
         if (!OperatingSystem.IsWindows())
         {
             options.UnixCreateMode = PrivateFile.OwnerOnly;
@@ -178,11 +205,13 @@ internal static class WriteCommand
         byte[] buffer = new byte[ChunkBytes];
         while (done < total)
         {
-            int read = input.ReadAtLeast(buffer.AsSpan(0, (int)Math.Min(buffer.Length, total - done)), 1, throwOnEndOfStream: false);
+            int read = input.ReadAtLeast(
+                buffer.AsSpan(0, (int)Math.Min(buffer.Length, total - done)), 1, throwOnEndOfStream: false);
             if (read == 0)
             {
                 throw new ToolException(
-                    done > 0 ? ExitCode.Damage : ExitCode.Refused, $"The input became shorter while it was read: {done} of {total} bytes were written. Run the command again.");
+                    done > 0 ? ExitCode.Damage : ExitCode.Refused, $"The input became shorter while it was read: "
+                        + $"{done} of {total} bytes were written. Run the command again.");
             }
 
             try
@@ -193,11 +222,13 @@ internal static class WriteCommand
             {
                 throw new ToolException(
                     done > 0 ? ExitCode.Damage : ExitCode.Refused,
-                    $"The cache is full: the first {done} bytes of the input are in it, perhaps more. Run 'pcache writeback' to make room, then write the rest.", full);
+                    $"The cache is full: the first {done} bytes of the input are in it, perhaps more. Run 'pcache "
+                    + $"writeback' to make room, then write the rest.", full);
             }
             catch (Exception e) when (ErrorReport.IsFailedMedium(e))
             {
-                throw ErrorReport.Unfinished(e, done, $"The first {done} bytes of the input are in the cache, perhaps more.", "Run 'pcache check' on the cache, then write the rest.");
+                throw ErrorReport.Unfinished(e, done, $"The first {done} bytes of the input are in the cache, perhaps "
+                    + $"more.", "Run 'pcache check' on the cache, then write the rest.");
             }
 
             done += read;

@@ -1,4 +1,6 @@
-// Keeps true: a damaged cache is written back only with consent, and only what is sound; "clean" is said only when the device says so after the drain; a failing backing is told with what was written; lost or damaged data always shows in the exit code.
+// Keeps true: a damaged cache is written back only with consent, and only what is sound; "clean" is said only when
+// the device says so after the drain; a failing backing is told with what was written; lost or damaged data always
+// shows in the exit code.
 using System.CommandLine;
 using System.Globalization;
 using PCache.Core;
@@ -13,10 +15,23 @@ internal static class WritebackCommand
     {
         Argument<string> cache = CommonOptions.Cache();
         Argument<string> backing = CommonOptions.Backing();
-        var acceptLost = new Option<bool>("--accept-lost") { Description = "Go on although whoever wrote the image has lost acknowledged writes." };
-        var anyBacking = new Option<bool>("--any-backing") { Description = "Write to this backing although it isn't the one that the cache is bound to, and bind it." };
-        var rescue = new Option<bool>("--rescue") { Description = "If the cache can't be opened for writing (damaged, or on a full disk): write what is sound, and leave the cache as it is." };
-        var includeStale = new Option<bool>("--include-stale") { Description = "With --rescue: write also what is possibly stale or can't be verified." };
+        var acceptLost = new Option<bool>("--accept-lost")
+        {
+            Description = "Go on although the program that wrote the image has lost acknowledged writes.",
+        };
+        var anyBacking = new Option<bool>("--any-backing")
+        {
+            Description = "Write to this backing although it isn't the one that the cache is bound to, and bind it.",
+        };
+        var rescue = new Option<bool>("--rescue")
+        {
+            Description = "If the cache can't be opened for writing (damaged, or on a full disk): write what is sound, "
+                + "and leave the cache as it is.",
+        };
+        var includeStale = new Option<bool>("--include-stale")
+        {
+            Description = "With --rescue: write also what is possibly stale or can't be verified.",
+        };
         Option<long?> segmentSize = CommonOptions.SegmentSize();
         Option<bool> json = CommonOptions.Json();
         var command = new ToolCommand(
@@ -57,7 +72,13 @@ internal static class WritebackCommand
             device = Open(
                 request.Cache,
                 request.Backing,
-                new PCacheOptions { StartWritebackPaused = true, AcceptLostWrites = request.AcceptLost, RebindBacking = request.AnyBacking, OpenProgress = bar },
+                new PCacheOptions
+                {
+                    StartWritebackPaused = true,
+                    AcceptLostWrites = request.AcceptLost,
+                    RebindBacking = request.AnyBacking,
+                    OpenProgress = bar
+                },
                 out target);
         }
         catch (ToolException failure) when (RescueFiles.MayHelp(failure))
@@ -71,7 +92,10 @@ internal static class WritebackCommand
             {
                 try
                 {
-                    await device.DrainAsync(new DirectProgress<DrainProgress>(p => bar.Report(p.WrittenBytes, p.WrittenBytes + p.RemainingBytes)), cancellation).ConfigureAwait(false);
+                    await device.DrainAsync(
+                        new DirectProgress<DrainProgress>(
+                            p => bar.Report(p.WrittenBytes, p.WrittenBytes + p.RemainingBytes)),
+                        cancellation).ConfigureAwait(false);
                 }
                 catch (PCacheDamagedDataException)
                 {
@@ -82,8 +106,11 @@ internal static class WritebackCommand
                     throw ErrorReport.Unfinished(
                         e,
                         target.WrittenBytes,
-                        string.Create(CultureInfo.InvariantCulture, $"{target.WrittenBytes} bytes were written to the backing."),
-                        string.Create(CultureInfo.InvariantCulture, $"{device.GetStatus().DirtyBytes} bytes stay dirty in the cache, where they are safe: make room or mend the backing, then run the command again."));
+                        string.Create(
+                            CultureInfo.InvariantCulture, $"{target.WrittenBytes} bytes were written to the backing."),
+                        string.Create(CultureInfo.InvariantCulture,
+                            $"{device.GetStatus().DirtyBytes} bytes stay dirty in the cache, where they are safe: make "
+                            + $"room or mend the backing, then run the command again."));
                 }
             }
 
@@ -93,7 +120,8 @@ internal static class WritebackCommand
             {
                 exitCode = ExitCode.Damage;
                 context.Error.WriteLine(
-                    $"damaged: bytes {range.Offset}..{range.End - 1} ({range.LengthBytes} bytes) don't fit their checksum; the backing keeps what it had there. Overwrite the range to repair it.");
+                    $"damaged: bytes {range.Offset}..{range.End - 1} ({range.LengthBytes} bytes) don't fit their "
+                    + $"checksum; the backing keeps what it had there. Overwrite the range to repair it.");
             }
 
             if (request.Json)
@@ -121,7 +149,8 @@ internal static class WritebackCommand
             {
                 context.Out.WriteLine(status.IsClean
                     ? $"Wrote back {status.WritebackBytes} bytes; the cache is clean."
-                    : $"Wrote back {status.WritebackBytes} bytes; {status.DirtyBytes} bytes remain dirty in the cache.");
+                    : $"Wrote back {status.WritebackBytes} bytes; {status.DirtyBytes} bytes remain dirty in the "
+                        + $"cache.");
             }
 
             return status.IsClean ? exitCode : ExitCode.Damage;
@@ -129,42 +158,55 @@ internal static class WritebackCommand
     }
 
     /// <summary>A damaged cache is written back only with consent, and stays as it is.</summary>
-    private static int RunRescued(ToolContext context, Request request, ToolException failure, CancellationToken cancellation)
+    private static int RunRescued(
+        ToolContext context, Request request, ToolException failure, CancellationToken cancellation)
     {
-        using RescueFiles files = RescueFiles.OpenInsteadOf(context, request.Cache, failure, request.SegmentSize, evenIfSound: request.Rescue);
+        using RescueFiles files = RescueFiles.OpenInsteadOf(
+            context, request.Cache, failure, request.SegmentSize, evenIfSound: request.Rescue);
         RescueImage image = files.Image;
         if (!request.Rescue)
         {
             string what = ErrorReport.FirstSentence(failure);
+            string prefix =
+                what.Contains(request.Cache, StringComparison.Ordinal) ? string.Empty : request.Cache + ": ";
             throw new ToolException(
                 failure.ExitCode,
-                $"{(what.Contains(request.Cache, StringComparison.Ordinal) ? string.Empty : request.Cache + ": ")}{what} The cache is damaged, so nothing was written. {RescueOutput.Sums(image)}. Copy the image first; then write what is sound with 'pcache writeback --rescue', or look at it with 'pcache export'.", failure);
+                $"{prefix}{what} The cache is damaged, so nothing was written. {RescueOutput.Sums(image)}. Copy the "
+                + $"image first; "
+                + $"then write what is sound with 'pcache writeback --rescue', or look at it with 'pcache "
+                + $"export'.", failure);
         }
 
         using FixedLengthDevice backing = CacheFiles.OpenBacking(request.Backing, readOnly: false);
         if (!request.AnyBacking && RescueBacking.FindMismatch(image, backing, cancellation) is string mismatch)
         {
-            throw ToolException.Refused($"{request.Cache}: The cache {mismatch}. Give the backing that the cache belongs to, or consent to this one with --any-backing.");
+            throw ToolException.Refused($"{request.Cache}: The cache {mismatch}. Give the backing that the cache "
+                + $"belongs to, or consent to this one with --any-backing.");
         }
 
         if (image.Lost.Count > 0 && !request.AcceptLost)
         {
-            throw ToolException.Refused($"{request.Cache}: {image.Lost.Count} ranges were lost by whoever wrote the image. Go on without them with --accept-lost.");
+            throw ToolException.Refused($"{request.Cache}: {image.Lost.Count} ranges were lost by the program that "
+                + $"wrote the image. Go on without them with --accept-lost.");
         }
 
         RescueWriteback done;
         try
         {
             using var bar = new ProgressBar(context, "writing back", total => $"{total} ksets");
-            done = image.WriteBack(backing, request.IncludeStale, new DirectProgress<InspectionProgress>(p => bar.Report(p.DoneBytes, p.TotalBytes)), cancellation);
+            done = image.WriteBack(
+                backing, request.IncludeStale,
+                new DirectProgress<InspectionProgress>(p => bar.Report(p.DoneBytes, p.TotalBytes)), cancellation);
         }
         catch (Exception e) when (ErrorReport.IsFailedMedium(e))
         {
             throw ErrorReport.Unfinished(
                 e,
                 backing.WrittenBytes,
-                string.Create(CultureInfo.InvariantCulture, $"{backing.WrittenBytes} bytes were written to the backing."),
-                "The cache is as it was: make room or mend the backing, then run the command again, which begins anew.");
+                string.Create(
+                    CultureInfo.InvariantCulture, $"{backing.WrittenBytes} bytes were written to the backing."),
+                "The cache is as it was: make room or mend the backing, then run the command again, which begins "
+                + "anew.");
         }
 
         if (request.Json)
@@ -182,16 +224,24 @@ internal static class WritebackCommand
         }
         else
         {
-            context.Out.WriteLine($"Rescued {done.RangeBytes} bytes to the backing; {done.SkippedBytes} dirty bytes were left out. The cache is as it was.");
+            context.Out.WriteLine($"Rescued {done.RangeBytes} bytes to the backing; {done.SkippedBytes} dirty bytes "
+                + $"were left out. The cache is as it was.");
         }
 
-        RescueOutput.PrintRanges(context.Error, image.Extents.Where(extent => extent.IsDirty && extent.State != RescueState.Sound && !(request.IncludeStale && extent.State != RescueState.Damaged)), ": not written");
-        RescueOutput.PrintRanges(context.Error, image.Extents.Where(extent => extent.IsDirty && extent.State is RescueState.PossiblyStale or RescueState.Unverifiable && extent.IsDirty && request.IncludeStale), ": written all the same");
+        RescueOutput.PrintRanges(
+            context.Error, image.Extents.Where(
+                extent => extent.IsDirty && extent.State != RescueState.Sound
+                    && !(request.IncludeStale && extent.State != RescueState.Damaged)), ": not written");
+        RescueOutput.PrintRanges(
+            context.Error, image.Extents.Where(
+                extent => extent.IsDirty && extent.State is RescueState.PossiblyStale or RescueState.Unverifiable
+                    && extent.IsDirty && request.IncludeStale), ": written all the same");
         RescueOutput.PrintLost(context.Error, image);
         return image.IsSound && done.SkippedBytes == 0 ? ExitCode.Done : ExitCode.Damage;
     }
 
-    private static PCacheDevice Open(string cachePath, string backingPath, PCacheOptions options, out FixedLengthDevice backing)
+    private static PCacheDevice Open(
+        string cachePath, string backingPath, PCacheOptions options, out FixedLengthDevice backing)
     {
         try
         {
@@ -200,9 +250,12 @@ internal static class WritebackCommand
         catch (ToolException error) when (error.InnerException is PCacheBackingMismatchException mismatch)
         {
             throw ToolException.Refused(
-                $"{cachePath}: {ErrorReport.FirstSentence(mismatch)} Give the backing that the cache belongs to, or consent to this one with --any-backing.", mismatch);
+                $"{cachePath}: {ErrorReport.FirstSentence(mismatch)} Give the backing that the cache belongs to, or "
+                + $"consent to this one with --any-backing.", mismatch);
         }
     }
 
-    private sealed record Request(string Cache, string Backing, bool AcceptLost, bool AnyBacking, bool Rescue, bool IncludeStale, int? SegmentSize, bool Json);
+    private sealed record Request(
+        string Cache, string Backing, bool AcceptLost, bool AnyBacking, bool Rescue, bool IncludeStale,
+        int? SegmentSize, bool Json);
 }

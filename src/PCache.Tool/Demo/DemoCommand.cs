@@ -1,5 +1,6 @@
-// Keeps true: each proof compares content with what was acknowledged, never with what the cache says about itself; exit code 1 if any proof fails; the
-// temporary directory and the writer process are gone at the end, however it ends.
+// Keeps true: each proof compares content with what was acknowledged, never with what the cache says about itself;
+// exit code 1 if any proof fails; the temporary directory and the writer process are gone at the end, however it
+// ends.
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
@@ -15,12 +16,19 @@ internal static class DemoCommand
 
     public static Command Build(ToolContext context)
     {
-        var directory = new Option<string?>("--dir") { Description = "Where the files go; they stay there. Without it: a temporary directory that is removed.", HelpName = "DIR" };
-        Option<int?> seconds = CommonOptions.Number("--seconds", "How long to write, all parts together, 1 to 600. Recovery and write-back come on top.", 1, 600);
-        Option<int?> seed = CommonOptions.Number("--seed", "Seed of what is written; random if not given.", 0, int.MaxValue);
+        var directory = new Option<string?>("--dir")
+        {
+            Description = "Where the files go; they stay there. Without it: a temporary directory that is removed.",
+            HelpName = "DIR",
+        };
+        Option<int?> seconds = CommonOptions.Number("--seconds", "How long to write, all parts together, 1 to 600. "
+            + "Recovery and write-back come on top.", 1, 600);
+        Option<int?> seed = CommonOptions.Number(
+            "--seed", "Seed of what is written; random if not given.", 0, int.MaxValue);
         var command = new ToolCommand(
             "demo",
-            "Shows the main job on real files: a slow backing without and with a cache, a writer killed in the middle, and the proof that nothing acknowledged is lost.",
+            "Shows the main job on real files: a slow backing without and with a cache, a writer killed in the middle, "
+            + "and the proof that nothing acknowledged is lost.",
             "pcache demo",
             "pcache demo --dir /mnt/data/demo --seconds 20 --seed 7");
         command.Add(directory);
@@ -39,7 +47,8 @@ internal static class DemoCommand
         return command;
     }
 
-    private static int Run(ToolContext context, string? directory, int seconds, int seed, CancellationToken cancellation)
+    private static int Run(
+        ToolContext context, string? directory, int seconds, int seed, CancellationToken cancellation)
     {
         if (directory is null)
         {
@@ -115,7 +124,8 @@ internal sealed class DemoRun
             }
         }
 
-        Say($"Seed {_seed}. Backing: {_settings.BackingPath}, {Sectors / 2048} MiB, made slow (3 ms a write or flush). Cache: {_settings.CachePath}, {CacheBytes >> 20} MiB.");
+        Say($"Seed {_seed}. Backing: {_settings.BackingPath}, {Sectors / 2048} MiB, made slow (3 ms a write or flush). "
+            + $"Cache: {_settings.CachePath}, {CacheBytes >> 20} MiB.");
         KillImages.CreateBacking(_settings.BackingPath, Sectors);
         KillImages.CreateCache(_settings.CachePath, CacheBytes, SegmentBytes);
 
@@ -169,10 +179,14 @@ internal sealed class DemoRun
     private PCacheDevice OpenCache()
     {
         IBlockDevice backing = SlowBacking.Over(CacheFiles.OpenBacking(_settings.BackingPath, readOnly: false));
-        return CacheFiles.OpenDevice(_settings.CachePath, backing, new PCacheOptions { WritebackConcurrency = SlowBacking.WritebackConcurrency });
+        return CacheFiles.OpenDevice(_settings.CachePath, backing,
+            new PCacheOptions { WritebackConcurrency = SlowBacking.WritebackConcurrency });
     }
 
-    /// <summary>Writes pages with a flush after every <see cref="WritesPerFlush"/>, until a number or a time is reached; ends with a flush.</summary>
+    /// <summary>
+    /// Writes pages with a flush after every <see cref="WritesPerFlush"/>, until a number or a time is reached; ends
+    /// with a flush.
+    /// </summary>
     private Measurement Measure(IBlockDevice device, int writes, TimeSpan limit)
     {
         var histogram = new LatencyHistogram();
@@ -222,7 +236,8 @@ internal sealed class DemoRun
 
     private void Proof(string claim, VerifyResult result)
     {
-        Claim($"{claim} ({result.Sectors} sectors compared, {result.UnacknowledgedSectors} hold writes that were on their way)", result.Violations == 0);
+        Claim($"{claim} ({result.Sectors} sectors compared, {result.UnacknowledgedSectors} hold writes that were on "
+            + $"their way)", result.Violations == 0);
         foreach (string detail in result.Details)
         {
             Say("   " + detail);
@@ -235,7 +250,8 @@ internal sealed class DemoRun
         Say($"   {(holds ? "yes" : "NO")}: {claim}");
     }
 
-    private void PrintTable(Measurement alone, Measurement cached, long acknowledged, RecoveryReport recovery, PCacheStatus status)
+    private void PrintTable(
+        Measurement alone, Measurement cached, long acknowledged, RecoveryReport recovery, PCacheStatus status)
     {
         Say(string.Empty);
         Say($"{string.Empty,-22}{"writes/s",12}{"median",12}{"99 %",12}");
@@ -257,7 +273,8 @@ internal sealed class DemoRun
     {
         public string Row(string name) => string.Create(
             CultureInfo.InvariantCulture,
-            $"{name,-22}{Histogram.Count / Elapsed.TotalSeconds,12:N0}{Time(Histogram.Percentile(0.5)),12}{Time(Histogram.Percentile(0.99)),12}");
+            $"{name,-22}{Histogram.Count / Elapsed.TotalSeconds,12:N0}"
+            + $"{Time(Histogram.Percentile(0.5)),12}{Time(Histogram.Percentile(0.99)),12}");
 
         private static string Time(long nanoseconds) => nanoseconds < 1_000_000
             ? string.Create(CultureInfo.InvariantCulture, $"{nanoseconds / 1e3:F1} us")
@@ -266,6 +283,7 @@ internal sealed class DemoRun
 
     private sealed class Reporter(ProgressBar bar) : IProgress<DrainProgress>
     {
-        public void Report(DrainProgress value) => bar.Report(value.WrittenBytes, value.WrittenBytes + value.RemainingBytes);
+        public void Report(DrainProgress value) =>
+            bar.Report(value.WrittenBytes, value.WrittenBytes + value.RemainingBytes);
     }
 }

@@ -1,4 +1,5 @@
-// Keeps true: it runs until it is killed; the end of standard input ends it too (the parent is gone); an error ends it with an exit code, never unseen.
+// Keeps true: it runs until it is killed; the end of standard input ends it too (the parent is gone); an error ends
+// it with an exit code, never unseen.
 using System.CommandLine;
 using PCache.Core;
 using PCache.Tool.Kills;
@@ -17,11 +18,15 @@ internal static class DemoWriterCommand
         Option<int?> seed = Required(CommonOptions.Number("--seed", "Seed of the plan.", 0, int.MaxValue));
         Option<int?> sectors = Required(CommonOptions.Number("--sectors", "Sectors of the device.", 1, int.MaxValue));
         Option<int?> writers = Required(CommonOptions.Number("--writers", "Number of threads.", 1, 64));
-        Option<int?> flushEvery = Required(CommonOptions.Number("--flush-every", "Writes per flush on average.", 1, int.MaxValue));
-        Option<int?> firstId = Required(CommonOptions.Number("--first-id", "First write id.", 1, (int)MarkedSector.MaxWriteId));
+        Option<int?> flushEvery = Required(
+            CommonOptions.Number("--flush-every", "Writes per flush on average.", 1, int.MaxValue));
+        Option<int?> firstId = Required(
+            CommonOptions.Number("--first-id", "First write id.", 1, (int)MarkedSector.MaxWriteId));
         var powerSafe = new Option<bool>("--power-safe") { Description = "Open the cache file power-safe." };
         var throttled = new Option<bool>("--throttled") { Description = "Throttle the backing." };
-        var command = new ToolCommand(Name, "Writes until it is killed; started by the demo.", "pcache demo") { Hidden = true };
+        var command = new ToolCommand(
+            Name, "Writes until it is killed; started by the demo.", "pcache demo")
+        { Hidden = true };
         command.Add(cache);
         command.Add(backing);
         Option[] options = [seed, sectors, writers, flushEvery, firstId, powerSafe, throttled];
@@ -62,7 +67,11 @@ internal static class DemoWriterCommand
             backing = SlowBacking.Over(backing);
         }
 
-        var options = new PCacheOptions { WritebackDelay = TimeSpan.FromMilliseconds(50), WritebackConcurrency = SlowBacking.WritebackConcurrency };
+        var options = new PCacheOptions
+        {
+            WritebackDelay = TimeSpan.FromMilliseconds(50),
+            WritebackConcurrency = SlowBacking.WritebackConcurrency
+        };
         using PCacheDevice device = CacheFiles.OpenDevice(settings.CachePath, backing, options, settings.PowerSafe);
         WritePlan plan = settings.CreatePlan();
         var log = new AckWriter(context.OpenOutput());

@@ -1,11 +1,13 @@
-// Keeps true: content and errors are those of the device behind; every read, write and flush takes at least its latency, and all together no more than the bandwidth.
+// Keeps true: content and errors are those of the device behind; every read, write and flush takes at least its
+// latency, and all together no more than the bandwidth.
 using System.Diagnostics;
 using PCache.Core;
 
 namespace PCache.Tool.Demo;
 
 /// <summary>A device made slow: like a disk far away.</summary>
-internal sealed class ThrottledDevice(IBlockDevice inner, TimeSpan readLatency, TimeSpan writeLatency, long bytesPerSecond) : DelegatingDevice(inner)
+internal sealed class ThrottledDevice(
+    IBlockDevice inner, TimeSpan readLatency, TimeSpan writeLatency, long bytesPerSecond) : DelegatingDevice(inner)
 {
     private readonly Lock _gate = new();
     private long _busyUntil;
@@ -16,20 +18,23 @@ internal sealed class ThrottledDevice(IBlockDevice inner, TimeSpan readLatency, 
         return base.Read(offset, buffer);
     }
 
-    public override async ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default)
+    public override async ValueTask<int> ReadAsync(
+        long offset, Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         await WaitAsync(readLatency, buffer.Length, cancellationToken).ConfigureAwait(false);
         return await base.ReadAsync(offset, buffer, cancellationToken).ConfigureAwait(false);
     }
 
-    public override void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal)
+    public override void Write(
+        long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal)
     {
         Wait(writeLatency, buffer.Length);
         base.Write(offset, buffer, durability);
     }
 
     public override async ValueTask WriteAsync(
-        long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+        long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal,
+        CancellationToken cancellationToken = default)
     {
         await WaitAsync(writeLatency, buffer.Length, cancellationToken).ConfigureAwait(false);
         await base.WriteAsync(offset, buffer, durability, cancellationToken).ConfigureAwait(false);
@@ -54,7 +59,8 @@ internal sealed class ThrottledDevice(IBlockDevice inner, TimeSpan readLatency, 
     }
 
     public override async ValueTask WriteZeroesAsync(
-        long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+        long offset, long length, WriteDurability durability = WriteDurability.Normal,
+        CancellationToken cancellationToken = default)
     {
         await WaitAsync(writeLatency, length, cancellationToken).ConfigureAwait(false);
         await base.WriteZeroesAsync(offset, length, durability, cancellationToken).ConfigureAwait(false);

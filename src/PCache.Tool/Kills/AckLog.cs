@@ -1,5 +1,6 @@
-// Keeps true: a line is written after the device acknowledged, never before, each by one write call; a line that was cut by the kill doesn't count.
-// Lines: "ready"; "flush ID": all writes of ID's writer up to ID are acknowledged; "fua ID": this write is.
+// Keeps true: a line is written after the device acknowledged, never before, each by one write call; a line that was
+// cut by the kill doesn't count. Lines: "ready"; "flush ID": all writes of ID's writer up to ID are acknowledged;
+// "fua ID": this write is.
 using System.Globalization;
 
 namespace PCache.Tool.Kills;
@@ -72,7 +73,8 @@ internal static class AckLog
         }
     }
 
-    private static int LineLength(byte[] buffer, int start, int end) => buffer.AsSpan(start, end - start).IndexOf((byte)'\n');
+    private static int LineLength(byte[] buffer, int start, int end) =>
+        buffer.AsSpan(start, end - start).IndexOf((byte)'\n');
 
     private static Ack Parse(ReadOnlySpan<byte> line)
     {
@@ -83,10 +85,13 @@ internal static class AckLog
             return new Ack(AckKind.Ready, 0);
         }
 
-        AckKind? kind = word.SequenceEqual("flush"u8) ? AckKind.Flush : word.SequenceEqual("fua"u8) ? AckKind.ForceUnitAccess : null;
-        if (kind is null || !uint.TryParse(line[(space + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out uint id))
+        AckKind? kind = word.SequenceEqual("flush"u8) ? AckKind.Flush : word
+            .SequenceEqual("fua"u8) ? AckKind.ForceUnitAccess : null;
+        if (kind is null
+            || !uint.TryParse(line[(space + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out uint id))
         {
-            throw new InvalidDataException("The writer's acknowledgements hold an unknown line: " + System.Text.Encoding.ASCII.GetString(line));
+            throw new InvalidDataException(
+                "The writer's acknowledgements hold an unknown line: " + System.Text.Encoding.ASCII.GetString(line));
         }
 
         return new Ack(kind.Value, id);

@@ -1,5 +1,6 @@
-// Keeps true, per sector: the floor is the newest write known to be there for good (acknowledged, or seen by an earlier verification). After a kill a sector
-// holds its floor or a later write of the killed writer that covers it; anything older, torn, misplaced or never issued is a violation.
+// Keeps true, per sector: the floor is the newest write known to be there for good (acknowledged, or seen by an
+// earlier verification). After a kill a sector holds its floor or a later write of the killed writer that covers it;
+// anything older, torn, misplaced or never issued is a violation.
 using System.Globalization;
 using PCache.Core;
 
@@ -84,7 +85,9 @@ internal sealed class KillVerifier
         uint writer = ack.WriteId % _plan.Writers;
         if (ack.WriteId < _firstId || ack.WriteId > MarkedSector.MaxWriteId)
         {
-            throw new InvalidDataException(string.Create(CultureInfo.InvariantCulture, $"The writer acknowledged write {ack.WriteId}, which it can't have made."));
+            throw new InvalidDataException(
+                string.Create(CultureInfo.InvariantCulture,
+                    $"The writer acknowledged write {ack.WriteId}, which it can't have made."));
         }
 
         if (ack.Kind == AckKind.ForceUnitAccess)
@@ -102,11 +105,18 @@ internal sealed class KillVerifier
         _lastFlushed[writer] = ack.WriteId;
     }
 
-    /// <summary>The writer is dead and all its acknowledgements are taken: compares the whole device, and takes what it sees as the new floor.</summary>
-    public VerifyResult Verify(IBlockDevice device) => Verify((offset, buffer) => device.Read(offset, buffer), mayHoldUnacknowledged: true);
+    /// <summary>
+    /// The writer is dead and all its acknowledgements are taken: compares the whole device, and takes what it sees
+    /// as the new floor.
+    /// </summary>
+    public VerifyResult Verify(IBlockDevice device) =>
+        Verify((offset, buffer) => device.Read(offset, buffer), mayHoldUnacknowledged: true);
 
-    /// <summary>Compares a device on which everything known must stand exactly: after a drain, the backing alone.</summary>
-    public VerifyResult VerifyExact(IBlockDevice device) => Verify((offset, buffer) => device.Read(offset, buffer), mayHoldUnacknowledged: false);
+    /// <summary>
+    /// Compares a device on which everything known must stand exactly: after a drain, the backing alone.
+    /// </summary>
+    public VerifyResult VerifyExact(IBlockDevice device) =>
+        Verify((offset, buffer) => device.Read(offset, buffer), mayHoldUnacknowledged: false);
 
     private delegate int Reader(long offset, Span<byte> buffer);
 
@@ -123,13 +133,16 @@ internal sealed class KillVerifier
             int got = read(offset, buffer.AsSpan(0, wanted));
             if (got != wanted)
             {
-                throw new InvalidDataException(string.Create(CultureInfo.InvariantCulture, $"The device ends at {offset + got}, but has {total} bytes."));
+                throw new InvalidDataException(
+                    string.Create(
+                        CultureInfo.InvariantCulture, $"The device ends at {offset + got}, but has {total} bytes."));
             }
 
             for (int at = 0; at < wanted; at += MarkedSector.SectorSize)
             {
                 uint sector = (uint)((offset + at) / MarkedSector.SectorSize);
-                string? violation = Check(buffer.AsSpan(at, MarkedSector.SectorSize), sector, mayHoldUnacknowledged, out bool isUnacknowledged);
+                string? violation = Check(buffer.AsSpan(at, MarkedSector.SectorSize), sector, mayHoldUnacknowledged,
+                    out bool isUnacknowledged);
                 unacknowledged += isUnacknowledged ? 1 : 0;
                 if (violation is not null)
                 {
@@ -152,17 +165,25 @@ internal sealed class KillVerifier
 
         uint writers = _plan.Writers;
         NextWriteId = Math.Max(NextWriteId, ((bound + writers - 1) / writers) * writers);
-        return new VerifyResult { Sectors = _plan.Sectors, UnacknowledgedSectors = unacknowledged, Violations = violations, Details = details };
+        return new VerifyResult
+        {
+            Sectors = _plan.Sectors,
+            UnacknowledgedSectors = unacknowledged,
+            Violations = violations,
+            Details = details
+        };
     }
 
     /// <summary>The text of a violation, or null; a legal later write becomes the floor.</summary>
-    private string? Check(ReadOnlySpan<byte> content, uint sector, bool mayHoldUnacknowledged, out bool isUnacknowledged)
+    private string? Check(
+        ReadOnlySpan<byte> content, uint sector, bool mayHoldUnacknowledged, out bool isUnacknowledged)
     {
         isUnacknowledged = false;
         uint floor = _floor[sector];
         if (!MarkedSector.TryRead(content, sector, out uint found))
         {
-            return string.Create(CultureInfo.InvariantCulture, $"Sector {sector} is torn or foreign (begins 0x{Convert.ToHexString(content[..16])}); write {floor} was acknowledged.");
+            return string.Create(CultureInfo.InvariantCulture, $"Sector {sector} is torn or foreign (begins "
+                + $"0x{Convert.ToHexString(content[..16])}); write {floor} was acknowledged.");
         }
 
         if (found == floor)
@@ -172,13 +193,16 @@ internal sealed class KillVerifier
 
         if (found < floor)
         {
-            return string.Create(CultureInfo.InvariantCulture, $"Sector {sector} holds write {found}, but write {floor} was acknowledged.");
+            return string.Create(CultureInfo.InvariantCulture,
+                $"Sector {sector} holds write {found}, but write {floor} was acknowledged.");
         }
 
-        bool wasIssued = mayHoldUnacknowledged && found >= _firstId && _firstId > 0 && found <= IssuedBound(found % _plan.Writers) && _plan.Get(found).Covers(sector);
+        bool wasIssued = mayHoldUnacknowledged && found >= _firstId && _firstId > 0
+            && found <= IssuedBound(found % _plan.Writers) && _plan.Get(found).Covers(sector);
         if (!wasIssued)
         {
-            return string.Create(CultureInfo.InvariantCulture, $"Sector {sector} holds write {found}, which can't be there; write {floor} was acknowledged.");
+            return string.Create(CultureInfo.InvariantCulture,
+                $"Sector {sector} holds write {found}, which can't be there; write {floor} was acknowledged.");
         }
 
         _floor[sector] = found;
@@ -186,7 +210,10 @@ internal sealed class KillVerifier
         return null;
     }
 
-    /// <summary>Largest id that a writer can have issued, given that it flushes after <see cref="WritePlan.MaxWritesPerFlush"/> writes at the latest.</summary>
+    /// <summary>
+    /// Largest id that a writer can have issued, given that it flushes after
+    /// <see cref="WritePlan.MaxWritesPerFlush"/> writes at the latest.
+    /// </summary>
     private uint IssuedBound(uint writer)
     {
         uint from = _lastFlushed[writer] != 0 ? _lastFlushed[writer] : _firstId + writer;

@@ -1,9 +1,12 @@
-// Keeps true: a sector tells which write it came from and where it belongs, 32 times over, so that a torn, misplaced or foreign sector can't pass for a good one.
+// Keeps true: a sector tells which write it came from and where it belongs, 32 times over, so that a torn, misplaced
+// or foreign sector can't pass for a good one.
 using System.Buffers.Text;
 
 namespace PCache.Tool.Kills;
 
-/// <summary>The content rule of demo and kill loop: sector s of write w holds 32 times the 16 ASCII bytes "w%06xs%08x".</summary>
+/// <summary>
+/// The content rule of demo and kill loop: sector s of write w holds 32 times the 16 ASCII bytes "w%06xs%08x".
+/// </summary>
 internal static class MarkedSector
 {
     public const int SectorSize = 512;
@@ -27,7 +30,9 @@ internal static class MarkedSector
         }
     }
 
-    /// <summary>Reads the write id of a sector; false if the sector isn't the pattern of any write at this place.</summary>
+    /// <summary>
+    /// Reads the write id of a sector; false if the sector isn't the pattern of any write at this place.
+    /// </summary>
     public static bool TryRead(ReadOnlySpan<byte> sector, uint sectorNumber, out uint writeId)
     {
         Span<byte> expected = stackalloc byte[UnitSize];

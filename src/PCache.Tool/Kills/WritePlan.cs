@@ -1,5 +1,6 @@
-// Keeps true: what a write id writes is a pure function of seed and id, so that the parent needs only ids to know it; writers own disjoint areas, so that
-// the order of the ids that cover a sector is the order in which they were written.
+// Keeps true: what a write id writes is a pure function of seed and id, so that the parent needs only ids to know it;
+// writers own disjoint areas, so that the order of the ids that cover a sector is the order in which they were
+// written.
 namespace PCache.Tool.Kills;
 
 /// <summary>One write of the plan.</summary>
@@ -17,7 +18,9 @@ internal sealed class WritePlan
 {
     public const uint MaxSectorsPerWrite = 16;
 
-    /// <summary>A writer flushes at least this often, counted in its own writes: bounds what can be unacknowledged.</summary>
+    /// <summary>
+    /// A writer flushes at least this often, counted in its own writes: bounds what can be unacknowledged.
+    /// </summary>
     public const uint MaxWritesPerFlush = 64;
 
     private readonly ulong _seed;

@@ -1,5 +1,6 @@
-// Keeps true: every acknowledgement that the writer made before it died has been taken when Kill returns (its pipe is read to the end); a writer that ends
-// on its own is an error, never taken for a kill; no writer outlives this object, nor this process (the writer watches its standard input).
+// Keeps true: every acknowledgement that the writer made before it died has been taken when Kill returns (its pipe is
+// read to the end); a writer that ends on its own is an error, never taken for a kill; no writer outlives this
+// object, nor this process (the writer watches its standard input).
 using System.Diagnostics;
 using System.Globalization;
 
@@ -81,7 +82,8 @@ internal sealed class WriterProcess : IDisposable
         {
             int code = _process.ExitCode == ExitCode.Damage ? ExitCode.Damage : ExitCode.Refused;
             throw new ToolException(code, string.Create(
-                CultureInfo.InvariantCulture, $"The writer process ended on its own with exit code {_process.ExitCode}: {ErrorReport.OneLine(errors)}"));
+                CultureInfo.InvariantCulture, $"The writer process ended on its own with exit code "
+                    + $"{_process.ExitCode}: {ErrorReport.OneLine(errors)}"));
         }
     }
 

@@ -1,4 +1,5 @@
-// Keeps true: arguments and options that several commands share are declared and checked once; a bad value is a parse error (exit code 2).
+// Keeps true: arguments and options that several commands share are declared and checked once; a bad value is a parse
+// error (exit code 2).
 using System.CommandLine;
 using System.Text;
 
@@ -11,7 +12,8 @@ internal static class CommonOptions
 
     public static Argument<string> Backing() => Path("BACKING", "The backing: a file or a block device.");
 
-    public static Option<bool> Json() => new("--json") { Description = "Print one JSON document and nothing else on standard output." };
+    public static Option<bool> Json() =>
+        new("--json") { Description = "Print one JSON document and nothing else on standard output." };
 
     public static Option<long?> Size(string name, string description) => new(name)
     {
@@ -41,7 +43,8 @@ internal static class CommonOptions
                 string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : string.Empty;
                 if (!SizeText.TryParse(text, out long value) || value < minimum || value > maximum)
                 {
-                    result.AddError($"'{text}' isn't a value for {name}: give a whole number from {minimum} to {maximum}.");
+                    result.AddError(
+                        $"'{text}' isn't a value for {name}: give a whole number from {minimum} to {maximum}.");
                     return null;
                 }
 
@@ -54,22 +57,28 @@ internal static class CommonOptions
     /// <summary>The segment size of a cache whose superblock is destroyed.</summary>
     public static Option<long?> SegmentSize()
     {
-        Option<long?> option = Size("--segment-size", "Segment size of a cache whose superblock is destroyed, where it is guessed wrong: a power of two from 64K to 16M.");
+        Option<long?> option = Size("--segment-size", "Segment size of a cache whose superblock is destroyed, where it "
+            + "is guessed wrong: a power of two from 64K to 16M.");
         option.Validators.Add(result =>
         {
-            if (result.Tokens.Count == 1 && SizeText.TryParse(result.Tokens[0].Value, out long bytes) && (bytes is < 64 << 10 or > 16 << 20 || !long.IsPow2(bytes)))
+            if (result.Tokens.Count == 1 && SizeText.TryParse(result.Tokens[0].Value, out long bytes)
+                && (bytes is < 64 << 10 or > 16 << 20 || !long.IsPow2(bytes)))
             {
-                result.AddError($"'{result.Tokens[0].Value}' isn't a segment size: give a power of two from 64K to 16M.");
+                result.AddError(
+                    $"'{result.Tokens[0].Value}' isn't a segment size: give a power of two from 64K to 16M.");
             }
         });
         return option;
     }
 
-    public static Option<int?> GcPercent() => Number("--gc-percent", "Percentage of used segments from which garbage collection runs, 0 to 90.", 0, 90);
+    public static Option<int?> GcPercent() =>
+        Number("--gc-percent", "Percentage of used segments from which garbage collection runs, 0 to 90.", 0, 90);
 
     public static Option<string?> Label()
     {
-        var option = new Option<string?>("--label") { Description = "Label of the cache: at most 64 bytes of UTF-8.", HelpName = "TEXT" };
+        var option = new Option<string?>(
+            "--label")
+        { Description = "Label of the cache: at most 64 bytes of UTF-8.", HelpName = "TEXT" };
         option.Validators.Add(result =>
         {
             string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : string.Empty;

@@ -12,7 +12,9 @@ internal static class ExitCode
     /// <summary>Wrong usage; nothing was done.</summary>
     public const int Usage = 2;
 
-    /// <summary>Refused before anything was done: no such file, not a cache, locked, mismatch, consent missing, I/O error.</summary>
+    /// <summary>
+    /// Refused before anything was done: no such file, not a cache, locked, mismatch, consent missing, I/O error.
+    /// </summary>
     public const int Refused = 3;
 
     /// <summary>Interrupted from the keyboard, as shells count it.</summary>

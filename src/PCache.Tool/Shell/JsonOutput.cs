@@ -1,4 +1,5 @@
-// Keeps true: standard output gets exactly one JSON document, and nothing when the content can't be had at all. Large documents stream: memory stays bounded.
+// Keeps true: standard output gets exactly one JSON document, and nothing when the content can't be had at all. Large
+// documents stream: memory stays bounded.
 using System.Text;
 using System.Text.Json;
 

@@ -1,11 +1,13 @@
-// Keeps true: nothing is written unless standard error is a terminal; at most some ten updates a second; the line is wiped at the end.
+// Keeps true: nothing is written unless standard error is a terminal; at most some ten updates a second; the line is
+// wiped at the end.
 using System.Diagnostics;
 using System.Globalization;
 
 namespace PCache.Tool.Shell;
 
 /// <summary>A progress bar on a terminal.</summary>
-internal sealed class ProgressBar(ToolContext context, string title, Func<long, string>? describeTotal = null) : IDisposable
+internal sealed class ProgressBar(ToolContext context, string title, Func<long, string>? describeTotal = null)
+    : IDisposable
 {
     private const int Width = 30;
     private const int UpdateMilliseconds = 100;
@@ -33,7 +35,8 @@ internal sealed class ProgressBar(ToolContext context, string title, Func<long, 
             int filled = (int)(share * Width);
             string line = string.Create(
                 CultureInfo.InvariantCulture,
-                $"{title} [{new string('#', filled)}{new string('.', Width - filled)}] {share * 100,3:F0} % of {describeTotal?.Invoke(totalBytes) ?? SizeText.Rounded(totalBytes)}");
+                $"{title} [{new string('#', filled)}{new string('.', Width - filled)}] {share * 100,3:F0} % of "
+                + $"{describeTotal?.Invoke(totalBytes) ?? SizeText.Rounded(totalBytes)}");
             context.Error.Write('\r' + line.PadRight(_lineLength));
             context.Error.Flush();
             _lineLength = line.Length;

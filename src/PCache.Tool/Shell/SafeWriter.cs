@@ -1,5 +1,6 @@
-// Keeps true: what is written as a line is one line, and nothing in it moves a terminal's cursor, changes its colours or turns its reading direction, whatever a label, a file name or
-// an image holds. What is written without line end (help, JSON, a progress bar) passes as it is: those make their text safe themselves.
+// Keeps true: what is written as a line is one line, and nothing in it moves a terminal's cursor, changes its colours
+// or turns its reading direction, whatever a label, a file name or an image holds. What is written without line end
+// (help, JSON, a progress bar) passes as it is: those make their text safe themselves.
 using System.Text;
 using PCache.Core.Files;
 

@@ -1,4 +1,5 @@
-// Keeps true: a size is read exactly or not at all: no overflow, no sign, no fraction, no unit but K, M and G (powers of 1024).
+// Keeps true: a size is read exactly or not at all: no overflow, no sign, no fraction, no unit but K, M and G (powers
+// of 1024).
 using System.Globalization;
 
 namespace PCache.Tool.Shell;
@@ -7,7 +8,8 @@ namespace PCache.Tool.Shell;
 internal static class SizeText
 {
     /// <summary>What is said about a text that isn't a size.</summary>
-    public const string Expected = "a whole number of bytes, optionally with K, M or G (powers of 1024), such as 512, 4K or 1G";
+    public const string Expected =
+        "a whole number of bytes, optionally with K, M or G (powers of 1024), such as 512, 4K or 1G";
 
     /// <summary>Reads "512", "4K", "64m", "1G".</summary>
     public static bool TryParse(string? text, out long bytes)
@@ -26,7 +28,8 @@ internal static class SizeText
             _ => 0,
         };
         ReadOnlySpan<char> digits = shift == 0 ? text : text.AsSpan(0, text.Length - 1);
-        if (!long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out long value) || value > long.MaxValue >> shift)
+        if (!long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out long value)
+            || value > long.MaxValue >> shift)
         {
             return false;
         }
@@ -35,7 +38,9 @@ internal static class SizeText
         return true;
     }
 
-    /// <summary>Writes a size so that <see cref="TryParse"/> reads it back: the largest unit that leaves a whole number.</summary>
+    /// <summary>
+    /// Writes a size so that <see cref="TryParse"/> reads it back: the largest unit that leaves a whole number.
+    /// </summary>
     public static string Exact(long bytes)
     {
         (int shift, string unit) = bytes switch
@@ -49,7 +54,10 @@ internal static class SizeText
         return (bytes >> shift).ToString(CultureInfo.InvariantCulture) + unit;
     }
 
-    /// <summary>Writes a least size for people, rounded up, so that what they read is enough: "16.1 MiB" for 16 MiB and one byte.</summary>
+    /// <summary>
+    /// Writes a least size for people, rounded up, so that what they read is enough: "16.1 MiB" for 16 MiB and one
+    /// byte.
+    /// </summary>
     public static string RoundedUp(long bytes)
     {
         int unit = 0;

@@ -1,4 +1,5 @@
-// Keeps true: commands reach the console through this object only, so that tests run them in-process with captured output.
+// Keeps true: commands reach the console through this object only, so that tests run them in-process with captured
+// output.
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 
@@ -19,7 +20,9 @@ internal sealed class ToolContext
     /// <summary>Standard output as bytes.</summary>
     public required Func<Stream> OpenOutput { get; init; }
 
-    /// <summary>What standard output is, where the system tells; null: nothing that could be a file of the command.</summary>
+    /// <summary>
+    /// What standard output is, where the system tells; null: nothing that could be a file of the command.
+    /// </summary>
     public SafeFileHandle? OutputHandle { get; init; }
 
     /// <summary>Whether a progress bar may be drawn on standard error: a terminal.</summary>

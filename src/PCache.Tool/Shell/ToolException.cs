@@ -13,7 +13,9 @@ internal sealed class ToolException : Exception
 
     public static ToolException Usage(string message) => new(Shell.ExitCode.Usage, message);
 
-    public static ToolException Refused(string message, Exception? cause = null) => new(Shell.ExitCode.Refused, message, cause);
+    public static ToolException Refused(string message, Exception? cause = null) =>
+        new(Shell.ExitCode.Refused, message, cause);
 
-    public static ToolException Damage(string message, Exception? cause = null) => new(Shell.ExitCode.Damage, message, cause);
+    public static ToolException Damage(string message, Exception? cause = null) =>
+        new(Shell.ExitCode.Damage, message, cause);
 }

@@ -67,7 +67,7 @@ public sealed class StateTests
         cache.Device.ResumeWriteback();
         Assert.Equal(WritebackStall.BackingFailing, cache.Device.State.Stall);
         cache.Backing.BeforeCall = null;
-        cache.AdvanceUntil(() => cache.Status.IsClean, "clean once the backing is well again");
+        cache.AdvanceUntil(() => cache.Status.IsClean, "clean once the backing has recovered");
         Assert.Equal((PCacheCondition.Clean, WritebackStall.None), (cache.Device.State.Condition, cache.Device.State.Stall));
         Assert.Null(cache.Device.State.Error);
     }

@@ -1,5 +1,7 @@
-// Keeps true: a change is told by a text that stands in its file exactly once, however its lines are indented, and has the changed part in it.
+// Keeps true: a change is told by a text that stands in its file exactly once, however its lines are broken and indented,
+// and has the changed part in it.
 using System.Runtime.CompilerServices;
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace PCache.Lab.Mutants;
@@ -62,7 +64,30 @@ internal record Change(string File, string Text, string New, [CallerFilePath] st
             : $"{Escape(Text[..begin])}(?<old>{Escape(Text[(begin + 1)..end])}){Escape(Text[(end + 1)..])}");
     }
 
-    /// <summary>Lines may be indented as they like: code moves.</summary>
-    private static string Escape(string text) =>
-        string.Join(@"\s*\n\s*", text.Split('\n').Select((line, i) => Regex.Escape(i == 0 ? line : line.TrimStart())));
+    /// <summary>
+    /// Lines may be broken and indented as they like: a run of white space matches any other, and where a line may be
+    /// broken without one (behind an opening bracket, before a closing one, around a dot) there may be some.
+    /// </summary>
+    private static string Escape(string text)
+    {
+        var pattern = new StringBuilder();
+        for (int i = 0; i < text.Length; i++)
+        {
+            char c = text[i];
+            if (char.IsWhiteSpace(c))
+            {
+                if (i + 1 == text.Length || !char.IsWhiteSpace(text[i + 1]))
+                {
+                    pattern.Append(@"\s+");
+                }
+            }
+            else
+            {
+                pattern.Append(c is ')' or ']' or '.' ? @"\s*" : "").Append(Regex.Escape(c.ToString()))
+                    .Append(c is '(' or '[' or '.' ? @"\s*" : "");
+            }
+        }
+
+        return pattern.ToString();
+    }
 }

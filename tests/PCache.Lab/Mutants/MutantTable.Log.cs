@@ -9,17 +9,17 @@ internal static partial class MutantTable
     [
         new(
             "BarrierLostAtLink",
-            LogWriter,
+            LogAppending,
             "_positions.AdvanceHead(new LogPosition(next, 0), MediaConstants.KsetHeaderSize);",
             "_barrierPending = false; _positions.AdvanceHead(new LogPosition(next, 0), MediaConstants.KsetHeaderSize);",
             "LogBarrierTests"),
-        new("NothingCountsAsAppendedBehindABarrier", LogWriter, "_appendedSinceBarrier = true;", "", "LogBarrierTests"),
+        new("NothingCountsAsAppendedBehindABarrier", LogAppending, "_appendedSinceBarrier = true;", "", "LogBarrierTests"),
         new(
-            "EveryKsetIsABarrier", LogWriter,
+            "EveryKsetIsABarrier", LogAppending,
             "«_barrierPending = false;»\n        _appendedSinceBarrier = true;",
             "",
             "LogBarrierTests"),
-        new("KsetRoomNotGivenBack", LogWriter, "Room.Used(keys.Length, size);", "", "LogRoomTests"),
+        new("KsetRoomNotGivenBack", LogAppending, "Room.Used(keys.Length, size);", "", "LogRoomTests"),
         new(
             "LinkForgetsTheRoomOfTheHead", LogRoom,
             "(refilledSegments * (long)_segmentBytes) - HeadRoom(headOffset)",
@@ -31,7 +31,7 @@ internal static partial class MutantTable
             "0L - HeadRoom(headOffset)",
             "LogRoomTests"),
         new(
-            "LinkHasNoLength", LogWriter,
+            "LinkHasNoLength", LogAppending,
             "_positions.AdvanceHead(new LogPosition(next, 0), «MediaConstants.KsetHeaderSize»);",
             "0",
             "LogRoomTests", "LogBarrierTests"),
@@ -103,12 +103,12 @@ internal static partial class MutantTable
             "",
             "SegmentCountTests"),
         new(
-            "FailedReclaimForgotten", SegmentTable,
+            "FailedReclaimForgotten", SegmentFreeing,
             "«_unreferenced.Enqueue(segment);»\n            }\n\n            throw;",
             "",
             "SegmentCountTests"),
         new(
-            "ReclaimedHeadNotCleared", SegmentTable,
+            "ReclaimedHeadNotCleared", SegmentFreeing,
             "RaiseGeneration(segment);\n            «ClearHead(segment);»",
             "",
             "LeftoverKsetTests"),

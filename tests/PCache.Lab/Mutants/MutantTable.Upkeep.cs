@@ -74,7 +74,7 @@ internal static partial class MutantTable
             "source == last.Source + last.LengthBytes",
             "BackingWriterFillTests"),
         new(
-            "OldestOnTop", Plan,
+            "OldestOnTop", PlanHeap,
             "_heap[parent] > entry",
             "_heap[parent] < entry",
             "WritebackPlanTests", "WritebackPlanModelTests"),

@@ -247,7 +247,7 @@ internal static partial class RuleTable
             Model,
             [
                 new(
-                    SegmentTable,
+                    SegmentFreeing,
                     """
                     «_usedCount--;»
                     if (_reserve.Count

@@ -12,7 +12,7 @@ internal static partial class RuleTable
             "a kset is stored before the payload that it names is durable",
             Crashes,
             [
-                new(LogWriter, "«_region.Drain();» // the payload of everything taken", ""),
+                new(LogAppending, "«_region.Drain();» // the payload of everything taken", ""),
                 new(
                     DataHeads,
                     """
@@ -83,9 +83,9 @@ internal static partial class RuleTable
             Crashes,
             [
                 new(LogWriter, "if («next < 0 || _next.IsReady(next)»)", "true"),
-                new(LogWriter, "_next.Finish(next);", ""),
+                new(LogAppending, "_next.Finish(next);", ""),
                 new(
-                    LogWriter,
+                    LogAppending,
                     """
                     Store(at, _kset.AsSpan(0, MediaConstants.KsetHeaderSize), (uint)next, KsetHeader.MakeFlags(last: true, barrier: false, sequence));
                     """,
@@ -100,14 +100,14 @@ internal static partial class RuleTable
             Crashes,
             [
                 new(
-                    LogWriter,
+                    LogAppending,
                     "_region.WriteDurably(place, bytes);",
                     """
                     _region.Write(place, bytes);
                     _region.FlushRange(place, bytes.Length);
                     """),
                 new(
-                    LogWriter,
+                    LogAppending,
                     """
                     _taken.Remove(keys);
                     }«»
@@ -120,7 +120,7 @@ internal static partial class RuleTable
             Crashes,
             [
                 new(
-                    LogWriter,
+                    LogAppending,
                     "_region.WriteDurably(place, bytes);",
                     """
                     _region.Write(place, bytes);
@@ -133,7 +133,7 @@ internal static partial class RuleTable
             Model,
             [
                 new(
-                    LogWriter,
+                    LogAppending,
                     "Take(i);",
                     """
                     if (i % 2 == 0)
@@ -175,8 +175,8 @@ internal static partial class RuleTable
             "the key head is published before the kset is durable",
             Faults,
             [
-                new(LogWriter, "«»Store(at, bytes, (uint)keys.Length,", "_positions.AdvanceHead(next, size);"),
-                new(LogWriter, "_positions.AdvanceHead(next, size);", "_positions.AdvanceHead(next, 0);"),
+                new(LogAppending, "«»Store(at, bytes, (uint)keys.Length,", "_positions.AdvanceHead(next, size);"),
+                new(LogAppending, "_positions.AdvanceHead(next, size);", "_positions.AdvanceHead(next, 0);"),
             ]),
         new(
             "KeysReversedInKset", "Rule 5",
@@ -184,7 +184,7 @@ internal static partial class RuleTable
             Model,
             [
                 new(
-                    LogWriter,
+                    LogAppending,
                     "MemoryMarshal.AsBytes(keys).CopyTo(bytes[MediaConstants.KsetHeaderSize..]);",
                     """
                     MemoryMarshal.AsBytes(keys).CopyTo(bytes[MediaConstants.KsetHeaderSize..]);

@@ -47,17 +47,17 @@ internal static partial class RuleTable
             "GenerationNotRaised", "Rule 7",
             "a segment is used again under its old generation",
             Model,
-            [new(SegmentTable, "ulong generation = «_generations[segment] + 1»;", "_generations[segment]")]),
+            [new(SegmentFreeing, "ulong generation = «_generations[segment] + 1»;", "_generations[segment]")]),
         new(
             "GenerationNotDurable", "Rule 7",
             "a raised generation isn't written to the medium",
             Model,
-            [new(SegmentTable, "replica < «2»;", "0")]),
+            [new(SegmentFreeing, "replica < «2»;", "0")]),
         new(
             "GenerationInOneReplica", "Rule 7",
             "a raised generation is written to one replica only",
             Model,
-            [new(SegmentTable, "replica < «2»;", "1")]),
+            [new(SegmentFreeing, "replica < «2»;", "1")]),
         new(
             "DeadKeysDropReferences", "Rule 8, class 4",
             "GC drops references for dead keys, which took none",
@@ -204,7 +204,7 @@ internal static partial class RuleTable
             Faults,
             [
                 new(
-                    LogWriter,
+                    LogAppending,
                     """
                     private void AppendAllLocked()
                     {

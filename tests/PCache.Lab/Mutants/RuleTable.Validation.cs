@@ -71,7 +71,7 @@ internal static partial class RuleTable
             Images,
             [
                 new(MediaLoader, "if («info.FirstSegment >= geometry.SegmentCount»)", "false"),
-                new(MediaLoader, "if («segment.Next >= geometry.SegmentCount»)", "false"),
+                new(SegmentChain, "if («segment.Next >= geometry.SegmentCount»)", "false"),
             ]),
         new(
             "ValidationChainEnd", "Class 6",
@@ -79,12 +79,12 @@ internal static partial class RuleTable
             not checked: "has next" on all but the last
             """,
             Images,
-            [new(MediaLoader, "if («hasNext == isLast»)", "false")]),
+            [new(SegmentChain, "if («hasNext == isLast»)", "false")]),
         new(
             "ValidationSegmentType", "Class 6",
             "not checked: segment type",
             Images,
-            [new(MediaLoader, "if («type != 1»)", "false")]),
+            [new(SegmentChain, "if («type != 1»)", "false")]),
         new(
             "ValidationTailSegment", "Class 6",
             "not checked: positions: cache segment",

@@ -57,11 +57,13 @@ internal static class Sources
     public const string LogRoom = Core + "Ksets/LogRoom.cs";
     public const string LogReplay = Core + "Ksets/LogReplay.cs";
     public const string LogWriter = Core + "Ksets/LogWriter.cs";
+    public const string LogAppending = Core + "Ksets/LogWriter.Appending.cs";
     public const string NextSegment = Core + "Ksets/NextLogSegment.cs";
     public const string RegionZeroing = Core + "Ksets/RegionZeroing.cs";
     public const string Fingerprints = Core + "Layout/ExtensionBlocks.Fingerprint.cs";
     public const string Formatter = Core + "Layout/Formatter.cs";
     public const string MediaLoader = Core + "Layout/MediaLoader.cs";
+    public const string SegmentChain = Core + "Layout/MediaLoader.Chain.cs";
     public const string Replicas = Core + "Layout/Replicas.cs";
     public const string Structures = Core + "Layout/Structures.cs";
     public const string SuperblockReader = Core + "Layout/SuperblockReader.cs";
@@ -77,9 +79,11 @@ internal static class Sources
     public const string Uninterrupted = Core + "Primitives/Uninterrupted.cs";
     public const string DataHeads = Core + "Segments/DataHeads.cs";
     public const string SegmentTable = Core + "Segments/SegmentTable.cs";
+    public const string SegmentFreeing = Core + "Segments/SegmentTable.Freeing.cs";
     public const string BackingWriter = Core + "Writeback/BackingWriter.cs";
     public const string KeyExtents = Core + "Store/KeyExtents.cs";
     public const string Plan = Core + "Writeback/WritebackPlan.cs";
+    public const string PlanHeap = Core + "Writeback/WritebackPlan.Heap.cs";
     public const string Relogging = Core + "Writeback/WritebackWorker.Damage.cs";
     public const string Worker = Core + "Writeback/WritebackWorker.cs";
 
