@@ -130,7 +130,7 @@ internal sealed partial class AsyncGate
             next = WakeFirst();
         }
 
-        next?.TrySetResult();
+        Hand(next);
     }
 
     partial void SetRank(LockRank rank);
@@ -139,17 +139,53 @@ internal sealed partial class AsyncGate
 
     private async Task EnteringAsync(LinkedListNode<Waiter> place, CancellationToken cancellationToken)
     {
-        using CancellationTokenRegistration ending = cancellationToken.UnsafeRegister(
-            static (state, token) =>
-            {
-                (AsyncGate gate, LinkedListNode<Waiter> place) = ((AsyncGate, LinkedListNode<Waiter>))state!;
-                if (gate.Leave(place))
+        CancellationTokenRegistration ending;
+        try
+        {
+            ending = cancellationToken.UnsafeRegister(
+                static (state, token) =>
                 {
-                    place.Value.Entered!.TrySetCanceled(token);
-                }
-            },
-            (this, place));
-        await place.Value.Entered!.Task.ConfigureAwait(false);
+                    (AsyncGate gate, LinkedListNode<Waiter> place) = ((AsyncGate, LinkedListNode<Waiter>))state!;
+                    if (gate.Leave(place))
+                    {
+                        place.Value.Entered!.TrySetCanceled(token);
+                    }
+                },
+                (this, place));
+        }
+        catch
+        {
+            // An interrupt ends waits of the platform's own too. The caller doesn't wait: its place must not be left,
+            // nor the gate, if it was handed that meanwhile.
+            if (!Leave(place))
+            {
+                Exit();
+            }
+
+            throw;
+        }
+
+        try
+        {
+            await place.Value.Entered!.Task.ConfigureAwait(false);
+        }
+        finally
+        {
+            Uninterrupted.Do(ending, static one => one.Dispose()); // it may be inside by now
+        }
+    }
+
+    /// <summary>
+    /// Tells an operation that it has the gate. On a thread of the pool, which is never interrupted; to be told twice
+    /// does no harm.
+    /// </summary>
+    private static void Hand(TaskCompletionSource? next)
+    {
+        if (next is not null)
+        {
+            Uninterrupted.Do(next, static one => ThreadPool.UnsafeQueueUserWorkItem(
+                static entered => entered.TrySetResult(), one, preferLocal: false));
+        }
     }
 
     /// <summary>Gives up waiting. False: too late, it has been handed the gate.</summary>
@@ -170,7 +206,7 @@ internal sealed partial class AsyncGate
             }
         }
 
-        next?.TrySetResult();
+        Hand(next);
         return true;
     }
 

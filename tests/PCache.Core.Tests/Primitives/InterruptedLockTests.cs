@@ -62,9 +62,10 @@ public sealed class InterruptedLockTests
                 default:
                     if (kind == Kind.GateAsync && random.Next(2) == 0)
                     {
-                        using var end = new CancellationTokenSource(random.Next(3));
+                        var end = new CancellationTokenSource(random.Next(3));
                         Task entering = gate.EnterAsync(end.Token);
                         Uninterrupted.Wait(entering, Timeout.InfiniteTimeSpan);
+                        Uninterrupted.Do(end, static one => one.Dispose()); // this thread may be inside
                         if (!entering.IsCompletedSuccessfully)
                         {
                             return;
