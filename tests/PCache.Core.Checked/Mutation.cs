@@ -44,6 +44,12 @@ internal static class Mutation
     /// <summary>Mends what <see cref="Break"/> broke.</summary>
     public readonly struct Mending(Rule before) : IDisposable
     {
-        public void Dispose() => _broken = before;
+        public void Dispose()
+        {
+            _broken = before;
+
+            // What was broken on purpose breaks invariants too: the next test on this thread has nothing to do with it.
+            PCache.Core.Primitives.Invariant.TakeBroken();
+        }
     }
 }

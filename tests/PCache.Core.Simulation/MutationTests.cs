@@ -1,3 +1,6 @@
+#define CHECKED // or the calls of assertions would be left out of this file
+using PCache.Core.Primitives;
+
 namespace PCache.Core.Simulation;
 
 public sealed class MutationTests
@@ -16,5 +19,16 @@ public sealed class MutationTests
         }
 
         Assert.False(Mutation.Is(Rule.PayloadBeforeKset));
+    }
+
+    [Fact]
+    public void What_a_broken_rule_breaks_is_forgotten_when_it_is_mended()
+    {
+        using (Mutation.Break(Rule.PayloadBeforeKset))
+        {
+            Assert.Throws<InvalidOperationException>(() => Invariant.Holds(false, "a test broke it"));
+        }
+
+        Assert.Null(Invariant.TakeBroken());
     }
 }
