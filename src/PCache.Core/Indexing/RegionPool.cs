@@ -18,6 +18,9 @@ internal static unsafe class RegionPool
     private static readonly ConcurrentStack<nint> Kept = new();
     private static int _count;
 
+    /// <summary>How many are kept now.</summary>
+    public static int KeptCount => Kept.Count;
+
     /// <summary>Takes a region of <see cref="IndexArena.RegionSize"/> bytes, aligned to its size.</summary>
     /// <exception cref="OutOfMemoryException">There is no memory.</exception>
     public static nint Take()
