@@ -233,12 +233,26 @@ public sealed partial class PCacheDevice : IBlockDevice
     /// </summary>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public void PauseWriteback() => _engine.Writable.SetPaused(true);
+    public void PauseWriteback() => _engine.Writable.Control.SetPaused(true);
 
     /// <summary>Ends a pause.</summary>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public void ResumeWriteback() => _engine.Writable.SetPaused(false);
+    public void ResumeWriteback() => _engine.Writable.Control.SetPaused(false);
+
+    /// <summary>
+    /// What the backing alone is worth while something is dirty. A change counts from the next group or checkpoint on;
+    /// it isn't kept across opens. A read-only device has <see cref="BackingConsistency.EachFlush"/>.
+    /// </summary>
+    /// <exception cref="ArgumentException">Checkpoints, and there is no place for their journal.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Not a defined value.</exception>
+    /// <exception cref="NotSupportedException">Set on a device that is read-only.</exception>
+    /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
+    public BackingConsistency BackingConsistency
+    {
+        get => _engine.Consistency;
+        set => _engine.Writable.Control.SetConsistency(value);
+    }
 
     /// <summary>
     /// Writes back everything that was written before the call, and flushes the backing; also while write-back is
@@ -273,14 +287,14 @@ public sealed partial class PCacheDevice : IBlockDevice
     /// <exception cref="ArgumentOutOfRangeException">Out of range.</exception>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public void SetGcThreshold(int percent) => _engine.Writable.SetGcThreshold(percent);
+    public void SetGcThreshold(int percent) => _engine.Writable.Control.SetGcThreshold(percent);
 
     /// <summary>Changes the cache's label; durable.</summary>
     /// <param name="label">At most 64 bytes of UTF-8 without NUL; may be empty.</param>
     /// <exception cref="ArgumentException">Too long, or has a NUL.</exception>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public void SetLabel(string label) => _engine.Writable.SetLabel(label);
+    public void SetLabel(string label) => _engine.Writable.Control.SetLabel(label);
 
     /// <summary>
     /// Gives up damaged dirty data in a range (see <see cref="PCacheStatus.DamagedRanges"/>): it then reads as what
@@ -289,7 +303,7 @@ public sealed partial class PCacheDevice : IBlockDevice
     /// <exception cref="ArgumentOutOfRangeException">Negative arguments.</exception>
     /// <exception cref="NotSupportedException">The device is read-only.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
-    public void AbandonDamaged(long offset, long length) => _engine.Writable.AbandonDamaged(offset, length);
+    public void AbandonDamaged(long offset, long length) => _engine.Writable.Control.AbandonDamaged(offset, length);
 
     /// <summary>
     /// Runs one maintenance step; only with <see cref="MaintenanceMode.Manual"/>. Errors of the backing don't throw:

@@ -149,6 +149,12 @@ public enum BackingMismatchReason
     /// that would tell whether it is a copy.
     /// </summary>
     File = 5,
+
+    /// <summary>
+    /// The checkpoint journal beside it was made by another cache, for another backing, or by this cache at a later
+    /// time than this image of it is of.
+    /// </summary>
+    Journal = 6,
 }
 
 /// <summary>

@@ -133,6 +133,37 @@ public sealed record PCacheOptions
     public int WritebackGroupBytes { get; init; } = 64 << 20;
 
     /// <summary>
+    /// What the backing alone is worth while something is dirty. Null (the default):
+    /// <see cref="BackingConsistency.Checkpoint"/> for a cache of the compact geometry in front of a regular file whose
+    /// path is known (<see cref="IBackingFile.FilePath"/>) or with a place for the journal,
+    /// <see cref="BackingConsistency.EachFlush"/> otherwise. Can be changed while the device is open.
+    /// </summary>
+    public BackingConsistency? BackingConsistency { get; init; }
+
+    /// <summary>
+    /// The file for the checkpoint journal. Null (the default): the backing's path with ".pcache-journal" behind it.
+    /// It is made when it is needed, and removed when nothing is dirty. Give the same at each open.
+    /// </summary>
+    public string? CheckpointJournalPath { get; init; }
+
+    /// <summary>
+    /// A block device for the checkpoint journal instead of a file; it stays the caller's, and belongs to this cache
+    /// alone as long as the device is open. Null (the default): a file.
+    /// </summary>
+    public IBlockDevice? CheckpointJournal { get; init; }
+
+    /// <summary>
+    /// About how many bytes a checkpoint (or a window of <see cref="BackingConsistency.WhenDrained"/>) writes, 64 KiB
+    /// to 1 GiB. Default 64 MiB. It ends at a flush, so it may be more.
+    /// </summary>
+    public int CheckpointBytes { get; init; } = 64 << 20;
+
+    /// <summary>
+    /// Least time between two checkpoints while nothing waits for one, zero to 30 days. Default 1 s.
+    /// </summary>
+    public TimeSpan CheckpointInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>
     /// How long a write waits for room before it fails with <see cref="PCacheFullException"/>. Default: without
     /// limit.
     /// </summary>

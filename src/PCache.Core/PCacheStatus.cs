@@ -235,6 +235,21 @@ public sealed record PCacheStatus
     /// <summary>What the open found out about the backing's content.</summary>
     public required BackingCheck BackingCheck { get; init; }
 
+    /// <summary>What the backing alone is worth while something is dirty.</summary>
+    public required BackingConsistency BackingConsistency { get; init; }
+
+    /// <summary>Where the checkpoint journal stands when there is one; null: there is no place for it.</summary>
+    public required string? CheckpointJournal { get; init; }
+
+    /// <summary>
+    /// The last flush of this open that the backing (with its checkpoint journal) is known to hold completely; of a
+    /// busy device it may be told a little late. Number 0: none since the open.
+    /// </summary>
+    public required FlushPoint BackingAsOf { get; init; }
+
+    /// <summary>Flushes since <see cref="BackingAsOf"/>.</summary>
+    public required long FlushesBehind { get; init; }
+
     /// <summary>
     /// All properties by name, on one line: ranges as "offset+length" (of many, the first), of an error its type and
     /// message.
@@ -284,6 +299,10 @@ public sealed record PCacheStatus
             Text($"{nameof(BackingLength)} = {BackingLength?.ToString(CultureInfo.InvariantCulture) ?? "none"}"),
             Text($"{nameof(BackingIdentity)} = {BackingIdentity}"),
             Text($"{nameof(BackingCheck)} = {BackingCheck}"),
+            Text($"{nameof(BackingConsistency)} = {BackingConsistency}"),
+            Text($"{nameof(CheckpointJournal)} = {(CheckpointJournal is null ? "none" : OneLine(CheckpointJournal))}"),
+            Text($"{nameof(BackingAsOf)} = {BackingAsOf.Number}"),
+            Text($"{nameof(FlushesBehind)} = {FlushesBehind}"),
         ];
         return $"{nameof(PCacheStatus)} {{ {string.Join(", ", parts)} }}";
 

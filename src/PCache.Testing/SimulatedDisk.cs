@@ -68,6 +68,12 @@ public sealed partial class SimulatedDisk : IBlockDevice
     public SimulatedDiskOptions Options { get; }
 
     /// <summary>
+    /// Another disk of the same machine (for a cache's checkpoint journal, say): a crash of this one is a crash of
+    /// both, and what it leaves of the other is the companion of what it leaves of this one. Null (the default): none.
+    /// </summary>
+    public SimulatedDisk? Companion { get; set; }
+
+    /// <summary>
     /// Called before a call takes effect, after planned faults. What it throws, the call throws, and nothing
     /// happened.
     /// </summary>
@@ -203,9 +209,10 @@ public sealed partial class SimulatedDisk : IBlockDevice
     /// </summary>
     public SimulatedDisk AfterKill()
     {
+        SimulatedDisk? companion = Companion?.AfterKill();
         using (_gate.Hold())
         {
-            return new SimulatedDisk(_state.AfterKill(), Options);
+            return new SimulatedDisk(_state.AfterKill(), Options) { Companion = companion };
         }
     }
 
@@ -213,9 +220,10 @@ public sealed partial class SimulatedDisk : IBlockDevice
     /// <param name="random">Decides what of the unflushed is left; null: nothing of it.</param>
     public SimulatedDisk AfterPowerCut(Random? random)
     {
+        SimulatedDisk? companion = Companion?.AfterPowerCut(random);
         using (_gate.Hold())
         {
-            return new SimulatedDisk(_state.AfterPowerCut(random), Options);
+            return new SimulatedDisk(_state.AfterPowerCut(random), Options) { Companion = companion };
         }
     }
 

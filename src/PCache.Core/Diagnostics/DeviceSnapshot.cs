@@ -40,6 +40,8 @@ internal readonly record struct DeviceSnapshot
 
     public required PCacheState State { get; init; }
 
+    public required long FlushesBehind { get; init; }
+
     public required double StalledSeconds { get; init; }
 }
 

@@ -71,6 +71,8 @@ internal static class PCacheMeter
         Level("pcache.dirty.size", "By", "Payload that the backing doesn't have yet; overwrites count each time.", null,
             (null, s => s.DirtyBytes));
         Level("pcache.dirty.keys", "{key}", "Keys that the backing doesn't have yet.", null, (null, s => s.DirtyKeys));
+        Level("pcache.backing.flushes_behind", "{flush}", "Flushes that the backing alone doesn't have yet.", null,
+            (null, s => s.FlushesBehind));
         Level("pcache.pending.keys", "{key}", "Keys accepted but not yet logged.", null, (null, s => s.PendingKeys));
         Level("pcache.damaged.size", "By", "Dirty data that doesn't fit its checksum.", null,
             (null, s => s.DamagedBytes));

@@ -115,6 +115,17 @@ internal sealed class CacheEngine
     /// <exception cref="ObjectDisposedException">The device is closed.</exception>
     public PCacheState State => _state.Now;
 
+    /// <summary>How consistent the backing is kept.</summary>
+    /// <exception cref="ObjectDisposedException">The device is closed.</exception>
+    public BackingConsistency Consistency
+    {
+        get
+        {
+            ThrowIfClosed();
+            return _writable?.Consistency ?? BackingConsistency.EachFlush;
+        }
+    }
+
     /// <summary>Starts the background thread, where the device has one, and lets the meter look.</summary>
     public void Start()
     {

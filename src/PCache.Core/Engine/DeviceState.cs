@@ -1,4 +1,5 @@
 using PCache.Core.Diagnostics;
+using PCache.Core.Ksets;
 using PCache.Core.Layout;
 using PCache.Core.Primitives;
 using PCache.Core.Store;
@@ -104,8 +105,16 @@ internal sealed class DeviceState : IDeviceProbe
             BackingLength = block is { BackingLength: > 0 } bound ? (long)bound.BackingLength : null,
             BackingIdentity = block?.BackingIdentity.ToGuid() ?? Guid.Empty,
             BackingCheck = _report.BackingCheck,
+            BackingConsistency = _upkeep.Consistency,
+            CheckpointJournal = _upkeep.JournalName,
+            BackingAsOf = PointOf(_upkeep.FlushOnBacking),
+            FlushesBehind = FlushesBehind,
         };
     }
+
+    private long FlushesBehind => Math.Max(0, _upkeep.LastFlush.Number - _upkeep.FlushOnBacking.Number);
+
+    private static FlushPoint PointOf(FlushMark mark) => new(mark.Number, mark.Number == 0 ? null : mark.Time);
 
     /// <summary>For the monitor: computes the state. Null: the device is closed.</summary>
     public PCacheState? Read(PCacheState? before)
@@ -203,6 +212,7 @@ internal sealed class DeviceState : IDeviceProbe
             DataSegments = data,
             RetiredSegments = retired,
             State = state,
+            FlushesBehind = FlushesBehind,
             StalledSeconds =
                 state.StalledSince is { } since ? Math.Max(0, (_clock.GetUtcNow() - since).TotalSeconds) : 0,
         };

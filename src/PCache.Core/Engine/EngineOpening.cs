@@ -29,6 +29,7 @@ internal static class EngineOpening
             claim = options.ReadOnly ? null : BackingClaim.Take(backing);
             if (creating)
             {
+                JournalRecognition.ApplyBeforeCreate(options, backing);
                 DeviceSetup.Format(region, backing, options);
             }
 

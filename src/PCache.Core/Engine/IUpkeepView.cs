@@ -1,3 +1,5 @@
+using PCache.Core.Ksets;
+
 namespace PCache.Core.Engine;
 
 /// <summary>What state, status and meter tell of the half that only a writable device has. Any thread.</summary>
@@ -29,6 +31,18 @@ internal interface IUpkeepView
 
     /// <summary>Segments given back.</summary>
     long SegmentsReclaimed { get; }
+
+    /// <summary>How consistent the backing is kept.</summary>
+    BackingConsistency Consistency { get; }
+
+    /// <summary>Where the checkpoint journal stands; null: there is no place for one.</summary>
+    string? JournalName { get; }
+
+    /// <summary>The last flush.</summary>
+    FlushMark LastFlush { get; }
+
+    /// <summary>The last flush that the backing is known to hold.</summary>
+    FlushMark FlushOnBacking { get; }
 
     /// <summary>Why write-back doesn't get on, given whether there is anything dirty.</summary>
     WritebackStall Stall(bool dirty, out Exception? error);
@@ -63,6 +77,18 @@ internal sealed class NoUpkeep : IUpkeepView
 
     /// <inheritdoc/>
     public long SegmentsReclaimed => 0;
+
+    /// <inheritdoc/>
+    public BackingConsistency Consistency => BackingConsistency.EachFlush;
+
+    /// <inheritdoc/>
+    public string? JournalName => null;
+
+    /// <inheritdoc/>
+    public FlushMark LastFlush => default;
+
+    /// <inheritdoc/>
+    public FlushMark FlushOnBacking => default;
 
     /// <inheritdoc/>
     public WritebackStall Stall(bool dirty, out Exception? error)

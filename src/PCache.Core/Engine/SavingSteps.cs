@@ -39,6 +39,10 @@ internal sealed class SavingSteps(
 
         // Acknowledged writes, whatever the backing does; room for their keys is reserved.
         Closing.Try(FlushLogWithin, ref failure);
+        Closing.Try(
+            () => RunWithin(close, () => parts.Writeback.TryEndJournal(),
+                "The checkpoint journal's place hangs. Nothing is lost: what is dirty stays in the cache."),
+            ref failure);
         maintenance.CollectDeadKeys(close.Left);
         Closing.Try(parts.Storage.CheckAll, ref failure);
 
@@ -63,6 +67,11 @@ internal sealed class SavingSteps(
     public Task Seal(CloseMonitor close, ref Exception? failure)
     {
         Closing.Try(parts.Writer.Log.Flush, ref failure);
+        if (parts.Writeback.Journal is { } journal)
+        {
+            Closing.Try(journal.Dispose, ref failure);
+        }
+
         return failure is null ? fingerprint.Keep(close.Left) : Task.CompletedTask;
     }
 

@@ -1,5 +1,4 @@
 using PCache.Core.Ksets;
-using PCache.Core.Layout;
 using PCache.Core.Opening;
 using PCache.Core.Primitives;
 using PCache.Core.Segments;
@@ -48,7 +47,8 @@ internal sealed class WritableHalf : IUpkeepView
                 store.Region, store.Media, segments, positions, store.Index, log, store.Damage, store.Dirty),
             parts.Backing,
             options,
-            watch);
+            watch,
+            found.Checkpoints!);
         writeback.Recent.Restore(found.RecentPlaces);
         _upkeep = new UpkeepParts
         {
@@ -83,6 +83,7 @@ internal sealed class WritableHalf : IUpkeepView
         Zeros = new ZeroPath(shared, Writes);
         Batches = new BatchPath(shared, new GroupWriter(store, Writer), Writes);
         Discards = new DiscardPath(shared, parts.Backing);
+        Control = new DeviceControl(parts, _upkeep, _maintenance, _records, _misses);
         Saving = new SavingSteps(
             _upkeep,
             _maintenance,
@@ -122,6 +123,9 @@ internal sealed class WritableHalf : IUpkeepView
     /// <summary>What a close does.</summary>
     public ICloseSteps Saving { get; }
 
+    /// <summary>Changes of settings.</summary>
+    public DeviceControl Control { get; }
+
     /// <summary>How much of the segments may be in use before write-back and collection begin, in percent.</summary>
     public int GcPercent => _records.GcPercent;
 
@@ -153,76 +157,25 @@ internal sealed class WritableHalf : IUpkeepView
     public long SegmentsReclaimed => _upkeep.Collector.Reclaimed;
 
     /// <inheritdoc/>
+    public BackingConsistency Consistency => _upkeep.Writeback.Level;
+
+    /// <inheritdoc/>
+    public string? JournalName => _upkeep.Writeback.Journal?.Place.Name;
+
+    /// <summary>For tests: flushes that write-back has made itself.</summary>
+    public long ForcedBarriers => _upkeep.Writeback.ForcedBarriers;
+
+    /// <inheritdoc/>
+    public FlushMark LastFlush => Writer.Log.Marks.Last;
+
+    /// <inheritdoc/>
+    public FlushMark FlushOnBacking => _upkeep.Writeback.Passed;
+
+    /// <inheritdoc/>
     public WritebackStall Stall(bool dirty, out Exception? error) => _maintenance.Stall(dirty, out error);
 
     /// <summary>Starts the background thread, where the device has one.</summary>
     public void Start() => _maintenance.Start();
-
-    /// <summary>Pauses write-back, or resumes it.</summary>
-    public void SetPaused(bool paused)
-    {
-        int token = _parts.Gate.Enter();
-        try
-        {
-            _maintenance.Paused = paused;
-            _parts.Monitor.Look();
-        }
-        finally
-        {
-            _parts.Gate.Exit(token);
-        }
-    }
-
-    /// <summary>Changes the threshold, durably, also across opens.</summary>
-    public void SetGcThreshold(int percent)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(percent);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(percent, CacheFlags.MaxGcPercent);
-        int token = _parts.Gate.Enter();
-        try
-        {
-            _records.SetGcPercent(percent);
-        }
-        finally
-        {
-            _parts.Gate.Exit(token);
-        }
-
-        _upkeep.Work.TellNow();
-    }
-
-    /// <summary>Changes the label, durably.</summary>
-    public void SetLabel(string label)
-    {
-        ArgumentNullException.ThrowIfNull(label);
-        int token = _parts.Gate.Enter();
-        try
-        {
-            _records.SetLabel(label);
-        }
-        finally
-        {
-            _parts.Gate.Exit(token);
-        }
-    }
-
-    /// <summary>Gives damaged data up: it reads as what the backing has.</summary>
-    public void AbandonDamaged(long offset, long length)
-    {
-        Ranges.Check(offset, length);
-        int token = _parts.Gate.Enter();
-        try
-        {
-            Writer.Log.AppendAll();
-            _misses.SuspendUntil(_parts.Store.Positions.KeyHead.Distance);
-            _parts.Store.Damage.Abandon(offset, length);
-            _maintenance.RecheckDamage();
-        }
-        finally
-        {
-            _parts.Gate.Exit(token);
-        }
-    }
 
     /// <summary>By hand: runs one maintenance step. Returns when the next one is wanted.</summary>
     public TimeSpan RunMaintenanceStep()

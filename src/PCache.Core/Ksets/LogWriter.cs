@@ -78,6 +78,7 @@ internal sealed partial class LogWriter
         _clock = clock;
         _next = new NextLogSegment(region, segments);
         _lastSequence = lastSequence;
+        Marks = new FlushMarks(positions.KeyHead.Distance);
         _pending = new PendingKeys[shardLocks.Length];
         for (int i = 0; i < _pending.Length; i++)
         {
@@ -87,6 +88,9 @@ internal sealed partial class LogWriter
 
     /// <summary>Room for keys.</summary>
     public LogRoom Room { get; }
+
+    /// <summary>Where the flushes stand.</summary>
+    public FlushMarks Marks { get; }
 
     /// <summary>Keys added and not yet logged.</summary>
     public int PendingCount
@@ -190,6 +194,7 @@ internal sealed partial class LogWriter
             {
                 _barrierPending = true;
                 _appendedSinceBarrier = false;
+                Marks.Note(_positions.KeyHead.Distance, _clock.GetUtcNow());
             }
 
             Invariant.Holds(

@@ -66,6 +66,22 @@ internal static class DeviceSetup
         Require(
             o.MaxIndexMemoryBytes is null or >= IndexMemory.FixedBytes, nameof(o.MaxIndexMemoryBytes),
             o.MaxIndexMemoryBytes, "at least 262144, or null");
+        Require(
+            o.CheckpointBytes is >= 64 << 10 and <= 1 << 30, nameof(o.CheckpointBytes), o.CheckpointBytes,
+            "65536 to 1073741824");
+        Require(
+            o.CheckpointInterval >= TimeSpan.Zero && o.CheckpointInterval <= TimeSpan.FromDays(30),
+            nameof(o.CheckpointInterval), o.CheckpointInterval, "zero to 30 days");
+        Require(
+            o.BackingConsistency is null || Enum.IsDefined(o.BackingConsistency.Value), nameof(o.BackingConsistency),
+            o.BackingConsistency, "a defined value, or null");
+        Require(
+            o.CheckpointJournalPath is null || o.CheckpointJournal is null, nameof(o.CheckpointJournalPath),
+            o.CheckpointJournalPath, "null where CheckpointJournal is given");
+        Require(
+            o.CheckpointJournalPath is null
+                || (o.CheckpointJournalPath.Length > 0 && !o.CheckpointJournalPath.Contains('\0', StringComparison.Ordinal)),
+            nameof(o.CheckpointJournalPath), o.CheckpointJournalPath, "a path, or null");
         Require(Enum.IsDefined(o.PersistOn), nameof(o.PersistOn), o.PersistOn, "a defined value");
         Require(Enum.IsDefined(o.Maintenance), nameof(o.Maintenance), o.Maintenance, "a defined value");
         Require(o.TimeProvider is not null, nameof(o.TimeProvider), o.TimeProvider, "not null");
@@ -93,10 +109,32 @@ internal static class DeviceSetup
                 + $"{ExtentStore.MaxLength}.", nameof(backing));
         }
 
+        if (o.BackingConsistency is { } level && !o.ReadOnly)
+        {
+            using Journal.JournalPlace? place = JournalRecognition.PlaceFor(o, backing);
+            CheckConsistency(level, place is not null, "options");
+        }
+
         if (!o.ReadOnly && !backing.CanWrite)
         {
             throw new ArgumentException("The backing can't be written; set PCacheOptions.ReadOnly to open the cache "
                 + "for reading.", nameof(backing));
+        }
+    }
+
+    /// <summary>Checks a level against what is known of a place for the journal.</summary>
+    public static void CheckConsistency(BackingConsistency level, bool hasPlace, string parameterName)
+    {
+        if (!Enum.IsDefined(level))
+        {
+            throw new ArgumentOutOfRangeException(parameterName, level, "Not a defined value.");
+        }
+
+        if (level == BackingConsistency.Checkpoint && !hasPlace)
+        {
+            throw new ArgumentException("Checkpoints need a place for their journal: the backing isn't a regular file "
+                + "whose path is known, so PCacheOptions.CheckpointJournalPath or CheckpointJournal has to name one.",
+                parameterName);
         }
     }
 

@@ -1,6 +1,7 @@
 using PCache.Core.Layout;
 using PCache.Core.Primitives;
 using PCache.Core.Store;
+using PCache.Core.Writeback;
 
 namespace PCache.Core.Opening;
 
@@ -29,6 +30,9 @@ internal sealed record RecoveredCache
 
     /// <summary>Where that stands.</summary>
     public required ReplicaState BackingRecordReplicas { get; init; }
+
+    /// <summary>How consistent write-back keeps the backing; null: the open is read-only.</summary>
+    public required CheckpointSettings? Checkpoints { get; init; }
 
     /// <summary>What is told of the open.</summary>
     public required RecoveryReport Report { get; init; }

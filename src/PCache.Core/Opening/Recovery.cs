@@ -5,6 +5,7 @@ using PCache.Core.Pmem;
 using PCache.Core.Primitives;
 using PCache.Core.Segments;
 using PCache.Core.Store;
+using PCache.Core.Writeback;
 
 namespace PCache.Core.Opening;
 
@@ -39,6 +40,7 @@ internal static class Recovery
         IndexMemory.CheckCapacity(options.MaxIndexMemoryBytes, media.ChainLength, media.Geometry.DataSize);
         var recognition = new BackingRecognition(region, backing, options, media);
         recognition.CheckBinding();
+        JournalRecognition journal = JournalRecognition.Read(options, backing);
         var index = new ShardedIndex(Machine.Of(options.TimeProvider).Chance.Cores);
         try
         {
@@ -48,11 +50,20 @@ internal static class Recovery
             ReplayedLog log = ReplayedLog.Read(
                 region, media, memory, options, backing.Length, recognition.Record.SinceSequence, work, monitor);
             TimeSpan elapsed = options.TimeProvider.GetElapsedTime(started);
+            journal.Judge(
+                media.Extension?.CacheId.ToGuid() ?? Guid.Empty, log.DirtyTailSequence, log.Result.LastSequence);
             recognition.CheckContent(log, cancellationToken);
+            CheckpointSettings? checkpoints = null;
             if (!options.ReadOnly)
             {
                 monitor.Begin(OpenStage.Preparing);
                 MakeReady(region, backing, options, media, log, recognition);
+                checkpoints = journal.MakeReady(media.Geometry.IsLinux, cancellationToken);
+            }
+
+            else
+            {
+                journal.Dispose();
             }
 
             monitor.Begin(OpenStage.Done);
@@ -65,6 +76,7 @@ internal static class Recovery
                 RecentPlaces = recognition.RecentPlaces,
                 BackingRecord = recognition.Record,
                 BackingRecordReplicas = recognition.RecordReplicas,
+                Checkpoints = checkpoints,
                 Report = new RecoveryReport
                 {
                     Ksets = log.Result.Ksets,
@@ -81,6 +93,7 @@ internal static class Recovery
         catch
         {
             index.Dispose();
+            journal.Dispose();
             throw;
         }
     }

@@ -59,6 +59,9 @@ internal sealed class ReplaySink : IReplaySink, IDisposable
     /// <summary>The keys that misses filled last.</summary>
     public RecentKeys Filled { get; } = new(1024);
 
+    /// <summary>Number of the kset at the dirty tail; 0: it has none, or the log ends there.</summary>
+    public uint DirtyTailSequence { get; private set; }
+
     /// <summary>Where the log ends, in bytes from the key tail on.</summary>
     public long EndDistance => _distance + _lastSize;
 
@@ -87,6 +90,7 @@ internal sealed class ReplaySink : IReplaySink, IDisposable
         if (atOrAfterDirtyTail && _dirtyTailDistance < 0)
         {
             _dirtyTailDistance = _distance;
+            DirtyTailSequence = header.Sequence;
         }
 
         _comparable = _comparableSince == 0

@@ -15,11 +15,13 @@ namespace PCache.Core.Opening;
 /// <param name="Result">What the reader of the log says.</param>
 /// <param name="ReservedSegments">Segments in the log's reserve.</param>
 /// <param name="LastSequence">Number of the last kset.</param>
+/// <param name="DirtyTailSequence">Number of the kset at the dirty tail, or of the next one where that is the log's
+/// end; 0: it has none.</param>
 /// <param name="WrittenBack">The keys that were written back last.</param>
 /// <param name="Filled">The keys that misses filled last.</param>
 internal sealed record ReplayedLog(
-    FoundExtents Extents, ReplayResult Result, int ReservedSegments, uint LastSequence, RecentKeys WrittenBack,
-    RecentKeys Filled)
+    FoundExtents Extents, ReplayResult Result, int ReservedSegments, uint LastSequence,
+    uint DirtyTailSequence, RecentKeys WrittenBack, RecentKeys Filled)
 {
     /// <summary>Whether no key of the log lives.</summary>
     public bool IsEmpty => Result.LiveKeys == 0;
@@ -74,6 +76,10 @@ internal sealed record ReplayedLog(
         var extents = new FoundExtents(region, media, segments, memory.Index, memory, positions, dirty);
         uint last =
             result.LastSequence != 0 ? result.LastSequence : Machine.Of(options.TimeProvider).Chance.NextSequence();
-        return new ReplayedLog(extents, result, reserved, last, sink.WrittenBack, sink.Filled);
+        bool isClean = sink.DirtyTailDistance == sink.EndDistance;
+        uint dirtyTailSequence =
+            !isClean ? sink.DirtyTailSequence : result.LastSequence == 0 ? 0 : SequenceTracker.Next(result.LastSequence);
+        return new ReplayedLog(
+            extents, result, reserved, last, dirtyTailSequence, sink.WrittenBack, sink.Filled);
     }
 }

@@ -36,6 +36,15 @@ internal sealed class MaintenanceRequests
         }
     }
 
+    /// <summary>Whether a caller waits for GC to have come no further than this.</summary>
+    public bool AnyCollected(long distance)
+    {
+        using (_lock.Hold())
+        {
+            return _requests.Exists(request => request.Collect && request.Distance <= distance);
+        }
+    }
+
     /// <summary>The caller no longer waits.</summary>
     public void Withdraw(Task task)
     {

@@ -16,6 +16,12 @@ internal sealed class MaintenanceSteps
     /// </summary>
     private static readonly TimeSpan SameRoomAgain = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>
+    /// How long a journal that is done with stays beside a clean backing: making one anew costs more than writing over
+    /// it.
+    /// </summary>
+    private static readonly TimeSpan JournalKept = TimeSpan.FromSeconds(5);
+
     private readonly UpkeepParts _parts;
     private readonly MaintenanceRequests _requests;
     private readonly UpkeepTrouble _trouble;
@@ -28,6 +34,7 @@ internal sealed class MaintenanceSteps
     private readonly long _collectUntil;
     private volatile bool _paused;
     private long? _dirtySince;
+    private long? _wroteAt;
     private long _announced = -1;
     private long _announcedAt;
     private bool _collectNext;
@@ -177,6 +184,13 @@ internal sealed class MaintenanceSteps
         if (WritebackIsDue(in wanted, ref next))
         {
             WritebackOutcome outcome = RunGroup(pressing: wanted.Space || wanted.OverThreshold);
+            _wroteAt = _clock.GetTimestamp();
+            if (outcome == WritebackOutcome.NeedsBarrier)
+            {
+                _parts.Writeback.ForceBarrier();
+                return true;
+            }
+
             _requests.ReportProgress();
             CompleteRequests();
             if (outcome == WritebackOutcome.NoRoom && !_parts.Collector.HasWork)
@@ -192,6 +206,7 @@ internal sealed class MaintenanceSteps
         {
             _dirtySince = null;
             _trouble.Forget(); // whatever failed is done by now
+            TidyJournal(wanted.Drain, ref next);
             CompleteRequests();
         }
 
@@ -227,14 +242,43 @@ internal sealed class MaintenanceSteps
             return false;
         }
 
-        TimeSpan waited = _clock.GetElapsedTime(_dirtySince.Value, now);
-        if (!wanted.Any && waited < _options.WritebackDelay)
+        TimeSpan wait = wanted.Any ? TimeSpan.Zero : _options.WritebackDelay - _clock.GetElapsedTime(
+            _dirtySince.Value, now);
+        if (!wanted.Any && _wroteAt is { } wrote && _parts.Writeback.Level == BackingConsistency.Checkpoint)
         {
-            next = Earlier(next, _options.WritebackDelay - waited);
+            TimeSpan untilNext = _options.CheckpointInterval - _clock.GetElapsedTime(wrote, now);
+            wait = untilNext > wait ? untilNext : wait;
+        }
+
+        if (wait > TimeSpan.Zero)
+        {
+            next = Earlier(next, wait);
             return false;
         }
 
         return true;
+    }
+
+    /// <summary>
+    /// Nothing is dirty: a journal that is done with goes, soon, and at once for a caller that waits for a drain.
+    /// </summary>
+    private void TidyJournal(bool atOnce, ref TimeSpan next)
+    {
+        if (_parts.Writeback.Journal is not { HasContent: true })
+        {
+            return;
+        }
+
+        TimeSpan left = atOnce || _wroteAt is not { } wrote
+            ? TimeSpan.Zero
+            : JournalKept - _clock.GetElapsedTime(wrote);
+        if (left > TimeSpan.Zero)
+        {
+            next = Earlier(next, left);
+            return;
+        }
+
+        _parts.Writeback.TryEndJournal();
     }
 
     private WritebackOutcome RunGroup(bool pressing)
@@ -288,10 +332,17 @@ internal sealed class MaintenanceSteps
         CompleteRequests();
     }
 
-    private void CompleteRequests() => _requests.Complete(
-        writtenBack: _positions.DirtyTail.Distance,
-        collected: _positions.KeyTailOlder.Distance, // gone for good
-        nothingLeft: !_parts.Writeback.CanMove);
+    private void CompleteRequests()
+    {
+        long collected = _positions.KeyTailOlder.Distance; // gone for good
+        if (_requests.AnyCollected(collected) && !_parts.Writeback.TryEndJournal())
+        {
+            return; // the backing is about to be cut, and its journal knows what lies beyond; finished first
+        }
+
+        _requests.Complete(
+            writtenBack: _positions.DirtyTail.Distance, collected, nothingLeft: !_parts.Writeback.CanMove);
+    }
 
     /// <summary>There may be room.</summary>
     private void AnnounceRoom()

@@ -87,6 +87,9 @@ internal sealed class BackingWriter
         return !_refused;
     }
 
+    /// <summary>Something was written elsewhere.</summary>
+    public void NoteProgress() => Volatile.Write(ref _progress, _progress + 1);
+
     private void WriteSynchronously(WritebackPlan plan, Func<WritebackRun, bool> admit, CancellationToken stop)
     {
         try
@@ -222,7 +225,8 @@ internal sealed class BackingWriter
         }
     }
 
-    private void Fill(WritebackPlan plan, in WritebackRun run, Span<byte> data)
+    /// <summary>Puts a run together.</summary>
+    public void Fill(WritebackPlan plan, in WritebackRun run, Span<byte> data)
     {
         if (run.NeedsFill)
         {

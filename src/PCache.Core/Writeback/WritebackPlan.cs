@@ -104,6 +104,17 @@ internal sealed partial class WritebackPlan
         AddedBytes += lengthBytes;
     }
 
+    /// <summary>Forgets all but the first entries.</summary>
+    public void Keep(int entries)
+    {
+        for (int i = entries; i < _entryCount; i++)
+        {
+            AddedBytes -= _entries[i].End - _entries[i].Offset;
+        }
+
+        _entryCount = entries;
+    }
+
     /// <summary>
     /// Makes runs of the entries. <paramref name="blockSize"/>: a power of two, 1 (no alignment) to 65536.
     /// <paramref name="deviceLength"/>: bytes; nothing is written past it. <paramref name="maxRunBytes"/>: upper

@@ -30,16 +30,21 @@ internal enum WritebackOutcome
 
     /// <summary>A damaged key has to be logged anew, and the log has no room for it now.</summary>
     NoRoom,
+
+    /// <summary>What is dirty can go to the backing in one step only, and no flush has ended it yet.</summary>
+    NeedsBarrier,
 }
 
 /// <summary>
-/// Ordered write-back, one barrier group at a time.
+/// Write-back in the order of the log: one barrier group at a time, or a window of many of them in one step.
 /// </summary>
 /// <remarks>
 /// Keeps true:
 /// <list type="bullet">
-/// <item>A group ends before the first kset that a barrier stands before; nothing of the next group is written before
-/// this one's writes were flushed.</item>
+/// <item>At <see cref="BackingConsistency.EachFlush"/> a group ends before the first kset that a barrier stands before;
+/// nothing of the next group is written before this one's writes were flushed.</item>
+/// <item>At <see cref="BackingConsistency.Checkpoint"/> a window is written only once all of it stands in a journal,
+/// durably; a window that was begun is finished before anything else is written.</item>
 /// <item>Of a range only the latest version within the group is written, taken from the log: what the index shows may
 /// be newer than the group.</item>
 /// <item>The dirty tail moves only after a successful flush of the backing. Any error leaves it, and so all dirty
@@ -72,6 +77,10 @@ internal sealed partial class WritebackWorker
     private readonly ExtentBuffer _pieces = new();
     private readonly bool _payloadCrc;
     private bool _verifyFirst;
+    private BackingConsistency _stepLevel; // of the step under way, whatever is set meanwhile
+    private long _limitBytes;
+    private uint _firstSequence;
+    private uint _lastSequence;
     private int _verified;
     private long _passedKeys;
     private long _passedBytes;
@@ -79,8 +88,12 @@ internal sealed partial class WritebackWorker
     private long _endsAt = long.MaxValue;
     private volatile bool _callingBacking;
 
-    public WritebackWorker(WritebackParts parts, IBlockDevice backing, PCacheOptions options, IBackingWatch watch)
+    public WritebackWorker(
+        WritebackParts parts, IBlockDevice backing, PCacheOptions options, IBackingWatch watch,
+        CheckpointSettings checkpoints)
     {
+        _level = (int)checkpoints.Level;
+        Journal = checkpoints.Journal;
         _watch = watch;
         _parts = parts;
         _backing = backing;
@@ -136,60 +149,94 @@ internal sealed partial class WritebackWorker
     }
 
     /// <summary>
-    /// Writes one group back and moves the dirty tail behind it. <paramref name="pressing"/>: a writer waits for
-    /// room, or soon will, so a group that frees about a segment soon is better than a large one.
+    /// Writes one group or window back and moves the dirty tail behind it. <paramref name="pressing"/>: a writer
+    /// waits for room, or soon will, so a group that frees about a segment soon is better than a large one.
     /// </summary>
-    /// <exception cref="IOException">The backing or the medium failed; nothing was lost.</exception>
+    /// <exception cref="IOException">The backing, the journal or the medium failed; nothing was lost.</exception>
     /// <exception cref="OperationCanceledException">The device is being closed; nothing was lost.</exception>
     public WritebackOutcome RunGroup(bool pressing, CancellationToken stop)
     {
+        if (Journal is { IsPending: true } && TryFinishCheckpoint(stop))
+        {
+            return WritebackOutcome.Moved;
+        }
+
         if (!CanMove)
         {
             return WritebackOutcome.Nothing;
         }
 
-        int groupBytes = pressing ? Math.Min(_options.WritebackGroupBytes,
-            Math.Max(_parts.Segments.DataSize, _options.WritebackGroupBytes / 4)) : _options.WritebackGroupBytes;
+        _stepLevel = Level;
+        _limitBytes = _stepLevel == BackingConsistency.EachFlush ? _options.WritebackGroupBytes : CheckpointLimit;
+        if (pressing)
+        {
+            _limitBytes = Math.Min(_limitBytes, Math.Max(_parts.Segments.DataSize, _limitBytes / 4));
+        }
+
         _verifyFirst = false;
-        LogPoint end = WriteGroup(groupBytes, stop);
+        if (WriteNext(stop) is not { } end)
+        {
+            return WritebackOutcome.NeedsBarrier;
+        }
 
         if (_damaged.Count > 0 && !LogDamagedAnew())
         {
             return WritebackOutcome.NoRoom;
         }
 
-        _parts.Positions.WriteDirtyTail(end);
-        _parts.Dirty.Remove(_passedKeys, _passedBytes);
-
-        MarkClean();
+        Pass(end);
         return WritebackOutcome.Moved;
     }
 
-    /// <summary>Collects a group, writes it and flushes the backing; returns the point behind it.</summary>
-    private LogPoint WriteGroup(int groupBytes, CancellationToken stop)
+    /// <summary>Everything before this is on the backing, durably.</summary>
+    private void Pass(LogPoint end)
     {
-        LogPoint end = Collect(groupBytes, stop);
-        if (!WritePlan(stop))
+        _parts.Positions.WriteDirtyTail(end);
+        _parts.Dirty.Remove(_passedKeys, _passedBytes);
+        Journal?.NoteDone();
+        MarkClean();
+    }
+
+    /// <summary>
+    /// Collects what comes next, writes it and flushes the backing; returns the point behind it. Null: it can't end
+    /// anywhere yet.
+    /// </summary>
+    private LogPoint? WriteNext(CancellationToken stop)
+    {
+        LogPoint? end = Collect(stop);
+        if (end is { } point && !WritePlan(point, stop))
         {
             // Damage, met before the run that has it: a group that ends behind the damage. Runs that were written
             // already are of this barrier group, whose writes may reach the backing in any order.
             _verifyFirst = true;
-            end = Collect(groupBytes, stop);
-            WritePlan(stop);
+            end = Collect(stop);
+            _ = end is { } again && WritePlan(again, stop);
         }
 
-        if (_plan.EntryCount > 0)
+        if (end is { } written && _plan.EntryCount > 0)
         {
             stop.ThrowIfCancellationRequested();
-            long length = _watch.CheckLength();
-            FlushBacking();
-            _watch.NoteGroup(length);
-            Recent.NoteGroup(_plan.Runs);
-            Volatile.Write(ref _writtenBytes, _writtenBytes + _plan.RunBytes);
+            Settle(written);
         }
 
         return end;
     }
+
+    /// <summary>Makes what was written, up to a point of the log, durable, and takes note of it.</summary>
+    private void Settle(LogPoint end)
+    {
+        Invariant.Holds(end.Distance > _parts.Positions.DirtyTail.Distance, "what was written lies behind the dirty tail");
+        long length = _watch.CheckLength();
+        FlushBacking();
+        _watch.NoteGroup(length);
+        Recent.NoteGroup(_plan.Runs);
+        Volatile.Write(ref _writtenBytes, _writtenBytes + _plan.RunBytes);
+    }
+
+    private LogPoint? Collect(CancellationToken stop) =>
+        _stepLevel == BackingConsistency.EachFlush
+            ? CollectGroup((int)_limitBytes, stop)
+            : CollectWindow(_limitBytes, stop);
 
     /// <summary>For an exception filter around calls of the backing, and nothing else: never catches.</summary>
     private bool NoteBackingError(Exception error)
@@ -201,21 +248,24 @@ internal sealed partial class WritebackWorker
     /// <summary>
     /// Writes what was collected; doesn't flush. False: a payload is damaged, and it was not written.
     /// </summary>
-    private bool WritePlan(CancellationToken stop)
+    private bool WritePlan(LogPoint end, CancellationToken stop)
     {
         if (_plan.EntryCount == 0)
         {
             return true;
         }
 
-        int blockSize = Math.Max(1, _backing.BlockSize);
         _verified = 0;
         _callingBacking = true;
         try
         {
-            long backingEnd = _watch.CheckLength();
-            backingEnd = blockSize == 1 ? Math.Min(backingEnd, EndsAt) : backingEnd;
-            _plan.Build(blockSize, backingEnd, BackingWriter.MaxRunBytes);
+            BuildPlan();
+            if (_stepLevel == BackingConsistency.Checkpoint && _firstSequence != 0)
+            {
+                return TryWriteJournal(end, stop) && _writer.WriteRuns(_plan, static _ => true, stop);
+            }
+
+            TryEndJournal();
             return _writer.WriteRuns(_plan, _verifyRun, stop);
         }
         catch (Exception e) when (NoteBackingError(e))
@@ -226,6 +276,14 @@ internal sealed partial class WritebackWorker
         {
             _callingBacking = false;
         }
+    }
+
+    private void BuildPlan()
+    {
+        int blockSize = Math.Max(1, _backing.BlockSize);
+        long backingEnd = _watch.CheckLength();
+        backingEnd = blockSize == 1 ? Math.Min(backingEnd, EndsAt) : backingEnd;
+        _plan.Build(blockSize, backingEnd, BackingWriter.MaxRunBytes);
     }
 
     /// <summary>
@@ -279,84 +337,6 @@ internal sealed partial class WritebackWorker
             _callingBacking = false;
         }
     }
-
-    /// <summary>Collects the group at the dirty tail; returns the point behind it.</summary>
-    private LogPoint Collect(int limitBytes, CancellationToken stop)
-    {
-        _plan.Clear();
-        _damaged.Clear();
-        _passedKeys = 0;
-        _passedBytes = 0;
-        long groupBytes = 0;
-        LogPoint at = _parts.Positions.DirtyTail;
-        long head = _parts.Positions.KeyHead.Distance;
-        while (at.Distance < head)
-        {
-            stop.ThrowIfCancellationRequested();
-            ReadKset(at);
-            bool barrier = _reader.Header.IsBarrier;
-            if ((_plan.EntryCount > 0 && (barrier || groupBytes >= limitBytes)) || _damaged.Count > 0)
-            {
-                break; // behind damage at once: there may be room in the log for no more than what one kset holds
-            }
-
-            ReadOnlySpan<CacheKey> keys = _reader.Keys;
-            for (int i = 0; i < keys.Length; i++)
-            {
-                KeyState state = _validator.Check(in keys[i], _reader.KeyDeviceOffset(i), _parts.Segments.Generations);
-                if (state == KeyState.Live && !keys[i].IsClean)
-                {
-                    groupBytes += Take(in keys[i], at.Distance);
-                }
-            }
-
-            at = new LogPoint(_reader.Next, at.Distance + _reader.SizeBytes);
-        }
-
-        return at;
-    }
-
-    private void ReadKset(LogPoint at)
-    {
-        SequenceTracker any = default;
-        KsetOutcome outcome = _reader.Read(at.Position, ref any);
-        if (outcome != KsetOutcome.Valid)
-        {
-            throw new PCacheCorruptionException("kset", _reader.DeviceOffset,
-                $"The kset at {at.Position} was whole when it was logged or replayed, now it isn't ({outcome}).");
-        }
-    }
-
-    private long Take(in CacheKey key, long distance)
-    {
-        _passedKeys++;
-        _passedBytes += key.Length;
-        if (_relogged.Count > 0 && _relogged.TryGetValue(IdentityOf(in key), out long relogged) && relogged <= distance)
-        {
-            _relogged.Remove(IdentityOf(in key));
-        }
-
-        if (_verifyFirst && !IsSound(in key))
-        {
-            _damaged.Add(key);
-            return 0;
-        }
-
-        if (_plan.EntryCount == _written.Length)
-        {
-            Array.Resize(ref _written, _written.Length * 2);
-        }
-
-        _written[_plan.EntryCount] = key;
-        _plan.Add((long)key.Offset, (int)key.Length, SourceOf(in key));
-        return key.Length;
-    }
-
-    private long SourceOf(in CacheKey key) => _parts.Segments.DataOffset((int)key.Segment) + key.SegmentOffset;
-
-    private bool IsSound(in CacheKey key) =>
-        !_payloadCrc
-            || Crc32C.HashToUInt32(_parts.Region.ReadSpan(SourceOf(in key), (int)key.Length)) == key.PayloadCrc;
 
     /// <summary>
     /// The backing has what was written now: what the index still shows of it counts as clean. In order of place, a

@@ -26,11 +26,12 @@ public sealed partial class DependencyTests
         ["Segments"] = Media,
         ["Ksets"] = [.. Media, "Segments"],
         ["Store"] = Parts,
-        ["Writeback"] = [.. Parts, "Store", "Backing"],
-        ["Upkeep"] = [.. Parts, "Store", "Writeback", "Diagnostics"],
-        ["Opening"] = [.. Parts, "Store", "Backing", "Writeback"],
+        ["Journal"] = Media,
+        ["Writeback"] = [.. Parts, "Store", "Backing", "Journal"],
+        ["Upkeep"] = [.. Parts, "Store", "Writeback", "Diagnostics", "Journal"],
+        ["Opening"] = [.. Parts, "Store", "Backing", "Writeback", "Journal"],
         ["Inspection"] = [.. Media, "Segments", "Ksets"],
-        ["Engine"] = [.. Parts, "Store", "Writeback", "Upkeep", "Opening", "Backing", "Diagnostics"],
+        ["Engine"] = [.. Parts, "Store", "Writeback", "Upkeep", "Opening", "Backing", "Diagnostics", "Journal"],
     };
 
     // What the store never knows: it waits for nothing, and knows neither what it stands in front of nor its settings.

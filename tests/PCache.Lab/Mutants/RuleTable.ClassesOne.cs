@@ -74,7 +74,7 @@ internal static partial class RuleTable
             "DeadKeysWrittenBack", "Class 4",
             "write-back writes the payload of dead keys",
             Images,
-            [new(Worker, "if («state == KeyState.Live» && !keys[i].IsClean)", "true")]),
+            [new(Collecting, "if («state == KeyState.Live» && !keys[i].IsClean)", "true")]),
         new(
             "DeadKeysSkipped", "Class 4",
             "a replay passes over dead keys, and older ones show again",
@@ -191,7 +191,7 @@ internal static partial class RuleTable
             Liveness,
             [
                 new(
-                    Worker,
+                    Collecting,
                     """
                     «!_payloadCrc || Crc32C.HashToUInt32(_parts.Region.ReadSpan(SourceOf(in key), (int)key.Length)) == key.PayloadCrc»;
                     """,
@@ -207,7 +207,7 @@ internal static partial class RuleTable
             Faults,
             [
                 new(
-                    Worker,
+                    Collecting,
                     """
                     «!_payloadCrc || Crc32C.HashToUInt32(_parts.Region.ReadSpan(SourceOf(in key), (int)key.Length)) == key.PayloadCrc»;
                     """,
@@ -289,7 +289,7 @@ internal static partial class RuleTable
             "BarriersIgnored", "Class 15",
             "a write-back group goes over barriers",
             Model,
-            [new(Worker, "bool barrier = «_reader.Header.IsBarrier»;", "false")]),
+            [new(Collecting, "bool barrier = «_reader.Header.IsBarrier»;", "false")]),
         new(
             "BarrierNotLogged", "Class 15",
             "a flush puts no barrier behind its writes",

@@ -19,7 +19,7 @@ internal static class Sources
     public const string Trouble = Core + "Upkeep/UpkeepTrouble.cs";
     public const string Misses = Core + "Store/FillingMisses.cs";
     public const string BackingReads = Core + "Engine/BackingReads.cs";
-    public const string Settings = Core + "Engine/WritableHalf.cs";
+    public const string Settings = Core + "Engine/DeviceControl.cs";
     public const string Direct = Core + "Store/DirectWriter.cs";
     public const string Pieces = Core + "Store/PieceWriter.cs";
     public const string Waiting = Core + "Engine/WaitingWrites.cs";
@@ -85,6 +85,8 @@ internal static class Sources
     public const string Plan = Core + "Writeback/WritebackPlan.cs";
     public const string PlanHeap = Core + "Writeback/WritebackPlan.Heap.cs";
     public const string Relogging = Core + "Writeback/WritebackWorker.Damage.cs";
+    public const string Collecting = Core + "Writeback/WritebackWorker.Collecting.cs";
+    public const string Checkpoints = Core + "Writeback/WritebackWorker.Checkpoint.cs";
     public const string Worker = Core + "Writeback/WritebackWorker.cs";
 
     public const string CachedFiles = Sqlite + "Files/CachedFiles.cs";

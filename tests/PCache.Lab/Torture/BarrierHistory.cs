@@ -77,9 +77,12 @@ internal sealed class BarrierHistory
     }
 
     /// <summary>There is a barrier such that everything before it is on the backing and nothing after the next one.</summary>
-    public void Check(SimulatedDisk backing)
+    /// <param name="backing">The backing.</param>
+    /// <param name="isExact">Nothing of the next group may be there either.</param>
+    public void Check(SimulatedDisk backing, bool isExact = false)
     {
-        int words = (_group / 64) + 1;
+        int groups = _group + (isExact ? 1 : 0); // exactly everything so far: a flush may have ended it that hasn't returned
+        int words = (groups / 64) + 1;
         if (_possible.Length < words)
         {
             _possible = new ulong[words * 2];
@@ -87,7 +90,7 @@ internal sealed class BarrierHistory
         }
 
         _possible.AsSpan(0, words).Fill(ulong.MaxValue);
-        _possible[words - 1] = ulong.MaxValue >> (63 - (_group % 64));
+        _possible[words - 1] = ulong.MaxValue >> (63 - (groups % 64));
         Span<byte> found = stackalloc byte[SectorStamps.SectorBytes];
         long length = Math.Min(backing.Length, Limit);
         for (int slot = 0; slot < _timelines.Length; slot++)
@@ -101,7 +104,7 @@ internal sealed class BarrierHistory
 
             backing.Peek(at, found[..count]);
             bool any = false;
-            Fits(slot, found[..count]);
+            Fits(slot, found[..count], isExact);
             for (int i = 0; i < words; i++)
             {
                 _possible[i] &= _fits[i];
@@ -117,7 +120,7 @@ internal sealed class BarrierHistory
     }
 
     /// <summary>Sets bit k for each k such that, with groups 0..k-1 written back and group k in progress, the sector may hold this.</summary>
-    private void Fits(int slot, ReadOnlySpan<byte> found)
+    private void Fits(int slot, ReadOnlySpan<byte> found, bool isExact)
     {
         _fits.AsSpan().Clear();
         List<Entry> timeline = _timelines[slot];
@@ -127,7 +130,7 @@ internal sealed class BarrierHistory
             Entry entry = timeline[i];
             bool fits = entry.Version is null || found.SequenceEqual(entry.Version.AsSpan(0, found.Length));
             standing = fits || (standing && !entry.IsCertain);
-            if (fits && entry.Group >= 0)
+            if (fits && entry.Group >= 0 && (!isExact || entry.Version is null)) // a discard counts as done at any time
             {
                 _fits[entry.Group / 64] |= 1UL << (entry.Group % 64);
             }
@@ -136,7 +139,7 @@ internal sealed class BarrierHistory
             bool last = i + 1 == timeline.Count;
             if (standing && (last || timeline[i + 1].Group != entry.Group))
             {
-                int to = last ? _group : timeline[i + 1].Group;
+                int to = last ? _group + (isExact ? 1 : 0) : timeline[i + 1].Group;
                 for (int k = entry.Group + 1; k <= to; k++)
                 {
                     _fits[k / 64] |= 1UL << (k % 64);

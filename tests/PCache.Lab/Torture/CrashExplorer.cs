@@ -129,7 +129,8 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
         World world = _world;
         PCacheOptions settings = MachineClock.On(
             world.Options with { TimeProvider = new VirtualClock() }, new Machine { Chance = Chance.FromSeed(_random.Next(), world.Settings.Cores) });
-        world.Oracle.History.Check(disk);
+        settings = WorldSettings.InFrontOf(disk, settings);
+        CheckBacking(disk);
         bool nest = options.NestOneIn > 0 && level + 1 < options.Depth && _random.Next(options.NestOneIn) == 0;
         if (!world.IsFormatted)
         {
@@ -177,6 +178,33 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
         }
 
         StateChecks.Sound(image);
+    }
+
+    /// <summary>The backing alone, if the cache were lost in this crash: what it is worth is what its level says.</summary>
+    private void CheckBacking(SimulatedDisk disk)
+    {
+        switch (_world.Settings.Consistency)
+        {
+            case BackingConsistency.EachFlush:
+                _world.Oracle.History.Check(disk);
+                break;
+            case BackingConsistency.Checkpoint:
+                SimulatedDisk alone = disk.AfterKill();
+                alone.BeforeCall = null;
+                _ = PCacheBacking.Recover(alone, alone.Companion!);
+                if (_world.HasForcedBarriers)
+                {
+                    _world.Oracle.Operations.Check(alone);
+                }
+                else
+                {
+                    _world.Oracle.History.Check(alone, isExact: true);
+                }
+
+                break;
+            default:
+                break; // nothing before it is drained
+        }
     }
 
     /// <summary>A crash while the cache was being made: it is one, empty, or none yet; making it again works.</summary>
@@ -247,7 +275,8 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
             counters.Recoveries++;
             SimulatedPmem next = Scratch(level + 1, image);
             next.LoadPowerCut(image, new int[image.Open.Count]);
-            using PCacheDevice third = PCacheDevice.Open(next, disk.AfterPowerCut(_random), settings);
+            SimulatedDisk left = disk.AfterPowerCut(_random);
+            using PCacheDevice third = PCacheDevice.Open(next, left, WorldSettings.InFrontOf(left, settings));
             world.Oracle.CheckSame(third, found, "flushed after a recovery and crashed");
         }
 

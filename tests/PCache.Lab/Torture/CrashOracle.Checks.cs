@@ -17,6 +17,7 @@ internal sealed partial class CrashOracle
             }
         });
         History.Restart(slot => _versions[slot][^1]);
+        Operations.Restart(slot => _versions[slot][^1]);
     }
 
     /// <summary>The device shows the newest content: nothing older, nothing else.</summary>

@@ -25,6 +25,7 @@ internal sealed partial class CrashOracle
         Length = length;
         LegalLengths = [length];
         History = new BarrierHistory(universe);
+        Operations = new BarrierHistory(universe);
         _versions = new List<byte[]?>[universe.Slots];
         _floors = new int[universe.Slots];
         for (int i = 0; i < _versions.Length; i++)
@@ -35,6 +36,9 @@ internal sealed partial class CrashOracle
 
     /// <summary>What the backing may hold.</summary>
     public BarrierHistory History { get; }
+
+    /// <summary>The same with a barrier behind each operation: what was there between two of them.</summary>
+    public BarrierHistory Operations { get; }
 
     /// <summary>Length of the device.</summary>
     public long Length { get; private set; }
@@ -48,6 +52,7 @@ internal sealed partial class CrashOracle
     /// <summary>Enters a write.</summary>
     public void Write(long offset, ReadOnlySpan<byte> bytes)
     {
+        BeginOperation();
         if (offset + bytes.Length > Length)
         {
             long end = offset + bytes.Length;
@@ -100,6 +105,7 @@ internal sealed partial class CrashOracle
     /// <summary>Enters a discard of whole sectors.</summary>
     public void Discard(long offset, long lengthBytes)
     {
+        BeginOperation();
         for (long sector = offset / SectorBytes; sector * SectorBytes < Math.Min(offset + lengthBytes, Length); sector++)
         {
             if (_universe.SlotOf(sector) is >= 0 and int slot)
@@ -114,7 +120,7 @@ internal sealed partial class CrashOracle
     {
         if (length < Length)
         {
-            History.Limit = length;
+            History.Limit = Operations.Limit = length;
             for (int slot = 0; slot < _versions.Length; slot++)
             {
                 long at = _universe.SectorOf(slot) * SectorBytes;
@@ -150,7 +156,7 @@ internal sealed partial class CrashOracle
             }
         }
 
-        History.Limit = long.MaxValue;
+        History.Limit = Operations.Limit = long.MaxValue;
         CheckDrained(backing);
     }
 
@@ -226,6 +232,7 @@ internal sealed partial class CrashOracle
             byte[]? now = _versions[slot].Contains(null) ? null : whole;
             if (_versions[slot].Count > 1)
             {
+                Operations.Write(slot, now);
                 History.Write(slot, now); // of the writes that weren't flushed, this is what is left
             }
 
@@ -237,11 +244,13 @@ internal sealed partial class CrashOracle
             {
                 _versions[slot] = [Zeros];
                 History.Restart(slot, Zeros);
+                Operations.Restart(slot, Zeros);
             }
         }
 
         _open.Clear();
         History.Barrier(_ => BarrierHistory.Nothing);
+        Operations.Barrier(_ => BarrierHistory.Nothing);
     }
 
     /// <summary>After a reopen in good order: a growth that had failed may show.</summary>
@@ -284,6 +293,7 @@ internal sealed partial class CrashOracle
             {
                 versions.Add(at < versions.LastIndexOf(null) ? null : versions[at]); // what was discarded since stays undefined
                 History.Write(slot, versions[^1]);
+                Operations.Write(slot, versions[^1]);
             }
         });
         for (int slot = 0; slot < _versions.Length; slot++)
@@ -304,7 +314,10 @@ internal sealed partial class CrashOracle
         _versions[slot].Add(version);
         _ = _open.Add(slot);
         History.Write(slot, version);
+        Operations.Write(slot, version);
     }
+
+    private void BeginOperation() => Operations.Barrier(slot => IsInProgress(slot) ? _versions[slot][^1] : BarrierHistory.Nothing);
 
     private bool IsInProgress(int slot)
     {

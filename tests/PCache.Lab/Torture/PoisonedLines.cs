@@ -71,7 +71,7 @@ internal sealed class PoisonedLines(TortureCounters counters)
         PCacheDevice device;
         try
         {
-            device = PCacheDevice.Open(region, disk, world.Options);
+            device = PCacheDevice.Open(region, disk, WorldSettings.InFrontOf(disk, world.Options));
         }
         catch (IOException) when (line.Kind is LineKind.Only or LineKind.Log)
         {
@@ -124,7 +124,8 @@ internal sealed class PoisonedLines(TortureCounters counters)
         world.Oracle.CheckEach(device, sector => payload && IsOfKey(sector), (_, _) => false);
         if (line.Kind is LineKind.OneReplica or LineKind.Payload)
         {
-            using PCacheDevice again = PCacheDevice.Open(region.AfterKill(), disk.AfterKill(), world.Options);
+            SimulatedDisk left = disk.AfterKill();
+            using PCacheDevice again = PCacheDevice.Open(region.AfterKill(), left, WorldSettings.InFrontOf(left, world.Options));
             world.Oracle.CheckEach(again, sector => payload && IsOfKey(sector), (_, _) => false);
         }
 

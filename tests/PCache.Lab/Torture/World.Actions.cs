@@ -149,7 +149,7 @@ internal sealed partial class World
                 break;
             case ActionKind.Fault:
                 _faulted = true;
-                Disk.Plan(new DiskFault { Skip = length, Kind = (DiskFaultKind)(offset % 3), Times = offset / 3 % 4 == 3 ? 1000 : 1 + (int)(offset / 3 % 4) });
+                (offset >= 12 ? Disk.Companion ?? Disk : Disk).Plan(new DiskFault { Skip = length, Kind = (DiskFaultKind)(offset % 3), Times = offset / 3 % 4 == 3 ? 1000 : 1 + (int)(offset / 3 % 4) });
                 break;
             default:
                 throw new InvalidOperationException($"No such action: {action.Kind}.");
@@ -313,7 +313,8 @@ internal sealed partial class World
     {
         IsFormatted = true;
         IsOpening = true;
-        Device = PCacheDevice.Open(Region, Disk, MachineClock.On(Options with { TimeProvider = _clock }, Machine.Of(Options.TimeProvider)));
+        Device = PCacheDevice.Open(
+            Region, Disk, MachineClock.On(WorldSettings.InFrontOf(Disk, Options) with { TimeProvider = _clock }, Machine.Of(Options.TimeProvider)));
         IsOpening = false;
         _closed = false;
         ApplyPause();

@@ -38,6 +38,7 @@ internal sealed partial class World
         Region = region;
         Disk = disk;
         Disk.Heal();
+        Disk.Companion?.Heal();
         Hook();
         Open();
         bool truncating = Oracle.History.Limit != long.MaxValue;
@@ -45,7 +46,7 @@ internal sealed partial class World
         if (truncating)
         {
             Device.Drain();
-            Oracle.History.Limit = long.MaxValue;
+            Oracle.History.Limit = Oracle.Operations.Limit = long.MaxValue;
             Oracle.CheckDrained(Disk.AfterPowerCut(null));
         }
     }

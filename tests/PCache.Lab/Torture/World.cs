@@ -47,6 +47,7 @@ internal sealed partial class World
     private bool _observing;
     private TortureViolation? _found;
     private long _writeId;
+    private bool _forcedBarriers;
 
     public World(WorldSettings settings, IWorldObserver? observer = null, TortureWatch? watch = null)
     {
@@ -57,14 +58,14 @@ internal sealed partial class World
         Oracle = new CrashOracle(Universe, settings.Length);
         Options = settings.Options(_clock);
         Region = SimulatedPmem.Allocate(settings.RegionBytes, settings.DrainIsCheap);
-        Disk = new SimulatedDisk(settings.Length, settings.DiskOptions(_clock));
+        Disk = settings.MakeDisk(_clock);
         if (settings.Aged)
         {
             Age();
         }
 
         Hook();
-        Device = PCacheDevice.Create(Region, Disk, Options);
+        Device = PCacheDevice.Create(Region, Disk, WorldSettings.InFrontOf(Disk, Options));
         IsFormatted = true;
     }
 
@@ -100,6 +101,9 @@ internal sealed partial class World
 
     /// <summary>Crashes after which the run went on.</summary>
     public int Crashes { get; private set; }
+
+    /// <summary>Whether write-back has ended a group itself, without a flush of the script's.</summary>
+    public bool HasForcedBarriers => _forcedBarriers |= Device?.Internals is { CanWrite: true } engine && engine.Writable.ForcedBarriers > 0;
 
     /// <summary>Runs a script, then the final checks.</summary>
     /// <exception cref="TortureViolation">A promise was broken.</exception>
@@ -200,6 +204,7 @@ internal sealed partial class World
     private void Heal()
     {
         Disk.Heal();
+        Disk.Companion?.Heal();
         Healed?.Invoke();
     }
 
@@ -234,13 +239,20 @@ internal sealed partial class World
                 throw new IOException("Planned fault: a drain.");
             }
         };
-        Disk.BeforeCall = _ =>
+        Disk.BeforeCall = _ => ObserveDisk();
+        if (Disk.Companion is { } journal)
         {
-            _watch?.Event();
-            Observe(WorldEvent.Disk);
-            RunWithin();
-        };
+            journal.BeforeCall = _ => ObserveDisk();
+        }
+
         Mutation.Between = _settings.NestsOverlaps ? RunWithin : null;
+    }
+
+    private void ObserveDisk()
+    {
+        _watch?.Event();
+        Observe(WorldEvent.Disk);
+        RunWithin();
     }
 
     private void Unhook()
@@ -248,6 +260,11 @@ internal sealed partial class World
         _hooked = false;
         Region.BeforeEvent = null;
         Disk.BeforeCall = null;
+        if (Disk.Companion is { } journal)
+        {
+            journal.BeforeCall = null;
+        }
+
         Mutation.Between = null;
     }
 

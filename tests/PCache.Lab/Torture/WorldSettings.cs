@@ -57,6 +57,9 @@ internal sealed record WorldSettings
     /// <summary>Bytes beyond a stripe and some sectors that the device begins with.</summary>
     public int OddBytes { get; init; }
 
+    /// <summary>What the backing alone is worth.</summary>
+    public BackingConsistency Consistency { get; init; }
+
     public long Length => Stripe + (24 << 10) + OddBytes;
 
     public long RegionBytes => 20480 + ((long)Segments * SegmentBytes);
@@ -91,6 +94,7 @@ internal sealed record WorldSettings
             KsetTimeoutMs = 100 + random.Next(1000),
             OddBytes = random.Next(2) * 300,
             FingerprintBlocks = random.Next(3) * 8,
+            Consistency = (random.Next(8)) switch { < 4 => BackingConsistency.EachFlush, < 7 => BackingConsistency.Checkpoint, _ => BackingConsistency.WhenDrained },
         } is var drawn && drawn.BlockSize == 4096 ? drawn with { OddBytes = 0 } : drawn;
     }
 
@@ -105,6 +109,8 @@ internal sealed record WorldSettings
         KsetTimeout = TimeSpan.FromMilliseconds(KsetTimeoutMs),
         WritebackGroupBytes = WritebackGroupBytes,
         WritebackConcurrency = 1,
+        BackingConsistency = Consistency,
+        CheckpointBytes = WritebackGroupBytes,
         LogReserveSegments = LogReserveSegments,
         GcThresholdPercent = GcPercent,
         CacheReads = CacheReads,
@@ -115,6 +121,15 @@ internal sealed record WorldSettings
         LeaveRegionOpen = true,
         LeaveBackingOpen = true,
     }, new Machine { Chance = Chance.FromSeed(Seed, Cores) });
+
+    /// <summary>The backing, with the disk for its journal where there is one.</summary>
+    public SimulatedDisk MakeDisk(VirtualClock clock) => new(Length, DiskOptions(clock))
+    {
+        Companion = Consistency == BackingConsistency.Checkpoint ? new SimulatedDisk(0, new SimulatedDiskOptions { BlockSize = Math.Max(512, BlockSize), CanResize = true, Clock = clock }) : null,
+    };
+
+    /// <summary>The same options in front of a disk: its companion has the journal.</summary>
+    public static PCacheOptions InFrontOf(SimulatedDisk disk, PCacheOptions options) => options with { CheckpointJournal = disk.Companion };
 
     public SimulatedDiskOptions DiskOptions(VirtualClock clock) => new() { BlockSize = BlockSize, CanResize = CanResize, CanDiscard = CanDiscard, Clock = clock };
 }
