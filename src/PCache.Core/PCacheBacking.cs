@@ -53,8 +53,8 @@ public static class PCacheBacking
     /// </summary>
     /// <param name="backingPath">The backing: a regular file or a block device.</param>
     /// <param name="journalPath">Its journal; null: its path with ".pcache-journal" behind it.</param>
-    /// <param name="acceptOtherFile">Whether the backing may be another file than the one that the journal was made for:
-    /// both were copied.</param>
+    /// <param name="acceptOtherFile">Whether the backing may be another file than the one that the journal was made
+    /// for: both were copied.</param>
     /// <exception cref="PCacheBackingMismatchException">The journal was made for another backing.</exception>
     /// <exception cref="PCacheInUseException">The backing is in use.</exception>
     /// <exception cref="IOException">Journal or backing failed, or isn't there.</exception>

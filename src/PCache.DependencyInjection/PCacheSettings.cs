@@ -148,6 +148,18 @@ public sealed class PCacheSettings
     /// <inheritdoc cref="PCacheOptions.WritebackGroupBytes"/>
     public int WritebackGroupBytes { get; set; } = 64 << 20;
 
+    /// <inheritdoc cref="PCacheOptions.BackingConsistency"/>
+    public BackingConsistency? BackingConsistency { get; set; }
+
+    /// <inheritdoc cref="PCacheOptions.CheckpointJournalPath"/>
+    public string? CheckpointJournalPath { get; set; }
+
+    /// <inheritdoc cref="PCacheOptions.CheckpointBytes"/>
+    public int CheckpointBytes { get; set; } = 64 << 20;
+
+    /// <inheritdoc cref="PCacheOptions.CheckpointInterval"/>
+    public TimeSpan CheckpointInterval { get; set; } = TimeSpan.FromSeconds(1);
+
     /// <summary>
     /// How long a write waits for room before it fails with <see cref="PCacheFullException"/>: zero to 30 days.
     /// Default: <see cref="Timeout.InfiniteTimeSpan"/>, without limit (in configuration, <c>-00:00:00.001</c> or

@@ -41,6 +41,11 @@ internal static class SettingsBinding
         [nameof(PCacheSettings.StartWritebackPaused)] = Flag((s, v) => s.StartWritebackPaused = v),
         [nameof(PCacheSettings.WritebackConcurrency)] = Whole((s, v) => s.WritebackConcurrency = v),
         [nameof(PCacheSettings.WritebackGroupBytes)] = Whole((s, v) => s.WritebackGroupBytes = v),
+        [nameof(PCacheSettings.BackingConsistency)] =
+            new("EachFlush, Checkpoint or WhenDrained", SetBackingConsistency),
+        [nameof(PCacheSettings.CheckpointJournalPath)] = Text((s, v) => s.CheckpointJournalPath = v),
+        [nameof(PCacheSettings.CheckpointBytes)] = Whole((s, v) => s.CheckpointBytes = v),
+        [nameof(PCacheSettings.CheckpointInterval)] = Span((s, v) => s.CheckpointInterval = v),
         [nameof(PCacheSettings.SpaceTimeout)] = Span((s, v) => s.SpaceTimeout = v),
         [nameof(PCacheSettings.LogReserveSegments)] = Whole((s, v) => s.LogReserveSegments = v),
         [nameof(PCacheSettings.DrainOnDispose)] = Flag((s, v) => s.DrainOnDispose = v),
@@ -100,6 +105,9 @@ internal static class SettingsBinding
 
     private static bool SetPersistOn(PCacheSettings settings, string text) =>
         SetName<PersistOn>(settings, text, static (s, v) => s.PersistOn = v);
+
+    private static bool SetBackingConsistency(PCacheSettings settings, string text) =>
+        SetName<BackingConsistency>(settings, text, static (s, v) => s.BackingConsistency = v);
 
     // Enum.TryParse takes numbers and lists too.
     private static bool SetName<T>(PCacheSettings settings, string text, Action<PCacheSettings, T> set)

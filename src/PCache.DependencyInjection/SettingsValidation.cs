@@ -97,6 +97,15 @@ internal sealed class SettingsValidation : IValidateOptions<PCacheSettings>
         Require(
             s.WritebackGroupBytes is >= 64 << 10 and <= 1 << 30, nameof(s.WritebackGroupBytes), s.WritebackGroupBytes,
             "65536 to 1073741824");
+        Require(
+            s.BackingConsistency is null || Enum.IsDefined(s.BackingConsistency.Value), nameof(s.BackingConsistency),
+            s.BackingConsistency, "EachFlush, Checkpoint or WhenDrained, or not set");
+        Require(
+            s.CheckpointBytes is >= 64 << 10 and <= 1 << 30, nameof(s.CheckpointBytes), s.CheckpointBytes,
+            "65536 to 1073741824");
+        Require(
+            s.CheckpointInterval >= TimeSpan.Zero && s.CheckpointInterval <= Longest, nameof(s.CheckpointInterval),
+            s.CheckpointInterval, "zero to 30 days");
         Require(IsTimeout(s.SpaceTimeout), nameof(s.SpaceTimeout), s.SpaceTimeout, "zero to 30 days, or infinite");
         Require(
             IsTimeout(s.DisposeTimeout), nameof(s.DisposeTimeout), s.DisposeTimeout, "zero to 30 days, or infinite");

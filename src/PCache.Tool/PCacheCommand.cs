@@ -36,6 +36,7 @@ internal static class PCacheCommand
         root.Add(WritebackCommand.Build(context));
         root.Add(ExportCommand.Build(context));
         root.Add(ApplyCommand.Build(context));
+        root.Add(RecoverCommand.Build(context));
         root.Add(BindCommand.Build(context));
         root.Add(SetCommand.Build(context));
         root.Add(SqliteCommand.Build(context));

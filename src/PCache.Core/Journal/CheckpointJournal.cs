@@ -62,7 +62,9 @@ internal sealed class CheckpointJournal : IDisposable
     public static long SizeOf(int records, long payloadBytes) => JournalConstants.HeaderSize
         + ((long)records * JournalConstants.RecordHeaderSize) + payloadBytes + JournalConstants.CommitSize;
 
-    /// <summary>Begins a journal, over the one that is done with. Version, magic, number and checksum are set here.</summary>
+    /// <summary>
+    /// Begins a journal, over the one that is done with. Version, magic, number and checksum are set here.
+    /// </summary>
     /// <exception cref="IOException">It doesn't fit its place.</exception>
     public void Begin(in JournalHeader header)
     {

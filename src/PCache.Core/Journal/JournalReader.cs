@@ -13,7 +13,7 @@ internal enum JournalState
     /// <summary>Nothing: no file, no bytes, or zeros.</summary>
     None,
 
-    /// <summary>Something that isn't a whole journal: what an interrupted checkpoint leaves, or anything else.</summary>
+    /// <summary>Something that isn't a whole journal: what an interrupted checkpoint leaves.</summary>
     Torn,
 
     /// <summary>A whole journal.</summary>

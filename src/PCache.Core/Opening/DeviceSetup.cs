@@ -80,7 +80,8 @@ internal static class DeviceSetup
             o.CheckpointJournalPath, "null where CheckpointJournal is given");
         Require(
             o.CheckpointJournalPath is null
-                || (o.CheckpointJournalPath.Length > 0 && !o.CheckpointJournalPath.Contains('\0', StringComparison.Ordinal)),
+                || (o.CheckpointJournalPath.Length > 0
+                    && !o.CheckpointJournalPath.Contains('\0', StringComparison.Ordinal)),
             nameof(o.CheckpointJournalPath), o.CheckpointJournalPath, "a path, or null");
         Require(Enum.IsDefined(o.PersistOn), nameof(o.PersistOn), o.PersistOn, "a defined value");
         Require(Enum.IsDefined(o.Maintenance), nameof(o.Maintenance), o.Maintenance, "a defined value");

@@ -73,8 +73,8 @@ internal static class JournalApplication
         {
             throw new PCacheBackingMismatchException(
                 BackingMismatchReason.Journal,
-                $"The checkpoint journal {SafeText.Of(place.Name)} doesn't belong to this backing: {wrong}. Nothing was "
-                + $"changed.")
+                $"The checkpoint journal {SafeText.Of(place.Name)} doesn't belong to this backing: {wrong}. Nothing "
+                + $"was changed.")
             {
                 CacheId = header.CacheId.ToGuid(),
                 ActualLength = backing.Length,

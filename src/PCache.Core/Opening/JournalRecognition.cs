@@ -13,8 +13,7 @@ namespace PCache.Core.Opening;
 /// ends with an exception that says whose it is; or it is applied. Which it is, the numbers of the ksets tell: those
 /// before the dirty tail are written back, and none behind the end of the log is this image's. A torn one is what an
 /// interrupted checkpoint leaves before the backing was touched. One that is done with is gone before the first kset
-/// of this open is logged. Nothing is changed before the caller says so. Belongs
-/// to the opening thread.
+/// of this open is logged. Nothing is changed before the caller says so. Belongs to the opening thread.
 /// </remarks>
 internal sealed class JournalRecognition : IDisposable
 {
@@ -107,7 +106,9 @@ internal sealed class JournalRecognition : IDisposable
         _isPending = !isWrittenBack;
     }
 
-    /// <summary>How write-back goes on. A journal of another cache, to which consent was given, is applied first.</summary>
+    /// <summary>
+    /// How write-back goes on. A journal of another cache, to which consent was given, is applied first.
+    /// </summary>
     /// <exception cref="IOException">Journal or backing failed.</exception>
     public CheckpointSettings MakeReady(bool isLinuxGeometry, CancellationToken cancellationToken)
     {
@@ -120,8 +121,8 @@ internal sealed class JournalRecognition : IDisposable
 
         if (_state == JournalState.Foreign && _place is FileJournalPlace && level == BackingConsistency.Checkpoint)
         {
-            throw new PCacheException($"{SafeText.Of(_place.Name)} isn't a checkpoint journal, and stands where one has "
-                + $"to be written. Move it away, name another place (PCacheOptions.CheckpointJournalPath), or set "
+            throw new PCacheException($"{SafeText.Of(_place.Name)} isn't a checkpoint journal, and stands where one "
+                + $"has to be written. Move it away, name another place (PCacheOptions.CheckpointJournalPath), or set "
                 + $"PCacheOptions.BackingConsistency to EachFlush.");
         }
 

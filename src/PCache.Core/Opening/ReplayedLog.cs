@@ -77,8 +77,9 @@ internal sealed record ReplayedLog(
         uint last =
             result.LastSequence != 0 ? result.LastSequence : Machine.Of(options.TimeProvider).Chance.NextSequence();
         bool isClean = sink.DirtyTailDistance == sink.EndDistance;
-        uint dirtyTailSequence =
-            !isClean ? sink.DirtyTailSequence : result.LastSequence == 0 ? 0 : SequenceTracker.Next(result.LastSequence);
+        uint dirtyTailSequence = !isClean ? sink.DirtyTailSequence
+            : result.LastSequence == 0 ? 0
+            : SequenceTracker.Next(result.LastSequence);
         return new ReplayedLog(
             extents, result, reserved, last, dirtyTailSequence, sink.WrittenBack, sink.Filled);
     }

@@ -206,7 +206,7 @@ internal sealed class MaintenanceSteps
         {
             _dirtySince = null;
             _trouble.Forget(); // whatever failed is done by now
-            TidyJournal(wanted.Drain, ref next);
+            TidyJournal(ref next);
             CompleteRequests();
         }
 
@@ -260,18 +260,16 @@ internal sealed class MaintenanceSteps
     }
 
     /// <summary>
-    /// Nothing is dirty: a journal that is done with goes, soon, and at once for a caller that waits for a drain.
+    /// Nothing is dirty: a journal that is done with goes, soon; before a caller that waits for a drain is told.
     /// </summary>
-    private void TidyJournal(bool atOnce, ref TimeSpan next)
+    private void TidyJournal(ref TimeSpan next)
     {
         if (_parts.Writeback.Journal is not { HasContent: true })
         {
             return;
         }
 
-        TimeSpan left = atOnce || _wroteAt is not { } wrote
-            ? TimeSpan.Zero
-            : JournalKept - _clock.GetElapsedTime(wrote);
+        TimeSpan left = _wroteAt is { } wrote ? JournalKept - _clock.GetElapsedTime(wrote) : TimeSpan.Zero;
         if (left > TimeSpan.Zero)
         {
             next = Earlier(next, left);
@@ -335,9 +333,10 @@ internal sealed class MaintenanceSteps
     private void CompleteRequests()
     {
         long collected = _positions.KeyTailOlder.Distance; // gone for good
-        if (_requests.AnyCollected(collected) && !_parts.Writeback.TryEndJournal())
+        bool drained = !_parts.Writeback.HasWork && _requests.AnyPending(collect: false);
+        if ((drained || _requests.AnyCollected(collected)) && !_parts.Writeback.TryEndJournal())
         {
-            return; // the backing is about to be cut, and its journal knows what lies beyond; finished first
+            return; // the backing is about to be cut, and its journal knows what lies beyond: finished first
         }
 
         _requests.Complete(

@@ -19,7 +19,9 @@ internal sealed partial class WritebackWorker
     private int _level;
     private long _forcedBarriers;
 
-    /// <summary>How consistent the backing is kept. Any thread may set it; the next group or window follows it.</summary>
+    /// <summary>
+    /// How consistent the backing is kept. Any thread may set it; the next group or window follows it.
+    /// </summary>
     public BackingConsistency Level
     {
         get => (BackingConsistency)Volatile.Read(ref _level);
@@ -127,9 +129,9 @@ internal sealed partial class WritebackWorker
     }
 
     private IOException JournalFailed(Exception error, string what) => new(
-        $"The checkpoint journal {Files.SafeText.Of(Journal!.Place.Name)} couldn't be {what}: {error.Message} Nothing is "
-        + $"lost: what is dirty stays in the cache. Make room there, name another place (PCacheOptions.CheckpointJournal"
-        + $"Path), or set PCacheOptions.BackingConsistency to EachFlush.", error);
+        $"The checkpoint journal {Files.SafeText.Of(Journal!.Place.Name)} couldn't be {what}: {error.Message} Nothing "
+        + $"is lost: what is dirty stays in the cache. Make room there, name another place "
+        + $"(PCacheOptions.CheckpointJournalPath), or set PCacheOptions.BackingConsistency to EachFlush.", error);
 
     /// <summary>
     /// Finishes the checkpoint whose journal is pending, as it is. False: the journal is gone, and the log has it all

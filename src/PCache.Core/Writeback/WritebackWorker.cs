@@ -225,7 +225,8 @@ internal sealed partial class WritebackWorker
     /// <summary>Makes what was written, up to a point of the log, durable, and takes note of it.</summary>
     private void Settle(LogPoint end)
     {
-        Invariant.Holds(end.Distance > _parts.Positions.DirtyTail.Distance, "what was written lies behind the dirty tail");
+        Invariant.Holds(
+            end.Distance > _parts.Positions.DirtyTail.Distance, "what was written lies behind the dirty tail");
         long length = _watch.CheckLength();
         FlushBacking();
         _watch.NoteGroup(length);

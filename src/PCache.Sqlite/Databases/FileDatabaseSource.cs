@@ -278,6 +278,9 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
             LeaveRegionOpen = true,
             LeaveBackingOpen = true,
             DrainOnDispose = false,
+
+            // Plain SQLite has to find sound files at any moment, and knows nothing of a journal that isn't its own.
+            BackingConsistency = BackingConsistency.EachFlush,
         };
     }
 }

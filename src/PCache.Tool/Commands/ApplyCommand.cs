@@ -2,6 +2,7 @@
 // are sound are written, unless there is consent to more; doing it again changes nothing.
 using System.CommandLine;
 using System.Globalization;
+using PCache.Core;
 using PCache.Core.Inspection;
 
 namespace PCache.Tool.Commands;
@@ -55,6 +56,13 @@ internal static class ApplyCommand
         ];
         using FileStream export = new(exportPath, FileMode.Open, FileAccess.Read, FileShare.Read, 0);
         inputs.Add(export.SafeFileHandle, "the export");
+        if (File.Exists(backingPath))
+        {
+            // The export has all that a checkpoint journal beside the backing has; applied later, it would take back
+            // what is newer.
+            PCacheBacking.Recover(backingPath);
+        }
+
         using FixedLengthDevice backing = CacheFiles.OpenBacking(backingPath, readOnly: false);
         RefuseInput(inputs, backingPath);
         long end = ranges.Length == 0 ? 0 : ranges[^1].Offset + ranges[^1].LengthBytes;
