@@ -39,10 +39,6 @@ internal sealed class SavingSteps(
 
         // Acknowledged writes, whatever the backing does; room for their keys is reserved.
         Closing.Try(FlushLogWithin, ref failure);
-        Closing.Try(
-            () => RunWithin(close, () => parts.Writeback.TryEndJournal(),
-                "The checkpoint journal's place hangs. Nothing is lost: what is dirty stays in the cache."),
-            ref failure);
         maintenance.CollectDeadKeys(close.Left);
         Closing.Try(parts.Storage.CheckAll, ref failure);
 
@@ -69,6 +65,11 @@ internal sealed class SavingSteps(
         Closing.Try(parts.Writer.Log.Flush, ref failure);
         if (parts.Writeback.Journal is { } journal)
         {
+            // The maintenance has ended: the journal is this thread's now.
+            Closing.Try(
+                () => RunWithin(close, () => parts.Writeback.TryEndJournal(),
+                    "The checkpoint journal's place hangs. Nothing is lost: what is dirty stays in the cache."),
+                ref failure);
             Closing.Try(journal.Dispose, ref failure);
         }
 

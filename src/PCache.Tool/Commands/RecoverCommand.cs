@@ -6,7 +6,9 @@ using PCache.Core;
 
 namespace PCache.Tool.Commands;
 
-/// <summary><c>pcache recover</c>: applies the checkpoint journal that a lost cache has left beside a backing.</summary>
+/// <summary>
+/// <c>pcache recover</c>: applies the checkpoint journal that a lost cache has left beside a backing.
+/// </summary>
 internal static class RecoverCommand
 {
     public static Command Build(ToolContext context)
