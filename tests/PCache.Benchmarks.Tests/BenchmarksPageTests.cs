@@ -11,8 +11,16 @@ public sealed partial class BenchmarksPageTests
 {
     private static readonly string[] WithOptions = ["compare", "scenario", "report"];
 
-    private readonly string _page = File.ReadAllText(Path.Combine(RepositoryPaths.Root, "docs", "benchmarks.md")).ReplaceLineEndings("\n");
-    private readonly RootCommand _root = BenchmarksCommand.Build(new ToolContext { Out = TextWriter.Null, Error = TextWriter.Null, OpenInput = () => Stream.Null, OpenOutput = () => Stream.Null });
+    private readonly string _page =
+        File.ReadAllText(Path.Combine(RepositoryPaths.Root, "docs", "benchmarks.md")).ReplaceLineEndings("\n");
+    private readonly RootCommand _root = BenchmarksCommand.Build(
+        new ToolContext
+        {
+            Out = TextWriter.Null,
+            Error = TextWriter.Null,
+            OpenInput = () => Stream.Null,
+            OpenOutput = () => Stream.Null
+        });
 
     [Fact]
     public void The_page_has_every_verb()
@@ -21,7 +29,8 @@ public sealed partial class BenchmarksPageTests
         string[] named =
         [
             .. Heading().Matches(_page).Select(match => match.Groups["name"].Value),
-            .. VerbRow().Matches(Section("Others")).SelectMany(row => Verb().Matches(row.Value)).Select(match => match.Groups["name"].Value),
+            .. VerbRow().Matches(Section("Others")).SelectMany(row => Verb().Matches(row.Value))
+                .Select(match => match.Groups["name"].Value),
         ];
         Assert.Equal(verbs.Order(), named.Order());
     }
@@ -32,9 +41,11 @@ public sealed partial class BenchmarksPageTests
         string[] common = Options(Section("Options"));
         foreach (Command verb in _root.Subcommands.Where(verb => WithOptions.Contains(verb.Name)))
         {
-            string[] options = [.. verb.Options.Where(option => option is not HelpOption).Select(option => option.Name)];
+            string[] options = [.. verb.Options.Where(option => option is not HelpOption)
+                .Select(option => option.Name)];
             Assert.Empty(common.Except(options));
-            Assert.Equal(options.Except(common).Order(), OptionName().Matches(UsageLine().Match(Section(verb.Name)).Value).Select(match => match.Value).Order());
+            Assert.Equal(options.Except(common).Order(),
+                OptionName().Matches(UsageLine().Match(Section(verb.Name)).Value).Select(match => match.Value).Order());
         }
 
         Assert.Equal(["--bs", "--fio", "--no-verify", "--rw", "--writeback"], Options(Section("compare")).Order());
@@ -44,12 +55,15 @@ public sealed partial class BenchmarksPageTests
     [Fact]
     public void The_page_has_every_scenario_and_operation()
     {
-        Assert.All(BenchScenarios.Names, name => Assert.Contains($"\n| {name} | ", Section("scenario"), StringComparison.Ordinal));
+        Assert.All(BenchScenarios.Names, name =>
+            Assert.Contains($"\n| {name} | ", Section("scenario"), StringComparison.Ordinal));
         string operations = Section("compare");
-        Assert.All(Tool.Bench.BenchPattern.Operations, name => Assert.Matches($@"(?m)^\| ([\w, -]+, )?{name}(, [\w, -]+)? \|", operations));
+        Assert.All(Tool.Bench.BenchPattern.Operations, name =>
+            Assert.Matches($@"(?m)^\| ([\w, -]+, )?{name}(, [\w, -]+)? \|", operations));
     }
 
-    private static string[] Options(string section) => [.. OptionRow().Matches(section).Select(match => match.Groups["name"].Value)];
+    private static string[] Options(string section) =>
+        [.. OptionRow().Matches(section).Select(match => match.Groups["name"].Value)];
 
     private string Section(string heading)
     {

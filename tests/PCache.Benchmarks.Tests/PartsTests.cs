@@ -59,12 +59,18 @@ public sealed class PartsTests
     [Fact]
     public void A_chart_is_xml_with_every_series_axis_and_point()
     {
-        BenchSeries[] series = [new("first <&>", [(512, 1), (4096, 30), (65536, 2)]), new("bound", [(512, 5), (4096, 4)], Dashed: true)];
-        BenchChart chart = new("c", "A & B <title>", "block size", "rate, 1/s", series) { LogX = true, SizesOnX = true };
+        BenchSeries[] series = [new("first <&>", [(512, 1), (4096, 30), (65536, 2)]),
+            new("bound", [(512, 5), (4096, 4)], Dashed: true)];
+        BenchChart chart = new("c", "A & B <title>", "block size", "rate, 1/s", series)
+        {
+            LogX = true,
+            SizesOnX = true
+        };
         XElement svg = XDocument.Parse(SvgChart.Draw(chart)).Root!;
         XNamespace ns = "http://www.w3.org/2000/svg";
         string[] texts = [.. svg.Elements(ns + "text").Select(text => text.Value)];
-        foreach (string text in (string[])["A & B <title>", "block size", "rate, 1/s", "first <&>", "bound", "512", "64K", "0", "30"])
+        foreach (string text in (string[])["A & B <title>", "block size", "rate, 1/s", "first <&>", "bound", "512",
+            "64K", "0", "30"])
         {
             Assert.Contains(text, texts);
         }
@@ -75,7 +81,9 @@ public sealed class PartsTests
         Assert.Equal(5, svg.Elements(ns + "circle").Count());
         double width = Number(svg, "width");
         double height = Number(svg, "height");
-        Assert.All(svg.Elements(ns + "circle"), mark => Assert.True(Number(mark, "cx") > 0 && Number(mark, "cx") < width && Number(mark, "cy") > 0 && Number(mark, "cy") < height));
+        Assert.All(svg.Elements(ns + "circle"),
+            mark => Assert.True(Number(mark, "cx") > 0 && Number(mark, "cx") < width && Number(mark, "cy") > 0
+            && Number(mark, "cy") < height));
     }
 
     [Theory]
@@ -84,7 +92,8 @@ public sealed class PartsTests
     [InlineData(true, true)]
     public void Axes_hold_every_value_whatever_it_is(bool log, bool sizes)
     {
-        double[][] cases = [[], [0], [5], [-3, 7], [1e-9, 1e12], [512, 1048576], [0.001, 0.001], [double.NaN, 3], [99, 100, 101]];
+        double[][] cases = [[], [0], [5], [-3, 7], [1e-9, 1e12], [512, 1048576], [0.001, 0.001], [double.NaN, 3],
+            [99, 100, 101]];
         foreach (double[] values in cases)
         {
             var axis = new SvgAxis(values, log, fromZero: false, sizes);
@@ -94,11 +103,15 @@ public sealed class PartsTests
             Assert.All(values, value => Assert.InRange(axis.Place(value), 0, 1));
             double[] ordinary = [.. values.Where(value => double.IsFinite(value) && (!log || value > 0)).Order()];
             Assert.Equal(ordinary.Select(axis.Place), ordinary.Select(axis.Place).Order());
-            Assert.True(ordinary.Length == 0 || sizes || (ordinary[0] >= axis.Ticks[0] * (1 - 1e-6) - 1e-12 && ordinary[^1] <= axis.Ticks[^1] * (1 + 1e-6)));
+            Assert.True(ordinary.Length == 0 || sizes
+                || (ordinary[0] >= axis.Ticks[0] * (1 - 1e-6) - 1e-12 && ordinary[^1] <= axis.Ticks[^1] * (1 + 1e-6)));
         }
     }
 
-    private static double Number(XElement element, string attribute) => double.Parse(element.Attribute(attribute)!.Value, CultureInfo.InvariantCulture);
+    private static double Number(XElement element, string attribute) =>
+        double.Parse(element.Attribute(attribute)!.Value, CultureInfo.InvariantCulture);
 
-    private static BenchTable FioTable() => new("fio", "fio", [.. Enumerable.Range(0, 7).Select(i => new BenchColumn("c" + i.ToString(CultureInfo.InvariantCulture), "c"))]);
+    private static BenchTable FioTable() =>
+        new("fio", "fio", [.. Enumerable.Range(0, 7)
+        .Select(i => new BenchColumn("c" + i.ToString(CultureInfo.InvariantCulture), "c"))]);
 }

@@ -7,7 +7,9 @@ internal static class Mutation
     [ThreadStatic]
     private static Rule _broken;
 
-    /// <summary>Run on this thread where a rule is broken that keeps others out: what may come between. Null: nothing.</summary>
+    /// <summary>
+    /// Run on this thread where a rule is broken that keeps others out: what may come between. Null: nothing.
+    /// </summary>
     [field: ThreadStatic]
     public static Action? Between { get; set; }
 

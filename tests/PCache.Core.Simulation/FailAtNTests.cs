@@ -6,8 +6,9 @@ using Xunit.Abstractions;
 namespace PCache.Core.Simulation;
 
 /// <summary>
-/// Operations with the n-th call of backing or region failing. Keeps true: the suite runs each single operation in each situation with one plan at least; with
-/// PCACHE_TEST_SECONDS it goes on through all plans, then pairs; PCACHE_TEST_SEED runs one number only.
+/// Operations with the n-th call of backing or region failing. Keeps true: the suite runs each single operation in each
+/// situation with one plan at least; with PCACHE_TEST_SECONDS it goes on through all plans, then pairs;
+/// PCACHE_TEST_SEED runs one number only.
 /// </summary>
 public sealed class FailAtNTests(ITestOutputHelper output)
 {
@@ -29,7 +30,8 @@ public sealed class FailAtNTests(ITestOutputHelper output)
             }
         });
         Assert.True(found.Count == 0, string.Join('\n', found));
-        output.WriteLine($"{counters.Workloads} runs, {fail.Struck} struck calls, {counters.States} crashes, {time.Elapsed}");
+        output.WriteLine(
+            $"{counters.Workloads} runs, {fail.Struck} struck calls, {counters.States} crashes, {time.Elapsed}");
         Assert.True(fail.Struck > 0 || TestRuns.Only is not null);
     }
 
@@ -57,7 +59,8 @@ public sealed class FailAtNTests(ITestOutputHelper output)
     public void A_poisoned_line_spoils_nothing_else(bool drainIsCheap, int gcPercent, bool cacheReads)
     {
         var lines = new PoisonedLines(new TortureCounters());
-        TortureFailure? found = lines.Run(Machine with { DrainIsCheap = drainIsCheap, GcPercent = gcPercent, CacheReads = cacheReads });
+        TortureFailure? found = lines.Run(
+            Machine with { DrainIsCheap = drainIsCheap, GcPercent = gcPercent, CacheReads = cacheReads });
         Assert.True(found is null, found?.ToString());
         output.WriteLine($"{lines.Lines} lines");
         Assert.True(lines.Lines > 60);

@@ -3,7 +3,9 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Simulation;
 
-/// <summary>The checked build finds a lock that is taken in the wrong order, also where nobody has to wait for it.</summary>
+/// <summary>
+/// The checked build finds a lock that is taken in the wrong order, also where no thread has to wait for it.
+/// </summary>
 public sealed class LockOrderTests
 {
     private readonly SteadyLock _append = new(LockRank.Append);

@@ -8,8 +8,9 @@ using PCache.Lab.Torture;
 namespace PCache.Core.Simulation;
 
 /// <summary>
-/// The device as a state machine: FsCheck makes a machine and a script of actions of every kind, and the simulated world, whose oracle knows what each sector may
-/// hold, runs it. Keeps true: a run is decided by what FsCheck generated; a failure tells the seed, FsCheck's own replay and the smallest script that it came to.
+/// The device as a state machine: FsCheck makes a machine and a script of actions of every kind, and the simulated
+/// world, whose oracle knows what each sector may hold, runs it. Keeps true: a run is decided by what FsCheck
+/// generated; a failure tells the seed, FsCheck's own replay and the smallest script that it came to.
 /// </summary>
 public sealed class StateMachineTests
 {
@@ -19,18 +20,20 @@ public sealed class StateMachineTests
     private const int CasesOfSeed = 40;
 
     [Fact]
-    public void Any_script_keeps_every_promise() => TestRuns.ForSeeds(20, seed => Check(seed, CasesOfSeed, Cases(60), null));
+    public void Any_script_keeps_every_promise() =>
+        TestRuns.ForSeeds(20, seed => Check(seed, CasesOfSeed, Cases(60), null));
 
     [Fact]
-    public void Any_short_script_keeps_every_promise_at_crashes_between() => TestRuns.ForSeeds(8, seed => Check(seed, CasesOfSeed / 4, Cases(25), new ExplorerOptions
-    {
-        PointOneIn = 8,
-        StatesPerDrain = 8,
-        StatesPerDiskCall = 3,
-        KillOneStoreIn = 8,
-        NestOneIn = 64,
-        Depth = 2,
-    }));
+    public void Any_short_script_keeps_every_promise_at_crashes_between() =>
+        TestRuns.ForSeeds(8, seed => Check(seed, CasesOfSeed / 4, Cases(25), new ExplorerOptions
+        {
+            PointOneIn = 8,
+            StatesPerDrain = 8,
+            StatesPerDiskCall = 3,
+            KillOneStoreIn = 8,
+            NestOneIn = 64,
+            Depth = 2,
+        }));
 
     [Theory]
     [InlineData(Rule.LateFillHidesWrite)]
@@ -49,7 +52,9 @@ public sealed class StateMachineTests
 
         Assert.NotNull(error);
         string shrunk = error.Message[error.Message.LastIndexOf("Shrunk:", StringComparison.Ordinal)..];
-        int actions = shrunk.Split('\n').Count(line => line.StartsWith("  ", StringComparison.Ordinal) && line.Contains(": ", StringComparison.Ordinal) && char.IsAsciiDigit(line.TrimStart()[0]));
+        int actions = shrunk.Split('\n')
+            .Count(line => line.StartsWith("  ", StringComparison.Ordinal)
+            && line.Contains(": ", StringComparison.Ordinal) && char.IsAsciiDigit(line.TrimStart()[0]));
         Assert.True(actions is >= 1 and <= 8, $"{actions} actions: {error.Message}");
         Assert.Contains(nameof(TortureViolation), error.ToString(), StringComparison.Ordinal);
     }
@@ -71,7 +76,10 @@ public sealed class StateMachineTests
         }
     }
 
-    /// <summary>Machines with scripts of up to so many actions. Shrinking leaves out actions, then makes numbers and machine plainer.</summary>
+    /// <summary>
+    /// Machines with scripts of up to so many actions. Shrinking leaves out actions, then makes numbers and machine
+    /// plainer.
+    /// </summary>
     private static Arbitrary<Case> Cases(int mostActions)
     {
         Gen<Case> all =
@@ -129,7 +137,8 @@ public sealed class StateMachineTests
         (2, Counted(ActionKind.Reopen, 0, 2)),
         (2, Plain(ActionKind.Drain)),
         (1, Plain(ActionKind.Pause)),
-        (settings.CanResize ? 4 : 0, Gen.Choose(0, (40 << 10) - 1).Select(by => new WorldAction(ActionKind.SetLength, Stripe - (4 << 10) + by))),
+        (settings.CanResize ? 4 : 0, Gen.Choose(0, (40 << 10) - 1)
+            .Select(by => new WorldAction(ActionKind.SetLength, Stripe - (4 << 10) + by))),
         (1, Counted(ActionKind.PowerCut, 1, 60)),
         (1, Counted(ActionKind.Kill, 1, 60)),
         (2, from how in Gen.Choose(0, 11)
@@ -139,14 +148,17 @@ public sealed class StateMachineTests
 
     private static Gen<WorldAction> Plain(ActionKind kind) => Gen.Constant(new WorldAction(kind));
 
-    private static Gen<WorldAction> Counted(ActionKind kind, int least, int most) => Gen.Choose(least, most).Select(count => new WorldAction(kind, 0, count));
+    private static Gen<WorldAction> Counted(ActionKind kind, int least, int most) =>
+        Gen.Choose(least, most).Select(count => new WorldAction(kind, 0, count));
 
     /// <summary>Ranges in one of the areas that the oracle watches; often whole sectors.</summary>
     private static Gen<WorldAction> Ranged(ActionKind kind, WorldSettings settings) =>
-        from area in Gen.Elements((0, 12 << 10, 12 << 10), (Stripe - (4 << 10), 8 << 10, Stripe + (4 << 10)), (Stripe + (16 << 10), (settings.CanResize ? 10 : 8) << 10, Stripe + (28 << 10)))
+        from area in Gen.Elements((0, 12 << 10, 12 << 10), (Stripe - (4 << 10), 8 << 10, Stripe + (4 << 10)),
+            (Stripe + (16 << 10), (settings.CanResize ? 10 : 8) << 10, Stripe + (28 << 10)))
         from shift in Gen.Choose(0, area.Item2 - 1)
         from sectors in Bool(66)
-        from length in Gen.OneOf(Gen.Choose(1, 700), Gen.Elements(512, 4096), Gen.Choose(1, 24).Select(count => count * 512))
+        from length in Gen.OneOf(Gen.Choose(1, 700), Gen.Elements(512, 4096),
+            Gen.Choose(1, 24).Select(count => count * 512))
         let offset = sectors ? (area.Item1 + shift) / 512 * 512 : area.Item1 + shift
         select new WorldAction(kind, offset, Math.Clamp(area.Item3 - offset, 1, length));
 
@@ -220,11 +232,14 @@ public sealed class StateMachineTests
     {
         public void Run(ExplorerOptions? explorer)
         {
-            CrashExplorer? observer = explorer is null ? null : new CrashExplorer(explorer, Settings.Seed, new TortureCounters()) { ExploresCreation = false };
-            new World(Settings, observer).Run([.. Script, new WorldAction(ActionKind.Wait)]); // there is always an action for the last Within
+            CrashExplorer? observer = explorer is null ? null
+                : new CrashExplorer(explorer, Settings.Seed, new TortureCounters()) { ExploresCreation = false };
+            // there is always an action for the last Within
+            new World(Settings, observer).Run([.. Script, new WorldAction(ActionKind.Wait)]);
         }
 
         public override string ToString() =>
-            $"{Settings}\n" + string.Concat(Script.Select((action, i) => string.Create(CultureInfo.InvariantCulture, $"  {i}: {action}\n")));
+            $"{Settings}\n" + string.Concat(
+                Script.Select((action, i) => string.Create(CultureInfo.InvariantCulture, $"  {i}: {action}\n")));
     }
 }

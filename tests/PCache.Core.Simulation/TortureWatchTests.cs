@@ -2,16 +2,17 @@ using PCache.Lab.Torture;
 
 namespace PCache.Core.Simulation;
 
-/// <summary>A run that gets stuck ends for whoever waits for it, and says where it is.</summary>
+/// <summary>A run that gets stuck ends for the thread that waits for it, and says where it is.</summary>
 public sealed class TortureWatchTests
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(1);
 
     [Fact]
     public void A_wait_that_never_ends_is_told_with_seed_action_and_stack()
     {
-        TortureFailure failure = Stuck(new TortureRun { HangLimit = Limit, Sabotage = world => OnThirdAction(world, WaitForNobody) });
-        Assert.Contains(nameof(WaitForNobody), failure.Text, StringComparison.Ordinal);
+        TortureFailure failure = Stuck(
+            new TortureRun { HangLimit = Limit, Sabotage = world => OnThirdAction(world, WaitForNothing) });
+        Assert.Contains(nameof(WaitForNothing), failure.Text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -20,7 +21,13 @@ public sealed class TortureWatchTests
         var stop = new Flag();
         try
         {
-            TortureFailure failure = Stuck(new TortureRun { HangLimit = Limit, Sabotage = world => OnThirdAction(world, () => DrainForEver(world, stop)) });
+            TortureFailure failure = Stuck(
+                new TortureRun
+                {
+                    HangLimit = Limit,
+                    Sabotage = world =>
+                OnThirdAction(world, () => DrainForEver(world, stop))
+                });
             Assert.Contains(nameof(DrainForEver), failure.Text, StringComparison.Ordinal);
         }
         finally
@@ -51,7 +58,12 @@ public sealed class TortureWatchTests
     [Fact]
     public void A_session_ends_with_a_run_that_is_stuck_and_goes_on_to_nothing_new()
     {
-        var session = new TortureSession(4) { HangLimit = Limit, Sabotage = world => OnThirdAction(world, WaitForNobody) };
+        var session = new TortureSession(4)
+        {
+            HangLimit = Limit,
+            Sabotage = world =>
+            OnThirdAction(world, WaitForNothing)
+        };
         session.Run(TimeSpan.FromMinutes(10), threads: 2);
         Assert.InRange(session.Failures.Count, 1, 2);
         Assert.InRange(session.Counters.Workloads, 1, 2);
@@ -109,7 +121,7 @@ public sealed class TortureWatchTests
         }
     }
 
-    private static void WaitForNobody()
+    private static void WaitForNothing()
     {
         using var never = new ManualResetEventSlim();
         never.Wait();

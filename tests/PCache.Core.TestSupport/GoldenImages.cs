@@ -5,7 +5,8 @@ using System.Text.Json;
 namespace PCache.Core.Tests.Support;
 
 /// <summary>
-/// One golden image set, written by Linux. Each is decompressed once per run and kept as its non-zero blocks; every region handed out is a private copy.
+/// One golden image set, written by Linux. Each is decompressed once per run and kept as its non-zero blocks; every
+/// region handed out is a private copy.
 /// </summary>
 internal sealed class GoldenSet
 {
@@ -21,7 +22,8 @@ internal sealed class GoldenSet
         Name = name;
         string folder = Path.Combine(AppContext.BaseDirectory, "Golden", name);
         Manifest = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "manifest.json"))).RootElement;
-        using Stream pmem = new GZipStream(File.OpenRead(Path.Combine(folder, "pmem.img.gz")), CompressionMode.Decompress);
+        using Stream pmem = new GZipStream(File.OpenRead(Path.Combine(folder, "pmem.img.gz")),
+            CompressionMode.Decompress);
         byte[] buffer = new byte[BlockBytes];
         int read;
         while ((read = pmem.ReadAtLeast(buffer, BlockBytes, throwOnEndOfStream: false)) > 0)
@@ -36,14 +38,16 @@ internal sealed class GoldenSet
 
         _backing = new Lazy<byte[]>(() =>
         {
-            using Stream zip = new GZipStream(File.OpenRead(Path.Combine(folder, "backing.img.gz")), CompressionMode.Decompress);
+            using Stream zip = new GZipStream(File.OpenRead(Path.Combine(folder, "backing.img.gz")),
+                CompressionMode.Decompress);
             byte[] backing = new byte[BackingBytes];
             zip.ReadExactly(backing);
             return backing;
         });
     }
 
-    public static IReadOnlyList<string> Names { get; } = ["fresh", "dirty-small", "dirty-nocrc", "dirty-2cpu", "read-fill", "multi-link", "killed", "gc-crash"];
+    public static IReadOnlyList<string> Names { get; } =
+        ["fresh", "dirty-small", "dirty-nocrc", "dirty-2cpu", "read-fill", "multi-link", "killed", "gc-crash"];
 
     public string Name { get; }
 
@@ -69,7 +73,8 @@ internal sealed class GoldenSet
         }
     }
 
-    public static GoldenSet Load(string name) => Sets.GetOrAdd(name, static n => new Lazy<GoldenSet>(() => new GoldenSet(n))).Value;
+    public static GoldenSet Load(string name) =>
+        Sets.GetOrAdd(name, static n => new Lazy<GoldenSet>(() => new GoldenSet(n))).Value;
 
     /// <summary>A private copy of the cache image.</summary>
     public TestRegion OpenPmem(bool readOnly = true)

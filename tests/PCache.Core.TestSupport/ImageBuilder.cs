@@ -5,7 +5,10 @@ using PCache.Core.Primitives;
 
 namespace PCache.Core.Tests.Support;
 
-/// <summary>Makes small images by hand: formats, then appends ksets and forges structures. Payload goes to segment 1 unless said otherwise.</summary>
+/// <summary>
+/// Makes small images by hand: formats, then appends ksets and forges structures. Payload goes to segment 1 unless said
+/// otherwise.
+/// </summary>
 internal sealed class ImageBuilder : IDisposable
 {
     public const int SegmentSize = 64 << 10;
@@ -15,13 +18,22 @@ internal sealed class ImageBuilder : IDisposable
     /// <param name="segments">Number of segments.</param>
     /// <param name="payloadCrc">Whether payload has checksums.</param>
     /// <param name="firstSequence">Number of the first kset; 0: none.</param>
-    /// <param name="linux">The Linux geometry, on a device as large as Linux wants it, whatever the number of segments.</param>
+    /// <param name="linux">The Linux geometry, on a device as large as Linux wants it, whatever the number of
+    /// segments.</param>
     public ImageBuilder(int segments = 6, bool payloadCrc = true, uint firstSequence = 1000, bool linux = false)
     {
         int segmentSize = linux ? MediaConstants.LinuxSegmentSize : SegmentSize;
-        long length = linux ? MediaConstants.LinuxMinDeviceSize : MediaConstants.SegmentsOffset + ((long)segments * SegmentSize);
+        long length = linux ? MediaConstants.LinuxMinDeviceSize : MediaConstants.SegmentsOffset
+            + ((long)segments * SegmentSize);
         Region = TestRegion.Create(length);
-        Formatter.Format(Region, new FormatParameters { SegmentSizeBytes = linux ? null : segmentSize, PayloadCrc = payloadCrc, Label = "test", CacheId = new Guid("00112233-4455-6677-8899-aabbccddeeff") });
+        Formatter.Format(Region, new FormatParameters
+        {
+            SegmentSizeBytes = linux ? null
+            : segmentSize,
+            PayloadCrc = payloadCrc,
+            Label = "test",
+            CacheId = new Guid("00112233-4455-6677-8899-aabbccddeeff")
+        });
         Geometry = new Geometry(segmentSize, Geometry.SegmentsThatFit(length, segmentSize), isLinux: linux);
         NextSequence = firstSequence;
     }
@@ -39,7 +51,8 @@ internal sealed class ImageBuilder : IDisposable
     public long DeviceOffset(LogPosition position) => Geometry.DataOffset(position.Segment) + position.Offset;
 
     /// <summary>A key whose payload is stored.</summary>
-    public CacheKey Key(ulong offset, int length = 512, byte fill = 7, int segment = 1, uint flags = 0, ulong generation = 0)
+    public CacheKey Key(ulong offset, int length = 512, byte fill = 7, int segment = 1, uint flags =
+        0, ulong generation = 0)
     {
         int at = _payloadEnd.GetValueOrDefault(segment);
         _payloadEnd[segment] = at + length;
@@ -59,7 +72,10 @@ internal sealed class ImageBuilder : IDisposable
 
     public LogPosition Append(params CacheKey[] keys) => Put((uint)keys.Length, keys, last: false);
 
-    /// <summary>Appends a kset of <paramref name="keys"/> keys for consecutive sectors from <paramref name="offset"/> on, sharing one payload.</summary>
+    /// <summary>
+    /// Appends a kset of <paramref name="keys"/> keys for consecutive sectors from <paramref name="offset"/> on,
+    /// sharing one payload.
+    /// </summary>
     public LogPosition AppendMany(int keys, ulong offset = 0)
     {
         CacheKey first = Key(offset);
@@ -82,7 +98,12 @@ internal sealed class ImageBuilder : IDisposable
 
     public LogPosition Put(uint count, CacheKey[] keys, bool last)
     {
-        KsetHeader header = new() { KeyCount = count, Magic = MediaConstants.KsetMagic, FlagsAndSequence = KsetHeader.MakeFlags(last, barrier: false, NextSequence) };
+        KsetHeader header = new()
+        {
+            KeyCount = count,
+            Magic = MediaConstants.KsetMagic,
+            FlagsAndSequence = KsetHeader.MakeFlags(last, barrier: false, NextSequence)
+        };
         byte[] bytes = new byte[24 + (40 * keys.Length)];
         MemoryMarshal.Write(bytes, in header);
         MemoryMarshal.AsBytes(keys.AsSpan()).CopyTo(bytes.AsSpan(24));
@@ -98,19 +119,24 @@ internal sealed class ImageBuilder : IDisposable
         return at;
     }
 
-    public void SetKeyTail(LogPosition position) => SetTail(MediaConstants.KeyTailOffset, (uint)position.Segment, (uint)position.Offset);
+    public void SetKeyTail(LogPosition position) =>
+        SetTail(MediaConstants.KeyTailOffset, (uint)position.Segment, (uint)position.Offset);
 
-    public void SetDirtyTail(LogPosition position) => SetTail(MediaConstants.DirtyTailOffset, (uint)position.Segment, (uint)position.Offset);
+    public void SetDirtyTail(LogPosition position) =>
+        SetTail(MediaConstants.DirtyTailOffset, (uint)position.Segment, (uint)position.Offset);
 
     public void SetTail(long offset, uint segment, uint at) =>
-        Change<PositionRecord>(offset, MediaConstants.PositionStride, (ref PositionRecord r) => (r.Segment, r.Offset) = (segment, at));
+        Change<PositionRecord>(offset, MediaConstants.PositionStride, (ref PositionRecord r) =>
+            (r.Segment, r.Offset) = (segment, at));
 
     public void SetGeneration(int segment, ulong generation) => Change<GenerationRecord>(
-        GenerationOffset(segment), MediaConstants.GenerationStride, (ref GenerationRecord r) => r.Generation = generation);
+        GenerationOffset(segment), MediaConstants.GenerationStride, (ref GenerationRecord r) =>
+            r.Generation = generation);
 
     public long GenerationOffset(int segment) => Geometry.SegmentOffset(segment) + MediaConstants.SegmentControlOffset;
 
-    public void ChangeInfo(Change<CacheInfo> change) => Change(MediaConstants.CacheInfoOffset, MediaConstants.CacheInfoStride, change);
+    public void ChangeInfo(Change<CacheInfo> change) =>
+        Change(MediaConstants.CacheInfoOffset, MediaConstants.CacheInfoStride, change);
 
     public void ChangeSegmentInfo(int segment, Change<SegmentInfo> change) =>
         Change(Geometry.SegmentOffset(segment), MediaConstants.SegmentInfoStride, change);
@@ -136,7 +162,8 @@ internal sealed class ImageBuilder : IDisposable
 
     public MediaState Load() => MediaLoader.Load(Region);
 
-    public ReplayResult Replay(long? backingLength = null, IReplaySink? sink = null) => LogReplay.Run(Region, Load(), sink ?? new CountingSink(), backingLength);
+    public ReplayResult Replay(long? backingLength = null, IReplaySink? sink = null) =>
+        LogReplay.Run(Region, Load(), sink ?? new CountingSink(), backingLength);
 
     public void Dispose() => Region.Dispose();
 }

@@ -18,7 +18,8 @@ internal static class ImageChecks
         CheckReport report = CacheImage.Check(region, new CheckOptions { CheckLinux = linux });
         string findings = string.Join(Environment.NewLine, report.Findings.Take(8));
         Assert.True(report.IsCache, findings);
-        Assert.True(report.IsSound || (damagedPayload && report.Findings.All(f => f.Severity == FindingSeverity.Note || f.Structure == "payload")), findings);
+        Assert.True(report.IsSound || (damagedPayload
+            && report.Findings.All(f => f.Severity == FindingSeverity.Note || f.Structure == "payload")), findings);
         if (linux)
         {
             Assert.True(report.IsAcceptedByLinux == true, findings);

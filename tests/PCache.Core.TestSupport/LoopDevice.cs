@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace PCache.Core.Tests.Support;
 
-/// <summary>A Linux block device over a file. Keeps true: gone after Dispose; where the machine gives none there is none.</summary>
+/// <summary>
+/// A Linux block device over a file. Keeps true: gone after Dispose; where the machine gives none there is none.
+/// </summary>
 internal sealed class LoopDevice : IDisposable
 {
     private LoopDevice(string path) => Path = path;
@@ -12,7 +14,8 @@ internal sealed class LoopDevice : IDisposable
 
     /// <summary>Attaches one; null: this machine doesn't let us.</summary>
     public static LoopDevice? TryAttach(string file) =>
-        OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess && Run("losetup", out string path, "-f", "--show", file) ? new LoopDevice(path) : null;
+        OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess
+            && Run("losetup", out string path, "-f", "--show", file) ? new LoopDevice(path) : null;
 
     /// <summary>Runs a program; false: it isn't there, or failed.</summary>
     public static bool Run(string program, out string output, params string[] arguments)
@@ -20,7 +23,12 @@ internal sealed class LoopDevice : IDisposable
         output = string.Empty;
         try
         {
-            using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            using Process process = Process.Start(
+                new ProcessStartInfo(program, arguments)
+                {
+                    RedirectStandardOutput = true,
+                    RedirectStandardError = true
+                })!;
             output = process.StandardOutput.ReadToEnd().Trim();
             process.WaitForExit();
             return process.ExitCode == 0;
@@ -50,7 +58,12 @@ public sealed class LoopDeviceFactAttribute : FactAttribute
     {
         try
         {
-            using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            using var process = Process.Start(
+                new ProcessStartInfo(program, arguments)
+                {
+                    RedirectStandardOutput = true,
+                    RedirectStandardError = true
+                })!;
             string output = process.StandardOutput.ReadToEnd();
             process.WaitForExit();
             return process.ExitCode == 0 ? output : null;

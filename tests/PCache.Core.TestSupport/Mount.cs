@@ -23,8 +23,10 @@ internal sealed class Mount : IDisposable
     {
         Folder = _folder["mount"];
         Directory.CreateDirectory(Folder);
-        string image = _folder.CreateFile("image", long.Parse(imageBytes, System.Globalization.CultureInfo.InvariantCulture));
-        if (LoopDeviceFactAttribute.Run(make, [.. makeArguments, image]) is null || LoopDeviceFactAttribute.Run("mount", "-o", "loop", image, Folder) is null)
+        string image = _folder.CreateFile("image",
+            long.Parse(imageBytes, System.Globalization.CultureInfo.InvariantCulture));
+        if (LoopDeviceFactAttribute.Run(make, [.. makeArguments, image]) is null
+            || LoopDeviceFactAttribute.Run("mount", "-o", "loop", image, Folder) is null)
         {
             _folder.Dispose();
             throw new InvalidOperationException($"{make} or the mount of its file system failed.");
@@ -47,8 +49,11 @@ internal sealed class Mount : IDisposable
     /// <summary>Writes until there is no room.</summary>
     public void Fill(string name = "fill")
     {
-        LoopDeviceFactAttribute.Run("sync");
-        LoopDeviceFactAttribute.Run("sh", "-c", "dd if=/dev/urandom of=\"$0\" bs=64k 2>/dev/null; dd if=/dev/urandom of=\"$0.2\" bs=4k 2>/dev/null; sync", this[name]);
+        Sync();
+        LoopDeviceFactAttribute.Run("sh", "-c",
+            "dd if=/dev/urandom of=\"$0\" bs=64k 2>/dev/null; dd if=/dev/urandom of=\"$0.2\" bs=4k 2>/dev/null",
+            this[name]);
+        Sync();
     }
 
     /// <summary>Makes room again.</summary>
@@ -56,8 +61,11 @@ internal sealed class Mount : IDisposable
     {
         File.Delete(this[name]);
         File.Delete(this[name + ".2"]);
-        LoopDeviceFactAttribute.Run("sync");
+        Sync();
     }
+
+    /// <summary>This file system only: others may have much to write.</summary>
+    private void Sync() => LoopDeviceFactAttribute.Run("sync", "-f", Folder);
 
     public void Dispose()
     {
@@ -72,7 +80,8 @@ public sealed class MountFactAttribute : FactAttribute
 {
     public MountFactAttribute(string program)
     {
-        if (!OperatingSystem.IsLinux() || Environment.UserName != "root" || LoopDeviceFactAttribute.Run("sh", "-c", $"command -v {program}") is null
+        if (!OperatingSystem.IsLinux() || Environment.UserName != "root"
+            || LoopDeviceFactAttribute.Run("sh", "-c", $"command -v {program}") is null
             || (program != "mount" && LoopDeviceFactAttribute.Run("losetup", "--find") is null))
         {
             Skip = $"File systems can't be made here by {program} (needs Linux, root, loop devices and that program).";

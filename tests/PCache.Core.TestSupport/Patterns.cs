@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace PCache.Core.Tests.Support;
 
 /// <summary>
-/// Self-describing sectors: sector s of write w is 32 times the pair (w, s xor a constant), so that each sector read tells which write it came from, and a torn
-/// one shows. All zero is write 0.
+/// Self-describing sectors: sector s of write w is 32 times the pair (w, s xor a constant), so that each sector read
+/// tells which write it came from, and a torn one shows. All zero is write 0.
 /// </summary>
 internal static class Patterns
 {
@@ -40,7 +40,8 @@ internal static class Patterns
         ulong place = Mark ^ (ulong)(offset / Sector);
         for (int at = 0; at < sector.Length; at += 16)
         {
-            if (BinaryPrimitives.ReadInt64LittleEndian(sector[at..]) != id || BinaryPrimitives.ReadUInt64LittleEndian(sector[(at + 8)..]) != place)
+            if (BinaryPrimitives.ReadInt64LittleEndian(sector[at..]) != id
+                || BinaryPrimitives.ReadUInt64LittleEndian(sector[(at + 8)..]) != place)
             {
                 return -1;
             }
@@ -52,6 +53,7 @@ internal static class Patterns
     public static string Describe(ReadOnlySpan<byte> sector, long offset)
     {
         long id = IdOf(sector, offset);
-        return id >= 0 ? $"write {id}" : $"torn ({Convert.ToHexString(sector[..16])} ... {Convert.ToHexString(sector[^16..])})";
+        return id >= 0 ? $"write {id}"
+            : $"torn ({Convert.ToHexString(sector[..16])} ... {Convert.ToHexString(sector[^16..])})";
     }
 }

@@ -3,10 +3,15 @@ using System.Text;
 
 namespace PCache.Core.Tests.Support;
 
-/// <summary>Renders the public API of an assembly, one line for each member. Keeps true: the same API gives the same text, in whatever order it is compiled.</summary>
+/// <summary>
+/// Renders the public API of an assembly, one line for each member. Keeps true: the same API gives the same text, in
+/// whatever order it is compiled.
+/// </summary>
 internal static class PublicApiText
 {
-    private const BindingFlags Declared = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+    private const BindingFlags Declared =
+        BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static
+        | BindingFlags.DeclaredOnly;
 
     private static readonly Dictionary<Type, string> Keywords = new()
     {
@@ -27,7 +32,8 @@ internal static class PublicApiText
         foreach (Type type in assembly.GetExportedTypes().OrderBy(t => t.FullName, StringComparer.Ordinal))
         {
             text.Append(Head(type)).Append('\n');
-            foreach (string member in type.GetMembers(Declared).Select(Line).OfType<string>().Order(StringComparer.Ordinal))
+            foreach (string member in type.GetMembers(Declared).Select(Line).OfType<string>()
+                .Order(StringComparer.Ordinal))
             {
                 text.Append("    ").Append(member).Append('\n');
             }
@@ -41,7 +47,8 @@ internal static class PublicApiText
     private static string Head(Type type)
     {
         string kind = type.IsEnum ? "enum" : type.IsValueType ? "struct" : type.IsInterface ? "interface" : "class";
-        string modifier = type.IsAbstract && type.IsSealed ? "static " : type.IsAbstract && type.IsClass ? "abstract " : type.IsSealed && type.IsClass ? "sealed " : "";
+        string modifier = type.IsAbstract && type.IsSealed ? "static " : type.IsAbstract && type.IsClass ? "abstract "
+            : type.IsSealed && type.IsClass ? "sealed " : "";
         IEnumerable<string> bases = type.GetInterfaces().Select(Name).Order(StringComparer.Ordinal);
         if (type is { IsClass: true, BaseType: { } parent } && parent != typeof(object))
         {
@@ -54,12 +61,18 @@ internal static class PublicApiText
 
     private static string? Line(MemberInfo member) => member switch
     {
-        FieldInfo { IsSpecialName: false } field when IsVisible(field.IsPublic, field.IsFamily || field.IsFamilyOrAssembly) =>
-            $"{(field.IsLiteral ? "const " : field.IsStatic ? "static " : "")}{Name(field.FieldType)} {field.Name}{(field.IsLiteral ? " = " + field.GetRawConstantValue() : "")}",
+        FieldInfo { IsSpecialName: false } field
+            when IsVisible(field.IsPublic, field.IsFamily || field.IsFamilyOrAssembly) =>
+            $"{(field.IsLiteral ? "const " : field.IsStatic ? "static " : "")}{Name(field.FieldType)} "
+                + $"{field.Name}{(field.IsLiteral ? " = " + field.GetRawConstantValue() : "")}",
         PropertyInfo property when Accessors(property) is { Length: > 0 } accessors =>
-            $"{Modifiers(property.GetAccessors(true)[0])}{Name(property.PropertyType)} {property.Name} {{ {accessors}}}",
-        ConstructorInfo { IsStatic: false } constructor when IsVisible(constructor) => $"{(constructor.IsPublic ? "" : "protected ")}.ctor({Parameters(constructor)})",
-        MethodInfo method when IsVisible(method) && !(method.IsSpecialName && !method.Name.StartsWith("op_", StringComparison.Ordinal)) && !method.Name.Contains('<', StringComparison.Ordinal) =>
+            $"{Modifiers(property.GetAccessors(true)[0])}{Name(property.PropertyType)} {property.Name} {{ "
+                + $"{accessors}}}",
+        ConstructorInfo { IsStatic: false } constructor when IsVisible(constructor) =>
+            $"{(constructor.IsPublic ? "" : "protected ")}.ctor({Parameters(constructor)})",
+        MethodInfo method when IsVisible(method)
+            && !(method.IsSpecialName && !method.Name.StartsWith("op_", StringComparison.Ordinal))
+            && !method.Name.Contains('<', StringComparison.Ordinal) =>
             $"{Modifiers(method)}{Name(method.ReturnType)} {method.Name}({Parameters(method)})",
         EventInfo @event => $"event {Name(@event.EventHandlerType!)} {@event.Name}",
         _ => null,
@@ -77,16 +90,20 @@ internal static class PublicApiText
     private static string Modifiers(MethodBase method) =>
         (method.IsPublic ? "" : "protected ")
         + (method.IsStatic ? "static " : "")
-        + (method.DeclaringType!.IsInterface ? "" : method.IsAbstract ? "abstract " : method is { IsVirtual: true, IsFinal: false } ? "virtual " : "");
+        + (method.DeclaringType!.IsInterface ? "" : method.IsAbstract ? "abstract "
+            : method is { IsVirtual: true, IsFinal: false } ? "virtual " : "");
 
-    private static bool IsVisible(MethodBase method) => IsVisible(method.IsPublic, method.IsFamily || method.IsFamilyOrAssembly);
+    private static bool IsVisible(MethodBase method) =>
+        IsVisible(method.IsPublic, method.IsFamily || method.IsFamilyOrAssembly);
 
     private static bool IsVisible(bool isPublic, bool isFamily) => isPublic || isFamily;
 
     private static string Parameters(MethodBase method) => string.Join(", ", method.GetParameters().Select(Parameter));
 
     private static string Parameter(ParameterInfo parameter) =>
-        $"{(parameter.IsOut ? "out " : parameter.ParameterType.IsByRef ? "ref " : "")}{Name(parameter.ParameterType)} {parameter.Name}{(parameter.HasDefaultValue ? " = " + (parameter.DefaultValue ?? "default") : "")}";
+        (parameter.IsOut ? "out " : parameter.ParameterType.IsByRef ? "ref " : "")
+        + $"{Name(parameter.ParameterType)} {parameter.Name}"
+        + (parameter.HasDefaultValue ? " = " + (parameter.DefaultValue ?? "default") : "");
 
     private static string Name(Type type)
     {
@@ -110,6 +127,9 @@ internal static class PublicApiText
             return keyword;
         }
 
-        return type.IsGenericType ? $"{type.Name[..type.Name.IndexOf('`', StringComparison.Ordinal)]}<{string.Join(", ", type.GetGenericArguments().Select(Name))}>" : type.Name;
+        return type.IsGenericType
+            ? type.Name[..type.Name.IndexOf('`', StringComparison.Ordinal)]
+                + $"<{string.Join(", ", type.GetGenericArguments().Select(Name))}>"
+            : type.Name;
     }
 }

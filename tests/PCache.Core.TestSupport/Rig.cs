@@ -20,8 +20,8 @@ public enum BackingKind
 }
 
 /// <summary>
-/// A cache with its region and backing, that can be closed, opened again, and "killed" (copied while in use). Keeps true: region and backing outlive the
-/// devices over them, and go with the rig.
+/// A cache with its region and backing, that can be closed, opened again, and "killed" (copied while in use). Keeps
+/// true: region and backing outlive the devices over them, and go with the rig.
 /// </summary>
 internal sealed class Rig : IDisposable
 {
@@ -33,7 +33,8 @@ internal sealed class Rig : IDisposable
     private readonly Stream? _stream;
     private PmemRegion? _region;
 
-    public Rig(RegionKind regionKind, BackingKind backingKind, int segments = 16, long backingBytes = 1 << 20, PCacheOptions? options = null, bool crc = true)
+    public Rig(RegionKind regionKind, BackingKind backingKind, int segments = 16, long backingBytes =
+        1 << 20, PCacheOptions? options = null, bool crc = true)
     {
         _regionKind = regionKind;
         RegionBytes = RegionLength(segments);
@@ -47,7 +48,8 @@ internal sealed class Rig : IDisposable
         switch (backingKind)
         {
             case BackingKind.FileStream:
-                _stream = new FileStream(Path.Combine(_folder, "backing"), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite, 1);
+                _stream = new FileStream(Path.Combine(_folder, "backing"), FileMode.CreateNew, FileAccess.ReadWrite,
+                    FileShare.ReadWrite, 1);
                 _stream.SetLength(backingBytes);
                 break;
             case BackingKind.MemoryStream:
@@ -76,7 +78,8 @@ internal sealed class Rig : IDisposable
     /// <summary>The backing, where it is one of ours.</summary>
     public SimulatedDisk? Scripted { get; }
 
-    public static long RegionLength(int segments, int segmentBytes = SegmentBytes) => 20480 + ((long)segments * segmentBytes);
+    public static long RegionLength(int segments, int segmentBytes = SegmentBytes) =>
+        20480 + ((long)segments * segmentBytes);
 
     /// <summary>The region's bytes as a process death now would leave them.</summary>
     public static byte[] Copy(PmemRegion region) => region.ReadSpan(0, (int)region.LengthBytes).ToArray();
@@ -111,7 +114,8 @@ internal sealed class Rig : IDisposable
     {
         Assert.True(expected.Length == actual.Length, $"{what}: {actual.Length} bytes, expected {expected.Length}");
         int at = expected.CommonPrefixLength(actual);
-        Assert.True(at == expected.Length, at == expected.Length ? "" : $"{what}: first difference at {at}: 0x{actual[at]:x2}, expected 0x{expected[at]:x2}");
+        Assert.True(at == expected.Length, at == expected.Length ? ""
+            : $"{what}: first difference at {at}: 0x{actual[at]:x2}, expected 0x{expected[at]:x2}");
     }
 
     /// <summary>The region under the device.</summary>
@@ -131,7 +135,7 @@ internal sealed class Rig : IDisposable
             return memory.ToArray();
         }
 
-        // By the handle of the cache itself: nobody else may have the backing open.
+        // By the handle of the cache itself: no other handle may have the backing open.
         Microsoft.Win32.SafeHandles.SafeFileHandle file = ((FileStream)_stream!).SafeFileHandle;
         var bytes = new byte[RandomAccess.GetLength(file)];
         Assert.Equal(bytes.Length, RandomAccess.Read(file, bytes, 0));
@@ -146,10 +150,13 @@ internal sealed class Rig : IDisposable
         return Device;
     }
 
-    /// <summary>What a kill at this moment leaves, opened. Nobody may be writing; the device's own thread may be at work.</summary>
+    /// <summary>
+    /// What a kill at this moment leaves, opened. No caller may be writing; the device's own thread may be at work.
+    /// </summary>
     public PCacheDevice OpenKilledCopy(PCacheOptions? options = null)
     {
-        // A copy takes its time, a kill doesn't: what was the same before and after the copy of the backing is a state of one moment.
+        // A copy takes its time, a kill doesn't: what was the same before and after the copy of the backing is a state
+        // of one moment.
         byte[] region = RegionImage();
         SimulatedDisk backing;
         for (int tries = 0; ; tries++)
@@ -166,7 +173,8 @@ internal sealed class Rig : IDisposable
         }
 
         ImageChecks.AssertSound(region);
-        PCacheDevice device = PCacheDevice.Open(Load(region), backing, (options ?? Options) with { LeaveBackingOpen = false, LeaveRegionOpen = false });
+        PCacheDevice device = PCacheDevice.Open(Load(region), backing,
+            (options ?? Options) with { LeaveBackingOpen = false, LeaveRegionOpen = false });
         _owned.Add(device);
         return device;
     }

@@ -1,5 +1,6 @@
-// Sector content that tells where it came from: a 512-byte sector s of write id w holds 32 times the 16 ASCII bytes "w%06xs%08x" % (w, s).
-// Keeps true: what Fill writes, Check accepts for the same ids and nothing else; a mismatch says which write the bytes came from, and whether they are torn.
+// Sector content that tells where it came from: a 512-byte sector s of write id w holds 32 times the 16 ASCII bytes
+// "w%06xs%08x" % (w, s). Keeps true: what Fill writes, Check accepts for the same ids and nothing else; a mismatch says
+// which write the bytes came from, and whether they are torn.
 
 using System.Buffers.Text;
 using System.Globalization;
@@ -50,7 +51,10 @@ public static class SectorPattern
         return sector.SequenceEqual(expected);
     }
 
-    /// <summary>Null if every sector holds what it should, else a message that names the first wrong one and the write it came from.</summary>
+    /// <summary>
+    /// Null if every sector holds what it should, else a message that names the first wrong one and the write it came
+    /// from.
+    /// </summary>
     /// <param name="buffer">Whole sectors.</param>
     /// <param name="firstSector">The number of the first of them.</param>
     /// <param name="expectedWriteId">Sector number to the write that it must hold; -1 means zeros.</param>
@@ -83,9 +87,12 @@ public static class SectorPattern
     }
 
     /// <summary>Fails the test if a sector isn't of that write.</summary>
-    public static void Check(ReadOnlySpan<byte> buffer, long firstSector, int writeId) => Check(buffer, firstSector, _ => writeId);
+    public static void Check(ReadOnlySpan<byte> buffer, long firstSector, int writeId) =>
+        Check(buffer, firstSector, _ => writeId);
 
-    /// <summary>Says in words which write a sector came from: "write 0x2 of sector 7", "zeros", "torn: ...", or the first bytes.</summary>
+    /// <summary>
+    /// Says in words which write a sector came from: "write 0x2 of sector 7", "zeros", "torn: ...", or the first bytes.
+    /// </summary>
     public static string Describe(ReadOnlySpan<byte> sector)
     {
         var runs = new List<string>();
@@ -93,10 +100,12 @@ public static class SectorPattern
         for (int at = 0; at < sector.Length; at += MarkBytes)
         {
             int next = Math.Min(at + MarkBytes, sector.Length);
-            bool runEnds = next == sector.Length || !sector[at..next].SequenceEqual(sector[next..Math.Min(next + MarkBytes, sector.Length)]);
+            bool runEnds = next == sector.Length
+                || !sector[at..next].SequenceEqual(sector[next..Math.Min(next + MarkBytes, sector.Length)]);
             if (runEnds)
             {
-                runs.Add(DescribeMark(sector[at..next]) + (runs.Count == 0 && next == sector.Length ? "" : $" in bytes {runStart}..{next - 1}"));
+                runs.Add(DescribeMark(sector[at..next])
+                    + (runs.Count == 0 && next == sector.Length ? "" : $" in bytes {runStart}..{next - 1}"));
                 runStart = next;
             }
         }
@@ -141,6 +150,7 @@ public static class SectorPattern
             return $"write 0x{writeId:x} of sector {sector}";
         }
 
-        return !mark.ContainsAnyExcept((byte)0) ? "zeros" : $"bytes {Convert.ToHexString(mark)} \"{Encoding.Latin1.GetString(mark)}\"";
+        return !mark.ContainsAnyExcept((byte)0) ? "zeros"
+            : $"bytes {Convert.ToHexString(mark)} \"{Encoding.Latin1.GetString(mark)}\"";
     }
 }

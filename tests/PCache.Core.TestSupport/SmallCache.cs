@@ -1,14 +1,16 @@
 namespace PCache.Core.Tests.Support;
 
 /// <summary>
-/// A compact cache over memory and a scripted backing, with a clock of its own. Keeps true: with manual maintenance nothing happens unless the test says so.
+/// A compact cache over memory and a scripted backing, with a clock of its own. Keeps true: with manual maintenance
+/// nothing happens unless the test says so.
 /// </summary>
 internal sealed class SmallCache : IDisposable
 {
     private const int StepLimit = 100_000;
 
     public SmallCache(
-        int segments = 16, long backingBytes = 1 << 20, int blockSize = 1, bool canResize = false, Func<PCacheOptions, PCacheOptions>? with = null, byte[]? content = null, bool canDiscard = false)
+        int segments = 16, long backingBytes = 1 << 20, int blockSize = 1, bool canResize =
+            false, Func<PCacheOptions, PCacheOptions>? with = null, byte[]? content = null, bool canDiscard = false)
     {
         Region = SimulatedPmem.Allocate(Rig.RegionLength(segments));
         Backing = content is null
@@ -79,7 +81,8 @@ internal sealed class SmallCache : IDisposable
     }
 
     /// <summary>Closes in good order and opens again; with a new backing where one is given.</summary>
-    public void Reopen(Func<PCacheOptions, PCacheOptions>? with = null, Action<byte[]>? change = null, SimulatedDisk? backing = null)
+    public void Reopen(Func<PCacheOptions, PCacheOptions>? with = null, Action<byte[]>? change =
+        null, SimulatedDisk? backing = null)
     {
         Device.Dispose();
         byte[] image = Region.KillImage();

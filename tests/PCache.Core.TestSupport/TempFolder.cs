@@ -1,11 +1,14 @@
-// A folder of its own for one test. Keeps true: it is empty at first, no other test shares it, and it is gone after Dispose.
+// A folder of its own for one test. Keeps true: it is empty at first, no other test shares it, and it is gone after
+// Dispose.
 
 namespace PCache.Core.Tests.Support;
 
 /// <summary>A fresh folder, removed with everything in it by Dispose.</summary>
 public sealed class TempFolder : IDisposable
 {
-    /// <summary>Makes the folder, below <paramref name="parent"/> or else the system's folder for temporary files.</summary>
+    /// <summary>
+    /// Makes the folder, below <paramref name="parent"/> or else the system's folder for temporary files.
+    /// </summary>
     public TempFolder(string? parent = null)
     {
         Path = System.IO.Path.Combine(parent ?? System.IO.Path.GetTempPath(), $"pcache-test-{Guid.NewGuid():N}");

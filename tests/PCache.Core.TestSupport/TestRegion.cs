@@ -5,7 +5,8 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Tests.Support;
 
 /// <summary>
-/// A region over anonymous, sparse memory, for tests of what is on the medium. Counts stores, and plays unreadable ranges.
+/// A region over anonymous, sparse memory, for tests of what is on the medium. Counts stores, and plays unreadable
+/// ranges.
 /// </summary>
 internal sealed unsafe class TestRegion : PmemRegion
 {
@@ -81,7 +82,8 @@ internal sealed unsafe class TestRegion : PmemRegion
         }
     }
 
-    public override void FlushRange(long offset, long lengthBytes) => ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + lengthBytes, LengthBytes);
+    public override void FlushRange(long offset, long lengthBytes) =>
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + lengthBytes, LengthBytes);
 
     public override void Drain() => OnDrain?.Invoke();
 
@@ -89,7 +91,8 @@ internal sealed unsafe class TestRegion : PmemRegion
     {
         if (offset < 0 || offset > LengthBytes - destination.Length)
         {
-            throw new InvalidOperationException($"Read outside the region: {offset}+{destination.Length} of {LengthBytes}.");
+            throw new InvalidOperationException(
+                $"Read outside the region: {offset}+{destination.Length} of {LengthBytes}.");
         }
 
         foreach ((long start, long length) in _poisoned)

@@ -3,7 +3,9 @@ using System.Globalization;
 
 namespace PCache.Core.Tests.Support;
 
-/// <summary>Seeds and lengths of random runs: short in the suite, longer by environment variables, with the same code.</summary>
+/// <summary>
+/// Seeds and lengths of random runs: short in the suite, longer by environment variables, with the same code.
+/// </summary>
 internal static class TestRuns
 {
     /// <summary>A time-out against hangs only, generous.</summary>
@@ -15,7 +17,14 @@ internal static class TestRuns
     /// <summary>The only seed to run, where PCACHE_TEST_SEED is set.</summary>
     public static int? Only { get; } = (int?)Number("PCACHE_TEST_SEED");
 
-    /// <summary>Runs seeds 1..count; beyond that as long as PCACHE_TEST_SECONDS says; only PCACHE_TEST_SEED where that is set.</summary>
+    /// <summary>
+    /// How much of something: what the suite does, or what a long run does, one with PCACHE_TEST_SECONDS.
+    /// </summary>
+    public static int Many(int suite, int longRun) => Seconds > 0 ? longRun : suite;
+
+    /// <summary>
+    /// Runs seeds 1..count; beyond that as long as PCACHE_TEST_SECONDS says; only PCACHE_TEST_SEED where that is set.
+    /// </summary>
     public static void ForSeeds(int count, Action<int> run)
     {
         if (Number("PCACHE_TEST_SEED") is double only)
@@ -32,5 +41,6 @@ internal static class TestRuns
     }
 
     private static double? Number(string variable) =>
-        double.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out double value) ? value : null;
+        double.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out double value)
+            ? value : null;
 }

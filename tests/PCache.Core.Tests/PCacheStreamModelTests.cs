@@ -1,5 +1,5 @@
-// Whatever is done to a PCacheStream, in whatever order, through whatever members and with whatever buffer: it answers as a MemoryStream does, and
-// once flushed the device holds what the MemoryStream holds.
+// Whatever is done to a PCacheStream, in whatever order, through whatever members and with whatever buffer: it answers
+// as a MemoryStream does, and once flushed the device holds what the MemoryStream holds.
 
 using FsCheck;
 using FsCheck.Fluent;
@@ -37,13 +37,15 @@ public class PCacheStreamModelTests
             from amount in Gen.Frequency((3, Gen.Choose(1, 20)), (1, Gen.Choose(1, 300)))
             from mode in Gen.Choose(0, 5)
             select new StreamStep(kind, amount, mode);
-        Prop.ForAll(steps.ListOf().ToArbitrary(), list => Run([.. list], bufferSize, trulyAsync).GetAwaiter().GetResult())
+        Prop.ForAll(steps.ListOf().ToArbitrary(), list =>
+            Run([.. list], bufferSize, trulyAsync).GetAwaiter().GetResult())
             .Check(Config.QuickThrowOnFailure.WithMaxTest(150).WithEndSize(150));
     }
 
     private static async Task Run(StreamStep[] steps, int bufferSize, bool trulyAsync)
     {
-        using IBlockDevice device = trulyAsync ? BlockDevice.FromStream(new Backing.AwkwardStream(0)) : BlockDevice.FromMemory(0);
+        using IBlockDevice device = trulyAsync ? BlockDevice.FromStream(new Backing.AwkwardStream(0))
+            : BlockDevice.FromMemory(0);
         using var stream = new PCacheStream(device, bufferSize);
         using var model = new MemoryStream();
         byte next = 1;

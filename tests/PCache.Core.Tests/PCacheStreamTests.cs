@@ -1,4 +1,5 @@
-// What is PCacheStream's own: when the buffer is handed over, what a failure leaves behind, fixed lengths, who disposes what, and that the fast paths cost nothing.
+// What is PCacheStream's own: when the buffer is handed over, what a failure leaves behind, fixed lengths, who disposes
+// what, and that the fast paths cost nothing.
 
 #pragma warning disable CA2012 // whether a ValueTask is complete at once is what is tested
 
@@ -67,7 +68,8 @@ public class PCacheStreamTests
     {
         foreach (int bufferSize in BufferSizes)
         {
-            using var stream = new PCacheStream(BlockDevice.FromStream(new MemoryStream([1, 2, 3], writable: false)), bufferSize);
+            using var stream = new PCacheStream(BlockDevice.FromStream(new MemoryStream([1, 2, 3], writable: false)),
+                bufferSize);
             Assert.False(stream.CanWrite);
             Assert.Throws<NotSupportedException>(() => stream.Write([]));
             Assert.Throws<NotSupportedException>(() => stream.WriteByte(1));

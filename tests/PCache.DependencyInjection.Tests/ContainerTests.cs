@@ -50,9 +50,11 @@ public sealed class ContainerTests : IDisposable
             settings.SegmentSizeBytes = Places.SegmentBytes;
         });
         services.AddSingleton<Mailer>();
-        using ServiceProvider provider = services.BuildServiceProvider(new ServiceProviderOptions { ValidateOnBuild = true, ValidateScopes = true });
+        using ServiceProvider provider =
+            services.BuildServiceProvider(new ServiceProviderOptions { ValidateOnBuild = true, ValidateScopes = true });
         Mailer mailer = provider.GetRequiredService<Mailer>();
-        PCacheDevice[] devices = [mailer.Mail, provider.GetRequiredKeyedService<PCacheDevice>("Mail"), provider.GetRequiredService<PCacheDevice>()];
+        PCacheDevice[] devices = [mailer.Mail, provider.GetRequiredKeyedService<PCacheDevice>("Mail"),
+            provider.GetRequiredService<PCacheDevice>()];
         Assert.Equal(3, devices.Distinct().Count());
         mailer.Blocks.Write(0, [7]);
         Assert.Equal([7], Places.Read(devices[0], 0, 1));
@@ -81,7 +83,8 @@ public sealed class ContainerTests : IDisposable
         var buffer = new byte[2];
         Assert.Equal(2, await blocks.ReadAsync(0, buffer));
         Assert.Equal([1, 2], buffer);
-        Assert.Equal((1 << 20, 1, true, true, true), (blocks.Length, blocks.BlockSize, blocks.CanWrite, blocks.CanResize, blocks.CanDiscard));
+        Assert.Equal((1 << 20, 1, true, true, true),
+            (blocks.Length, blocks.BlockSize, blocks.CanWrite, blocks.CanResize, blocks.CanDiscard));
         blocks.SetLength(2 << 20);
         await blocks.SetLengthAsync(3 << 20);
         Assert.Equal(3 << 20, device.Length);
@@ -91,9 +94,10 @@ public sealed class ContainerTests : IDisposable
     }
 
     [Fact]
-    public void Who_was_given_the_device_may_write_at_its_own_end_whoever_asked_for_blocks_later()
+    public void Who_was_given_the_device_may_write_at_its_own_end_though_blocks_are_asked_for_later()
     {
-        using (ServiceProvider provider = new ServiceCollection().AddPCache(_places.Apply).AddSingleton<LastWriter>().BuildServiceProvider())
+        using (ServiceProvider provider =
+            new ServiceCollection().AddPCache(_places.Apply).AddSingleton<LastWriter>().BuildServiceProvider())
         {
             provider.GetRequiredService<LastWriter>();
             provider.GetRequiredService<IBlockDevice>();
@@ -164,14 +168,17 @@ public sealed class ContainerTests : IDisposable
             _places.Apply(settings);
             settings.BackingPath = _places["missing.img"];
         }).BuildServiceProvider();
-        FileNotFoundException noBacking = Assert.Throws<FileNotFoundException>(() => withoutBacking.GetRequiredService<PCacheDevice>());
-        Assert.StartsWith($"The cache: there is no backing '{_places["missing.img"]}' (setting BackingPath).", noBacking.Message, StringComparison.Ordinal);
+        FileNotFoundException noBacking =
+            Assert.Throws<FileNotFoundException>(() => withoutBacking.GetRequiredService<PCacheDevice>());
+        Assert.StartsWith($"The cache: there is no backing '{_places["missing.img"]}' (setting BackingPath).",
+            noBacking.Message, StringComparison.Ordinal);
         using ServiceProvider withoutConsent = new ServiceCollection().AddPCache(settings =>
         {
             _places.Apply(settings);
             settings.CreateIfMissing = false;
         }).BuildServiceProvider();
-        FileNotFoundException noCache = Assert.Throws<FileNotFoundException>(() => withoutConsent.GetRequiredService<PCacheDevice>());
+        FileNotFoundException noCache =
+            Assert.Throws<FileNotFoundException>(() => withoutConsent.GetRequiredService<PCacheDevice>());
         Assert.Contains("(setting CachePath)", noCache.Message, StringComparison.Ordinal);
         Assert.False(File.Exists(_places.CachePath));
         _places.AssertClosed();
@@ -191,9 +198,11 @@ public sealed class ContainerTests : IDisposable
             Assert.Throws<FileNotFoundException>(() => provider.GetRequiredService<PCacheDevice>());
         }
 
-        new ServiceCollection().AddPCache(_places.Apply).BuildServiceProvider().Using(provider => provider.GetRequiredService<PCacheDevice>().Write(0, [3]));
+        new ServiceCollection().AddPCache(_places.Apply).BuildServiceProvider()
+            .Using(provider => provider.GetRequiredService<PCacheDevice>().Write(0, [3]));
         using ServiceProvider first = new ServiceCollection().AddPCache(ReadOnly).BuildServiceProvider();
-        using ServiceProvider second = new ServiceCollection().AddPCache(ReadOnly).BuildServiceProvider(); // files are shared
+        // files are shared
+        using ServiceProvider second = new ServiceCollection().AddPCache(ReadOnly).BuildServiceProvider();
         Assert.False(first.GetRequiredService<PCacheDevice>().CanWrite);
         Assert.Equal([3], Places.Read(second.GetRequiredService<PCacheDevice>(), 0, 1));
     }
@@ -226,7 +235,8 @@ public sealed class ContainerTests : IDisposable
         {
             _places.Apply(settings);
             settings.StartWritebackPaused = true;
-            settings.ConfigureOptions = (provider, options) => used = options with { Label = provider.GetRequiredService<TimeProvider>().GetUtcNow().ToString("yyyy") };
+            settings.ConfigureOptions = (provider, options) => used =
+                options with { Label = provider.GetRequiredService<TimeProvider>().GetUtcNow().ToString("yyyy") };
         });
         using ServiceProvider built = services.BuildServiceProvider();
         PCacheDevice device = built.GetRequiredService<PCacheDevice>();
@@ -263,12 +273,14 @@ public sealed class ContainerTests : IDisposable
                 return options;
             };
         }).BuildServiceProvider();
-        PCacheDevice[] devices = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => provider.GetRequiredService<PCacheDevice>())));
+        PCacheDevice[] devices = await Task.WhenAll(Enumerable.Range(0, 8)
+            .Select(_ => Task.Run(() => provider.GetRequiredService<PCacheDevice>())));
         Assert.Single(devices.Distinct());
         Assert.Equal(1, opens);
     }
 
-    private sealed class Mailer([FromKeyedServices("mail")] PCacheDevice mail, [FromKeyedServices("mail")] IBlockDevice blocks)
+    private sealed class Mailer([FromKeyedServices("mail")] PCacheDevice mail,
+        [FromKeyedServices("mail")] IBlockDevice blocks)
     {
         public PCacheDevice Mail { get; } = mail;
 

@@ -7,7 +7,10 @@ using PCache.Core;
 
 namespace PCache.DependencyInjection.Tests;
 
-/// <summary>What a user sees when a cache can't be opened: a line that names the cache, the setting and the file, whatever stack comes with it; and of a failed open nothing is left.</summary>
+/// <summary>
+/// What a user sees when a cache can't be opened: a line that names the cache, the setting and the file, whatever stack
+/// comes with it; and of a failed open nothing is left.
+/// </summary>
 public sealed class ErrorMessageTests : IDisposable
 {
     private readonly Places _places = new();
@@ -17,9 +20,11 @@ public sealed class ErrorMessageTests : IDisposable
     [Fact]
     public void A_missing_section_is_named_and_nothing_else_is_said()
     {
-        IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(_places.AsText("Caches:Mail")).Build();
+        IConfiguration configuration =
+            new ConfigurationBuilder().AddInMemoryCollection(_places.AsText("Caches:Mail")).Build();
         OptionsValidationException error = Failure("mail", configuration.GetSection("Caches:Male"));
-        Assert.StartsWith("Settings of cache 'mail': the configuration has no section 'Caches:Male'", Assert.Single(error.Failures), StringComparison.Ordinal);
+        Assert.StartsWith("Settings of cache 'mail': the configuration has no section 'Caches:Male'",
+            Assert.Single(error.Failures), StringComparison.Ordinal);
         error = Failure("mail", new ConfigurationBuilder().Build().GetSection("Caches:Mail"));
         Assert.Contains("'Caches:Mail'", Assert.Single(error.Failures), StringComparison.Ordinal);
     }
@@ -27,9 +32,11 @@ public sealed class ErrorMessageTests : IDisposable
     [Fact]
     public void A_text_where_a_section_is_wanted_is_named()
     {
-        IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(_places.AsText("Caches:Mail")).Build();
+        IConfiguration configuration =
+            new ConfigurationBuilder().AddInMemoryCollection(_places.AsText("Caches:Mail")).Build();
         OptionsValidationException error = Failure("mail", configuration.GetSection("Caches:Mail:CachePath"));
-        Assert.Contains("'Caches:Mail:CachePath' must be a section", Assert.Single(error.Failures), StringComparison.Ordinal);
+        Assert.Contains("'Caches:Mail:CachePath' must be a section", Assert.Single(error.Failures),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -38,14 +45,16 @@ public sealed class ErrorMessageTests : IDisposable
         var services = new ServiceCollection();
         services.AddPCache("mail", new ConfigurationBuilder().Build().GetSection("Caches:Mail"), _places.Apply);
         using ServiceProvider provider = services.BuildServiceProvider();
-        OptionsValidationException error = Assert.Throws<OptionsValidationException>(() => provider.GetRequiredKeyedService<PCacheDevice>("mail"));
+        OptionsValidationException error =
+            Assert.Throws<OptionsValidationException>(() => provider.GetRequiredKeyedService<PCacheDevice>("mail"));
         Assert.Contains("no section 'Caches:Mail'", Assert.Single(error.Failures), StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_line_in_the_log_names_cache_setting_and_file_before_the_exception_comes(bool wantedByAConstructor)
+    public async Task A_line_in_the_log_names_cache_setting_and_file_before_the_exception_comes(
+        bool wantedByAConstructor)
     {
         using var messages = new Messages();
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
@@ -62,8 +71,10 @@ public sealed class ErrorMessageTests : IDisposable
 
         using IHost host = builder.Build();
         FileNotFoundException error = await Assert.ThrowsAsync<FileNotFoundException>(() => host.StartAsync());
-        string line = Assert.Single(messages.Texts, text => text.StartsWith("Cache 'mail' can't be opened", StringComparison.Ordinal));
-        Assert.Contains($"there is no backing '{_places["missing.img"]}' (setting BackingPath)", line, StringComparison.Ordinal);
+        string line = Assert.Single(messages.Texts, text =>
+            text.StartsWith("Cache 'mail' can't be opened", StringComparison.Ordinal));
+        Assert.Contains($"there is no backing '{_places["missing.img"]}' (setting BackingPath)", line,
+            StringComparison.Ordinal);
         Assert.DoesNotContain('\n', line);
         Assert.Contains(error.Message, line, StringComparison.Ordinal);
         Assert.False(File.Exists(_places.CachePath));
@@ -76,7 +87,8 @@ public sealed class ErrorMessageTests : IDisposable
         services.AddPCache(settings =>
         {
             _places.Apply(settings);
-            settings.ConfigureOptions = (_, options) => options with { LeaveBackingOpen = false, MaxIndexMemoryBytes = 1 };
+            settings.ConfigureOptions = (_, options) =>
+                options with { LeaveBackingOpen = false, MaxIndexMemoryBytes = 1 };
         });
         using ServiceProvider provider = services.BuildServiceProvider();
         Assert.ThrowsAny<ArgumentException>(() => provider.GetRequiredService<PCacheDevice>());

@@ -1,4 +1,5 @@
-// Keeps true: the examples of the package's page and of the main page's section are compiled and run here, word for word (ReadmeExamplesTests compares them with the pages).
+// Keeps true: the examples of the package's page and of the main page's section are compiled and run here, word for
+// word (ReadmeExamplesTests compares them with the pages).
 
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -27,7 +28,8 @@ public sealed class ExampleTests : IDisposable
         using IHost host = builder.Build();
         await host.StartAsync(); // settings checked, cache open; what is wrong ends here
 
-        var mail = host.Services.GetRequiredKeyedService<PCacheDevice>("mail"); // or [FromKeyedServices("mail")] PCacheDevice mail
+        // or [FromKeyedServices("mail")] PCacheDevice mail
+        var mail = host.Services.GetRequiredKeyedService<PCacheDevice>("mail");
         mail.Write(0, data, WriteDurability.ForceUnitAccess);
         // end of example
 
@@ -53,7 +55,8 @@ public sealed class ExampleTests : IDisposable
             settings.CachePath = cachePath + ".archive";
             settings.CacheLengthBytes = 128L << 20;
             settings.BackingFactory = provider => BlockDevice.FromStream(new MemoryStream(new byte[1 << 20]));
-            settings.ConfigureOptions = (provider, options) => options with { OpenProgress = new Progress<OpenProgress>() };
+            settings.ConfigureOptions = (provider, options) =>
+                options with { OpenProgress = new Progress<OpenProgress>() };
         });
         // end of example
 

@@ -30,13 +30,14 @@ public sealed class HostTests : IDisposable
     }
 
     [Fact]
-    public async Task A_cache_that_nobody_asks_for_is_opened_and_closed_all_the_same()
+    public async Task A_cache_that_no_service_asks_for_is_opened_and_closed_all_the_same()
     {
         bool opened = false;
         using (IHost host = Build(services => services.AddPCache("quiet", settings =>
         {
             _places.Apply(settings);
-            settings.ConfigureOptions = (_, options) => options with { OpenProgress = new Immediately(_ => opened = true) };
+            settings.ConfigureOptions = (_, options) =>
+                options with { OpenProgress = new Immediately(_ => opened = true) };
         })))
         {
             await host.StartAsync();
@@ -70,16 +71,19 @@ public sealed class HostTests : IDisposable
             settings.OpenOnStart = false;
             settings.GcThresholdPercent = 95;
         }));
-        OptionsValidationException error = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync());
-        Assert.Equal("Settings of cache 'second': GcThresholdPercent must be 0 to 90, or not set, not 95.", Assert.Single(error.Failures));
+        OptionsValidationException error =
+            await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync());
+        Assert.Equal("Settings of cache 'second': GcThresholdPercent must be 0 to 90, or not set, not 95.",
+            Assert.Single(error.Failures));
         Assert.False(File.Exists(_places.CachePath));
     }
 
     [Fact]
-    public async Task A_cache_that_cant_be_opened_fails_the_start_with_the_librarys_exception_and_the_others_are_closed()
+    public async Task A_cache_that_cant_be_opened_fails_the_start_with_the_librarys_exception_and_closes_the_others()
     {
         File.WriteAllText(_places["other.img"], new string('x', 8192));
-        using (IHost host = Build(services => services.AddPCache(_places.Apply).AddPCache("second", _places.ApplyOther)))
+        using (IHost host = Build(services =>
+            services.AddPCache(_places.Apply).AddPCache("second", _places.ApplyOther)))
         {
             await Assert.ThrowsAsync<PCacheCorruptionException>(() => host.StartAsync());
             Assert.Throws<IOException>(_places.AssertClosed);
@@ -96,7 +100,8 @@ public sealed class HostTests : IDisposable
         using IHost host = Build(services => services.AddPCache(settings =>
         {
             _places.Apply(settings);
-            settings.ConfigureOptions = (_, options) => options with { OpenProgress = new Immediately(_ => stop.Cancel()) };
+            settings.ConfigureOptions = (_, options) =>
+                options with { OpenProgress = new Immediately(_ => stop.Cancel()) };
         }));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => host.StartAsync(stop.Token));
         _places.AssertClosed();
@@ -121,7 +126,7 @@ public sealed class HostTests : IDisposable
     }
 
     [Fact]
-    public async Task A_close_that_fails_is_told_by_whoever_disposes_the_host()
+    public async Task A_close_that_fails_is_told_to_the_caller_that_disposes_the_host()
     {
         IHost host = Build(services => services.AddPCache(settings =>
         {
@@ -145,12 +150,15 @@ public sealed class HostTests : IDisposable
     {
         public Task StartAsync(CancellationToken cancellationToken)
         {
-            Assert.Equal([(1, true)], services.GetServices<PCacheDevice>().Select(device => (device.BlockSize, device.CanWrite)));
-            return services.GetRequiredService<IBlockDevice>().WriteAsync(0, new byte[] { 1 }, cancellationToken: cancellationToken).AsTask();
+            Assert.Equal([(1, true)], services.GetServices<PCacheDevice>()
+                .Select(device => (device.BlockSize, device.CanWrite)));
+            return services.GetRequiredService<IBlockDevice>()
+                .WriteAsync(0, new byte[] { 1 }, cancellationToken: cancellationToken).AsTask();
         }
 
         public Task StopAsync(CancellationToken cancellationToken) =>
-            services.GetRequiredService<IBlockDevice>().WriteAsync(1, new byte[] { 2 }, cancellationToken: cancellationToken).AsTask();
+            services.GetRequiredService<IBlockDevice>()
+                .WriteAsync(1, new byte[] { 2 }, cancellationToken: cancellationToken).AsTask();
     }
 
     private sealed class Immediately(Action<OpenProgress> report) : IProgress<OpenProgress>

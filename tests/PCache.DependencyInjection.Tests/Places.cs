@@ -47,7 +47,7 @@ internal sealed class Places : IDisposable
         [$"{section}:BackingPath"] = BackingPath,
     };
 
-    /// <summary>Asserts that nobody has the cache file open.</summary>
+    /// <summary>Asserts that no process has the cache file open.</summary>
     public void AssertClosed()
     {
         if (File.Exists(CachePath))

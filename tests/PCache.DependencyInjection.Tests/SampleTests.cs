@@ -32,7 +32,8 @@ public sealed class SampleTests
             Assert.True(text.Contains(line, StringComparison.Ordinal), $"'{line}' is missing in:\n{text}");
         }
 
-        string[] rows = text[text.IndexOf("== metrics", StringComparison.Ordinal)..].Split('\n', StringSplitOptions.TrimEntries);
+        string[] rows = text[text.IndexOf("== metrics", StringComparison.Ordinal)..]
+            .Split('\n', StringSplitOptions.TrimEntries);
         Assert.Contains(rows, row => Cells(row) is ["pcache.io", "direction=write", "819200", "By"]);
         Assert.Contains(rows, row => Cells(row) is ["pcache.cache.reads", "result=miss", "10", "{operation}"]);
         Assert.Contains(rows, row => Cells(row) is ["pcache.dirty.keys", "0", "{key}"]);

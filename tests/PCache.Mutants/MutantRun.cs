@@ -35,7 +35,8 @@ internal sealed class MutantRun(Scratch scratch, TextWriter output)
             {
                 string[] unsound = FindUnsound(project.Key, [.. project]);
                 allSound &= unsound.Length == 0;
-                killed += Judge(project.Key, [.. project.Select(mutant => (wave.IndexOf(mutant) + 1, mutant))], unsound);
+                killed += Judge(project.Key, [.. project.Select(mutant => (wave.IndexOf(mutant) + 1, mutant))],
+                    unsound);
             }
         }
 
@@ -46,7 +47,11 @@ internal sealed class MutantRun(Scratch scratch, TextWriter output)
     /// <summary>All their tests, with nothing switched on: those that fail then can't judge anything.</summary>
     private string[] FindUnsound(string project, Mutant[] mutants)
     {
-        Mutant nothing = mutants[0] with { Name = "nothing", Tests = [.. mutants.SelectMany(mutant => mutant.Tests).Distinct()] };
+        Mutant nothing = mutants[0] with
+        {
+            Name = "nothing",
+            Tests = [.. mutants.SelectMany(mutant => mutant.Tests).Distinct()]
+        };
         string[] line = scratch.Work(project, [(0, nothing)], []).SingleOrDefault() ?? ["0", "died", "0", ""];
         output.WriteLine($"As the code is: {line[1]}, {line[2]} s, {line[3]}");
         return line[1] == nameof(Verdict.Survived) ? [] : line[3].Split(',');
@@ -86,7 +91,8 @@ internal sealed class MutantRun(Scratch scratch, TextWriter output)
 
     private void Tell(string verdict, Mutant mutant, string seconds, string detail)
     {
-        output.WriteLine($"{verdict,-10}  {mutant.Name}  ({seconds} s; {(detail.Length > 200 ? detail[..200] : detail)})");
+        output.WriteLine(
+            $"{verdict,-10}  {mutant.Name}  ({seconds} s; {(detail.Length > 200 ? detail[..200] : detail)})");
         output.Flush();
     }
 }

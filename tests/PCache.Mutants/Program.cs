@@ -25,24 +25,29 @@ for (int i = 0; i < args.Length; i++)
             folder = args[++i];
             break;
         default:
-            Console.Error.WriteLine("Usage: PCache.Mutants [--list] [--only NAME,...] [--in FOLDER] | --page | --weave FOLDER");
+            Console.Error.WriteLine(
+                "Usage: PCache.Mutants [--list] [--only NAME,...] [--in FOLDER] | --page | --weave FOLDER");
             return 2;
     }
 }
 
-string[] unknown = [.. names.Where(name => !MutantTable.All.Any(mutant => mutant.Name.StartsWith(name, StringComparison.Ordinal)))];
+string[] unknown = [.. names.Where(name =>
+    !MutantTable.All.Any(mutant => mutant.Name.StartsWith(name, StringComparison.Ordinal)))];
 if (unknown.Length > 0)
 {
     Console.Error.WriteLine($"No mutant's name begins with {string.Join(" or ", unknown)}.");
     return 2;
 }
 
-Mutant[] chosen = [.. MutantTable.All.Where(mutant => names.Length == 0 || names.Any(name => mutant.Name.StartsWith(name, StringComparison.Ordinal)))];
+Mutant[] chosen = [.. MutantTable.All.Where(mutant =>
+    names.Length == 0 || names.Any(name => mutant.Name.StartsWith(name, StringComparison.Ordinal)))];
 if (list)
 {
     foreach (Mutant mutant in chosen)
     {
-        Console.WriteLine($"{mutant.Name}: {mutant.File}: {(mutant.Equivalent is { } why ? "doesn't count: " + why : string.Join(", ", mutant.Tests))}");
+        Console.WriteLine(
+            $"{mutant.Name}: {mutant.File}: "
+            + $"{(mutant.Equivalent is { } why ? "doesn't count: " + why : string.Join(", ", mutant.Tests))}");
     }
 
     return 0;
@@ -61,7 +66,8 @@ return new MutantRun(scratch, Console.Out).Run([.. chosen.Where(mutant => mutant
 // For the checked build. Exit code 1: the table doesn't fit the sources.
 static int WeaveRules(string folder)
 {
-    string root = Repository.Find(AppContext.BaseDirectory) ?? throw new InvalidOperationException("PCache.Core.sln isn't above this program.");
+    string root = Repository.Find(AppContext.BaseDirectory)
+        ?? throw new InvalidOperationException("PCache.Core.sln isn't above this program.");
     List<string> wrong = RuleWeaving.Run(root, folder);
     wrong.ForEach(Console.Error.WriteLine);
     return wrong.Count == 0 ? 0 : 1;
@@ -87,7 +93,8 @@ static int Work(string tests)
             continue;
         }
 
-        mutants.Add((int.Parse(parts[0], System.Globalization.CultureInfo.InvariantCulture), new Mutant("", "src/" + parts[1], "", "", parts[2].Split(','))));
+        mutants.Add((int.Parse(parts[0], System.Globalization.CultureInfo.InvariantCulture),
+            new Mutant("", "src/" + parts[1], "", "", parts[2].Split(','))));
     }
 
     // Tests may write to the console; what the parent reads is ours alone.

@@ -10,9 +10,11 @@ namespace PCache.Mutants;
 internal sealed class Scratch : IDisposable
 {
     private const string Configuration = "Release";
-    private static readonly string[] NotCopied = ["bin", "obj", ".git", "TestResults", "artifacts", "BenchmarkDotNet.Artifacts"];
+    private static readonly string[] NotCopied =
+        ["bin", "obj", ".git", "TestResults", "artifacts", "BenchmarkDotNet.Artifacts"];
     private static readonly string[] BuildOptions =
-        ["-c", Configuration, "-v", "q", "-nologo", "-p:RunAnalyzers=false", "-p:EnforceCodeStyleInBuild=false", "-p:TreatWarningsAsErrors=false", "-p:GenerateDocumentationFile=false"];
+        ["-c", Configuration, "-v", "q", "-nologo", "-p:RunAnalyzers=false", "-p:EnforceCodeStyleInBuild=false",
+            "-p:TreatWarningsAsErrors=false", "-p:GenerateDocumentationFile=false"];
 
     private readonly string _repository;
     private readonly string _root;
@@ -24,7 +26,8 @@ internal sealed class Scratch : IDisposable
     {
         _repository = repository;
         _kept = folder is not null;
-        _root = folder is null ? Directory.CreateTempSubdirectory("pcache-mutants-").FullName : Path.GetFullPath(folder);
+        _root = folder is null ? Directory.CreateTempSubdirectory("pcache-mutants-").FullName
+            : Path.GetFullPath(folder);
     }
 
     private string Sources => Path.Combine(_root, "sources");
@@ -36,7 +39,8 @@ internal sealed class Scratch : IDisposable
     /// compiler says.</summary>
     public string? BuildWoven(IReadOnlyList<Mutant> wave)
     {
-        Dictionary<string, string> woven = wave.Select((mutant, i) => (Condition: Weaving.IsNumber(i + 1), Change: (Change)mutant))
+        Dictionary<string, string> woven =
+            wave.Select((mutant, i) => (Condition: Weaving.IsNumber(i + 1), Change: (Change)mutant))
             .GroupBy(entry => entry.Change.File)
             .ToDictionary(file => file.Key, file => Weaving.Weave(Read(file.Key), file));
         foreach (string product in wave.Select(mutant => mutant.Product).Distinct())
@@ -47,8 +51,11 @@ internal sealed class Scratch : IDisposable
         Mirror(_repository, Sources, "", woven);
         foreach (string project in wave.Select(mutant => mutant.Project).Distinct())
         {
-            var start = new ProcessStartInfo("dotnet", ["build", Path.Combine(Sources, "tests", project), .. BuildOptions]) { RedirectStandardOutput = true };
-            using Process build = Process.Start(start) ?? throw new InvalidOperationException("dotnet can't be started.");
+            var start = new ProcessStartInfo("dotnet",
+                ["build", Path.Combine(Sources, "tests", project), .. BuildOptions])
+            { RedirectStandardOutput = true };
+            using Process build = Process.Start(start)
+                ?? throw new InvalidOperationException("dotnet can't be started.");
             string said = build.StandardOutput.ReadToEnd();
             build.WaitForExit();
             if (build.ExitCode != 0)
@@ -62,11 +69,18 @@ internal sealed class Scratch : IDisposable
 
     /// <summary>Runs mutants in another process: a line for each, until it ends or dies. Without the tests that are
     /// left out.</summary>
-    public IEnumerable<string[]> Work(string project, IReadOnlyList<(int Number, Mutant Mutant)> mutants, IReadOnlyList<string> leftOut)
+    public IEnumerable<string[]> Work(string project, IReadOnlyList<(int Number, Mutant Mutant)> mutants,
+        IReadOnlyList<string> leftOut)
     {
         string tests = Path.Combine(Sources, "tests", project, "bin", Configuration, "net10.0", project + ".dll");
-        var start = new ProcessStartInfo(Environment.ProcessPath!, [typeof(Scratch).Assembly.Location, "--worker", tests]) { RedirectStandardInput = true, RedirectStandardOutput = true };
-        using Process worker = Process.Start(start) ?? throw new InvalidOperationException("The worker can't be started.");
+        var start = new ProcessStartInfo(Environment.ProcessPath!,
+            [typeof(Scratch).Assembly.Location, "--worker", tests])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true
+        };
+        using Process worker = Process.Start(start)
+            ?? throw new InvalidOperationException("The worker can't be started.");
         foreach (string test in leftOut)
         {
             worker.StandardInput.WriteLine(test);
@@ -74,7 +88,8 @@ internal sealed class Scratch : IDisposable
 
         foreach ((int number, Mutant mutant) in mutants)
         {
-            worker.StandardInput.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{number}\t{mutant.Product}\t{string.Join(',', mutant.Tests)}"));
+            worker.StandardInput.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{number}\t{mutant.Product}\t{string.Join(',', mutant.Tests)}"));
         }
 
         worker.StandardInput.Close();
@@ -103,22 +118,26 @@ internal sealed class Scratch : IDisposable
     private static void Mirror(string from, string to, string below, Dictionary<string, string> woven)
     {
         Directory.CreateDirectory(to);
-        Dictionary<string, string> here = woven.Where(entry => Path.GetDirectoryName(entry.Key) == below).ToDictionary(entry => Path.GetFileName(entry.Key), entry => entry.Value);
+        Dictionary<string, string> here = woven.Where(entry => Path.GetDirectoryName(entry.Key) == below)
+            .ToDictionary(entry => Path.GetFileName(entry.Key), entry => entry.Value);
         string[] files = [.. Directory.EnumerateFiles(from).Select(file => Path.GetFileName(file)).Union(here.Keys)];
-        string[] folders = [.. Directory.EnumerateDirectories(from).Select(folder => Path.GetFileName(folder)).Except(NotCopied)];
+        string[] folders = [.. Directory.EnumerateDirectories(from).Select(folder => Path.GetFileName(folder))
+            .Except(NotCopied)];
         foreach (string gone in Directory.EnumerateFiles(to).Where(file => !files.Contains(Path.GetFileName(file))))
         {
             File.Delete(gone);
         }
 
-        foreach (string gone in Directory.EnumerateDirectories(to).Where(folder => !folders.Concat(NotCopied).Contains(Path.GetFileName(folder))))
+        foreach (string gone in Directory.EnumerateDirectories(to)
+            .Where(folder => !folders.Concat(NotCopied).Contains(Path.GetFileName(folder))))
         {
             Directory.Delete(gone, recursive: true);
         }
 
         foreach (string file in files)
         {
-            byte[] content = here.TryGetValue(file, out string? text) ? System.Text.Encoding.UTF8.GetBytes(text) : File.ReadAllBytes(Path.Combine(from, file));
+            byte[] content = here.TryGetValue(file, out string? text) ? System.Text.Encoding.UTF8.GetBytes(text)
+                : File.ReadAllBytes(Path.Combine(from, file));
             string copy = Path.Combine(to, file);
             if (!File.Exists(copy) || !content.AsSpan().SequenceEqual(File.ReadAllBytes(copy)))
             {
@@ -128,7 +147,8 @@ internal sealed class Scratch : IDisposable
 
         foreach (string folder in folders)
         {
-            Mirror(Path.Combine(from, folder), Path.Combine(to, folder), below.Length == 0 ? folder : below + "/" + folder, woven);
+            Mirror(Path.Combine(from, folder), Path.Combine(to, folder), below.Length == 0 ? folder : below + "/"
+                + folder, woven);
         }
     }
 }

@@ -41,7 +41,9 @@ internal sealed class Worker
             (Verdict verdict, string detail) = Judge(mutant, all: number == 0);
             Switch(mutant.Product, 0);
             output.WriteLine(string.Create(
-                CultureInfo.InvariantCulture, $"{number}\t{verdict}\t{Stopwatch.GetElapsedTime(begun).TotalSeconds:F1}\t{detail.ReplaceLineEndings(" ")}"));
+                CultureInfo.InvariantCulture,
+                $"{number}\t{verdict}\t{Stopwatch.GetElapsedTime(begun).TotalSeconds:F1}\t"
+                + $"{detail.ReplaceLineEndings(" ")}"));
             output.Flush();
             if (verdict == Verdict.DoesNotEnd)
             {
@@ -132,7 +134,8 @@ internal sealed class Worker
         }
 
         return attributes.Where(attribute => Is(attribute, "Xunit.Sdk.DataAttribute"))
-            .SelectMany(data => (IEnumerable<object?[]>)data.GetType().GetMethod("GetData", [typeof(MethodInfo)])!.Invoke(data, [method])!);
+            .SelectMany(data => (IEnumerable<object?[]>)data.GetType()
+                .GetMethod("GetData", [typeof(MethodInfo)])!.Invoke(data, [method])!);
     }
 
     private static bool Is(Attribute attribute, string name)
@@ -148,7 +151,8 @@ internal sealed class Worker
 
     private void Switch(string product, int number)
     {
-        Type type = _context.LoadFromAssemblyName(new AssemblyName(product)).GetType(Weaving.SwitchType, throwOnError: true)!;
+        Type type = _context.LoadFromAssemblyName(new AssemblyName(product))
+            .GetType(Weaving.SwitchType, throwOnError: true)!;
         type.GetField(Weaving.SwitchField, AnyStatic)!.SetValue(null, number);
     }
 

@@ -1,4 +1,5 @@
-// Keeps true: who asks for one of the other libraries gets PCache.Core with it, and a version of it that both can work with.
+// Keeps true: who asks for one of the other libraries gets PCache.Core with it, and a version of it that both can work
+// with.
 
 using PCache.Packages.Tests.Support;
 

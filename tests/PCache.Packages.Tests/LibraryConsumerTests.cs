@@ -1,5 +1,5 @@
-// Keeps true: a program that has nothing but the package PCache.Core compiles the examples of the pages without a warning, trimming and native AOT analyzers included, and
-// does the same when it is trimmed.
+// Keeps true: a program that has nothing but the package PCache.Core compiles the examples of the pages without a
+// warning, trimming and native AOT analyzers included, and does the same when it is trimmed.
 
 using System.Runtime.InteropServices;
 using PCache.Packages.Tests.Support;
@@ -47,7 +47,9 @@ public sealed class LibraryConsumerTests(PackedPackages packages)
         get
         {
             string system = OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux";
-            string libc = system == "linux" && RuntimeInformation.RuntimeIdentifier.Contains("musl", StringComparison.Ordinal) ? "-musl" : string.Empty;
+            string libc = system == "linux"
+                && RuntimeInformation.RuntimeIdentifier.Contains("musl", StringComparison.Ordinal) ? "-musl"
+                : string.Empty;
 #pragma warning disable CA1308 // identifiers of runtimes are in lower case
             return $"{system}{libc}-{RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant()}";
 #pragma warning restore CA1308
@@ -59,7 +61,8 @@ public sealed class LibraryConsumerTests(PackedPackages packages)
         run.MustSucceed();
 
         // How far the drain has come is told from another thread, whenever that gets to run.
-        string[] lines = [.. run.Output.ReplaceLineEndings("\n").Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => !line.EndsWith(" bytes to go", StringComparison.Ordinal))];
+        string[] lines = [.. run.Output.ReplaceLineEndings("\n").Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Where(line => !line.EndsWith(" bytes to go", StringComparison.Ordinal))];
         Assert.Equal(Printed, lines);
     }
 
@@ -82,7 +85,8 @@ public sealed class LibraryConsumerTests(PackedPackages packages)
         static async Task Package()
         {
             await Example();
-            Console.WriteLine($"package: {System.Text.Encoding.UTF8.GetString(File.ReadAllBytes("disk.img").AsSpan(4096, 5))}");
+            ReadOnlySpan<byte> written = File.ReadAllBytes("disk.img").AsSpan(4096, 5);
+            Console.WriteLine($"package: {System.Text.Encoding.UTF8.GetString(written)}");
 
             static async Task Example()
             {
@@ -105,17 +109,20 @@ public sealed class LibraryConsumerTests(PackedPackages packages)
         {{PageExamples.Get("README.md", "device")}}
             byte[] again = new byte[data.Length];
             device.Read(12_345, again);
-            Console.WriteLine(data.AsSpan().SequenceEqual(again) ? "device: written is read" : "device: written isn't read");
+            bool same = data.AsSpan().SequenceEqual(again);
+            Console.WriteLine(same ? "device: written is read" : "device: written isn't read");
             byte[] first = [1, 1, 1];
             byte[] second = new byte[4096];
             byte[] third = [.. Enumerable.Repeat((byte)3, 1000)];
             byte[] buffer = new byte[3];
             byte[] other = new byte[1000];
         {{PageExamples.Get("README.md", "batch")}}
-            Console.WriteLine($"batch: {(first.AsSpan().SequenceEqual(buffer) && third.AsSpan().SequenceEqual(other) ? read : -1)} bytes");
+            same = first.AsSpan().SequenceEqual(buffer) && third.AsSpan().SequenceEqual(other);
+            Console.WriteLine($"batch: {(same ? read : -1)} bytes");
         {{PageExamples.Get("README.md", "drain")}}
             backing.Read(12_345, again);
-            Console.WriteLine(data.AsSpan().SequenceEqual(again) ? "drain: the backing has it" : "drain: the backing hasn't got it");
+            same = data.AsSpan().SequenceEqual(again);
+            Console.WriteLine(same ? "drain: the backing has it" : "drain: the backing hasn't got it");
         {{PageExamples.Get("README.md", "status")}}
             Console.WriteLine($"status: {report[(report.IndexOf(',') + 2)..]}");
         }

@@ -18,10 +18,13 @@ public sealed partial class PackageContentTests(PackedPackages packages)
     [Fact]
     public void Each_project_below_src_makes_a_package_and_its_symbols_without_a_warning()
     {
-        string[] projects = [.. Directory.GetDirectories(Path.Combine(RepositoryPaths.Root, "src")).Select(folder => Path.GetFileName(folder)).Order(StringComparer.Ordinal)];
+        string[] projects = [.. Directory.GetDirectories(Path.Combine(RepositoryPaths.Root, "src"))
+            .Select(folder => Path.GetFileName(folder)).Order(StringComparer.Ordinal)];
         Assert.Equal(ExpectedPackages.Names, projects);
-        string[] expected = [.. projects.SelectMany(name => new[] { $"{name}.{ExpectedPackages.Version}.nupkg", $"{name}.{ExpectedPackages.Version}.snupkg" })];
-        Assert.Equal(expected, Directory.GetFiles(packages.Feed).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal));
+        string[] expected = [.. projects.SelectMany(name =>
+            new[] { $"{name}.{ExpectedPackages.Version}.nupkg", $"{name}.{ExpectedPackages.Version}.snupkg" })];
+        Assert.Equal(expected, Directory.GetFiles(packages.Feed).Select(file => Path.GetFileName(file))
+            .Order(StringComparer.Ordinal));
         Assert.DoesNotContain("warning", packages.PackOutput.All, StringComparison.OrdinalIgnoreCase);
     }
 
@@ -31,10 +34,12 @@ public sealed partial class PackageContentTests(PackedPackages packages)
         string[] projects =
         [
             .. new[] { "tests", "benchmarks", "docs" }.SelectMany(folder =>
-                Directory.EnumerateFiles(Path.Combine(RepositoryPaths.Root, folder), "*.csproj", SearchOption.AllDirectories)),
+                Directory.EnumerateFiles(Path.Combine(RepositoryPaths.Root, folder), "*.csproj",
+                    SearchOption.AllDirectories)),
         ];
         Assert.True(projects.Length >= 4);
-        Assert.All(projects, project => Assert.Equal("false", XElement.Load(project).Descendants("IsPackable").SingleOrDefault()?.Value));
+        Assert.All(projects, project =>
+            Assert.Equal("false", XElement.Load(project).Descendants("IsPackable").SingleOrDefault()?.Value));
     }
 
     [Theory]
@@ -42,7 +47,8 @@ public sealed partial class PackageContentTests(PackedPackages packages)
     public void A_library_has_its_assembly_its_documentation_and_the_common_files(string name)
     {
         using PackageFile package = packages.OpenPackage(name);
-        Assert.Equal(["LICENSE", $"{name}.nuspec", "README.md", "icon.png", $"lib/net10.0/{name}.dll", $"lib/net10.0/{name}.xml"], package.Entries);
+        Assert.Equal(["LICENSE", $"{name}.nuspec", "README.md", "icon.png", $"lib/net10.0/{name}.dll",
+            $"lib/net10.0/{name}.xml"], package.Entries);
         XElement documentation = XElement.Parse(package.ReadText($"lib/net10.0/{name}.xml"));
         Assert.Equal(name, documentation.Descendants("assembly").Single().Value.Trim());
         Assert.Equal(["net10.0"], package.Frameworks);
@@ -59,11 +65,14 @@ public sealed partial class PackageContentTests(PackedPackages packages)
         Assert.Empty(surface.Types.Except(documented));
 
         // What the compiler wrote about visible members is all there.
-        string[] written = Ids(File.ReadAllText(Path.Combine(packages.Copy.Folder, "src", name, "obj", "Release", "net10.0", $"{name}.xml")));
+        string[] written = Ids(File.ReadAllText(
+            Path.Combine(packages.Copy.Folder, "src", name, "obj", "Release", "net10.0", $"{name}.xml")));
         Assert.Empty(written.Where(id => surface.IsVisible(id) == true).Except(documented));
         Assert.Empty(documented.Except(written));
 
-        static string[] Ids(string documentation) => [.. XElement.Parse(documentation).Descendants("member").Select(member => (string)member.Attribute("name")!)];
+        static string[] Ids(string documentation) =>
+            [.. XElement.Parse(documentation).Descendants("member")
+            .Select(member => (string)member.Attribute("name")!)];
     }
 
     [Fact]
@@ -72,7 +81,8 @@ public sealed partial class PackageContentTests(PackedPackages packages)
         using PackageFile package = packages.OpenPackage(ExpectedPackages.Testing);
         string[] namespaces = AssemblyFacts.Namespaces(package.Read($"lib/net10.0/{ExpectedPackages.Testing}.dll"));
         Assert.Contains("PCache.Testing", namespaces);
-        Assert.DoesNotContain(namespaces, one => one.StartsWith("PCache.", StringComparison.Ordinal) && one != "PCache.Testing");
+        Assert.DoesNotContain(namespaces, one =>
+            one.StartsWith("PCache.", StringComparison.Ordinal) && one != "PCache.Testing");
         Assert.Equal([$"{ExpectedPackages.Core} [{ExpectedPackages.Version}]"], package.Dependencies);
     }
 
@@ -83,10 +93,12 @@ public sealed partial class PackageContentTests(PackedPackages packages)
         Assert.Empty(new[] { "LICENSE", "README.md", "icon.png" }.Except(package.Entries));
         string[] files = [.. package.Entries.Where(entry => entry.StartsWith("tools/", StringComparison.Ordinal))];
         Assert.All(files, file => Assert.StartsWith("tools/net10.0/any/", file, StringComparison.Ordinal));
-        string[] needed = ["DotnetToolSettings.xml", "pcache.dll", "pcache.deps.json", "pcache.runtimeconfig.json", "PCache.Core.dll", "PCache.Sqlite.dll", "System.CommandLine.dll"];
+        string[] needed = ["DotnetToolSettings.xml", "pcache.dll", "pcache.deps.json", "pcache.runtimeconfig.json",
+            "PCache.Core.dll", "PCache.Sqlite.dll", "System.CommandLine.dll"];
         Assert.Empty(needed.Except(files.Select(file => Path.GetFileName(file))));
         Assert.DoesNotContain(files, file => file.EndsWith(".resources.dll", StringComparison.Ordinal));
-        Assert.Equal("DotnetToolSettings.xml", Path.GetFileName(Assert.Single(files, file => file.EndsWith(".xml", StringComparison.Ordinal))));
+        Assert.Equal("DotnetToolSettings.xml",
+            Path.GetFileName(Assert.Single(files, file => file.EndsWith(".xml", StringComparison.Ordinal))));
         Assert.Equal("DotnetTool", (string?)package.Element("packageTypes")!.Elements().Single().Attribute("name"));
     }
 
@@ -131,7 +143,8 @@ public sealed partial class PackageContentTests(PackedPackages packages)
         Assert.InRange(notes.Length, 100, 35_000);
         Assert.Empty(RelativeLink().Matches(notes));
 
-        static string[] Words(string text) => NotLink().Replace(text, "$1").Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
+        static string[] Words(string text) =>
+            NotLink().Replace(text, "$1").Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
     }
 
     [Theory]
@@ -164,7 +177,8 @@ public sealed partial class PackageContentTests(PackedPackages packages)
     {
         using PackageFile package = packages.OpenPackage(name);
         Assert.Equal(ExpectedPackages.Dependencies(name), package.Dependencies);
-        string[] others = [.. package.Dependencies.Select(dependency => dependency.Split(' ')[0]).Where(dependency => !ExpectedPackages.Names.Contains(dependency))];
+        string[] others = [.. package.Dependencies.Select(dependency => dependency.Split(' ')[0])
+            .Where(dependency => !ExpectedPackages.Names.Contains(dependency))];
         Assert.Empty(others.Except(ExpectedPackages.AllowedByDocs(name)));
     }
 

@@ -1,4 +1,5 @@
-// Keeps true: the example of the package's page works for who has nothing but the packages that it names, and leaves a database that plain SQLite reads.
+// Keeps true: the example of the package's page works for who has nothing but the packages that it names, and leaves a
+// database that plain SQLite reads.
 
 using PCache.Packages.Tests.Support;
 
@@ -29,7 +30,8 @@ public sealed class SqliteConsumerTests(PackedPackages packages)
             {{PageExamples.Get("src/PCache.Sqlite/README.md", "sqlite")}}
             }
             """;
-        var consumer = new Consumer(packages, "notes", ExpectedPackages.Sqlite, program, "Microsoft.Data.Sqlite.Core", "SQLitePCLRaw.bundle_e_sqlite3");
+        var consumer = new Consumer(packages, "notes", ExpectedPackages.Sqlite, program, "Microsoft.Data.Sqlite.Core",
+            "SQLitePCLRaw.bundle_e_sqlite3");
         consumer.Build();
         CommandResult run = consumer.Run(published: null).MustSucceed();
         Assert.Equal("plain SQLite: durable when this returns", run.Output.Trim());

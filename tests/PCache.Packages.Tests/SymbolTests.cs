@@ -1,4 +1,5 @@
-// Keeps true: a debugger finds the symbols of each assembly, and for each source file of them a place in the repository or the text itself.
+// Keeps true: a debugger finds the symbols of each assembly, and for each source file of them a place in the repository
+// or the text itself.
 
 using System.Collections.Immutable;
 using System.Reflection.Metadata;
@@ -53,7 +54,8 @@ public sealed class SymbolTests(PackedPackages packages)
         using MetadataReaderProvider pdb = OpenPdb(symbols, $"{folder}/{assembly}.pdb");
         MetadataReader reader = pdb.GetMetadataReader();
         byte[] link = Information(reader, EntityHandle.ModuleDefinition, SourceLink).Single();
-        JsonProperty map = Assert.Single(JsonDocument.Parse(link).RootElement.GetProperty("documents").EnumerateObject().ToArray());
+        JsonProperty map = Assert.Single(JsonDocument.Parse(link).RootElement.GetProperty("documents").EnumerateObject()
+            .ToArray());
         Assert.Equal("/_/*", map.Name);
         Assert.Equal($"{RepositoryCopy.RawUrl}/{packages.Copy.Commit}/*", map.Value.GetString());
 
@@ -62,20 +64,26 @@ public sealed class SymbolTests(PackedPackages packages)
         {
             string name = reader.GetString(reader.GetDocument(handle).Name).Replace('\\', '/');
             Assert.StartsWith("/_/", name, StringComparison.Ordinal);
-            bool inCommit = !name.Contains("/obj/", StringComparison.Ordinal) && File.Exists(Path.Combine(packages.Copy.Folder, name["/_/".Length..]));
-            Assert.True(inCommit || Information(reader, handle, EmbeddedSource).Length == 1, $"{name} is neither in the commit nor embedded");
+            bool inCommit = !name.Contains("/obj/", StringComparison.Ordinal)
+                && File.Exists(Path.Combine(packages.Copy.Folder, name["/_/".Length..]));
+            Assert.True(inCommit || Information(reader, handle, EmbeddedSource).Length == 1,
+                $"{name} is neither in the commit nor embedded");
             linked += inCommit ? 1 : 0;
         }
 
         // A project that has no source of its own yet has only what the build makes.
-        int sources = Directory.EnumerateFiles(Path.Combine(packages.Copy.Folder, "src", assembly == "pcache" ? ExpectedPackages.Tool : assembly), "*.cs", SearchOption.AllDirectories)
-            .Count(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal));
+        int sources = Directory.EnumerateFiles(
+            Path.Combine(packages.Copy.Folder, "src", assembly == "pcache" ? ExpectedPackages.Tool : assembly), "*.cs",
+            SearchOption.AllDirectories)
+            .Count(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}",
+                StringComparison.Ordinal));
         Assert.True(linked > 0 || sources == 0);
     }
 
     [Theory]
     [MemberData(nameof(Assemblies))]
-    public void No_folder_of_the_building_machine_is_in_assembly_or_symbols(string package, string folder, string assembly)
+    public void No_folder_of_the_building_machine_is_in_assembly_or_symbols(string package, string folder,
+        string assembly)
     {
         using PackageFile file = packages.OpenPackage(package);
         using PackageFile symbols = packages.OpenSymbols(package);
@@ -97,8 +105,10 @@ public sealed class SymbolTests(PackedPackages packages)
             using PackageFile symbols = packages.OpenSymbols(name);
             byte[] assembly = package.Read($"lib/net10.0/{name}.dll");
             Assert.True(AssemblyFacts.IsDeterministic(assembly));
-            Assert.True(assembly.AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(built, $"{name}.dll"))), $"{name}.dll differs");
-            Assert.True(symbols.Read($"lib/net10.0/{name}.pdb").AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(built, $"{name}.pdb"))), $"{name}.pdb differs");
+            Assert.True(assembly.AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(built, $"{name}.dll"))),
+                $"{name}.dll differs");
+            Assert.True(symbols.Read($"lib/net10.0/{name}.pdb").AsSpan()
+                .SequenceEqual(File.ReadAllBytes(Path.Combine(built, $"{name}.pdb"))), $"{name}.pdb differs");
         }
     }
 
@@ -108,7 +118,8 @@ public sealed class SymbolTests(PackedPackages packages)
     public void Packages_that_take_later_versions_of_the_library_see_only_what_is_public_of_it(string name)
     {
         using PackageFile core = packages.OpenPackage(ExpectedPackages.Core);
-        string[] friends = AssemblyFacts.AttributeValues(core.Read("lib/net10.0/PCache.Core.dll"), "InternalsVisibleToAttribute");
+        string[] friends = AssemblyFacts.AttributeValues(core.Read("lib/net10.0/PCache.Core.dll"),
+            "InternalsVisibleToAttribute");
         Assert.Contains(ExpectedPackages.Testing, friends);
         Assert.DoesNotContain(name, friends);
     }
@@ -118,16 +129,19 @@ public sealed class SymbolTests(PackedPackages packages)
     public void The_version_tells_the_commit(string package, string folder, string assembly)
     {
         using PackageFile file = packages.OpenPackage(package);
-        string[] versions = AssemblyFacts.AttributeValues(file.Read($"{folder}/{assembly}.dll"), "AssemblyInformationalVersionAttribute");
+        string[] versions = AssemblyFacts.AttributeValues(file.Read($"{folder}/{assembly}.dll"),
+            "AssemblyInformationalVersionAttribute");
         Assert.Equal([$"{ExpectedPackages.Version}+{packages.Copy.Commit}"], versions);
     }
 
     [Theory]
     [MemberData(nameof(Assemblies))]
-    public void Each_assembly_says_that_it_is_made_for_trimming_and_native_aot(string package, string folder, string assembly)
+    public void Each_assembly_says_that_it_is_made_for_trimming_and_native_aot(string package, string folder,
+        string assembly)
     {
         using PackageFile file = packages.OpenPackage(package);
-        string[] said = AssemblyFacts.AttributeValues(file.Read($"{folder}/{assembly}.dll"), "AssemblyMetadataAttribute");
+        string[] said = AssemblyFacts.AttributeValues(file.Read($"{folder}/{assembly}.dll"),
+            "AssemblyMetadataAttribute");
         Assert.Contains("IsTrimmable", said);
         Assert.Contains("IsAotCompatible", said);
     }
@@ -136,5 +150,6 @@ public sealed class SymbolTests(PackedPackages packages)
         MetadataReaderProvider.FromPortablePdbImage(ImmutableArray.Create(symbols.Read(entry)));
 
     private static byte[][] Information(MetadataReader reader, EntityHandle of, Guid kind) =>
-        [.. reader.GetCustomDebugInformation(of).Select(reader.GetCustomDebugInformation).Where(info => reader.GetGuid(info.Kind) == kind).Select(info => reader.GetBlobBytes(info.Value))];
+        [.. reader.GetCustomDebugInformation(of).Select(reader.GetCustomDebugInformation)
+            .Where(info => reader.GetGuid(info.Kind) == kind).Select(info => reader.GetBlobBytes(info.Value))];
 }

@@ -14,11 +14,13 @@ public sealed class ToolInstallTests(PackedPackages packages)
     {
         string folder = packages.NewFolder("tool");
         string tools = Path.Combine(folder, "bin");
-        Command.DotnetNoBuild(folder, "tool", "install", ExpectedPackages.Tool, "--version", ExpectedPackages.Version, "--tool-path", tools, "--source", packages.Feed).MustSucceed();
+        Command.DotnetNoBuild(folder, "tool", "install", ExpectedPackages.Tool, "--version", ExpectedPackages.Version,
+            "--tool-path", tools, "--source", packages.Feed).MustSucceed();
         string pcache = Path.Combine(tools, OperatingSystem.IsWindows() ? "pcache.exe" : "pcache");
 
         CommandResult help = Command.Run(folder, pcache, "--help").MustSucceed();
-        Assert.All((string[])["format", "status", "check", "writeback", "bench"], command => Assert.Contains($"  {command} ", help.Output, StringComparison.Ordinal));
+        Assert.All((string[])["format", "status", "check", "writeback", "bench"], command =>
+            Assert.Contains($"  {command} ", help.Output, StringComparison.Ordinal));
 
         Command.Run(folder, pcache, "format", "cache.img", "--size", "16M", "--segment-size", "1M").MustSucceed();
         CommandResult status = Command.Run(folder, pcache, "status", "cache.img", "--json").MustSucceed();

@@ -39,7 +39,9 @@ public sealed class AttachedHostileTests
         Parallel.For(0, 3, new ParallelOptions { MaxDegreeOfParallelism = 3 }, thread =>
         {
             using SqliteConnection c = vfs.Open($"m{thread}.db", "Default Timeout=60;");
-            c.Execute($"ATTACH '{vfs.PathOf($"x{thread}.db")}' AS x; CREATE TABLE main.t (a INTEGER); CREATE TABLE x.t (a INTEGER)");
+            c.Execute(
+                $"ATTACH '{vfs.PathOf($"x{thread}.db")}' AS x; CREATE TABLE main.t (a INTEGER); CREATE TABLE x.t (a "
+                + "INTEGER)");
             for (int i = 0; i < 8; i++)
             {
                 c.Execute($"BEGIN; INSERT INTO main.t VALUES ({i}); INSERT INTO x.t VALUES ({i}); COMMIT");
@@ -57,12 +59,15 @@ public sealed class AttachedHostileTests
     public void Memory_and_temporary_databases_go_past_the_cache()
     {
         using var vfs = new TestVfs();
-        using var memory = new SqliteConnection($"Data Source=shared;Mode=Memory;Cache=Shared;Vfs={vfs.Registration.Name};Pooling=False");
+        using var memory = new SqliteConnection(
+            $"Data Source=shared;Mode=Memory;Cache=Shared;Vfs={vfs.Registration.Name};Pooling=False");
         memory.Open();
         memory.Execute("CREATE TABLE t (a); INSERT INTO t VALUES (1)");
         using var temporary = new SqliteConnection($"Data Source=;Vfs={vfs.Registration.Name};Pooling=False");
         temporary.Open();
-        temporary.Execute("PRAGMA cache_size=2; CREATE TABLE t (a); INSERT INTO t VALUES (randomblob(900000)); CREATE TEMP TABLE u AS SELECT * FROM t");
+        temporary.Execute(
+            "PRAGMA cache_size=2; CREATE TABLE t (a); INSERT INTO t VALUES (randomblob(900000)); CREATE TEMP TABLE "
+            + "u AS SELECT * FROM t");
         Assert.Equal(900000, temporary.ExecuteScalar<int>("SELECT length(a) FROM u"));
         Assert.Empty(vfs.Registration.OpenDatabases);
     }

@@ -5,7 +5,10 @@ using PCache.Sqlite.Tests.Support;
 
 namespace PCache.Sqlite.Tests;
 
-/// <summary>A database whose cache is in another folder, and what becomes of either: the cache is found, or the open is refused; never is the database opened without it.</summary>
+/// <summary>
+/// A database whose cache is in another folder, and what becomes of either: the cache is found, or the open is refused;
+/// never is the database opened without it.
+/// </summary>
 public sealed class CacheElsewhereTests
 {
     private const int CannotOpen = 14;
@@ -35,7 +38,8 @@ public sealed class CacheElsewhereTests
         {
             foreach (string file in Directory.GetFiles(caches.Path))
             {
-                File.Move(file, Path.Combine(how == "cache moved to its database" ? vfs.PathOf("old") : others.Path, Path.GetFileName(file)));
+                File.Move(file, Path.Combine(how == "cache moved to its database" ? vfs.PathOf("old")
+                    : others.Path, Path.GetFileName(file)));
             }
 
             now = others.Path;
@@ -68,7 +72,8 @@ public sealed class CacheElsewhereTests
         Fill(vfs, "a.db");
         string cache = Directory.GetFiles(caches.Path).Single();
         File.Move(cache, others.File("unmounted"));
-        using var then = new TestVfs(options => options with { CacheDirectory = anotherDirectory ? others.Path : null });
+        using var then = new TestVfs(options =>
+            options with { CacheDirectory = anotherDirectory ? others.Path : null });
         Assert.Equal(CannotOpen, Assert.Throws<SqliteException>(() => OpenWith(then, vfs.PathOf())).SqliteErrorCode);
         string message = then.Registration.LastError!.Exception.Message;
         Assert.Contains(cache, message, StringComparison.Ordinal);
@@ -120,8 +125,10 @@ public sealed class CacheElsewhereTests
     [Theory]
     [InlineData("")]
     [InlineData("{")]
-    [InlineData("{\"pcacheSqliteMark\":2,\"cache\":\"/x\",\"id\":\"7f0c1d0e-0000-4000-8000-000000000000\",\"database\":\"/y\"}")]
-    [InlineData("{\"pcacheSqliteMark\":1,\"cache\":\"relative\",\"id\":\"7f0c1d0e-0000-4000-8000-000000000000\",\"database\":\"/y\"}")]
+    [InlineData("{\"pcacheSqliteMark\":2,\"cache\":\"/x\","
+        + "\"id\":\"7f0c1d0e-0000-4000-8000-000000000000\",\"database\":\"/y\"}")]
+    [InlineData("{\"pcacheSqliteMark\":1,\"cache\":\"relative\","
+        + "\"id\":\"7f0c1d0e-0000-4000-8000-000000000000\",\"database\":\"/y\"}")]
     [InlineData("[1,2]")]
     public void A_mark_that_cannot_be_read_is_refused(string text)
     {

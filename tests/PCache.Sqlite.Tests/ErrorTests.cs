@@ -18,7 +18,8 @@ public sealed class ErrorTests
         var source = new SimulatedSource();
         using var region = SimulatedPmem.Allocate(2 << 20);
         source.Add(folder.File("a.db"), region, new SimulatedFileStore());
-        using PCacheVfsRegistration vfs = PCacheVfs.Register(new PCacheVfsOptions { Name = "failing" }, (_, _) => source);
+        using PCacheVfsRegistration vfs =
+            PCacheVfs.Register(new PCacheVfsOptions { Name = "failing" }, (_, _) => source);
         var told = new List<PCacheVfsError>();
         vfs.ErrorOccurred += (_, error) => told.Add(error);
         vfs.ErrorOccurred += (_, _) => throw new InvalidOperationException("A handler's own mistake.");
@@ -31,7 +32,8 @@ public sealed class ErrorTests
         SqliteException failure = Assert.Throws<SqliteException>(() => connection.Execute("INSERT INTO t VALUES (2)"));
         Assert.Equal(SqliteCode.IoError, failure.SqliteErrorCode);
         region.DrainError = null;
-        Assert.Contains(told, error => error.Path.StartsWith(folder.File("a.db"), StringComparison.Ordinal) && error.Exception.Message == "The memory failed.");
+        Assert.Contains(told, error => error.Path.StartsWith(folder.File("a.db"), StringComparison.Ordinal)
+            && error.Exception.Message == "The memory failed.");
         Assert.Same(told[^1], vfs.LastError);
 
         connection.Execute("INSERT INTO t VALUES (3)");
@@ -49,14 +51,16 @@ public sealed class ErrorTests
         using PCacheVfsRegistration vfs = PCacheVfs.Register(new PCacheVfsOptions { Name = "probed" });
         var told = new List<PCacheVfsError>();
         vfs.ErrorOccurred += (_, error) => told.Add(error);
-        using var connection = new SqliteConnection($"Data Source={folder.File("none.db")};Mode={mode};Vfs=probed;Pooling=False");
+        using var connection = new SqliteConnection(
+            $"Data Source={folder.File("none.db")};Mode={mode};Vfs=probed;Pooling=False");
         Assert.Equal(SqliteCode.CantOpen, Assert.Throws<SqliteException>(connection.Open).SqliteErrorCode);
         Assert.Empty(told);
         Assert.Null(vfs.LastError);
         Assert.Empty(Directory.GetFileSystemEntries(Path.GetDirectoryName(folder.File("none.db"))!));
 
         // A path that can't have a database is an error where one was to be made.
-        using var wanted = new SqliteConnection($"Data Source={folder.File("no/such/folder.db")};Vfs=probed;Pooling=False");
+        using var wanted = new SqliteConnection(
+            $"Data Source={folder.File("no/such/folder.db")};Vfs=probed;Pooling=False");
         Assert.Throws<SqliteException>(wanted.Open);
         Assert.NotEmpty(told);
     }
@@ -67,9 +71,13 @@ public sealed class ErrorTests
         Assert.Equal(SqliteCode.Full, ErrorCodes.Of(new PCacheFullException(), SqliteCode.IoErrorWrite));
         Assert.Equal(SqliteCode.Busy, ErrorCodes.Of(new PCacheInUseException(), SqliteCode.CantOpen));
         Assert.Equal(SqliteCode.CantOpen, ErrorCodes.Of(new PCacheCorruptionException(), SqliteCode.CantOpen));
-        Assert.Equal(SqliteCode.IoErrorCorruptFs, ErrorCodes.Of(new PCacheDamagedDataException(), SqliteCode.IoErrorRead));
-        Assert.Equal(SqliteCode.IoErrorNoMemory, ErrorCodes.Of(new InsufficientMemoryException(), SqliteCode.IoErrorWrite));
+        Assert.Equal(SqliteCode.IoErrorCorruptFs,
+            ErrorCodes.Of(new PCacheDamagedDataException(), SqliteCode.IoErrorRead));
+        Assert.Equal(SqliteCode.IoErrorNoMemory,
+            ErrorCodes.Of(new InsufficientMemoryException(), SqliteCode.IoErrorWrite));
         Assert.Equal(SqliteCode.IoErrorWrite, ErrorCodes.Of(new InvalidOperationException(), SqliteCode.IoErrorWrite));
-        Assert.Equal(SqliteCode.Full, ErrorCodes.Of(new IOException("full", OperatingSystem.IsWindows() ? unchecked((int)0x80070070) : 28), SqliteCode.IoErrorWrite));
+        Assert.Equal(SqliteCode.Full,
+            ErrorCodes.Of(new IOException("full", OperatingSystem.IsWindows() ? unchecked((int)0x80070070) : 28),
+            SqliteCode.IoErrorWrite));
     }
 }

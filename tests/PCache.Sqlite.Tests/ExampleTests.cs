@@ -4,7 +4,10 @@ using PCache.Sqlite.Tests.Support;
 
 namespace PCache.Sqlite.Tests;
 
-/// <summary>The examples of the pages are the code that runs here, word for word: between "// example: NAME" and "// end of example" here, below "&lt;!-- example: NAME --&gt;" there.</summary>
+/// <summary>
+/// The examples of the pages are the code that runs here, word for word: between "// example: NAME" and "// end of
+/// example" here, below "&lt;!-- example: NAME --&gt;" there.
+/// </summary>
 public sealed class ExampleTests
 {
     [Fact]
@@ -18,14 +21,16 @@ public sealed class ExampleTests
         using PCacheVfsRegistration registration = PCacheVfs.Register(new PCacheVfsOptions
         {
             Name = "pcache",
-            Region = new PmemFileOptions { PowerSafe = false }, // a commit survives the death of the process, not a power cut: see the table
+            // a commit survives the death of the process, not a power cut: see the table
+            Region = new PmemFileOptions { PowerSafe = false },
         });
 
         using (var connection = new SqliteConnection($"Data Source={path};Vfs=pcache"))
         {
             connection.Open();
             using SqliteCommand command = connection.CreateCommand();
-            command.CommandText = "CREATE TABLE note (text TEXT); INSERT INTO note VALUES ('durable when this returns')";
+            command.CommandText =
+                "CREATE TABLE note (text TEXT); INSERT INTO note VALUES ('durable when this returns')";
             command.ExecuteNonQuery();
         }
 
@@ -47,11 +52,14 @@ public sealed class ExampleTests
     public void Pages_show_the_example_word_for_word(string page)
     {
         string text = File.ReadAllText(Path.Combine(RepositoryRoot.Path, page)).ReplaceLineEndings("\n");
-        string source = File.ReadAllText(Path.Combine(RepositoryRoot.Path, "tests/PCache.Sqlite.Tests/ExampleTests.cs")).ReplaceLineEndings("\n");
+        string source = File.ReadAllText(Path.Combine(RepositoryRoot.Path, "tests/PCache.Sqlite.Tests/ExampleTests.cs"))
+            .ReplaceLineEndings("\n");
         const string Begin = "        // example: sqlite\n";
         int begin = source.IndexOf(Begin, StringComparison.Ordinal) + Begin.Length;
-        string[] lines = source[begin..source.IndexOf("        // end of example", begin, StringComparison.Ordinal)].Split('\n');
-        string code = string.Join('\n', lines.Select(line => line.StartsWith("        ", StringComparison.Ordinal) ? line[8..] : line));
+        string[] lines = source[begin..source.IndexOf("        // end of example", begin, StringComparison.Ordinal)]
+            .Split('\n');
+        string code = string.Join('\n',
+            lines.Select(line => line.StartsWith("        ", StringComparison.Ordinal) ? line[8..] : line));
         Assert.Contains("<!-- example: sqlite -->\n```csharp\n" + code + "```", text, StringComparison.Ordinal);
     }
 
@@ -59,7 +67,8 @@ public sealed class ExampleTests
     public void The_page_has_every_option()
     {
         string text = File.ReadAllText(Path.Combine(RepositoryRoot.Path, "docs/sqlite.md"));
-        Assert.All(typeof(PCacheVfsOptions).GetProperties().Where(property => property.Name != "EqualityContract"), property =>
+        Assert.All(typeof(PCacheVfsOptions).GetProperties().Where(property => property.Name != "EqualityContract"),
+            property =>
             Assert.Contains($"| `{property.Name}` |", text, StringComparison.Ordinal));
     }
 }

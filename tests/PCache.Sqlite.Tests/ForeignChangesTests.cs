@@ -7,8 +7,9 @@ using PCache.Sqlite.Tests.Support;
 namespace PCache.Sqlite.Tests;
 
 /// <summary>
-/// Plain files that somebody changed, restored or replaced while a cache with something in it lay about, be it after a crash: never overwritten in silence. A crash is a copy of everything, to the
-/// last time stamp, while it is in use: what the death of the process leaves.
+/// Plain files that a user changed, restored or replaced while a cache with something in it lay about, be it after a
+/// crash: never overwritten in silence. A crash is a copy of everything, to the last time stamp, while it is in use:
+/// what the death of the process leaves.
 /// </summary>
 public sealed class ForeignChangesTests
 {
@@ -56,7 +57,8 @@ public sealed class ForeignChangesTests
         Assert.Contains("move the cache file away", error.Message, StringComparison.Ordinal);
         Assert.NotNull(PCacheDatabase.GetStatus(database).Mismatch);
         Assert.Throws<PCacheBackingMismatchException>(() => PCacheDatabase.Drain(database));
-        Assert.Equal(before.Where(file => !file.Key.Contains(".pcache", StringComparison.Ordinal)), Contents(vfs.PathOf("after")).Where(file => !file.Key.Contains(".pcache", StringComparison.Ordinal)));
+        Assert.Equal(before.Where(file => !file.Key.Contains(".pcache", StringComparison.Ordinal)),
+            Contents(vfs.PathOf("after")).Where(file => !file.Key.Contains(".pcache", StringComparison.Ordinal)));
 
         if (change == "cut")
         {
@@ -77,7 +79,7 @@ public sealed class ForeignChangesTests
     [InlineData("DELETE")]
     [InlineData("WAL")]
     [InlineData("PERSIST")]
-    public void What_nobody_changed_after_a_crash_goes_on(string mode)
+    public void What_was_left_alone_after_a_crash_goes_on(string mode)
     {
         using var vfs = new TestVfs();
         MakeCrash(vfs, mode);
@@ -106,7 +108,8 @@ public sealed class ForeignChangesTests
             return;
         }
 
-        using var vfs = new TestVfs(options => options with { ConfigureCache = (_, o) => Slow(o) with { RebindBacking = true } });
+        using var vfs = new TestVfs(options =>
+            options with { ConfigureCache = (_, o) => Slow(o) with { RebindBacking = true } });
         MakeCrash(vfs, "DELETE");
         string database = vfs.PathOf("after/a.db");
         File.SetLastWriteTimeUtc(database, DateTime.UtcNow.AddHours(-1)); // touched only
@@ -144,7 +147,8 @@ public sealed class ForeignChangesTests
         }
 
         Assert.Equal(CannotOpen, Assert.Throws<SqliteException>(() => vfs.Open("after/a.db")).SqliteErrorCode);
-        Assert.Contains("doesn't know which plain files", vfs.Registration.LastError!.Exception.Message, StringComparison.Ordinal);
+        Assert.Contains("doesn't know which plain files", vfs.Registration.LastError!.Exception.Message,
+            StringComparison.Ordinal);
         _ = PCacheDatabase.Drain(vfs.PathOf("after/a.db"), acceptChangedFiles: true);
         using SqliteConnection plain = vfs.OpenPlain("after/a.db");
         Assert.Equal("one,two,three", plain.ExecuteScalar<string>("SELECT group_concat(a) FROM t"));
@@ -152,14 +156,20 @@ public sealed class ForeignChangesTests
 
     private static PCacheOptions Slow(PCacheOptions options) => options with { WritebackDelay = TimeSpan.FromDays(1) };
 
-    /// <summary>A database with "one" and "two" on the plain files, and "three" in the cache only, as a killed process leaves it, in a folder of its own.</summary>
+    /// <summary>
+    /// A database with "one" and "two" on the plain files, and "three" in the cache only, as a killed process leaves
+    /// it, in a folder of its own.
+    /// </summary>
     private static void MakeCrash(TestVfs vfs, string mode, string folder = "after")
     {
         Directory.CreateDirectory(vfs.PathOf(folder + "-live"));
         using var slow = new TestVfs(options => options with { ConfigureCache = (_, o) => Slow(o) });
-        using SqliteConnection connection = new($"Data Source={vfs.PathOf(folder + "-live/a.db")};Vfs={slow.Registration.Name};Pooling=False");
+        using SqliteConnection connection =
+            new($"Data Source={vfs.PathOf(folder + "-live/a.db")};Vfs={slow.Registration.Name};Pooling=False");
         connection.Open();
-        connection.Execute($"PRAGMA journal_mode={mode}; PRAGMA page_size=4096; CREATE TABLE t (a TEXT); CREATE TABLE wide (b BLOB); INSERT INTO wide VALUES (zeroblob(30000))");
+        connection.Execute(
+            $"PRAGMA journal_mode={mode}; PRAGMA page_size=4096; CREATE TABLE t (a TEXT); CREATE TABLE wide (b "
+            + "BLOB); INSERT INTO wide VALUES (zeroblob(30000))");
         connection.Execute("INSERT INTO t VALUES ('one')");
         slow.Registration.Drain(vfs.PathOf(folder + "-live/a.db"));
         Run("cp", "-a", vfs.PathOf(folder + "-live"), vfs.PathOf(folder + "-backup"));
@@ -207,7 +217,8 @@ public sealed class ForeignChangesTests
                 break;
 
             case "journal planted":
-                File.WriteAllBytes(database + (File.Exists(database + "-journal") ? "-wal" : "-journal"), new byte[512]);
+                File.WriteAllBytes(database + (File.Exists(database + "-journal") ? "-wal" : "-journal"),
+                    new byte[512]);
                 break;
             case "WAL deleted":
                 File.Delete(database + "-wal");
@@ -234,7 +245,8 @@ public sealed class ForeignChangesTests
         file.Write(bytes);
     }
 
-    private static Dictionary<string, byte[]> Contents(string folder) => Directory.GetFiles(folder).Order().ToDictionary(file => file, File.ReadAllBytes);
+    private static Dictionary<string, byte[]> Contents(string folder) =>
+        Directory.GetFiles(folder).Order().ToDictionary(file => file, File.ReadAllBytes);
 
     private static void Run(string program, params string[] arguments)
     {

@@ -9,7 +9,7 @@ using PCache.Testing;
 
 namespace PCache.Sqlite.Tests;
 
-/// <summary>What users do that nobody meant them to.</summary>
+/// <summary>What users do that they weren't meant to.</summary>
 public sealed class HostileTests
 {
     private const int CannotOpen = 14;
@@ -17,10 +17,17 @@ public sealed class HostileTests
     [Fact]
     public void Plain_sqlite_that_changed_a_row_in_place_beside_a_dirty_cache_is_noticed()
     {
-        using var vfs = new TestVfs(options => options with { DrainOnClose = false, ConfigureCache = (_, o) => o with { WritebackDelay = TimeSpan.FromDays(1) } });
+        using var vfs = new TestVfs(options => options with
+        {
+            DrainOnClose = false,
+            ConfigureCache = (_, o) =>
+            o with { WritebackDelay = TimeSpan.FromDays(1) }
+        });
         using (SqliteConnection plain = vfs.OpenPlain())
         {
-            plain.Execute("CREATE TABLE o (b BLOB); INSERT INTO o VALUES (randomblob(90000)); CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1)");
+            plain.Execute(
+                "CREATE TABLE o (b BLOB); INSERT INTO o VALUES (randomblob(90000)); CREATE TABLE t (a INTEGER); "
+                + "INSERT INTO t VALUES (1)");
         }
 
         using (SqliteConnection connection = vfs.Open())
@@ -35,7 +42,8 @@ public sealed class HostileTests
 
         SqliteException error = Assert.Throws<SqliteException>(() => vfs.Open());
         Assert.Equal(CannotOpen, error.SqliteErrorCode);
-        Assert.Equal(BackingMismatchReason.Content, Assert.IsType<PCacheBackingMismatchException>(vfs.Registration.LastError?.Exception).Reason);
+        Assert.Equal(BackingMismatchReason.Content,
+            Assert.IsType<PCacheBackingMismatchException>(vfs.Registration.LastError?.Exception).Reason);
     }
 
     [Fact]
@@ -47,7 +55,13 @@ public sealed class HostileTests
             var store = new SimulatedFileStore();
             var backing = new CompositeBacking(store);
             PCacheOptions options = CompositeBacking.Fit(
-                new PCacheOptions { SegmentSizeBytes = 64 << 10, Maintenance = MaintenanceMode.Manual, LeaveRegionOpen = true, WritebackDelay = TimeSpan.Zero });
+                new PCacheOptions
+                {
+                    SegmentSizeBytes = 64 << 10,
+                    Maintenance = MaintenanceMode.Manual,
+                    LeaveRegionOpen = true,
+                    WritebackDelay = TimeSpan.Zero
+                });
             PCacheDevice device = PCacheDevice.Create(region, backing, options);
             var files = new CachedFiles(device);
             files.Create(FileSlot.Main);
@@ -56,7 +70,8 @@ public sealed class HostileTests
             device.Drain();
             Assert.Equal(700, store.GetLength(FileSlot.Main));
             files.Write(FileSlot.Main, 0, new byte[300]);
-            new Database("a.db", files, device, new BackingHolder(backing), isReadOnly: false, drainOnClose: false).Close();
+            new Database("a.db", files, device, new BackingHolder(backing), isReadOnly: false, drainOnClose: false)
+                .Close();
 
             using var after = new CompositeBacking(store.AfterPowerCut(new Random(seed)));
             try
@@ -75,7 +90,12 @@ public sealed class HostileTests
     [Fact]
     public void Plain_sqlite_that_only_reads_beside_a_dirty_cache_does_no_harm()
     {
-        using var vfs = new TestVfs(options => options with { DrainOnClose = false, ConfigureCache = (_, o) => o with { WritebackDelay = TimeSpan.FromDays(1) } });
+        using var vfs = new TestVfs(options => options with
+        {
+            DrainOnClose = false,
+            ConfigureCache = (_, o) =>
+            o with { WritebackDelay = TimeSpan.FromDays(1) }
+        });
         using (SqliteConnection plain = vfs.OpenPlain())
         {
             plain.Execute("CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1)");
@@ -96,7 +116,7 @@ public sealed class HostileTests
     }
 
     [Fact]
-    public void Nobody_may_read_in_the_cache_or_journal_what_he_may_not_read_in_the_database()
+    public void No_user_may_read_in_the_cache_or_journal_what_he_may_not_read_in_the_database()
     {
         if (OperatingSystem.IsWindows())
         {
@@ -171,7 +191,8 @@ public sealed class HostileTests
         connections[0].Execute("PRAGMA auto_vacuum=INCREMENTAL; VACUUM; CREATE TABLE t (a INTEGER, b BLOB)");
         for (int i = 0; i < modes.Length; i++)
         {
-            connections[i].Execute($"PRAGMA journal_mode={modes[i]}; PRAGMA journal_size_limit={i * 1000}; PRAGMA cache_size=3");
+            connections[i].Execute(
+                $"PRAGMA journal_mode={modes[i]}; PRAGMA journal_size_limit={i * 1000}; PRAGMA cache_size=3");
         }
 
         for (int i = 0; i < 60; i++)
@@ -182,8 +203,11 @@ public sealed class HostileTests
                 one.Execute("PRAGMA incremental_vacuum");
             }
 
-            one.Execute($"BEGIN; INSERT INTO t VALUES ({i}, randomblob(30000)); DELETE FROM t WHERE a < {i - 5}; {(i % 5 == 4 ? "ROLLBACK" : "COMMIT")}");
-            Assert.Equal(one.ExecuteScalar<int>("SELECT sum(a) FROM t"), connections[(i + 1) % modes.Length].ExecuteScalar<int>("SELECT sum(a) FROM t"));
+            one.Execute(
+                $"BEGIN; INSERT INTO t VALUES ({i}, randomblob(30000)); DELETE FROM t WHERE a < {i - 5}; "
+                + $"{(i % 5 == 4 ? "ROLLBACK" : "COMMIT")}");
+            Assert.Equal(one.ExecuteScalar<int>("SELECT sum(a) FROM t"),
+                connections[(i + 1) % modes.Length].ExecuteScalar<int>("SELECT sum(a) FROM t"));
         }
 
         Assert.Equal("ok", connections[3].ExecuteScalar<string>("PRAGMA integrity_check"));
@@ -265,25 +289,29 @@ public sealed class HostileTests
             ConfigureCache = (_, o) => o with { SpaceTimeout = TimeSpan.Zero, WritebackDelay = TimeSpan.FromDays(1) },
         });
         using SqliteConnection connection = vfs.Open();
-        connection.Execute("CREATE TABLE t (a INTEGER, b BLOB); INSERT INTO t VALUES (1, zeroblob(9)); PRAGMA cache_size=2");
+        connection.Execute(
+            "CREATE TABLE t (a INTEGER, b BLOB); INSERT INTO t VALUES (1, zeroblob(9)); PRAGMA cache_size=2");
 
         // Write-back begins when the cache fills up, and may keep up for once.
         SqliteException? error = null;
         for (int i = 0; error is null && i < 200; i++)
         {
-            error = Record.Exception(() => connection.Execute("INSERT INTO t VALUES (2, randomblob(5000000)); DELETE FROM t WHERE a = 2")) as SqliteException;
+            error = Record.Exception(() => connection.Execute(
+                "INSERT INTO t VALUES (2, randomblob(5000000)); DELETE FROM t WHERE a = 2")) as SqliteException;
         }
 
         Assert.Equal(13, error?.SqliteErrorCode);
 
         // Nothing waits for room here, and what a drain has to write before it begins needs some, too.
         Eventually(() => Record.Exception(() => vfs.Registration.Drain(vfs.PathOf())) is null);
-        Eventually(() => Record.Exception(() => connection.Execute("INSERT INTO t VALUES (3, randomblob(100000))")) is null);
+        Eventually(() => Record.Exception(() =>
+            connection.Execute("INSERT INTO t VALUES (3, randomblob(100000))")) is null);
         int[] rows = [.. connection.Query<int>("SELECT a FROM t ORDER BY a")];
         Assert.Equal([1, 3], rows.Except([2])); // where only the deletion found no room, the second row is there
         Assert.Equal("ok", connection.ExecuteScalar<string>("PRAGMA integrity_check"));
 
-        static void Eventually(Func<bool> succeeds) => Assert.True(SpinWait.SpinUntil(succeeds, TimeSpan.FromSeconds(60)));
+        static void Eventually(Func<bool> succeeds) =>
+            Assert.True(SpinWait.SpinUntil(succeeds, TimeSpan.FromSeconds(60)));
     }
 
     [Fact]
@@ -291,10 +319,13 @@ public sealed class HostileTests
     {
         using var vfs = new TestVfs();
         using SqliteConnection first = vfs.Open();
-        first.Execute("PRAGMA journal_mode=WAL; CREATE TABLE t (a INTEGER); PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t VALUES (1)");
+        first.Execute(
+            "PRAGMA journal_mode=WAL; CREATE TABLE t (a INTEGER); PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t "
+            + "VALUES (1)");
         using (SqliteConnection blocked = vfs.Open(more: "Default Timeout=1;"))
         {
-            Assert.Equal(5, Assert.Throws<SqliteException>(() => blocked.Execute("INSERT INTO t VALUES (9)")).SqliteErrorCode);
+            Assert.Equal(5, Assert.Throws<SqliteException>(() =>
+                blocked.Execute("INSERT INTO t VALUES (9)")).SqliteErrorCode);
         }
 
         first.Execute("PRAGMA locking_mode=NORMAL; INSERT INTO t VALUES (2)");

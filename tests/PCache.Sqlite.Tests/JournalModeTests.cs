@@ -29,11 +29,13 @@ public sealed class JournalModeTests
         {
             connection.Execute($"PRAGMA locking_mode={locking}");
             Assert.Equal(journal, connection.ExecuteScalar<string>($"PRAGMA journal_mode={journal}"));
-            connection.Execute("PRAGMA synchronous=FULL; CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, body BLOB)");
+            connection.Execute(
+                "PRAGMA synchronous=FULL; CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, body BLOB)");
             for (int i = 0; i < 40; i++)
             {
                 using SqliteTransaction transaction = connection.BeginTransaction();
-                connection.Execute("INSERT INTO t (name, body) VALUES (@name, randomblob(@length))", new { name = $"row {i}", length = 100 + (i * 97) }, transaction);
+                connection.Execute("INSERT INTO t (name, body) VALUES (@name, randomblob(@length))",
+                    new { name = $"row {i}", length = 100 + (i * 97) }, transaction);
                 if (i % 5 == 4 && journal != "off")
                 {
                     transaction.Rollback();

@@ -59,13 +59,14 @@ public sealed class LifetimeTests
 
         SqliteException error = Assert.Throws<SqliteException>(() => vfs.Open());
         Assert.Equal(CannotOpen, error.SqliteErrorCode);
-        Assert.Equal(BackingMismatchReason.Content, Assert.IsType<PCacheBackingMismatchException>(vfs.Registration.LastError?.Exception).Reason);
+        Assert.Equal(BackingMismatchReason.Content,
+            Assert.IsType<PCacheBackingMismatchException>(vfs.Registration.LastError?.Exception).Reason);
     }
 
     [Fact]
     public void A_folder_that_takes_no_cache_file_is_an_error_not_a_database_without_a_cache()
     {
-        const string Unwritable = "/sys"; // nobody can make files there, not even root
+        const string Unwritable = "/sys"; // not even root can make files there
         if (!OperatingSystem.IsLinux())
         {
             return; // there is no such folder elsewhere
@@ -74,7 +75,8 @@ public sealed class LifetimeTests
         using var vfs = new TestVfs(options => options with { CacheDirectory = Unwritable });
         SqliteException error = Assert.Throws<SqliteException>(() => vfs.Open());
         Assert.Equal(CannotOpen, error.SqliteErrorCode);
-        Assert.Contains("CacheDirectory", Assert.IsType<IOException>(vfs.Registration.LastError?.Exception).Message, StringComparison.Ordinal);
+        Assert.Contains("CacheDirectory", Assert.IsType<IOException>(vfs.Registration.LastError?.Exception).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -97,11 +99,13 @@ public sealed class LifetimeTests
         connection.Execute("CREATE TABLE t (a INTEGER)");
         using (SqliteConnection plain = vfs.OpenPlain(more: "Default Timeout=1;"))
         {
-            Assert.Equal(Busy, Assert.Throws<SqliteException>(() => plain.ExecuteScalar<int>("SELECT count(*) FROM t")).SqliteErrorCode);
+            Assert.Equal(Busy, Assert.Throws<SqliteException>(() =>
+                plain.ExecuteScalar<int>("SELECT count(*) FROM t")).SqliteErrorCode);
         }
 
         using var other = new TestVfs();
-        using var second = new SqliteConnection($"Data Source={vfs.PathOf()};Vfs={other.Registration.Name};Pooling=False");
+        using var second = new SqliteConnection(
+            $"Data Source={vfs.PathOf()};Vfs={other.Registration.Name};Pooling=False");
         Assert.Equal(Busy, Assert.Throws<SqliteException>(second.Open).SqliteErrorCode);
         Assert.IsType<PCacheInUseException>(other.Registration.LastError!.Exception);
         Assert.Equal(0, connection.ExecuteScalar<int>("SELECT count(*) FROM t"));
@@ -129,7 +133,9 @@ public sealed class LifetimeTests
         using var vfs = new TestVfs();
         using (SqliteConnection plain = vfs.OpenPlain())
         {
-            plain.Execute("PRAGMA cache_size=2; CREATE TABLE t (a BLOB); INSERT INTO t VALUES (zeroblob(50000)); BEGIN; UPDATE t SET a = randomblob(50000); INSERT INTO t VALUES (zeroblob(90000))");
+            plain.Execute(
+                "PRAGMA cache_size=2; CREATE TABLE t (a BLOB); INSERT INTO t VALUES (zeroblob(50000)); BEGIN; "
+                + "UPDATE t SET a = randomblob(50000); INSERT INTO t VALUES (zeroblob(90000))");
             foreach (string suffix in new[] { "", "-journal" })
             {
                 File.Copy(vfs.PathOf() + suffix, vfs.PathOf("b.db") + suffix);
@@ -145,7 +151,8 @@ public sealed class LifetimeTests
     public void Read_only_connections_see_what_is_cached_and_cannot_write()
     {
         using var vfs = new TestVfs(options => options with { DrainOnClose = false });
-        Assert.Equal(CannotOpen, Assert.Throws<SqliteException>(() => vfs.Open(more: "Mode=ReadOnly;")).SqliteErrorCode);
+        Assert.Equal(CannotOpen, Assert.Throws<SqliteException>(() =>
+            vfs.Open(more: "Mode=ReadOnly;")).SqliteErrorCode);
         Assert.Empty(Directory.GetFiles(vfs.Folder.Path));
         Fill(vfs);
         using SqliteConnection reader = vfs.Open(more: "Mode=ReadOnly;");
@@ -153,7 +160,8 @@ public sealed class LifetimeTests
         using SqliteConnection writer = vfs.Open();
         writer.Execute("INSERT INTO t VALUES (2)");
         Assert.Equal(2, reader.ExecuteScalar<int>("SELECT count(*) FROM t"));
-        Assert.Equal(8, Assert.Throws<SqliteException>(() => reader.Execute("INSERT INTO t VALUES (3)")).SqliteErrorCode);
+        Assert.Equal(8, Assert.Throws<SqliteException>(() =>
+            reader.Execute("INSERT INTO t VALUES (3)")).SqliteErrorCode);
     }
 
     [Fact]
@@ -180,7 +188,8 @@ public sealed class LifetimeTests
         Fill(vfs);
         File.Delete(vfs.PathOf());
         Assert.Equal(CannotOpen, Assert.Throws<SqliteException>(() => vfs.Open()).SqliteErrorCode);
-        Assert.Contains("cache of a database that is gone", vfs.Registration.LastError!.Exception.Message, StringComparison.Ordinal);
+        Assert.Contains("cache of a database that is gone", vfs.Registration.LastError!.Exception.Message,
+            StringComparison.Ordinal);
         File.Delete(vfs.PathOf() + ".pcache");
         using SqliteConnection connection = vfs.Open();
         Assert.Equal(0, connection.ExecuteScalar<int>("SELECT count(*) FROM sqlite_master"));
@@ -224,13 +233,18 @@ public sealed class LifetimeTests
     public void Wrong_settings_are_refused()
     {
         using var vfs = new TestVfs();
-        Assert.Throws<InvalidOperationException>(() => PCacheVfs.Register(new PCacheVfsOptions { Name = vfs.Registration.Name }));
+        Assert.Throws<InvalidOperationException>(() =>
+            PCacheVfs.Register(new PCacheVfsOptions { Name = vfs.Registration.Name }));
         Assert.Throws<ArgumentException>(() => PCacheVfs.Register(new PCacheVfsOptions { Name = "" }));
         Assert.Throws<ArgumentException>(() => PCacheVfs.Register(new PCacheVfsOptions { Name = "größe" }));
-        Assert.Throws<ArgumentOutOfRangeException>(() => PCacheVfs.Register(new PCacheVfsOptions { CacheLengthBytes = 4096 }));
-        Assert.Throws<DirectoryNotFoundException>(() => PCacheVfs.Register(new PCacheVfsOptions { CacheDirectory = vfs.Folder.File("missing") }));
-        Assert.Throws<ArgumentException>(() => PCacheVfs.Register(new PCacheVfsOptions { Region = new PmemFileOptions { ReadOnly = true } }));
-        Assert.Throws<DllNotFoundException>(() => PCacheVfs.Register(new PCacheVfsOptions { NativeLibrary = "no_such_sqlite" }));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            PCacheVfs.Register(new PCacheVfsOptions { CacheLengthBytes = 4096 }));
+        Assert.Throws<DirectoryNotFoundException>(() =>
+            PCacheVfs.Register(new PCacheVfsOptions { CacheDirectory = vfs.Folder.File("missing") }));
+        Assert.Throws<ArgumentException>(() =>
+            PCacheVfs.Register(new PCacheVfsOptions { Region = new PmemFileOptions { ReadOnly = true } }));
+        Assert.Throws<DllNotFoundException>(() =>
+            PCacheVfs.Register(new PCacheVfsOptions { NativeLibrary = "no_such_sqlite" }));
     }
 
     [Fact]

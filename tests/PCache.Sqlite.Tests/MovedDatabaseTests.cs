@@ -6,7 +6,10 @@ using PCache.Sqlite.Tests.Support;
 
 namespace PCache.Sqlite.Tests;
 
-/// <summary>A database whose file is deleted, renamed or replaced while connections have it open: its name is another database then, and nothing that was acknowledged is lost unsaid.</summary>
+/// <summary>
+/// A database whose file is deleted, renamed or replaced while connections have it open: its name is another database
+/// then, and nothing that was acknowledged is lost unsaid.
+/// </summary>
 public sealed class MovedDatabaseTests
 {
     private const int ReadOnlyMoved = 1032;
@@ -47,14 +50,16 @@ public sealed class MovedDatabaseTests
         using SqliteConnection old = vfs.Open();
         old.Execute($"PRAGMA journal_mode={mode}; CREATE TABLE t (a TEXT); INSERT INTO t VALUES ('old')");
         Replace(vfs, how);
-        Assert.Equal(ReadOnlyMoved, Assert.Throws<SqliteException>(() => old.Execute("INSERT INTO t VALUES ('lost')")).SqliteExtendedErrorCode);
+        Assert.Equal(ReadOnlyMoved, Assert.Throws<SqliteException>(() =>
+            old.Execute("INSERT INTO t VALUES ('lost')")).SqliteExtendedErrorCode);
         Assert.Equal("moved", vfs.Registration.LastError?.Operation);
         Assert.Equal("old", old.ExecuteScalar<string>("SELECT group_concat(a) FROM t"));
 
         using (SqliteConnection fresh = vfs.Open())
         {
             fresh.Execute("CREATE TABLE IF NOT EXISTS t (a TEXT); INSERT INTO t VALUES ('new')");
-            Assert.Equal(HasBackup(how) ? "backup,new" : "new", fresh.ExecuteScalar<string>("SELECT group_concat(a) FROM t"));
+            Assert.Equal(HasBackup(how) ? "backup,new"
+                : "new", fresh.ExecuteScalar<string>("SELECT group_concat(a) FROM t"));
             Assert.Equal("old", old.ExecuteScalar<string>("SELECT group_concat(a) FROM t"));
             Assert.Equal([vfs.PathOf()], vfs.Registration.OpenDatabases);
         }
@@ -63,19 +68,22 @@ public sealed class MovedDatabaseTests
         Assert.Empty(vfs.Registration.OpenDatabases);
         using (SqliteConnection again = vfs.Open())
         {
-            Assert.Equal(HasBackup(how) ? "backup,new" : "new", again.ExecuteScalar<string>("SELECT group_concat(a) FROM t"));
+            Assert.Equal(HasBackup(how) ? "backup,new"
+                : "new", again.ExecuteScalar<string>("SELECT group_concat(a) FROM t"));
             vfs.Registration.Drain(vfs.PathOf());
         }
 
         using (SqliteConnection again = vfs.OpenPlain())
         {
             Assert.Equal("ok", again.ExecuteScalar<string>("PRAGMA integrity_check"));
-            Assert.Equal(HasBackup(how) ? "backup,new" : "new", again.ExecuteScalar<string>("SELECT group_concat(a) FROM t"));
+            Assert.Equal(HasBackup(how) ? "backup,new"
+                : "new", again.ExecuteScalar<string>("SELECT group_concat(a) FROM t"));
         }
 
         if (how == "rename away" && mode != "WAL")
         {
-            using SqliteConnection away = vfs.OpenPlain("away.db"); // in WAL mode its last transactions are in the WAL, which has the other name
+            // in WAL mode its last transactions are in the WAL, which has the other name
+            using SqliteConnection away = vfs.OpenPlain("away.db");
             Assert.Equal("old", away.ExecuteScalar<string>("SELECT group_concat(a) FROM t"));
         }
     }
@@ -96,7 +104,8 @@ public sealed class MovedDatabaseTests
         using var keptOpen = new SqliteConnection(second);
         for (int round = 1; round <= 4; round++)
         {
-            // What a mapper does that deletes a database and makes it anew: it clears its own pool, and deletes the one file.
+            // What a mapper does that deletes a database and makes it anew: it clears its own pool, and deletes the one
+            // file.
             using (var connection = new SqliteConnection(first))
             {
                 SqliteConnection.ClearPool(connection);
@@ -127,7 +136,8 @@ public sealed class MovedDatabaseTests
             Assert.Equal(44, plain.ExecuteScalar<int>("SELECT sum(a) FROM t"));
         }
 
-        Assert.DoesNotContain(Directory.GetFiles(vfs.Folder.Path), file => file.Contains(".pcache", StringComparison.Ordinal));
+        Assert.DoesNotContain(Directory.GetFiles(vfs.Folder.Path), file =>
+            file.Contains(".pcache", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -144,7 +154,8 @@ public sealed class MovedDatabaseTests
         SqliteConnection old = vfs.Open();
         old.Execute("CREATE TABLE t (a TEXT)");
         File.Delete(vfs.PathOf());
-        Assert.Equal(CannotOpen, Assert.Throws<SqliteException>(() => vfs.Open(more: "Mode=ReadWrite;")).SqliteErrorCode);
+        Assert.Equal(CannotOpen, Assert.Throws<SqliteException>(() =>
+            vfs.Open(more: "Mode=ReadWrite;")).SqliteErrorCode);
         old.Dispose();
         Assert.Equal(["moved"], errors); // an open that makes none only asks whether there is one
         Assert.Empty(Directory.GetFiles(vfs.Folder.Path));
@@ -153,7 +164,7 @@ public sealed class MovedDatabaseTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void What_was_committed_before_a_rename_is_in_the_renamed_file_though_nobody_opens_another(bool drain)
+    public void What_was_committed_before_a_rename_is_in_the_renamed_file_though_no_other_is_opened(bool drain)
     {
         if (!OperatingSystem.IsLinux())
         {
@@ -178,7 +189,8 @@ public sealed class MovedDatabaseTests
     [Fact]
     public void A_database_that_is_overwritten_in_place_while_open_is_never_mixed()
     {
-        using var vfs = new TestVfs(options => options with { ConfigureCache = (_, o) => o with { WritebackDelay = TimeSpan.FromDays(1) } });
+        using var vfs = new TestVfs(options =>
+            options with { ConfigureCache = (_, o) => o with { WritebackDelay = TimeSpan.FromDays(1) } });
         using (SqliteConnection plain = vfs.OpenPlain())
         {
             plain.Execute("CREATE TABLE t (a TEXT); INSERT INTO t VALUES ('first')");
@@ -192,18 +204,21 @@ public sealed class MovedDatabaseTests
 
         SqliteConnection connection = vfs.Open();
         connection.Execute("INSERT INTO t VALUES ('third')");
-        using (SafeFileHandle file = PrivateFile.Open(vfs.PathOf(), FileAccess.ReadWrite, followLinks: false)) // as programs do that ask for no lock
+        // as programs do that ask for no lock
+        using (SafeFileHandle file = PrivateFile.Open(vfs.PathOf(), FileAccess.ReadWrite, followLinks: false))
         {
             RandomAccess.Write(file, backup, 0);
         }
 
         connection.Dispose(); // drains, or would
-        Assert.Contains("changed by another program", Describe(vfs.Registration.LastError?.Exception), StringComparison.Ordinal);
+        Assert.Contains("changed by another program", Describe(vfs.Registration.LastError?.Exception),
+            StringComparison.Ordinal);
         Assert.Equal(backup, File.ReadAllBytes(vfs.PathOf()));
         Assert.Equal(CannotOpen, Assert.Throws<SqliteException>(() => vfs.Open()).SqliteErrorCode);
     }
 
-    private static string Describe(Exception? error) => error is null ? "" : error.Message + " " + Describe(error.InnerException);
+    private static string Describe(Exception? error) =>
+        error is null ? "" : error.Message + " " + Describe(error.InnerException);
 
     private static bool HasBackup(string how) => how is "delete and copy" or "rename over";
 

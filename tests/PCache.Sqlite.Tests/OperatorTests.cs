@@ -18,7 +18,8 @@ public sealed class OperatorTests
     public void The_command_shows_a_cache_and_drains_it(bool elsewhere, string mode)
     {
         using var caches = new TempFolder();
-        using var vfs = new TestVfs(options => options with { DrainOnClose = false, CacheDirectory = elsewhere ? caches.Path : null });
+        using var vfs = new TestVfs(options =>
+            options with { DrainOnClose = false, CacheDirectory = elsewhere ? caches.Path : null });
         using (SqliteConnection connection = vfs.Open())
         {
             connection.Execute($"PRAGMA journal_mode={mode}; CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1)");
@@ -145,7 +146,14 @@ public sealed class OperatorTests
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        var context = new ToolContext { Out = output, Error = error, OpenInput = () => Stream.Null, OpenOutput = () => Stream.Null };
+        var context = new ToolContext
+        {
+            Out = output,
+            Error = error,
+            OpenInput = () => Stream.Null,
+            OpenOutput = () =>
+            Stream.Null
+        };
         int code = PCacheCommand.Invoke(arguments, context);
         return (code, output.ToString(), error.ToString());
     }

@@ -6,7 +6,9 @@ using PCache.Sqlite.Tests.Support;
 
 namespace PCache.Sqlite.Tests;
 
-/// <summary>A cache that only makes things slower is warned of: power-safe, and on the very device of the database.</summary>
+/// <summary>
+/// A cache that only makes things slower is warned of: power-safe, and on the very device of the database.
+/// </summary>
 public sealed class SlowCacheTests
 {
     [Theory]
@@ -14,7 +16,8 @@ public sealed class SlowCacheTests
     [InlineData(true, true, 1)]
     [InlineData(false, false, 0)]
     [InlineData(false, true, 0)]
-    public void The_same_device_is_warned_of_once_where_the_cache_is_power_safe(bool powerSafe, bool ownFolder, int warnings)
+    public void The_same_device_is_warned_of_once_where_the_cache_is_power_safe(bool powerSafe, bool ownFolder,
+        int warnings)
     {
         using var caches = new TempFolder();
         var log = new WarningLog();
@@ -49,8 +52,14 @@ public sealed class SlowCacheTests
         try
         {
             var log = new WarningLog();
-            using var vfs = new TestVfs(options => options with { CacheDirectory = caches, Region = new PmemFileOptions { PowerSafe = true }, LoggerFactory = log });
-            if (PCache.Core.Files.FileFacts.TryOfPath(caches)!.Identity.Device == PCache.Core.Files.FileFacts.TryOfPath(vfs.Folder.Path)!.Identity.Device)
+            using var vfs = new TestVfs(options => options with
+            {
+                CacheDirectory = caches,
+                Region = new PmemFileOptions { PowerSafe = true },
+                LoggerFactory = log
+            });
+            if (PCache.Core.Files.FileFacts.TryOfPath(caches)!.Identity.Device
+                == PCache.Core.Files.FileFacts.TryOfPath(vfs.Folder.Path)!.Identity.Device)
             {
                 return; // temporary files are in memory as well
             }
@@ -85,7 +94,8 @@ public sealed class SlowCacheTests
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState,
+            Exception?, string> formatter)
         {
             lock (Warnings)
             {

@@ -22,13 +22,16 @@ public sealed partial class SqlTests
             connection.Execute($"PRAGMA journal_mode={mode}; CREATE TABLE t (id INTEGER PRIMARY KEY, body BLOB)");
             for (int round = 0; round < 3; round++)
             {
-                connection.Execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<300) INSERT INTO t (body) SELECT randomblob(3000) FROM n");
+                connection.Execute(
+                    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<300) INSERT INTO t (body) "
+                    + "SELECT randomblob(3000) FROM n");
                 connection.Execute("DELETE FROM t WHERE id % 3 <> 0");
                 connection.Execute("VACUUM");
                 Assert.Equal("ok", connection.ExecuteScalar<string>("PRAGMA integrity_check"));
             }
 
-            pages = connection.ExecuteScalar<long>("PRAGMA page_count") * connection.ExecuteScalar<long>("PRAGMA page_size");
+            pages = connection.ExecuteScalar<long>("PRAGMA page_count")
+                * connection.ExecuteScalar<long>("PRAGMA page_size");
         }
 
         Assert.Equal(pages, new FileInfo(vfs.PathOf()).Length);
@@ -56,7 +59,8 @@ public sealed partial class SqlTests
                 {
                     using SqliteTransaction transaction = connection.BeginTransaction();
                     connection.Execute("INSERT INTO t VALUES (@thread, @round)", new { thread, round }, transaction);
-                    int mine = connection.ExecuteScalar<int>("SELECT count(*) FROM t WHERE thread=@thread", new { thread }, transaction);
+                    int mine = connection.ExecuteScalar<int>("SELECT count(*) FROM t WHERE thread=@thread",
+                        new { thread }, transaction);
                     transaction.Commit();
                     Assert.Equal(round + 1, mine);
                 }
@@ -110,7 +114,8 @@ public sealed partial class SqlTests
             connection.Execute("BEGIN; INSERT INTO t VALUES (1); INSERT INTO u VALUES (1); ROLLBACK");
             Assert.Equal(2, vfs.Registration.OpenDatabases.Count);
             Assert.True(vfs.Registration.TryGetDevice(vfs.PathOf("b.db"), out _));
-            Assert.DoesNotContain(Directory.GetFiles(vfs.Folder.Path), file => file.Contains("-mj", StringComparison.Ordinal));
+            Assert.DoesNotContain(Directory.GetFiles(vfs.Folder.Path), file =>
+                file.Contains("-mj", StringComparison.Ordinal));
         }
 
         using SqliteConnection plain = vfs.OpenPlain("b.db");
@@ -123,7 +128,9 @@ public sealed partial class SqlTests
         using var vfs = new TestVfs();
         using SqliteConnection connection = vfs.Open();
         connection.Execute("PRAGMA temp_store=FILE; PRAGMA cache_size=10; CREATE TEMP TABLE t (a BLOB)");
-        connection.Execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<3000) INSERT INTO t SELECT randomblob(500) FROM n");
+        connection.Execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<3000) INSERT INTO t SELECT "
+            + "randomblob(500) FROM n");
         Assert.Equal(3000, connection.Query<byte[]>("SELECT a FROM t ORDER BY a").Count());
         Assert.True(vfs.Registration.TryGetDevice(vfs.PathOf(), out PCacheDevice? device));
         Assert.InRange(device.GetStatus().WrittenBytes, 0, 100_000);
@@ -136,7 +143,9 @@ public sealed partial class SqlTests
         using var vfs = new TestVfs(options => options with { CacheLengthBytes = 1 << 20 });
         using SqliteConnection connection = vfs.Open();
         connection.Execute("PRAGMA cache_size=20; CREATE TABLE t (a BLOB)");
-        connection.Execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1500) INSERT INTO t SELECT randomblob(3000) FROM n");
+        connection.Execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1500) INSERT INTO t SELECT "
+            + "randomblob(3000) FROM n");
         connection.Execute("BEGIN; UPDATE t SET a = randomblob(3000); ROLLBACK");
         Assert.Equal("ok", connection.ExecuteScalar<string>("PRAGMA integrity_check"));
     }

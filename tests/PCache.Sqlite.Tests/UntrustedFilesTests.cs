@@ -5,7 +5,10 @@ using PCache.Sqlite.Tests.Support;
 
 namespace PCache.Sqlite.Tests;
 
-/// <summary>What others may have put at names that can be known beforehand: nothing of it is used, written into or deleted, and the open says why.</summary>
+/// <summary>
+/// What others may have put at names that can be known beforehand: nothing of it is used, written into or deleted, and
+/// the open says why.
+/// </summary>
 public sealed partial class UntrustedFilesTests
 {
     private const int CannotOpen = 14;
@@ -101,7 +104,8 @@ public sealed partial class UntrustedFilesTests
         using var caches = new TempFolder();
         foreach (bool marked in new[] { false, true })
         {
-            using var vfs = new TestVfs(options => options with { DrainOnClose = false, CacheDirectory = marked ? caches.Path : null });
+            using var vfs = new TestVfs(options =>
+                options with { DrainOnClose = false, CacheDirectory = marked ? caches.Path : null });
             using (SqliteConnection connection = vfs.Open())
             {
                 connection.Execute("CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1)");
@@ -124,7 +128,7 @@ public sealed partial class UntrustedFilesTests
     }
 
     [Fact]
-    public void Whoever_may_write_the_database_may_have_written_its_cache()
+    public void Who_may_write_the_database_may_have_written_its_cache()
     {
         if (!OperatingSystem.IsLinux())
         {
@@ -132,7 +136,8 @@ public sealed partial class UntrustedFilesTests
         }
 
         using var vfs = new TestVfs(options => options with { DrainOnClose = false });
-        const UnixFileMode Shared = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite;
+        const UnixFileMode Shared =
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite;
         File.WriteAllBytes(vfs.PathOf(), []);
         File.SetUnixFileMode(vfs.PathOf(), Shared);
         using (SqliteConnection connection = vfs.Open())
@@ -175,7 +180,8 @@ public sealed partial class UntrustedFilesTests
                 {
                     try
                     {
-                        seen.Add((Path.GetFileName(file), OperatingSystem.IsLinux() ? File.GetUnixFileMode(file) : UnixFileMode.None));
+                        seen.Add((Path.GetFileName(file), OperatingSystem.IsLinux() ? File.GetUnixFileMode(file)
+                            : UnixFileMode.None));
                     }
                     catch (FileNotFoundException)
                     {
@@ -187,7 +193,9 @@ public sealed partial class UntrustedFilesTests
         for (int i = 0; i < 5; i++)
         {
             using SqliteConnection connection = vfs.Open();
-            connection.Execute($"PRAGMA journal_mode={(i % 2 == 0 ? "WAL" : "DELETE")}; CREATE TABLE IF NOT EXISTS t (a INTEGER); INSERT INTO t VALUES (1)");
+            connection.Execute(
+                $"PRAGMA journal_mode={(i % 2 == 0 ? "WAL" : "DELETE")}; CREATE TABLE IF NOT EXISTS t (a INTEGER); "
+                + "INSERT INTO t VALUES (1)");
             vfs.Registration.Drain(vfs.PathOf());
         }
 
@@ -208,7 +216,8 @@ public sealed partial class UntrustedFilesTests
             connection.Execute($"CREATE TABLE t (a TEXT); INSERT INTO t VALUES ('{name}')");
         }
 
-        // The caches change places, as do what the marks say: the same length, the same owner, even the same plain content.
+        // The caches change places, as do what the marks say: the same length, the same owner, even the same plain
+        // content.
         string[] files = [.. Directory.GetFiles(caches.Path).Order()];
         File.Move(files[0], files[0] + "-other");
         File.Move(files[1], files[0]);

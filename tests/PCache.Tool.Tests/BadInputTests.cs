@@ -3,13 +3,18 @@ using PCache.Core.Pmem;
 
 namespace PCache.Tool.Tests;
 
-/// <summary>Every command with every kind of bad file: the right exit code, one clear line, nothing changed, made, or left locked.</summary>
+/// <summary>
+/// Every command with every kind of bad file: the right exit code, one clear line, nothing changed, made, or left
+/// locked.
+/// </summary>
 public sealed class BadInputTests : IDisposable
 {
     private static readonly string[] CacheCommands =
     [
-        "status C", "status C --json", "check C", "check C --backing B --json", "dump C", "dump C --keys --json", "set C --label x", "set C --gc-percent 5",
-        "read C B --output O", "write C B --input I", "writeback C B", "writeback C B --accept-lost --any-backing", "bind C B", "bind C B --force", "export C --output O --json", "writeback C B --rescue",
+        "status C", "status C --json", "check C", "check C --backing B --json", "dump C", "dump C --keys --json",
+            "set C --label x", "set C --gc-percent 5",
+        "read C B --output O", "write C B --input I", "writeback C B", "writeback C B --accept-lost --any-backing",
+            "bind C B", "bind C B --force", "export C --output O --json", "writeback C B --rescue",
     ];
 
     private readonly ToolDirectory _directory = new();
@@ -25,8 +30,10 @@ public sealed class BadInputTests : IDisposable
         var rows = new TheoryData<string, string, int>();
         (string Kind, int ExitCode)[] kinds =
         [
-            ("missing", 3), ("directory", 3), ("empty", 3), ("tiny", 3), ("foreign", 3), ("zeros", 3), ("locked", 3), ("no superblock", 3),
-            ("cut", 1), ("cut to the head", 1), ("wrong magic", 1), ("superblock crc", 1), ("cache info", 1), ("key tail", 1), ("generation", 1),
+            ("missing", 3), ("directory", 3), ("empty", 3), ("tiny", 3), ("foreign", 3), ("zeros", 3), ("locked", 3),
+                ("no superblock", 3),
+            ("cut", 1), ("cut to the head", 1), ("wrong magic", 1), ("superblock crc", 1), ("cache info", 1),
+                ("key tail", 1), ("generation", 1),
         ];
         foreach (string command in CacheCommands)
         {
@@ -35,7 +42,8 @@ public sealed class BadInputTests : IDisposable
                 // What only reads gets as far as it can; what would write back does nothing without consent.
                 string verb = command.Split(' ')[0];
                 bool damaged = exitCode == 1 || kind == "no superblock";
-                bool rescues = verb is "status" or "check" or "dump" or "read" or "export" || command.EndsWith("--rescue", StringComparison.Ordinal);
+                bool rescues = verb is "status" or "check" or "dump" or "read" or "export"
+                    || command.EndsWith("--rescue", StringComparison.Ordinal);
                 rows.Add(command, kind, damaged && rescues ? 1 : exitCode);
             }
         }
@@ -73,7 +81,8 @@ public sealed class BadInputTests : IDisposable
 
         Assert.Equal(backing, _directory.Print("B"));
         AssertUnlocked("B");
-        Assert.Equal(exitCode == 1 && command.Contains("--output", StringComparison.Ordinal), Path.Exists(_directory["O"]));
+        Assert.Equal(exitCode == 1 && command.Contains("--output", StringComparison.Ordinal),
+            Path.Exists(_directory["O"]));
         Assert.Equal(isFile || kind == "directory", Path.Exists(_directory["C"]));
     }
 
@@ -159,9 +168,12 @@ public sealed class BadInputTests : IDisposable
         Assert.Single(Directory.GetFiles(_directory["D"]));
     }
 
-    /// <summary>Runs a command line in which capital letters, and what has a slash or is a dot, stand for files.</summary>
+    /// <summary>
+    /// Runs a command line in which capital letters, and what has a slash or is a dot, stand for files.
+    /// </summary>
     private ToolRun Run(string command) => ToolRun.Run(
-        [.. command.Split(' ').Select(word => word is "." || word.Contains('/', StringComparison.Ordinal) || (word.Length == 1 && char.IsUpper(word[0])) ? _directory[word] : word)]);
+        [.. command.Split(' ').Select(word => word is "." || word.Contains('/', StringComparison.Ordinal)
+            || (word.Length == 1 && char.IsUpper(word[0])) ? _directory[word] : word)]);
 
     private void Format() => Run("format C --size 1M --segment-size 64K --data-crc").Expect(0);
 

@@ -55,7 +55,8 @@ public sealed class BenchPartsTests
             runs[2][i] = later.Next();
         }
 
-        Assert.All(runs.SelectMany(run => run), offset => Assert.True(offset >= 0 && offset % 8192 == 0 && offset <= (1 << 20) - 8192));
+        Assert.All(runs.SelectMany(run => run), offset =>
+            Assert.True(offset >= 0 && offset % 8192 == 0 && offset <= (1 << 20) - 8192));
         Assert.Equal(3, runs.Select(run => string.Join(' ', run)).Distinct().Count());
     }
 
@@ -78,7 +79,8 @@ public sealed class BenchPartsTests
         Array.ForEach(values, histogram.Record);
         (long Nanoseconds, long Count)[] buckets = [.. histogram.Buckets()];
         Assert.Equal(values.Length, buckets.Sum(bucket => bucket.Count));
-        Assert.Equal(buckets.Select(bucket => bucket.Nanoseconds).Order(), buckets.Select(bucket => bucket.Nanoseconds));
+        Assert.Equal(buckets.Select(bucket => bucket.Nanoseconds).Order(),
+            buckets.Select(bucket => bucket.Nanoseconds));
         Assert.Contains(buckets, bucket => bucket.Count == 2 && Math.Abs(bucket.Nanoseconds - 100) <= 4);
     }
 

@@ -16,9 +16,16 @@ public sealed class DemoTests : IDisposable
     [Fact]
     public void A_writer_that_ends_on_its_own_is_an_error()
     {
-        var settings = new WriterSettings { CachePath = _directory["missing"], BackingPath = _directory["b"], Seed = 1, Sectors = Sectors };
+        var settings = new WriterSettings
+        {
+            CachePath = _directory["missing"],
+            BackingPath = _directory["b"],
+            Seed = 1,
+            Sectors = Sectors
+        };
         KillImages.CreateBacking(settings.BackingPath, Sectors);
-        using WriterProcess writer = WriterProcess.Start(DemoWriterCommand.Name, settings, new KillVerifier(settings.CreatePlan()));
+        using WriterProcess writer = WriterProcess.Start(DemoWriterCommand.Name, settings,
+            new KillVerifier(settings.CreatePlan()));
         Assert.False(writer.WaitReady(ReadyTimeout));
         ToolException error = Assert.Throws<ToolException>(writer.Kill);
         Assert.Equal(ExitCode.Refused, error.ExitCode);
@@ -44,8 +51,10 @@ public sealed class DemoTests : IDisposable
     public void Demo_leaves_its_files_where_it_is_told_to()
     {
         ToolRun.Run("demo", "--seconds", "1", "--dir", _directory["demo"]).Expect(0);
-        ToolRun.Run("check", _directory["demo/demo-cache.img"], "--backing", _directory["demo/demo-backing.img"]).Expect(0);
-        Assert.True(ToolRun.Run("status", _directory["demo/demo-cache.img"], "--json").Expect(0).Json().GetProperty("clean").GetBoolean());
+        ToolRun.Run("check", _directory["demo/demo-cache.img"], "--backing", _directory["demo/demo-backing.img"])
+            .Expect(0);
+        Assert.True(ToolRun.Run("status", _directory["demo/demo-cache.img"], "--json").Expect(0).Json()
+            .GetProperty("clean").GetBoolean());
         ToolRun.Run("demo", "--dir", _directory["demo"]).ExpectError(3, "exists already");
     }
 }

@@ -43,7 +43,8 @@ public sealed class DeviceCommandTests : IDisposable
 
         var cache = _directory.Print("c");
         Assert.Equal(_content, ToolRun.Run("read", Cache, Backing, "--output", "-").Expect(0).Bytes);
-        ToolRun.Run("read", Cache, Backing, "--output", _directory["o"], "--offset", "12K", "--length", "64K").Expect(0);
+        ToolRun.Run("read", Cache, Backing, "--output", _directory["o"], "--offset", "12K", "--length", "64K")
+            .Expect(0);
         Assert.Equal(_content[(12 << 10)..(76 << 10)], File.ReadAllBytes(_directory["o"]));
         Assert.Equal(cache, _directory.Print("c"));
         Assert.Equal(backing, _directory.Print("b"));
@@ -54,15 +55,18 @@ public sealed class DeviceCommandTests : IDisposable
         Assert.Equal(_content, File.ReadAllBytes(Backing));
         Assert.True(Status().GetProperty("clean").GetBoolean());
         Assert.Equal(0, Status().GetProperty("dirtyBytes").GetInt64());
-        Assert.Contains("Wrote back 0 bytes", ToolRun.Run("writeback", Cache, Backing).Expect(0).Out, StringComparison.Ordinal);
+        Assert.Contains("Wrote back 0 bytes", ToolRun.Run("writeback", Cache, Backing).Expect(0).Out,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void Standard_input_is_input()
     {
         byte[] data = Random(8, 5000);
-        ToolRun.RunWithInput(data, "write", Cache, Backing, "--input", "-", "--offset", (BackingBytes - 5000).ToString(CultureInfo.InvariantCulture)).Expect(0);
-        Assert.Equal(data, ToolRun.Run("read", Cache, Backing, "--output", "-", "--offset", (BackingBytes - 5000).ToString(CultureInfo.InvariantCulture)).Expect(0).Bytes);
+        ToolRun.RunWithInput(data, "write", Cache, Backing, "--input", "-", "--offset",
+            (BackingBytes - 5000).ToString(CultureInfo.InvariantCulture)).Expect(0);
+        Assert.Equal(data, ToolRun.Run("read", Cache, Backing, "--output", "-", "--offset",
+            (BackingBytes - 5000).ToString(CultureInfo.InvariantCulture)).Expect(0).Bytes);
     }
 
     [Theory]
@@ -76,8 +80,10 @@ public sealed class DeviceCommandTests : IDisposable
         var backing = _directory.Print("b");
         byte[] data = new byte[length];
         string text = offset.ToString(CultureInfo.InvariantCulture);
-        ToolRun.Run("write", Cache, Backing, "--input", _directory.Write("i", data), "--offset", text).ExpectError(2, "beyond the device");
-        ToolRun.RunWithInput(data, "write", Cache, Backing, "--input", "-", "--offset", text).ExpectError(2, "beyond the device");
+        ToolRun.Run("write", Cache, Backing, "--input", _directory.Write("i", data), "--offset", text)
+            .ExpectError(2, "beyond the device");
+        ToolRun.RunWithInput(data, "write", Cache, Backing, "--input", "-", "--offset", text)
+            .ExpectError(2, "beyond the device");
         Assert.Equal(cache, _directory.Print("c"));
         Assert.Equal(backing, _directory.Print("b"));
     }
@@ -90,14 +96,16 @@ public sealed class DeviceCommandTests : IDisposable
     public void Reading_past_the_end_is_wrong_usage(string offset, string? length)
     {
         string[] arguments = ["read", Cache, Backing, "--output", _directory["o"], "--offset", offset];
-        ToolRun.Run(length is null ? arguments : [.. arguments, "--length", length]).ExpectError(2, "beyond the device");
+        ToolRun.Run(length is null ? arguments : [.. arguments, "--length", length])
+            .ExpectError(2, "beyond the device");
         Assert.False(File.Exists(_directory["o"]));
     }
 
     [Fact]
     public void Reading_nothing_is_fine()
     {
-        Assert.Empty(ToolRun.Run("read", Cache, Backing, "--output", "-", "--offset", BackingBytes.ToString(CultureInfo.InvariantCulture)).Expect(0).Bytes);
+        Assert.Empty(ToolRun.Run("read", Cache, Backing, "--output", "-", "--offset",
+            BackingBytes.ToString(CultureInfo.InvariantCulture)).Expect(0).Bytes);
         Assert.Empty(ToolRun.Run("read", Cache, Backing, "--output", "-", "--length", "0").Expect(0).Bytes);
     }
 
@@ -131,7 +139,8 @@ public sealed class DeviceCommandTests : IDisposable
         byte[] data = Random(9, 4096);
         ToolRun.RunWithInput(data, "write", Cache, Backing, "--input", "-").Expect(0);
         Assert.True(Status().GetProperty("backingFingerprint").TryGetDateTimeOffset(out DateTimeOffset taken));
-        Assert.Contains(ToolRun.Run("status", Cache).Expect(0).Out.Split('\n'), line => line.EndsWith($"fingerprint of {taken:u}", StringComparison.Ordinal));
+        Assert.Contains(ToolRun.Run("status", Cache).Expect(0).Out.Split('\n'), line =>
+            line.EndsWith($"fingerprint of {taken:u}", StringComparison.Ordinal));
         using (FileStream file = File.OpenWrite(Backing))
         {
             file.Position = BackingBytes - 1;
@@ -156,7 +165,8 @@ public sealed class DeviceCommandTests : IDisposable
         JsonElement key = FirstKey();
         using (var file = new FileStream(Cache, FileMode.Open))
         {
-            long place = 20480 + (key.GetProperty("segment").GetInt64() * (64 << 10)) + 12288 + key.GetProperty("segmentOffset").GetInt64() + 1000;
+            long place = 20480 + (key.GetProperty("segment").GetInt64() * (64 << 10)) + 12288
+                + key.GetProperty("segmentOffset").GetInt64() + 1000;
             file.Position = place;
             int old = file.ReadByte();
             file.Position = place;
@@ -182,13 +192,17 @@ public sealed class DeviceCommandTests : IDisposable
         Assert.Equal(expected, filled.Bytes);
         Assert.Contains($"bytes {from}..{to - 1}", filled.Error, StringComparison.Ordinal);
 
-        Assert.Equal(_content[..4096], ToolRun.Run("read", Cache, Backing, "--output", "-", "--length", "4K").Expect(0).Bytes);
+        Assert.Equal(_content[..4096],
+            ToolRun.Run("read", Cache, Backing, "--output", "-", "--length", "4K").Expect(0).Bytes);
         ToolRun.Run("check", Cache).Expect(1);
         ToolRun.Run("writeback", Cache, Backing).Expect(1);
         Assert.Equal(_content[(int)from..(int)to], File.ReadAllBytes(Backing)[(int)from..(int)to]);
     }
 
-    /// <summary>What a crash of Linux inside its garbage collection leaves, and Linux then refuses to load: keys that were written back, whose payload is somebody else's by now.</summary>
+    /// <summary>
+    /// What a crash of Linux inside its garbage collection leaves, and Linux then refuses to load: keys that were
+    /// written back, whose payload is another key's by now.
+    /// </summary>
     [Fact]
     public void An_image_that_linux_refuses_for_dead_keys_comes_out_whole()
     {
@@ -201,7 +215,9 @@ public sealed class DeviceCommandTests : IDisposable
         using (PmemRegion region = PmemFile.Open(Cache))
         {
             MediaState media = MediaLoader.Load(region);
-            region.Write(media.DeviceOffset(new LogPosition(key.GetProperty("segment").GetInt32(), key.GetProperty("segmentOffset").GetInt32())), Random(22, 4096));
+            region.Write(media.DeviceOffset(
+                new LogPosition(key.GetProperty("segment").GetInt32(), key.GetProperty("segmentOffset").GetInt32())),
+                Random(22, 4096));
             region.Drain();
         }
 
@@ -220,13 +236,15 @@ public sealed class DeviceCommandTests : IDisposable
     public void Lost_writes_show_and_need_consent()
     {
         ToolRun.RunWithInput(Random(11, 4096), "write", Cache, Backing, "--input", "-", "--offset", "8K").Expect(0);
-        Reuse(FirstKey().GetProperty("segment").GetInt32()); // as if the segment had been reused while its keys were still dirty
+        // as if the segment had been reused while its keys were still dirty
+        Reuse(FirstKey().GetProperty("segment").GetInt32());
 
         var print = _directory.Print("c");
         Assert.Contains("lost", ToolRun.Run("status", Cache).Expect(1).Error, StringComparison.Ordinal);
         Assert.True(ToolRun.Run("status", Cache, "--json").Expect(1).Json().GetProperty("lostKeys").GetInt32() > 0);
         JsonElement check = ToolRun.Run("check", Cache, "--json").Expect(1).Json();
-        Assert.Contains(check.GetProperty("findings").EnumerateArray(), finding => finding.GetProperty("severity").GetString() == "lost");
+        Assert.Contains(check.GetProperty("findings").EnumerateArray(), finding =>
+            finding.GetProperty("severity").GetString() == "lost");
         ToolRun read = ToolRun.Run("read", Cache, Backing, "--output", "-").Expect(1);
         Assert.Equal(_content, read.Bytes);
         Assert.StartsWith("lost: ", read.Error, StringComparison.Ordinal);
@@ -255,7 +273,8 @@ public sealed class DeviceCommandTests : IDisposable
         ToolRun.RunWithInput(data, "write", Cache, big, "--input", "-", "--offset", "8M").ExpectError(3, "writeback");
         ToolRun.Run("writeback", Cache, big).Expect(0);
         ToolRun.RunWithInput(data, "write", Cache, big, "--input", "-", "--offset", "8M").Expect(0);
-        Assert.Equal(data, ToolRun.Run("read", Cache, big, "--output", "-", "--offset", "8M", "--length", "2M").Expect(0).Bytes);
+        Assert.Equal(data, ToolRun.Run("read", Cache, big, "--output", "-", "--offset", "8M", "--length", "2M")
+            .Expect(0).Bytes);
     }
 
     [Theory]
@@ -270,11 +289,13 @@ public sealed class DeviceCommandTests : IDisposable
         byte[] read = ToolRun.Run("read", cache, backing, "--output", "-").Expect(0).Bytes;
         Assert.Equal(golden.Manifest.GetProperty("kernel_readback_sha256").GetString(), Hash(read));
         ToolRun.Run("writeback", cache, backing).Expect(0);
-        Assert.Equal(golden.Manifest.GetProperty("kernel_backing_after_drain_sha256").GetString(), Hash(File.ReadAllBytes(backing)));
+        Assert.Equal(golden.Manifest.GetProperty("kernel_backing_after_drain_sha256").GetString(),
+            Hash(File.ReadAllBytes(backing)));
         ToolRun.Run("check", cache, "--backing", backing).Expect(0);
     }
 
-    private static string Hash(byte[] bytes) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes));
+    private static string Hash(byte[] bytes) =>
+        Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes));
 
     private static byte[] Random(int seed, int length)
     {
@@ -296,5 +317,6 @@ public sealed class DeviceCommandTests : IDisposable
         Replicas.Write(region, offset, MediaConstants.GenerationStride, ref record, ref state);
     }
 
-    private JsonElement FirstKey() => ToolRun.Run("dump", Cache, "--keys", "--json").Expect(0).Json().GetProperty("ksets")[0].GetProperty("keys")[0];
+    private JsonElement FirstKey() =>
+        ToolRun.Run("dump", Cache, "--keys", "--json").Expect(0).Json().GetProperty("ksets")[0].GetProperty("keys")[0];
 }

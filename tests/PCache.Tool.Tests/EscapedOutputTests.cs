@@ -3,7 +3,10 @@ using System.Text.Json;
 
 namespace PCache.Tool.Tests;
 
-/// <summary>Labels, file names and what stands in images come out escaped, in every command, and are never parsed again as syntax.</summary>
+/// <summary>
+/// Labels, file names and what stands in images come out escaped, in every command, and are never parsed again as
+/// syntax.
+/// </summary>
 public sealed class EscapedOutputTests : IDisposable
 {
     private const string Nasty = "x\e[31mR\u009b2J\u202egnp\u2028y\u2029\u0085\r\t\u200fstate clean";
@@ -17,11 +20,13 @@ public sealed class EscapedOutputTests : IDisposable
     public void A_label_is_one_line_in_every_command()
     {
         string cache = _directory["c"];
-        AllSafe(ToolRun.Run("format", cache, "--size", "1M", "--segment-size", "64K", "--label", "a\nlabel b\e[1m").Expect(0));
+        AllSafe(ToolRun.Run("format", cache, "--size", "1M", "--segment-size", "64K", "--label", "a\nlabel b\e[1m")
+            .Expect(0));
         AllSafe(ToolRun.Run("set", cache, "--label", Nasty).Expect(0));
         ToolRun status = ToolRun.Run("status", cache).Expect(0);
         AllSafe(status);
-        Assert.Contains(@"label           x\u001b[31mR\u009b2J\u202egnp\u2028y\u2029\u0085\r\t\u200fstate clean", status.Out, StringComparison.Ordinal);
+        Assert.Contains(@"label           x\u001b[31mR\u009b2J\u202egnp\u2028y\u2029\u0085\r\t\u200fstate clean",
+            status.Out, StringComparison.Ordinal);
         Assert.Equal(Nasty, ToolRun.Run("status", cache, "--json").Expect(0).Json().GetProperty("label").GetString());
         AllSafe(ToolRun.Run("status", cache, "--json"));
     }
@@ -38,17 +43,30 @@ public sealed class EscapedOutputTests : IDisposable
         File.WriteAllText(Name("l"), "no list");
         string[][] lines =
         [
-            ["format", Name("c"), "--size", "1M", "--segment-size", "64K"], ["format", Name("c"), "--size", "1M", "--segment-size", "64K"], ["format", folder, "--size", "1M", "--segment-size", "64K"],
+            ["format", Name("c"), "--size", "1M", "--segment-size", "64K"],
+                ["format", Name("c"), "--size", "1M", "--segment-size", "64K"],
+                ["format", folder, "--size", "1M", "--segment-size", "64K"],
             ["format", Path.Combine(Name("none"), "c"), "--size", "1M", "--segment-size", "64K"],
-            ["write", Name("c"), Name("b"), "--input", Name("i")], ["write", Name("c"), Name("b"), "--input", Name("none")], ["write", Name("c"), Name("none"), "--input", Name("i")],
-            ["status", Name("c")], ["status", Name("rubbish")], ["status", Name("none")], ["status", Name("i")], ["check", Name("c"), "--linux"], ["check", Name("rubbish")], ["check", folder],
+            ["write", Name("c"), Name("b"), "--input", Name("i")],
+                ["write", Name("c"), Name("b"), "--input", Name("none")],
+                ["write", Name("c"), Name("none"), "--input", Name("i")],
+            ["status", Name("c")], ["status", Name("rubbish")], ["status", Name("none")], ["status", Name("i")],
+                ["check", Name("c"), "--linux"], ["check", Name("rubbish")], ["check", folder],
             ["check", Name("c"), "--backing", Name("none")], ["dump", Name("c"), "--keys"], ["dump", Name("none")],
-            ["read", Name("c"), Name("b"), "--output", Name("c"), "--force"], ["read", Name("c"), Name("b"), "--output", Name("o")], ["read", Name("c"), Name("b"), "--output", Name("o")],
-            ["export", Name("c"), "--output", Name("e"), "--list", Name("list")], ["export", Name("rubbish"), "--output", Name("e2")], ["export", Name("c"), "--output", folder],
-            ["apply", Name("e"), Name("b"), "--list", Name("l")], ["apply", Name("e"), Name("b"), "--list", Name("none")], ["apply", Name("none"), Name("b"), "--list", Name("l")],
-            ["bind", Name("c"), Name("b")], ["bind", Name("c"), Name("c")], ["set", Name("none"), "--gc-percent", "3"], ["writeback", Name("c"), Name("none")], ["writeback", Name("c"), Name("b")],
-            ["bench", "--cache", Name("c")], ["bench", "--cache", Path.Combine(Name("none"), "c")], ["demo", "--dir", Name("c")],
-            ["x\nerror: y\e[1m"], ["status", Name("c"), "--json\e[1m\n"], ["format", Name("c"), "--size", "1\n\e[1mM"], ["read", Name("c"), Name("b"), "--output", "o", "--damaged", "a\nb"],
+            ["read", Name("c"), Name("b"), "--output", Name("c"), "--force"],
+                ["read", Name("c"), Name("b"), "--output", Name("o")],
+                ["read", Name("c"), Name("b"), "--output", Name("o")],
+            ["export", Name("c"), "--output", Name("e"), "--list", Name("list")],
+                ["export", Name("rubbish"), "--output", Name("e2")], ["export", Name("c"), "--output", folder],
+            ["apply", Name("e"), Name("b"), "--list", Name("l")],
+                ["apply", Name("e"), Name("b"), "--list", Name("none")],
+                ["apply", Name("none"), Name("b"), "--list", Name("l")],
+            ["bind", Name("c"), Name("b")], ["bind", Name("c"), Name("c")], ["set", Name("none"), "--gc-percent", "3"],
+                ["writeback", Name("c"), Name("none")], ["writeback", Name("c"), Name("b")],
+            ["bench", "--cache", Name("c")], ["bench", "--cache", Path.Combine(Name("none"), "c")],
+                ["demo", "--dir", Name("c")],
+            ["x\nerror: y\e[1m"], ["status", Name("c"), "--json\e[1m\n"], ["format", Name("c"), "--size", "1\n\e[1mM"],
+                ["read", Name("c"), Name("b"), "--output", "o", "--damaged", "a\nb"],
         ];
         foreach (string[] line in lines)
         {
@@ -75,7 +93,8 @@ public sealed class EscapedOutputTests : IDisposable
         // JSON has the true name.
         File.Delete(_directory["E"]);
         ToolRun.Run("export", _directory[name], "--output", _directory["E"], "--list", _directory["L.json"]).Expect(0);
-        Assert.Equal(_directory[name], JsonDocument.Parse(File.ReadAllText(_directory["L.json"])).RootElement.GetProperty("cache").GetString());
+        Assert.Equal(_directory[name],
+            JsonDocument.Parse(File.ReadAllText(_directory["L.json"])).RootElement.GetProperty("cache").GetString());
     }
 
     [Fact]
@@ -85,11 +104,14 @@ public sealed class EscapedOutputTests : IDisposable
         string[] lines = list.TrimEnd('\n').Split('\n');
         _directory.Write("D", new byte[1 << 20]);
 
-        // Older lists: names as they are, carriage returns and all, holes and losses as comments, by hand on another system.
-        Apply(0, lines[0] + "\r0 4096 sound dirty 1:0 0 fits", lines[1], lines[2], "# hole in the log at 0:64: 64 bytes, at most 1 keys, dirty", "# lost: 0 512", string.Empty);
+        // Older lists: names as they are, carriage returns and all, holes and losses as comments, by hand on another
+        // system.
+        Apply(0, lines[0] + "\r0 4096 sound dirty 1:0 0 fits", lines[1], lines[2],
+            "# hole in the log at 0:64: 64 bytes, at most 1 keys, dirty", "# lost: 0 512", string.Empty);
         Apply(0, [.. lines.Select(line => line + "\r")]);
 
-        // A line out of a name stands before the columns are named, or names them too early, and then they are named twice.
+        // A line out of a name stands before the columns are named, or names them too early, and then they are named
+        // twice.
         Apply(3, lines[0], "0 4096 sound dirty 1:0 0 fits", "#.img", lines[1], lines[2]);
         Apply(3, lines[0], lines[1], "0 4096 sound dirty 1:0 0 fits", "#.img", lines[1], lines[2]);
         Apply(3, lines[1], lines[2]);
@@ -99,9 +121,14 @@ public sealed class EscapedOutputTests : IDisposable
         string range = lines[2];
         string[] wrong =
         [
-            range + " more", range.Replace(" fits", string.Empty, StringComparison.Ordinal).Replace(" none", string.Empty, StringComparison.Ordinal), " " + range, range + " ", range.Replace(' ', '\t'),
-            range.Replace(" sound ", "  sound ", StringComparison.Ordinal), "+" + range, range.Replace("sound", "Sound", StringComparison.Ordinal), range.Replace("dirty", "dirt", StringComparison.Ordinal),
-            range + "\u0085", range + "\u2028" + range, "\ufeff" + range, range.Replace(":", "/", StringComparison.Ordinal), "0x0 " + range, range + "\0",
+            range + " more", range.Replace(" fits", string.Empty, StringComparison.Ordinal)
+                .Replace(" none", string.Empty, StringComparison.Ordinal), " " + range, range
+                + " ", range.Replace(' ', '\t'),
+            range.Replace(" sound ", "  sound ", StringComparison.Ordinal), "+"
+                + range, range.Replace("sound", "Sound", StringComparison.Ordinal),
+                range.Replace("dirty", "dirt", StringComparison.Ordinal),
+            range + "\u0085", range + "\u2028" + range, "\ufeff"
+                + range, range.Replace(":", "/", StringComparison.Ordinal), "0x0 " + range, range + "\0",
         ];
         foreach (string line in wrong)
         {
@@ -112,7 +139,8 @@ public sealed class EscapedOutputTests : IDisposable
         {
             File.WriteAllText(_directory["L"], string.Join('\n', all) + "\n");
             ToolRun run = ToolRun.Run("apply", _directory["E"], _directory["D"], "--list", _directory["L"]);
-            Assert.True(run.ExitCode == exitCode, string.Create(CultureInfo.InvariantCulture, $"{run.ExitCode}: {run.Error}\n{string.Join('\n', all)}"));
+            Assert.True(run.ExitCode == exitCode,
+                string.Create(CultureInfo.InvariantCulture, $"{run.ExitCode}: {run.Error}\n{string.Join('\n', all)}"));
         }
     }
 
@@ -121,8 +149,10 @@ public sealed class EscapedOutputTests : IDisposable
         ToolRun.Run("format", _directory[name], "--size", "1M", "--segment-size", "64K").Expect(0);
         _directory.Write("B", new byte[1 << 20]);
         _directory.Write("I", SectorPattern.Make(0, 8, 3));
-        ToolRun.Run("write", _directory[name], _directory["B"], "--input", _directory["I"], "--offset", "64K").Expect(0);
-        AllSafe(ToolRun.Run("export", _directory[name], "--output", _directory["E"], "--list", _directory[list]).Expect(0));
+        ToolRun.Run("write", _directory[name], _directory["B"], "--input", _directory["I"], "--offset", "64K")
+            .Expect(0);
+        AllSafe(ToolRun.Run("export", _directory[name], "--output", _directory["E"], "--list", _directory[list])
+            .Expect(0));
         return File.ReadAllText(_directory[list]);
     }
 
@@ -135,7 +165,8 @@ public sealed class EscapedOutputTests : IDisposable
             Assert.False(line.StartsWith("error: all is well", StringComparison.Ordinal), about);
         }
 
-        Assert.True(run.ExitCode is 0 or 1 || run.Error.TrimEnd('\n').Split('\n').Length == 1, about + "\n" + run.Error);
+        Assert.True(run.ExitCode is 0 or 1 || run.Error.TrimEnd('\n').Split('\n').Length == 1, about + "\n"
+            + run.Error);
     }
 
     private static void AllSafe(string text, string? about = null)
@@ -144,7 +175,9 @@ public sealed class EscapedOutputTests : IDisposable
         {
             UnicodeCategory category = CharUnicodeInfo.GetUnicodeCategory(c);
             Assert.False(
-                c != (char)10 && category is (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator), $"U+{(int)c:X4} in: {about}\n{text}");
+                c != (char)10 && category is (UnicodeCategory.Control or UnicodeCategory.Format
+                    or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator),
+                    $"U+{(int)c:X4} in: {about}\n{text}");
         }
     }
 }

@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace PCache.Tool.Tests;
 
-/// <summary>A backing or an output that fills up: "refused" (3) only where nothing was done; else 1, with what was done, what is safe and what to do.</summary>
+/// <summary>
+/// A backing or an output that fills up: "refused" (3) only where nothing was done; else 1, with what was done, what is
+/// safe and what to do.
+/// </summary>
 public sealed class FailingMediumTests : IDisposable
 {
     private const int Length = 8 << 20;
@@ -16,7 +19,8 @@ public sealed class FailingMediumTests : IDisposable
     [InlineData(int.MaxValue, 1)]
     public void Work_that_a_medium_ends_is_refused_only_if_nothing_was_done(int doneBytes, int exitCode)
     {
-        ToolException error = ErrorReport.Unfinished(new IOException("No space left on device"), doneBytes, "So much was written.", "Make room.");
+        ToolException error = ErrorReport.Unfinished(new IOException("No space left on device"), doneBytes,
+            "So much was written.", "Make room.");
         Assert.Equal(exitCode, error.ExitCode);
         Assert.Equal(doneBytes > 0, error.Message.Contains("So much was written.", StringComparison.Ordinal));
         Assert.DoesNotContain("Nothing more", error.Message, StringComparison.Ordinal);
@@ -95,14 +99,23 @@ public sealed class FailingMediumTests : IDisposable
         {
             using var output = new StringWriter();
             using var error = new StringWriter();
-            var context = new ToolContext { Out = output, Error = error, OpenInput = () => Stream.Null, OpenOutput = () => new FillingStream(room) };
-            Assert.Equal(exitCode, PCacheCommand.Invoke(["read", _directory["C"], _directory["B"], "--output", "-"], context));
-            Assert.Contains(room == 0 ? "Nothing was written" : "3145728 bytes were written to the output", error.ToString(), StringComparison.Ordinal);
+            var context = new ToolContext
+            {
+                Out = output,
+                Error = error,
+                OpenInput = () => Stream.Null,
+                OpenOutput = () => new FillingStream(room)
+            };
+            Assert.Equal(exitCode, PCacheCommand.Invoke(["read", _directory["C"], _directory["B"], "--output", "-"],
+                context));
+            Assert.Contains(room == 0 ? "Nothing was written"
+                : "3145728 bytes were written to the output", error.ToString(), StringComparison.Ordinal);
         }
 
         if (Path.Exists("/dev/full"))
         {
-            ToolRun.Run("read", _directory["C"], _directory["B"], "--output", "/dev/full").ExpectError(3, "Nothing was written");
+            ToolRun.Run("read", _directory["C"], _directory["B"], "--output", "/dev/full")
+                .ExpectError(3, "Nothing was written");
             ToolRun.Run("read", _directory["C"], _directory["B"], "--output", "/dev/null").Expect(0);
             ToolRun.Run("export", _directory["C"], "--output", "/dev/null").ExpectError(3, "has holes");
         }
@@ -112,13 +125,15 @@ public sealed class FailingMediumTests : IDisposable
     {
         run.ExpectError(exitCode);
         Assert.DoesNotContain("Nothing more was done", run.Error, StringComparison.Ordinal);
-        Assert.Contains(exitCode == 3 ? "Nothing was written" : "written to the backing", run.Error, StringComparison.Ordinal);
+        Assert.Contains(exitCode == 3 ? "Nothing was written"
+            : "written to the backing", run.Error, StringComparison.Ordinal);
         Assert.DoesNotContain(" 0 bytes were written", run.Error, StringComparison.Ordinal);
         Assert.Contains("run the command again", run.Error, StringComparison.Ordinal);
     }
 
     private ToolRun Run(string line) => ToolRun.Run([.. line.Split(' ').Select(word =>
-        word.Length == 1 || word.StartsWith("small/", StringComparison.Ordinal) ? _directory[word] : word.ToString(CultureInfo.InvariantCulture))]);
+        word.Length == 1 || word.StartsWith("small/", StringComparison.Ordinal) ? _directory[word]
+            : word.ToString(CultureInfo.InvariantCulture))]);
 
     private sealed class FillingStream(long room) : MemoryStream
     {

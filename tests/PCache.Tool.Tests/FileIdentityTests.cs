@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace PCache.Tool.Tests;
 
-/// <summary>A file is itself under every name: no command writes over what it reads, and nothing is overwritten without consent.</summary>
+/// <summary>
+/// A file is itself under every name: no command writes over what it reads, and nothing is overwritten without consent.
+/// </summary>
 public sealed class FileIdentityTests : IDisposable
 {
     private const int Length = 256 << 10;
@@ -39,9 +41,12 @@ public sealed class FileIdentityTests : IDisposable
             var before = Prints();
             string[] refused =
             [
-                $"export @real/C --output @{cache} --force", $"export @real/C --output @X --list @{cache} --force", $"export @{cache} --output @real/C --force",
-                $"read @real/C @real/B --output @{cache} --force", $"read @real/C @real/B --output @{backing} --force", $"read @{cache} @{backing} --output @real/B --force",
-                $"writeback @real/C @{cache}", $"bind @real/C @{cache} --force", $"read @real/C @{cache} --output @X", $"write @real/C @{cache} --input @I", $"write @real/C @real/B --input @{cache}",
+                $"export @real/C --output @{cache} --force", $"export @real/C --output @X --list @{cache} --force",
+                    $"export @{cache} --output @real/C --force",
+                $"read @real/C @real/B --output @{cache} --force", $"read @real/C @real/B --output @{backing} --force",
+                    $"read @{cache} @{backing} --output @real/B --force",
+                $"writeback @real/C @{cache}", $"bind @real/C @{cache} --force", $"read @real/C @{cache} --output @X",
+                    $"write @real/C @{cache} --input @I", $"write @real/C @real/B --input @{cache}",
                 $"writeback @real/C @{cache} --rescue --any-backing",
                 $"apply @real/E @{export} --list @real/L", $"apply @real/E @{list} --list @real/L",
             ];
@@ -69,7 +74,8 @@ public sealed class FileIdentityTests : IDisposable
     public void Nothing_is_overwritten_without_force()
     {
         _directory.Write("O", [1, 2, 3]);
-        foreach (string line in (string[])["read @real/C @real/B --output @O", "export @real/C --output @O", "export @real/C --output @X --list @O"])
+        foreach (string line in (string[])["read @real/C @real/B --output @O", "export @real/C --output @O",
+            "export @real/C --output @X --list @O"])
         {
             Run(line).ExpectError(3, "--force");
             Assert.Equal([1, 2, 3], File.ReadAllBytes(_directory["O"]));
@@ -103,12 +109,14 @@ public sealed class FileIdentityTests : IDisposable
             return; // a new file has its folder's rights there
         }
 
-        File.SetUnixFileMode(_directory["real/C"], UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
+        File.SetUnixFileMode(_directory["real/C"],
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
         Run("export @real/C --output @E --list @L").Expect(0);
         Run("read @real/C @real/B --output @O").Expect(0);
         foreach (string name in (string[])["E", "L", "O"])
         {
-            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead, File.GetUnixFileMode(_directory[name]));
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead,
+                File.GetUnixFileMode(_directory[name]));
         }
     }
 
@@ -149,8 +157,10 @@ public sealed class FileIdentityTests : IDisposable
         try
         {
             var before = _directory.Print("real/C");
-            ToolRun.Run("read", _directory["real/C"], _directory["real/B"], "--output", loop, "--force").ExpectError(3, "is the cache itself");
-            ToolRun.Run("export", _directory["real/C"], "--output", loop, "--force").ExpectError(3, "is the cache itself");
+            ToolRun.Run("read", _directory["real/C"], _directory["real/B"], "--output", loop, "--force")
+                .ExpectError(3, "is the cache itself");
+            ToolRun.Run("export", _directory["real/C"], "--output", loop, "--force")
+                .ExpectError(3, "is the cache itself");
             Assert.Equal(before, _directory.Print("real/C"));
         }
         finally
@@ -159,9 +169,11 @@ public sealed class FileIdentityTests : IDisposable
         }
     }
 
-    private FileStream Open(string name) => new(_directory[name], FileMode.Open, FileAccess.Read, FileShare.ReadWrite, 0);
+    private FileStream Open(string name) =>
+        new(_directory[name], FileMode.Open, FileAccess.Read, FileShare.ReadWrite, 0);
 
-    private object Prints() => (_directory.Print("real/C"), _directory.Print("real/B"), _directory.Print("real/E").Hash, _directory.Print("real/L").Hash);
+    private object Prints() => (_directory.Print("real/C"), _directory.Print("real/B"),
+        _directory.Print("real/E").Hash, _directory.Print("real/L").Hash);
 
     private string Move(string name, string alias, out FileStream open)
     {
@@ -197,5 +209,7 @@ public sealed class FileIdentityTests : IDisposable
 
     /// <summary>Runs a line in which names of files begin with @.</summary>
     private ToolRun Run(string line) =>
-        ToolRun.Run([.. line.Split(' ').Select(word => word.StartsWith("@/", StringComparison.Ordinal) ? word[1..] : word.StartsWith('@') ? _directory[word[1..]] : word)]);
+        ToolRun.Run([.. line.Split(' ')
+            .Select(word => word.StartsWith("@/", StringComparison.Ordinal) ? word[1..] : word.StartsWith('@')
+            ? _directory[word[1..]] : word)]);
 }

@@ -2,7 +2,10 @@ using PCache.Core.Layout;
 
 namespace PCache.Tool.Tests;
 
-/// <summary>Formatting over dirty data, or over what may be some, needs consent of its own; sizes that are too small are told so that people can act on it.</summary>
+/// <summary>
+/// Formatting over dirty data, or over what may be some, needs consent of its own; sizes that are too small are told so
+/// that people can act on it.
+/// </summary>
 public sealed class FormatConsentTests : IDisposable
 {
     private readonly ToolDirectory _directory = new();
@@ -29,8 +32,10 @@ public sealed class FormatConsentTests : IDisposable
         Format(size, "--force").ExpectError(3, "8192 bytes in 1 writes that aren't on its backing");
         Format(size, "--force").ExpectError(3, "--discard-dirty");
         Assert.Equal(before, _directory.Print("C"));
-        Assert.Contains("Destroying", Format(size, "--force", "--discard-dirty").Expect(0).Out, StringComparison.Ordinal);
-        Assert.Equal(0, ToolRun.Run("status", _directory["C"], "--json").Expect(0).Json().GetProperty("dirtyBytes").GetInt64());
+        Assert.Contains("Destroying", Format(size, "--force", "--discard-dirty").Expect(0).Out,
+            StringComparison.Ordinal);
+        Assert.Equal(0, ToolRun.Run("status", _directory["C"], "--json").Expect(0).Json().GetProperty("dirtyBytes")
+            .GetInt64());
     }
 
     [Theory]
@@ -77,12 +82,14 @@ public sealed class FormatConsentTests : IDisposable
     [Fact]
     public void A_size_that_is_too_small_names_what_is_enough_and_the_other_geometry()
     {
-        ToolRun run = ToolRun.Run("format", _directory["N"], "--size", "1M").ExpectError(2, "at least 64.1 MiB (--size 65556K)");
+        ToolRun run = ToolRun.Run("format", _directory["N"], "--size", "1M")
+            .ExpectError(2, "at least 64.1 MiB (--size 65556K)");
         Assert.Contains("--segment-size 128K or less", run.Error, StringComparison.Ordinal);
         ToolRun.Run("format", _directory["N"], "--size", "1M", "--segment-size", "128K").Expect(0);
         ToolRun.Run("format", _directory["M"], "--size", "100K").ExpectError(2, "276K");
         ToolRun.Run("format", _directory["M"], "--size", "276K", "--segment-size", "64K").Expect(0);
-        ToolRun.Run("format", _directory["L"], "--size", "4M", "--segment-size", "1M").ExpectError(2, "4.1 MiB (--size 4116K); or give --segment-size 512K or less");
+        ToolRun.Run("format", _directory["L"], "--size", "4M", "--segment-size", "1M")
+            .ExpectError(2, "4.1 MiB (--size 4116K); or give --segment-size 512K or less");
     }
 
     [Theory]
@@ -109,7 +116,8 @@ public sealed class FormatConsentTests : IDisposable
         foreach (string name in (string[])["text", "empty", "page", "rubbish", "zeros"])
         {
             string[] words = command.Split(' ');
-            ToolRun.Run([words[0], _directory[name], .. words[1..].Select(word => word == "X" ? _directory[word] : word)]).ExpectError(3, "isn't a cache");
+            ToolRun.Run([words[0], _directory[name],
+                .. words[1..].Select(word => word == "X" ? _directory[word] : word)]).ExpectError(3, "isn't a cache");
         }
 
         if (Path.Exists("/dev/null"))
@@ -118,7 +126,8 @@ public sealed class FormatConsentTests : IDisposable
         }
     }
 
-    private ToolRun Format(string size, params string[] more) => ToolRun.Run(["format", _directory["C"], "--size", size, "--segment-size", "64K", .. more]);
+    private ToolRun Format(string size, params string[] more) =>
+        ToolRun.Run(["format", _directory["C"], "--size", size, "--segment-size", "64K", .. more]);
 
     private void Dirty()
     {
@@ -143,7 +152,8 @@ public sealed class FormatConsentTests : IDisposable
                 Overwrite(MediaConstants.DirtyTailOffset, bad);
                 break;
             case "kset":
-                ToolRun.Run("write", _directory["C"], _directory["B"], "--input", _directory["I"], "--offset", "64K").Expect(0);
+                ToolRun.Run("write", _directory["C"], _directory["B"], "--input", _directory["I"], "--offset", "64K")
+                    .Expect(0);
                 Overwrite(MediaConstants.SegmentsOffset + MediaConstants.SegmentDataOffset + 30, bad[..8]);
                 break;
             case "generation":

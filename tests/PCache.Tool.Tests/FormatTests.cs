@@ -14,7 +14,8 @@ public sealed class FormatTests : IDisposable
     public void Makes_a_compact_cache()
     {
         string cache = _directory["c"];
-        ToolRun run = ToolRun.Run("format", cache, "--size", "1M", "--segment-size", "64K", "--data-crc", "--gc-percent", "40", "--label", "scratch \u20AC").Expect(0);
+        ToolRun run = ToolRun.Run("format", cache, "--size", "1M", "--segment-size", "64K", "--data-crc",
+            "--gc-percent", "40", "--label", "scratch \u20AC").Expect(0);
         Assert.Contains("15 segments of 64K", run.Out, StringComparison.Ordinal);
         Assert.DoesNotContain("Linux", run.Out, StringComparison.Ordinal);
         Assert.Empty(run.Error);
@@ -49,7 +50,8 @@ public sealed class FormatTests : IDisposable
         string cache = _directory["c"];
         ToolRun run = ToolRun.Run("format", cache, "--size", "512M").Expect(0);
         Assert.DoesNotContain("512M", run.Out, StringComparison.Ordinal);
-        Assert.True(ToolRun.Run("check", cache, "--linux", "--json").Expect(0).Json().GetProperty("linux").GetBoolean());
+        Assert.True(ToolRun.Run("check", cache, "--linux", "--json").Expect(0).Json().GetProperty("linux")
+            .GetBoolean());
     }
 
     [Theory]
@@ -128,7 +130,8 @@ public sealed class FormatTests : IDisposable
         Assert.Equal(before.CacheId, after.CacheId);
         for (int percent = 1; percent <= 90; percent += 30)
         {
-            ToolRun.Run("set", cache, "--gc-percent", percent.ToString(System.Globalization.CultureInfo.InvariantCulture)).Expect(0);
+            ToolRun.Run("set", cache, "--gc-percent",
+                percent.ToString(System.Globalization.CultureInfo.InvariantCulture)).Expect(0);
             Assert.Equal(percent, Status(cache).GcThresholdPercent);
         }
 
@@ -142,7 +145,8 @@ public sealed class FormatTests : IDisposable
     public void Status_says_the_same_to_people_and_scripts()
     {
         string cache = _directory["c"];
-        ToolRun.Run("format", cache, "--size", "1M", "--segment-size", "64K", "--data-crc", "--label", "a\"b").Expect(0);
+        ToolRun.Run("format", cache, "--size", "1M", "--segment-size", "64K", "--data-crc", "--label", "a\"b")
+            .Expect(0);
         var print = _directory.Print("c");
         JsonElement json = ToolRun.Run("status", cache, "--json").Expect(0).Json();
         Assert.Equal("compact", json.GetProperty("format").GetString());

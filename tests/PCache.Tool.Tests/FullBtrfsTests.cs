@@ -1,6 +1,8 @@
 namespace PCache.Tool.Tests;
 
-/// <summary>A cache file on a file system that writes changes to new places, and is full: the commands get out what is dirty.</summary>
+/// <summary>
+/// A cache file on a file system that writes changes to new places, and is full: the commands get out what is dirty.
+/// </summary>
 public sealed class FullBtrfsTests
 {
     private const int Megabyte = 1 << 20;

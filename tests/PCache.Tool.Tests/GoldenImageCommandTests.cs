@@ -29,7 +29,8 @@ public sealed class GoldenImageCommandTests : IDisposable
         Assert.True(check.GetProperty("sound").GetBoolean());
         Assert.True(check.GetProperty("linux").GetBoolean());
 
-        JsonElement[] ksets = [.. ToolRun.Run("dump", cache, "--keys", "--json").Expect(0).Json().GetProperty("ksets").EnumerateArray()];
+        JsonElement[] ksets = [.. ToolRun.Run("dump", cache, "--keys", "--json").Expect(0).Json().GetProperty("ksets")
+            .EnumerateArray()];
         Assert.Equal(status.GetProperty("ksets").GetInt32(), ksets.Length);
         int liveKeys = 0;
         foreach (JsonElement kset in ksets)
@@ -53,8 +54,10 @@ public sealed class GoldenImageCommandTests : IDisposable
     {
         string cache = _directory["c"];
         GoldenSet.Load("dirty-small").WritePmem(cache);
-        JsonElement key = ToolRun.Run("dump", cache, "--keys", "--json").Expect(0).Json().GetProperty("ksets")[0].GetProperty("keys")[0];
-        long place = 20480 + (key.GetProperty("segment").GetInt64() * (16 << 20)) + 12288 + key.GetProperty("segmentOffset").GetInt64();
+        JsonElement key = ToolRun.Run("dump", cache, "--keys", "--json").Expect(0).Json().GetProperty("ksets")[0]
+            .GetProperty("keys")[0];
+        long place = 20480 + (key.GetProperty("segment").GetInt64() * (16 << 20)) + 12288
+            + key.GetProperty("segmentOffset").GetInt64();
         using (var file = new FileStream(cache, FileMode.Open))
         {
             file.Position = place;
@@ -66,7 +69,8 @@ public sealed class GoldenImageCommandTests : IDisposable
         ToolRun.Run("status", cache).Expect(0);
         JsonElement check = ToolRun.Run("check", cache, "--json").Expect(1).Json();
         Assert.False(check.GetProperty("sound").GetBoolean());
-        Assert.Contains(check.GetProperty("findings").EnumerateArray(), finding => finding.GetProperty("severity").GetString() == "damage");
+        Assert.Contains(check.GetProperty("findings").EnumerateArray(), finding =>
+            finding.GetProperty("severity").GetString() == "damage");
         Assert.Contains("NOT sound", ToolRun.Run("check", cache).Expect(1).Out, StringComparison.Ordinal);
     }
 }

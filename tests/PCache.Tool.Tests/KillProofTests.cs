@@ -73,7 +73,8 @@ public sealed class KillProofTests : IDisposable
         foreach (int chunk in new[] { 1, 3, 1000 })
         {
             Ack[] acks = [.. AckLog.Read(new ChunkedStream(stream.ToArray(), chunk))];
-            Assert.Equal([new Ack(AckKind.Ready, 0), new Ack(AckKind.Flush, 12), new Ack(AckKind.ForceUnitAccess, 4294967295)], acks);
+            Assert.Equal([new Ack(AckKind.Ready, 0), new Ack(AckKind.Flush, 12),
+                new Ack(AckKind.ForceUnitAccess, 4294967295)], acks);
         }
     }
 
@@ -165,7 +166,8 @@ public sealed class KillProofTests : IDisposable
     {
         uint first = _verifier.BeginWriter();
         uint[] ids = [.. Enumerable.Range(0, 60).Select(i => first + ((uint)i * Writers))];
-        (uint early, uint later) = ids.SelectMany(a => ids.Where(b => b > a).Select(b => (a, b))).First(pair => _plan.Get(pair.b).Covers(_plan.Get(pair.a).FirstSector));
+        (uint early, uint later) = ids.SelectMany(a => ids.Where(b => b > a).Select(b => (a, b)))
+            .First(pair => _plan.Get(pair.b).Covers(_plan.Get(pair.a).FirstSector));
         for (uint id = first; id <= later; id += Writers)
         {
             Apply(id);
@@ -229,7 +231,8 @@ public sealed class KillProofTests : IDisposable
     private void Apply(uint id)
     {
         PlannedWrite write = _plan.Get(id);
-        MarkedSector.Fill(_device.Bytes.AsSpan((int)write.FirstSector * 512, (int)write.SectorCount * 512), write.FirstSector, id);
+        MarkedSector.Fill(_device.Bytes.AsSpan((int)write.FirstSector * 512, (int)write.SectorCount * 512),
+            write.FirstSector, id);
     }
 
     private void AssertViolation(string text)
@@ -241,6 +244,7 @@ public sealed class KillProofTests : IDisposable
 
     private sealed class ChunkedStream(byte[] bytes, int chunk) : MemoryStream(bytes)
     {
-        public override int Read(byte[] buffer, int offset, int count) => base.Read(buffer, offset, Math.Min(count, chunk));
+        public override int Read(byte[] buffer, int offset, int count) =>
+            base.Read(buffer, offset, Math.Min(count, chunk));
     }
 }

@@ -3,7 +3,10 @@ using PCache.Tool.Kills;
 
 namespace PCache.Tool.Tests;
 
-/// <summary>A cache in memory that is larger than the container's limit is refused with both figures: nobody is killed for it.</summary>
+/// <summary>
+/// A cache in memory that is larger than the container's limit is refused with both figures: no process is killed for
+/// it.
+/// </summary>
 public sealed class MemoryLimitTests
 {
     [MemoryGroupTheory]
@@ -32,7 +35,8 @@ public sealed class MemoryLimitTests
 
     private sealed class MemoryGroup : IDisposable
     {
-        private readonly string _folder = Path.Combine(MemoryGroupTheoryAttribute.Top!, $"pcache-test-{Guid.NewGuid():N}");
+        private readonly string _folder =
+            Path.Combine(MemoryGroupTheoryAttribute.Top!, $"pcache-test-{Guid.NewGuid():N}");
 
         public MemoryGroup(string limit)
         {
@@ -43,7 +47,8 @@ public sealed class MemoryLimitTests
         public (int ExitCode, string Error) Run(params string[] arguments)
         {
             ProcessStartInfo self = SelfProcess.CreateStartInfo(arguments);
-            var start = new ProcessStartInfo("/bin/sh", ["-c", "echo $$ > \"$0/cgroup.procs\" && exec \"$@\"", _folder, self.FileName, .. self.ArgumentList])
+            var start = new ProcessStartInfo("/bin/sh",
+                ["-c", "echo $$ > \"$0/cgroup.procs\" && exec \"$@\"", _folder, self.FileName, .. self.ArgumentList])
             {
                 RedirectStandardError = true,
                 RedirectStandardOutput = true,
@@ -82,7 +87,8 @@ public sealed class MemoryGroupTheoryAttribute : TheoryAttribute
     {
         if (Top is null)
         {
-            Skip = "Memory groups can't be made here (needs Linux, root, and cgroups of version 1 or 2 with the memory controller).";
+            Skip = "Memory groups can't be made here (needs Linux, root, and cgroups of version 1 or 2 with the "
+                + "memory controller).";
         }
     }
 
@@ -92,7 +98,8 @@ public sealed class MemoryGroupTheoryAttribute : TheoryAttribute
 
     private static (string? Top, string LimitFile) Find()
     {
-        foreach ((string top, string file) in new[] { ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max") })
+        foreach ((string top, string file) in new[] { ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+            ("/sys/fs/cgroup", "memory.max") })
         {
             string probe = Path.Combine(top, $"pcache-probe-{Guid.NewGuid():N}");
             try

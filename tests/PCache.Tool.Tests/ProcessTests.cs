@@ -4,7 +4,9 @@ using PCache.Tool.Kills;
 
 namespace PCache.Tool.Tests;
 
-/// <summary>What only a real process shows: standard streams, exit codes, locks between processes, an end without close.</summary>
+/// <summary>
+/// What only a real process shows: standard streams, exit codes, locks between processes, an end without close.
+/// </summary>
 public sealed class ProcessTests : IDisposable
 {
     private readonly ToolDirectory _directory = new();
@@ -40,8 +42,10 @@ public sealed class ProcessTests : IDisposable
     {
         byte[] data = new byte[70_000];
         new Random(1).NextBytes(data);
-        Assert.Equal(0, Run(data, "write", _directory["c"], _directory["b"], "--input", "-", "--offset", "513").ExitCode);
-        var read = Run([], "read", _directory["c"], _directory["b"], "--output", "-", "--offset", "513", "--length", "70000");
+        Assert.Equal(0, Run(data, "write", _directory["c"], _directory["b"], "--input", "-", "--offset",
+            "513").ExitCode);
+        var read = Run([], "read", _directory["c"], _directory["b"], "--output", "-", "--offset", "513", "--length",
+            "70000");
         Assert.Equal(0, read.ExitCode);
         Assert.Empty(read.Error);
         Assert.Equal(data, read.Bytes);
@@ -57,7 +61,8 @@ public sealed class ProcessTests : IDisposable
         Array.Fill(newer, (byte)9);
         Assert.Equal(0, Run(newer, "write", _directory["c"], _directory["b"], "--input", "-", "--no-flush").ExitCode);
         ToolRun.Run("check", _directory["c"], "--backing", _directory["b"]).Expect(0);
-        byte[] read = ToolRun.Run("read", _directory["c"], _directory["b"], "--output", "-", "--length", "8K").Expect(0).Bytes;
+        byte[] read = ToolRun.Run("read", _directory["c"], _directory["b"], "--output", "-", "--length", "8K")
+            .Expect(0).Bytes;
         for (int sector = 0; sector < 16; sector++)
         {
             byte old = (byte)(sector < 8 ? 7 : 0);
@@ -101,6 +106,7 @@ public sealed class ProcessTests : IDisposable
 
         Task.WaitAll(error, copy);
         process.WaitForExit();
-        return (process.ExitCode, System.Text.Encoding.UTF8.GetString(output.ToArray()), error.Result, output.ToArray());
+        return (process.ExitCode, System.Text.Encoding.UTF8.GetString(output.ToArray()), error.Result,
+            output.ToArray());
     }
 }

@@ -98,7 +98,8 @@ public sealed class RescueCommandTests : IDisposable
         Assert.Equal(-1, exported.AsSpan().IndexOfAnyExcept((byte)0));
         if (OperatingSystem.IsLinux())
         {
-            Assert.True(AllocatedBytes(_directory["E"]) < Length / 2, $"{AllocatedBytes(_directory["E"])} bytes are allocated");
+            Assert.True(AllocatedBytes(_directory["E"]) < Length / 2,
+                $"{AllocatedBytes(_directory["E"])} bytes are allocated");
         }
     }
 
@@ -106,7 +107,8 @@ public sealed class RescueCommandTests : IDisposable
     public void What_may_be_stale_is_left_out_unless_there_is_consent()
     {
         JsonElement[] ksets = [.. Run("dump C --json").Expect(0).Json().GetProperty("ksets").EnumerateArray()];
-        int second = int.Parse(ksets[1].GetProperty("position").GetString()!.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture);
+        int second = int.Parse(ksets[1].GetProperty("position").GetString()!.Split(':')[1],
+            System.Globalization.CultureInfo.InvariantCulture);
         Destroy(MediaConstants.SegmentsOffset + MediaConstants.SegmentDataOffset + second + 30, 8);
         ToolRun dump = Run("dump C").Expect(1);
         Assert.Contains("HOLE", dump.Out, StringComparison.Ordinal);
@@ -162,7 +164,8 @@ public sealed class RescueCommandTests : IDisposable
     [Fact]
     public void A_writeback_around_damaged_payload_tells_what_it_did()
     {
-        JsonElement extent = Run("export C --output E --json").Expect(0).Json().GetProperty("extents").EnumerateArray().First(one => one.GetProperty("offset").GetInt64() == 100 * 512);
+        JsonElement extent = Run("export C --output E --json").Expect(0).Json().GetProperty("extents").EnumerateArray()
+            .First(one => one.GetProperty("offset").GetInt64() == 100 * 512);
         Destroy(extent.GetProperty("cacheOffset").GetInt64(), 8);
         ToolRun run = Run("writeback C B --json").Expect(1);
         JsonElement damaged = Assert.Single(run.Json().GetProperty("damaged").EnumerateArray());
@@ -180,8 +183,10 @@ public sealed class RescueCommandTests : IDisposable
         Run("writeback C B").Expect(0);
         Write(4, 200, 1);
         Write(5, 300, 1);
-        JsonElement kset = Run("dump C --json").Expect(0).Json().GetProperty("ksets").EnumerateArray().First(one => one.GetProperty("dirty").GetBoolean());
-        int offset = int.Parse(kset.GetProperty("position").GetString()!.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture);
+        JsonElement kset = Run("dump C --json").Expect(0).Json().GetProperty("ksets").EnumerateArray()
+            .First(one => one.GetProperty("dirty").GetBoolean());
+        int offset = int.Parse(kset.GetProperty("position").GetString()!.Split(':')[1],
+            System.Globalization.CultureInfo.InvariantCulture);
         Destroy(MediaConstants.SegmentsOffset + MediaConstants.SegmentDataOffset + offset, 40);
         ToolRun run = Run("status C --json").Expect(1);
         Assert.False(run.Json().GetProperty("clean").GetBoolean());
@@ -244,7 +249,12 @@ public sealed class RescueCommandTests : IDisposable
         Run("export C --output E --list L").Expect(0);
         var backing = _directory.Print("B");
         string text = File.ReadAllText(_directory["L"]);
-        foreach (string wrong in (string[])["", "{}", "{\"extents\": 1}", text.Replace("sound", "fine", StringComparison.Ordinal), text.Replace("# offset", "# length", StringComparison.Ordinal), text + "0 512 sound dirty 0:0 0 fits\n", text + "x y z\n", text + "9223372036854775000 9223372036854775000 sound dirty 0:0 0 fits\n", text + "90000000 512 sound dirty 0:0 0 fits\n"])
+        foreach (string wrong in (string[])["", "{}", "{\"extents\": 1}",
+            text.Replace("sound", "fine", StringComparison.Ordinal),
+            text.Replace("# offset", "# length", StringComparison.Ordinal), text
+            + "0 512 sound dirty 0:0 0 fits\n", text + "x y z\n", text
+            + "9223372036854775000 9223372036854775000 sound dirty 0:0 0 fits\n", text
+            + "90000000 512 sound dirty 0:0 0 fits\n"])
         {
             File.WriteAllText(_directory["W"], wrong);
             Run("apply E B --list W").ExpectError(3);
@@ -253,7 +263,8 @@ public sealed class RescueCommandTests : IDisposable
     }
 
     [DllImport("libc", EntryPoint = "statx", SetLastError = true)]
-    private static extern int Statx(int directory, [MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags, uint mask, byte[] result);
+    private static extern int Statx(int directory, [MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags,
+        uint mask, byte[] result);
 
     /// <summary>Bytes of disk that a file takes (Linux).</summary>
     private static long AllocatedBytes(string path)
@@ -270,7 +281,8 @@ public sealed class RescueCommandTests : IDisposable
     {
         byte[] bytes = SectorPattern.Make(sector, count, id);
         bytes.CopyTo(_content, sector * 512);
-        ToolRun.RunWithInput(bytes, "write", _directory["C"], _directory["B"], "--input", "-", "--offset", $"{sector * 512}").Expect(0);
+        ToolRun.RunWithInput(bytes, "write", _directory["C"], _directory["B"], "--input", "-", "--offset",
+            $"{sector * 512}").Expect(0);
     }
 
     private void Destroy(long offset, int length, byte with = 0xEE)

@@ -62,7 +62,8 @@ public class SizeTextTests
     {
         int shift = (unit % 3 + 1) * 10;
         BigInteger exact = (BigInteger)value << shift;
-        bool accepted = SizeText.TryParse(value.ToString(System.Globalization.CultureInfo.InvariantCulture) + "KMG"[unit % 3], out long bytes);
+        bool accepted = SizeText.TryParse(value.ToString(System.Globalization.CultureInfo.InvariantCulture)
+            + "KMG"[unit % 3], out long bytes);
         return accepted ? exact == bytes : exact > long.MaxValue;
     }).QuickCheckThrowOnFailure();
 

@@ -47,7 +47,8 @@ public class ToolPartsTests
     [InlineData(new[] { 3.0 }, 3.0)]
     [InlineData(new[] { 5.0, 1.0, 3.0 }, 3.0)]
     [InlineData(new[] { 4.0, 1.0, 3.0, 2.0 }, 2.5)]
-    public void Median_is_the_middle(double[] values, double expected) => Assert.Equal(expected, BenchRunner.Median(values));
+    public void Median_is_the_middle(double[] values, double expected) =>
+        Assert.Equal(expected, BenchRunner.Median(values));
 
     [Theory]
     [InlineData("randwrite")]
@@ -94,7 +95,8 @@ public class ToolPartsTests
     public async Task Throttle_passes_everything_on_asynchronously()
     {
         var inner = new MemoryDevice(8192);
-        await using var device = new ThrottledDevice(inner, TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(1), 1L << 40);
+        await using var device = new ThrottledDevice(inner, TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(1),
+            1L << 40);
         await device.WriteAsync(4000, new byte[] { 7, 8, 9 });
         await device.FlushAsync();
         byte[] read = new byte[3];
@@ -105,7 +107,8 @@ public class ToolPartsTests
         Assert.Equal(1, inner.Flushes);
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await device.WriteAsync(0, new byte[1], cancellationToken: cancelled.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+            await device.WriteAsync(0, new byte[1], cancellationToken: cancelled.Token));
     }
 
     [Fact]
@@ -115,12 +118,14 @@ public class ToolPartsTests
         var backing = new MemoryDevice(10_000);
         Array.Fill(device.Bytes, (byte)1);
         Array.Fill(backing.Bytes, (byte)2);
-        device.Damaged.AddRange([new DeviceRange(5000, 500), new DeviceRange(1024, 512), new DeviceRange(1536, 512), new DeviceRange(9_900, 512)]);
+        device.Damaged.AddRange([new DeviceRange(5000, 500), new DeviceRange(1024, 512), new DeviceRange(1536, 512),
+            new DeviceRange(9_900, 512)]);
         var zero = new DamageTolerantReader(device, null, stopAtDamage: false);
         var substitute = new DamageTolerantReader(device, backing, stopAtDamage: false);
         byte[] buffer = new byte[10_000];
         Assert.Equal(10_000, zero.Read(0, buffer));
-        Assert.Equal([new DeviceRange(1024, 1024), new DeviceRange(5000, 500), new DeviceRange(9900, 100)], zero.Damaged);
+        Assert.Equal([new DeviceRange(1024, 1024), new DeviceRange(5000, 500), new DeviceRange(9900, 100)],
+            zero.Damaged);
         for (int i = 0; i < buffer.Length; i++)
         {
             bool isDamaged = i is (>= 1024 and < 2048) or (>= 5000 and < 5500) or >= 9900;
@@ -159,14 +164,23 @@ public class ToolPartsTests
             json.WriteEndArray();
         });
         using JsonDocument document = JsonDocument.Parse(output.ToString());
-        Assert.All(document.RootElement.GetProperty("labels").EnumerateArray(), element => Assert.Equal(label, element.GetString()));
+        Assert.All(document.RootElement.GetProperty("labels").EnumerateArray(), element =>
+            Assert.Equal(label, element.GetString()));
     }
 
     [Fact]
     public void Progress_is_for_terminals_only()
     {
         using var error = new StringWriter();
-        ToolContext Context(bool terminal) => new() { Out = TextWriter.Null, Error = error, OpenInput = () => Stream.Null, OpenOutput = () => Stream.Null, ShowProgress = terminal };
+        ToolContext Context(bool terminal) =>
+            new()
+            {
+                Out = TextWriter.Null,
+                Error = error,
+                OpenInput = () => Stream.Null,
+                OpenOutput = () => Stream.Null,
+                ShowProgress = terminal
+            };
         using (var bar = new ProgressBar(Context(false), "reading"))
         {
             bar.Report(1, 2);

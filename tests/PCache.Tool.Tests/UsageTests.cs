@@ -12,7 +12,8 @@ public class UsageTests
 
     [Fact]
     public void Commands_are_those_of_the_design() => Assert.Equal(
-        ["apply", "bench", "bind", "check", "demo", "dump", "export", "format", "read", "set", "sqlite", "status", "write", "writeback"],
+        ["apply", "bench", "bind", "check", "demo", "dump", "export", "format", "read", "set", "sqlite", "status",
+            "write", "writeback"],
         Names().Order());
 
     [Theory]
@@ -107,8 +108,10 @@ public class UsageTests
     public void Empty_path_is_wrong_usage() => ToolRun.Run("status", "").ExpectError(2);
 
     [Fact]
-    public void A_path_that_begins_with_an_at_sign_is_a_path() => ToolRun.Run("status", "@missing").ExpectError(3, "@missing");
+    public void A_path_that_begins_with_an_at_sign_is_a_path() =>
+        ToolRun.Run("status", "@missing").ExpectError(3, "@missing");
 
     private static IEnumerable<string> Names() =>
-        PCacheCommand.Build(ToolContext.ForConsole()).Subcommands.Where(command => !command.Hidden).Select(command => command.Name);
+        PCacheCommand.Build(ToolContext.ForConsole()).Subcommands.Where(command => !command.Hidden)
+            .Select(command => command.Name);
 }

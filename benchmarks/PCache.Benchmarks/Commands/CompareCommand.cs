@@ -17,7 +17,8 @@ internal static class CompareCommand
             "Runs the device, the bound (one copy and one fence) and the peers interleaved, and prints ratios.",
             BenchmarksCommand.Start + " compare",
             BenchmarksCommand.Start + " compare --rw randwrite --bs 512,4k,64k --data-crc --json");
-        foreach (Option option in (Option[])[.. options.Common, options.Operations, options.Blocks, options.NoVerify, options.Writeback, options.Fio])
+        foreach (Option option in (Option[])[.. options.Common, options.Operations, options.Blocks, options.NoVerify,
+            options.Writeback, options.Fio])
         {
             command.Add(option);
         }
@@ -25,7 +26,9 @@ internal static class CompareCommand
         command.SetAction((parse, cancellation) =>
         {
             CompareSettings settings = options.Read(parse);
-            IReadOnlyList<BenchPattern> patterns = BenchOptions.ReadPatterns(parse.GetRequiredValue(options.Operations), parse.GetRequiredValue(options.Blocks), settings.LengthBytes);
+            IReadOnlyList<BenchPattern> patterns = BenchOptions.ReadPatterns(
+                parse.GetRequiredValue(options.Operations), parse.GetRequiredValue(options.Blocks),
+                settings.LengthBytes);
             bool fio = parse.GetValue(options.Fio);
             bool json = parse.GetValue(options.Json);
 
@@ -35,7 +38,8 @@ internal static class CompareCommand
         return command;
     }
 
-    private static int Run(ToolContext context, CompareSettings settings, IReadOnlyList<BenchPattern> patterns, bool fio, bool json, CancellationToken cancellation)
+    private static int Run(ToolContext context, CompareSettings settings, IReadOnlyList<BenchPattern> patterns,
+        bool fio, bool json, CancellationToken cancellation)
     {
         var results = new List<ComparedResult>();
         var scenarios = new List<ScenarioResult>();

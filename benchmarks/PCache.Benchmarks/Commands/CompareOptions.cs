@@ -25,23 +25,40 @@ internal sealed class CompareOptions
 
     public Option<bool> DataCrc { get; } = BenchOptions.DataCrc();
 
-    public Option<bool> NoVerify { get; } = new("--no-verify") { Description = "With --data-crc: reads don't verify checksums." };
+    public Option<bool> NoVerify { get; } =
+        new("--no-verify") { Description = "With --data-crc: reads don't verify checksums." };
 
-    public Option<string> Writeback { get; } = Words("--writeback", "Whether write-back runs, to a backing that costs nothing: paused or running.", "paused", "running");
+    public Option<string> Writeback
+    {
+        get;
+    } = Words("--writeback", "Whether write-back runs, to a backing that costs nothing: paused or running.",
+        "paused", "running");
 
-    public Option<string> Clock { get; } = Words("--clock", "What ratios are made of: auto, wall or cpu (time of the measuring threads).", "auto", "wall", "cpu");
+    public Option<string> Clock
+    {
+        get;
+    } = Words("--clock", "What ratios are made of: auto, wall or cpu (time of the measuring threads).", "auto",
+        "wall", "cpu");
 
-    public Option<string?> Scenarios { get; } = new("--scenario") { Description = "Scenarios, comma-separated: " + string.Join(", ", BenchScenarios.Names) + ". All if not given.", HelpName = "LIST" };
+    public Option<string?> Scenarios { get; } = new("--scenario")
+    {
+        Description = "Scenarios, comma-separated: "
+        + string.Join(", ", BenchScenarios.Names) + ". All if not given.",
+        HelpName = "LIST"
+    };
 
     public Option<string?> Directory { get; } = new("--dir")
     {
-        Description = "A directory on a real disk for the files of scenarios; the one for temporary files if not given.",
+        Description =
+            "A directory on a real disk for the files of scenarios; the one for temporary files if not given.",
         HelpName = "DIR",
     };
 
-    public Option<bool> Quick { get; } = new("--quick") { Description = "Small sizes and short times: to see that all works, not for figures." };
+    public Option<bool> Quick { get; } =
+        new("--quick") { Description = "Small sizes and short times: to see that all works, not for figures." };
 
-    public Option<bool> Fio { get; } = new("--fio") { Description = "Run fio too, where it is installed, in the same kind of memory." };
+    public Option<bool> Fio { get; } =
+        new("--fio") { Description = "Run fio too, where it is installed, in the same kind of memory." };
 
     public Option<bool> Json { get; } = CommonOptions.Json();
 
@@ -63,9 +80,11 @@ internal sealed class CompareOptions
             CachePath = BenchOptions.ReadCache(parse.GetRequiredValue(Cache)),
             Persistence = BenchOptions.ReadPersistence(parse.GetValue(Persistence)),
             Directory = directory,
-            LengthBytes = parse.GetValue(Size) ?? (quick ? BenchSettings.DefaultLengthBytes / 16 : BenchSettings.DefaultLengthBytes),
+            LengthBytes = parse.GetValue(Size)
+                ?? (quick ? BenchSettings.DefaultLengthBytes / 16 : BenchSettings.DefaultLengthBytes),
             Threads = parse.GetValue(Threads) ?? 1,
-            Duration = parse.GetValue(Seconds) is int seconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.FromSeconds(quick ? 0.2 : 2),
+            Duration = parse.GetValue(Seconds) is int seconds ? TimeSpan.FromSeconds(seconds)
+                : TimeSpan.FromSeconds(quick ? 0.2 : 2),
             DataCrc = parse.GetValue(DataCrc),
             VerifyReads = !parse.GetValue(NoVerify),
             WritebackRunning = parse.GetValue(Writeback) == "running",
@@ -90,12 +109,19 @@ internal sealed class CompareOptions
 
     private static Option<string> Words(string name, string description, params string[] words)
     {
-        var option = new Option<string>(name) { Description = description + $" {words[0]} if not given.", HelpName = "WORD", DefaultValueFactory = _ => words[0] };
+        var option = new Option<string>(name)
+        {
+            Description = description
+            + $" {words[0]} if not given.",
+            HelpName = "WORD",
+            DefaultValueFactory = _ => words[0]
+        };
         option.Validators.Add(result =>
         {
             if (result.Tokens.Count == 1 && !words.Contains(result.Tokens[0].Value))
             {
-                result.AddError($"'{result.Tokens[0].Value}' isn't a value for {name}: give {string.Join(" or ", words)}.");
+                result.AddError(
+                    $"'{result.Tokens[0].Value}' isn't a value for {name}: give {string.Join(" or ", words)}.");
             }
         });
         return option;

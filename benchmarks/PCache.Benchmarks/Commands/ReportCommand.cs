@@ -10,7 +10,9 @@ internal static class ReportCommand
     public static Command Build(ToolContext context)
     {
         var options = new CompareOptions();
-        var folder = new Argument<string>("FOLDER") { Description = "Where results.json, results.md and charts (SVG) go." };
+        var folder = new Argument<string>(
+            "FOLDER")
+        { Description = "Where results.json, results.md and charts (SVG) go." };
         var command = new ToolCommand(
             "report",
             "Measures the documented set and writes a page, a JSON document and charts; takes some minutes.",
@@ -28,7 +30,8 @@ internal static class ReportCommand
             string directory = parse.GetRequiredValue(folder);
             bool fio = parse.GetValue(options.Fio);
             bool json = parse.GetValue(options.Json);
-            string commandLine = BenchmarksCommand.Start + " " + string.Join(' ', parse.Tokens.Select(token => token.Value));
+            string commandLine = BenchmarksCommand.Start + " "
+                + string.Join(' ', parse.Tokens.Select(token => token.Value));
             return Task.Run(
                 () =>
                 {

@@ -29,7 +29,8 @@ internal static class ScenarioCommand
         return command;
     }
 
-    private static int Run(ToolContext context, CompareSettings settings, IReadOnlyList<string> names, bool json, CancellationToken cancellation)
+    private static int Run(ToolContext context, CompareSettings settings, IReadOnlyList<string> names, bool json,
+        CancellationToken cancellation)
     {
         var scenarios = new List<ScenarioResult>();
         foreach (string name in names)

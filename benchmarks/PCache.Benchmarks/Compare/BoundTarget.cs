@@ -1,5 +1,6 @@
-// Keeps true: does the least that any cache on this memory has to do: one copy of the payload, and for a write one fence; for a miss a copy out of the
-// backing's memory, one into the region, and a fence. Its region is of the same kind as the cache's.
+// Keeps true: does the least that any cache on this memory has to do: one copy of the payload, and for a write one
+// fence; for a miss a copy out of the backing's memory, one into the region, and a fence. Its region is of the same
+// kind as the cache's.
 using PCache.Core.Pmem;
 using PCache.Tool.Bench;
 
@@ -102,7 +103,8 @@ internal sealed class BoundTarget : BenchTarget
         {
         }
 
-        private void Read(long offset, int lengthBytes, int index) => _region.ReadSpan(offset, lengthBytes).CopyTo(Block(lengthBytes, index));
+        private void Read(long offset, int lengthBytes, int index) =>
+            _region.ReadSpan(offset, lengthBytes).CopyTo(Block(lengthBytes, index));
 
         private void Write(long offset, int lengthBytes, int index)
         {

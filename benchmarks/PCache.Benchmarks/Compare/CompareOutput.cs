@@ -9,20 +9,26 @@ namespace PCache.Benchmarks.Compare;
 internal static class CompareOutput
 {
     public static string Header { get; } =
-        $"{"name",-28}{"threads",8}{"ops/s",14}{"p50 ns",10}{"p99 ns",10}{"p99.9 ns",10}{"bytes/op",10}{"/ bound",9}{"quartiles",12}{"clock",7}   times as fast as";
+        $"{"name",-28}{"threads",8}{"ops/s",14}{"p50 ns",10}{"p99 ns",10}{"p99.9 ns",10}"
+        + $"{"bytes/op",10}{"/ bound",9}{"quartiles",12}{"clock",7}   times as fast as";
 
     /// <summary>The device's line, and the bound's, whose percentiles have the clock's own cost in them too.</summary>
     public static IEnumerable<string> Lines(ComparedResult result)
     {
         BenchResult device = result.Device;
         BenchLatencies bound = result.Latencies[1];
-        string quartiles = string.Create(CultureInfo.InvariantCulture, $"{result.RatioQuartiles.Low:F2}-{result.RatioQuartiles.High:F2}");
-        string peers = string.Join(", ", result.Versus.Select(peer => string.Create(CultureInfo.InvariantCulture, $"{peer.Key} {peer.Value:F2}")));
-        string variants = string.Concat(result.Variants.Select(one => string.Create(CultureInfo.InvariantCulture, $"; / {one.Key} {one.Value:F2}")));
+        string quartiles = string.Create(CultureInfo.InvariantCulture,
+            $"{result.RatioQuartiles.Low:F2}-{result.RatioQuartiles.High:F2}");
+        string peers = string.Join(", ",
+            result.Versus.Select(peer => string.Create(CultureInfo.InvariantCulture, $"{peer.Key} {peer.Value:F2}")));
+        string variants = string.Concat(
+            result.Variants.Select(one =>
+            string.Create(CultureInfo.InvariantCulture, $"; / {one.Key} {one.Value:F2}")));
         string figures = Figures(device.Name, device.Threads, device.OperationsPerSecond, device.Latencies);
         yield return (figures + string.Create(
             CultureInfo.InvariantCulture,
-            $"{device.AllocatedBytesPerOperation,10:F1}{result.RatioToBound,9:F2}{quartiles,12}{result.Clock,7}   {peers}{variants}")).TrimEnd();
+            $"{device.AllocatedBytesPerOperation,10:F1}{result.RatioToBound,9:F2}{quartiles,12}{result.Clock,7}   "
+                + $"{peers}{variants}")).TrimEnd();
         yield return Figures("  bound", device.Threads, result.BoundOperationsPerSecond, bound);
     }
 
@@ -51,9 +57,11 @@ internal static class CompareOutput
     }
 
     private static string Figures(string name, int threads, double rate, BenchLatencies latencies) => string.Create(
-        CultureInfo.InvariantCulture, $"{name,-28}{threads,8}{rate,14:N0}{latencies.P50,10:N0}{latencies.P99,10:N0}{latencies.P999,10:N0}");
+        CultureInfo.InvariantCulture,
+            $"{name,-28}{threads,8}{rate,14:N0}{latencies.P50,10:N0}{latencies.P99,10:N0}{latencies.P999,10:N0}");
 
-    private static void WriteRatios(Utf8JsonWriter json, string name, IReadOnlyList<KeyValuePair<string, double>> ratios)
+    private static void WriteRatios(Utf8JsonWriter json, string name, IReadOnlyList<KeyValuePair<string,
+        double>> ratios)
     {
         json.WriteStartObject(name);
         foreach (KeyValuePair<string, double> ratio in ratios)

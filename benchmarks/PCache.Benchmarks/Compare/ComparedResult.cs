@@ -29,7 +29,10 @@ internal sealed record ComparedResult
     /// <summary>Peer to its time by ours (above 1: we are faster).</summary>
     public required IReadOnlyList<KeyValuePair<string, double>> Versus { get; init; }
 
-    /// <summary>The device used another way (without checksums; a write of 512 bytes) to our time by that one's (above 1: we are slower).</summary>
+    /// <summary>
+    /// The device used another way (without checksums; a write of 512 bytes) to our time by that one's (above 1: we are
+    /// slower).
+    /// </summary>
     public required IReadOnlyList<KeyValuePair<string, double>> Variants { get; init; }
 
     /// <summary>Latencies of the device first, then of the bound, the peers and the variants.</summary>

@@ -1,4 +1,5 @@
-// Keeps true: device, bound, peers and variants run interleaved in one process, with the same offsets in the same round; a ratio is the median of the rounds' ratios.
+// Keeps true: device, bound, peers and variants run interleaved in one process, with the same offsets in the same
+// round; a ratio is the median of the rounds' ratios.
 using PCache.Tool.Bench;
 
 namespace PCache.Benchmarks.Compare;
@@ -8,7 +9,9 @@ internal sealed class Comparison
 {
     private const int Bound = 1;
 
-    /// <summary>Below this share of a core for threads that never wait the machine is taken as oversubscribed.</summary>
+    /// <summary>
+    /// Below this share of a core for threads that never wait the machine is taken as oversubscribed.
+    /// </summary>
     private const double FullCore = 0.95;
 
     private readonly CompareSettings _settings;
@@ -39,11 +42,13 @@ internal sealed class Comparison
                 firstVariant = targets.Count;
                 if (pattern.IsSmall)
                 {
-                    targets.Add(new DeviceTarget(places, settings, new BenchPattern("write", 512), measurement.LengthBytes, measurement.RoundBytes, "write-512"));
+                    targets.Add(new DeviceTarget(places, settings, new BenchPattern("write", 512),
+                        measurement.LengthBytes, measurement.RoundBytes, "write-512"));
                 }
                 else if (settings.DataCrc && pattern.Kind is BenchKind.Write or BenchKind.Read)
                 {
-                    targets.Add(new DeviceTarget(places, settings with { DataCrc = false }, pattern, measurement.LengthBytes, measurement.RoundBytes, "withoutCrc"));
+                    targets.Add(new DeviceTarget(places, settings with { DataCrc = false }, pattern,
+                        measurement.LengthBytes, measurement.RoundBytes, "withoutCrc"));
                 }
             }
 
@@ -77,15 +82,20 @@ internal sealed class Comparison
     }
 
     private double[] Ratios(int other, bool byCpu) =>
-        [.. _rounds.Results[0].Zip(_rounds.Results[other], (mine, theirs) => mine.Nanoseconds(byCpu) / theirs.Nanoseconds(byCpu))];
+        [.. _rounds.Results[0].Zip(_rounds.Results[other], (mine, theirs) =>
+            mine.Nanoseconds(byCpu) / theirs.Nanoseconds(byCpu))];
 
     private KeyValuePair<string, double>[] Others(Func<int, bool> which, Func<double, double> ratio) =>
     [
         .. _rounds.Targets.Index().Where(other => which(other.Index))
-            .Select(other => KeyValuePair.Create(other.Item.Name, BenchRunner.Median(Ratios(other.Index, _byCpu).Select(ratio)))),
+            .Select(other => KeyValuePair.Create(other.Item.Name,
+                BenchRunner.Median(Ratios(other.Index, _byCpu).Select(ratio)))),
     ];
 
-    /// <summary>Which clock it is. Whether threads had a core each shows in targets that never wait: all but the device, and it too where it has one thread only.</summary>
+    /// <summary>
+    /// Which clock it is. Whether threads had a core each shows in targets that never wait: all but the device, and it
+    /// too where it has one thread only.
+    /// </summary>
     private bool UsesCpuTime()
     {
         IEnumerable<RoundResult[]> telling = _settings.Threads == 1 ? _rounds.Results : _rounds.Results.Skip(1);
@@ -93,7 +103,8 @@ internal sealed class Comparison
         {
             BenchClock.Wall => false,
             BenchClock.Cpu => true,
-            _ => telling.Any(rounds => BenchRunner.Median(rounds.Select(round => round.CpuNanoseconds / round.WallNanoseconds)) < FullCore),
+            _ => telling.Any(rounds => BenchRunner.Median(
+                rounds.Select(round => round.CpuNanoseconds / round.WallNanoseconds)) < FullCore),
         };
     }
 }

@@ -1,4 +1,5 @@
-// Keeps true: another process, so its figures stand in a table of their own; an engine that this build or this memory doesn't have is a note, no error.
+// Keeps true: another process, so its figures stand in a table of their own; an engine that this build or this memory
+// doesn't have is a note, no error.
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
@@ -18,7 +19,8 @@ internal static class FioPeer
     public static ScenarioResult Run(CompareSettings settings, CancellationToken cancellation)
     {
         var table = new BenchTable("fio", "fio, 4 KiB, one thread",
-            [new("engine", "engine"), new("operation", "operation"), new("opsPerSecond", "ops/s"), new("meanNs", "mean ns"), new("p50Ns", "p50 ns"), new("p99Ns", "p99 ns"), new("p999Ns", "p99.9 ns")]);
+            [new("engine", "engine"), new("operation", "operation"), new("opsPerSecond", "ops/s"),
+                new("meanNs", "mean ns"), new("p50Ns", "p50 ns"), new("p99Ns", "p99 ns"), new("p999Ns", "p99.9 ns")]);
         var notes = new List<string>();
         string version = Execute(["--version"], cancellation)?.Trim() ?? string.Empty;
         if (version.Length == 0)
@@ -27,7 +29,8 @@ internal static class FioPeer
         }
         else
         {
-            notes.Add(version + ", in the same directory as the peers' files; another process, so there is no ratio of rounds.");
+            notes.Add(version
+                + ", in the same directory as the peers' files; another process, so there is no ratio of rounds.");
             string known = Execute(["--enghelp"], cancellation) ?? string.Empty;
             string[] have = [.. known.Split(['\n', '\t', ' '], StringSplitOptions.RemoveEmptyEntries)];
             foreach (string engine in Engines)
@@ -60,23 +63,28 @@ internal static class FioPeer
             using JsonDocument document = JsonDocument.Parse(output[start..]);
             JsonElement job = document.RootElement.GetProperty("jobs")[0];
             JsonElement side = job.GetProperty(operation == "randwrite" ? "write" : "read");
-            if (job.GetProperty("error").GetInt32() != 0 || !side.GetProperty("clat_ns").TryGetProperty("percentile", out JsonElement percentiles))
+            if (job.GetProperty("error").GetInt32() != 0
+                || !side.GetProperty("clat_ns").TryGetProperty("percentile", out JsonElement percentiles))
             {
                 return false;
             }
 
             table.Add(
-                engine, operation, side.GetProperty("iops").GetDouble(), side.GetProperty("lat_ns").GetProperty("mean").GetDouble(),
-                percentiles.GetProperty("50.000000").GetDouble(), percentiles.GetProperty("99.000000").GetDouble(), percentiles.GetProperty("99.900000").GetDouble());
+                engine, operation, side.GetProperty("iops").GetDouble(),
+                    side.GetProperty("lat_ns").GetProperty("mean").GetDouble(),
+                percentiles.GetProperty("50.000000").GetDouble(), percentiles.GetProperty("99.000000").GetDouble(),
+                    percentiles.GetProperty("99.900000").GetDouble());
             return true;
         }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or IndexOutOfRangeException)
+        catch (Exception exception) when (exception is JsonException or KeyNotFoundException
+            or InvalidOperationException or IndexOutOfRangeException)
         {
             return false;
         }
     }
 
-    private static void Measure(CompareSettings settings, string engine, BenchTable table, List<string> notes, CancellationToken cancellation)
+    private static void Measure(CompareSettings settings, string engine, BenchTable table, List<string> notes,
+        CancellationToken cancellation)
     {
         using var places = new BenchPlaces(settings);
         string path = Path.Combine(places.DirectoryPath, "fio");
@@ -89,7 +97,8 @@ internal static class FioPeer
         arguments.AddRange(engine switch
         {
             // A pool of blocks has tables of its own: a bit more than the size.
-            "pmemblk" => [string.Create(CultureInfo.InvariantCulture, $"--filename={Escaped(path)},4096,{megaBytes + 64}"), "--direct=1"],
+            "pmemblk" => [string.Create(CultureInfo.InvariantCulture,
+                $"--filename={Escaped(path)},4096,{megaBytes + 64}"), "--direct=1"],
             "libpmem" => [$"--filename={Escaped(path)}", "--direct=1", "--sync=1"],
             _ => [$"--filename={Escaped(path)}"],
         });
@@ -99,10 +108,12 @@ internal static class FioPeer
         string seconds = Math.Max(1, (int)settings.Duration.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         foreach (string operation in Operations)
         {
-            string output = Execute([.. arguments, $"--rw={operation}", "--norandommap", "--randrepeat=0", "--time_based", "--runtime=" + seconds], cancellation) ?? string.Empty;
+            string output = Execute([.. arguments, $"--rw={operation}", "--norandommap", "--randrepeat=0",
+                "--time_based", "--runtime=" + seconds], cancellation) ?? string.Empty;
             if (!TryAdd(output, engine, operation, table))
             {
-                notes.Add($"{engine}, {operation}: {ErrorReport.OneLine(output.Length == 0 ? "no output" : output[..Math.Min(output.Length, 160)].Split('{')[0])}");
+                string told = output.Length == 0 ? "no output" : output[..Math.Min(output.Length, 160)].Split('{')[0];
+                notes.Add($"{engine}, {operation}: {ErrorReport.OneLine(told)}");
             }
         }
     }

@@ -1,5 +1,5 @@
-// Keeps true: each peer is what a .NET program would use instead, on a file of the same kind of memory; where the operation isn't about durability nothing is flushed,
-// which favours the peers.
+// Keeps true: each peer is what a .NET program would use instead, on a file of the same kind of memory; where the
+// operation isn't about durability nothing is flushed, which favours the peers.
 using System.IO.MemoryMappedFiles;
 using Microsoft.Win32.SafeHandles;
 using PCache.Tool.Bench;
@@ -19,16 +19,19 @@ internal static class PeerTargets
         return pattern.Kind switch
         {
             BenchKind.SmallWrite or BenchKind.SmallWriteBuffered => [stream, unbuffered, buffered],
-            BenchKind.WritePersist => [new RandomAccessTarget(path, pattern), unbuffered, new ViewAccessorTarget(Open(path, 0), pattern)],
+            BenchKind.WritePersist => [new RandomAccessTarget(path, pattern), unbuffered,
+                new ViewAccessorTarget(Open(path, 0), pattern)],
             BenchKind.Write or BenchKind.Read =>
-                [new RandomAccessTarget(path, pattern), stream, unbuffered, buffered, new ViewAccessorTarget(Open(path, 0), pattern)],
+                [new RandomAccessTarget(path, pattern), stream, unbuffered, buffered,
+                    new ViewAccessorTarget(Open(path, 0), pattern)],
             BenchKind.WriteFua or BenchKind.WriteFlush =>
                 [new RandomAccessTarget(path, pattern), unbuffered, new ViewAccessorTarget(Open(path, 0), pattern)],
             _ => [new RandomAccessTarget(path, pattern), new ViewAccessorTarget(Open(path, 0), pattern)],
         };
     }
 
-    private static FileStream Open(string path, int bufferSize) => new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize);
+    private static FileStream Open(string path, int bufferSize) =>
+        new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize);
 
     /// <summary>Turns calls into single transfers.</summary>
     private abstract class PeerWorker(BenchPattern pattern) : BenchWorker(pattern)
@@ -77,7 +80,8 @@ internal static class PeerTargets
 
     private sealed class RandomAccessTarget(string path, BenchPattern pattern) : BenchTarget
     {
-        private readonly SafeFileHandle _handle = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        private readonly SafeFileHandle _handle =
+            File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
 
         public override string Name => "RandomAccess";
 
@@ -91,9 +95,11 @@ internal static class PeerTargets
             {
             }
 
-            protected override void Read(long offset, int start, int lengthBytes) => RandomAccess.Read(handle, Array.AsSpan(start, lengthBytes), offset);
+            protected override void Read(long offset, int start, int lengthBytes) =>
+                RandomAccess.Read(handle, Array.AsSpan(start, lengthBytes), offset);
 
-            protected override void Write(long offset, int start, int lengthBytes) => RandomAccess.Write(handle, Array.AsSpan(start, lengthBytes), offset);
+            protected override void Write(long offset, int start, int lengthBytes) =>
+                RandomAccess.Write(handle, Array.AsSpan(start, lengthBytes), offset);
 
             protected override void Flush() => RandomAccess.FlushToDisk(handle);
         }
@@ -103,7 +109,8 @@ internal static class PeerTargets
     {
         public override string Name => name;
 
-        public override BenchWorker CreateWorker() => pattern.IsSmall ? new AppendWorker(open(), pattern) : new Worker(open(), pattern);
+        public override BenchWorker CreateWorker() =>
+            pattern.IsSmall ? new AppendWorker(open(), pattern) : new Worker(open(), pattern);
 
         public override void Dispose()
         {
@@ -147,7 +154,8 @@ internal static class PeerTargets
         public ViewAccessorTarget(FileStream file, BenchPattern pattern)
         {
             _pattern = pattern;
-            _file = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: false);
+            _file = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.ReadWrite,
+                HandleInheritability.None, leaveOpen: false);
             _view = _file.CreateViewAccessor();
         }
 
@@ -167,9 +175,11 @@ internal static class PeerTargets
             {
             }
 
-            protected override void Read(long offset, int start, int lengthBytes) => view.ReadArray(offset, Array, start, lengthBytes);
+            protected override void Read(long offset, int start, int lengthBytes) =>
+                view.ReadArray(offset, Array, start, lengthBytes);
 
-            protected override void Write(long offset, int start, int lengthBytes) => view.WriteArray(offset, Array, start, lengthBytes);
+            protected override void Write(long offset, int start, int lengthBytes) =>
+                view.WriteArray(offset, Array, start, lengthBytes);
 
             protected override void Flush() => view.Flush();
         }

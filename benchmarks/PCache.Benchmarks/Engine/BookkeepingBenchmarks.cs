@@ -5,7 +5,10 @@ using PCache.Core.Primitives;
 
 namespace PCache.Benchmarks.Engine;
 
-/// <summary>What an operation pays besides copy and index: gate, latch, counters; and the whole of it, for one page that stays in the processor's caches.</summary>
+/// <summary>
+/// What an operation pays besides copy and index: gate, latch, counters; and the whole of it, for one page that stays
+/// in the processor's caches.
+/// </summary>
 public class BookkeepingBenchmarks
 {
     private readonly OperationGate _gate = new();
@@ -22,7 +25,8 @@ public class BookkeepingBenchmarks
     public void Setup()
     {
         _region = PmemMemory.Allocate(1L << 30);
-        _device = PCacheDevice.Create(_region, BlockDevice.FromMemory(64 << 20), new PCacheOptions { WritebackDelay = TimeSpan.Zero });
+        _device = PCacheDevice.Create(_region, BlockDevice.FromMemory(64 << 20),
+            new PCacheOptions { WritebackDelay = TimeSpan.Zero });
         _device.Write(0, new byte[1 << 20]);
         for (int i = 0; i < 32; i++)
         {

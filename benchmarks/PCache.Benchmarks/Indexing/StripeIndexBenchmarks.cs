@@ -3,7 +3,10 @@ using PCache.Core.Indexing;
 
 namespace PCache.Benchmarks.Indexing;
 
-/// <summary>Random 4 KiB pages in 256 stripes (1 GiB): what a write and a read hit pay for the index, shards and directory included; time per page.</summary>
+/// <summary>
+/// Random 4 KiB pages in 256 stripes (1 GiB): what a write and a read hit pay for the index, shards and directory
+/// included; time per page.
+/// </summary>
 [MemoryDiagnoser]
 public class StripeIndexBenchmarks : IDisposable
 {
@@ -45,7 +48,9 @@ public class StripeIndexBenchmarks : IDisposable
 
     /// <summary>Says what a page costs in bytes, managed and native.</summary>
     [GlobalCleanup]
-    public void Cleanup() => Console.WriteLine($"// {_filled} pages: {(double)_index.MemoryBytes / _filled:f1} bytes a page, {(double)_index.UsedBytes / _filled:f1} of them in use");
+    public void Cleanup() => Console.WriteLine(
+        $"// {_filled} pages: {(double)_index.MemoryBytes / _filled:f1} bytes a page, "
+        + $"{(double)_index.UsedBytes / _filled:f1} of them in use");
 
     /// <summary>Frees the indexes.</summary>
     public void Dispose()
@@ -156,7 +161,14 @@ public class StripeIndexBenchmarks : IDisposable
         for (int i = 0; i < 256; i++)
         {
             ushort start = (ushort)(i % 4 * 2048);
-            index.Insert(new Extent { Start = start, Length = 2048, KeyStart = start, KeyLength = 2048, PayloadCrc = (uint)i });
+            index.Insert(new Extent
+            {
+                Start = start,
+                Length = 2048,
+                KeyStart = start,
+                KeyLength = 2048,
+                PayloadCrc = (uint)i
+            });
             _pieces.Clear();
             pieces += index.Lookup(start, start + 2048, _pieces);
         }
@@ -164,7 +176,9 @@ public class StripeIndexBenchmarks : IDisposable
         return pieces;
     }
 
-    /// <summary>A sweep that finds nothing dead: time per cached page is this by the filled part of 262144 pages.</summary>
+    /// <summary>
+    /// A sweep that finds nothing dead: time per cached page is this by the filled part of 262144 pages.
+    /// </summary>
     [Benchmark(OperationsPerInvoke = StripeCount * PagesPerStripe)]
     public void Sweep()
     {
@@ -188,7 +202,8 @@ public class StripeIndexBenchmarks : IDisposable
     };
 
     private static void Insert(ShardedIndex index, int page) =>
-        index.For(page / PagesPerStripe).Stripes.GetOrAdd(page / PagesPerStripe).Insert(ExtentOf(page % PagesPerStripe));
+        index.For(page / PagesPerStripe).Stripes.GetOrAdd(page / PagesPerStripe)
+            .Insert(ExtentOf(page % PagesPerStripe));
 
     private StripeIndex StripeOf(int page)
     {

@@ -3,7 +3,10 @@ using PCache.Core.Pmem;
 
 namespace PCache.Benchmarks.Pmem;
 
-/// <summary>Payload into the region (with its fence) and out of it, at random places of 256 MiB: what a write and a read hit can't do without.</summary>
+/// <summary>
+/// Payload into the region (with its fence) and out of it, at random places of 256 MiB: what a write and a read hit
+/// can't do without.
+/// </summary>
 public class CopyBenchmarks
 {
     private const long RegionBytes = 256 << 20;

@@ -20,12 +20,16 @@ internal static class MachineInfo
 
         return
         [
-            new("date", DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm 'UTC'", System.Globalization.CultureInfo.InvariantCulture)),
+            new("date", DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm 'UTC'",
+                System.Globalization.CultureInfo.InvariantCulture)),
             new("command", commandLine),
             new("processor", Processor() + $", {Environment.ProcessorCount} cores"),
-            new("widest stores", Avx512F.IsSupported ? "512 bits" : Avx.IsSupported ? "256 bits" : Sse2.IsSupported ? "128 bits" : "ordinary"),
+            new("widest stores", Avx512F.IsSupported ? "512 bits" : Avx.IsSupported ? "256 bits" : Sse2.IsSupported
+                ? "128 bits" : "ordinary"),
             new("memory", SizeText.Rounded(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)),
-            new("system", $"{RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.ProcessArchitecture}"),
+            new("system",
+                $"{RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}, "
+                + $"{RuntimeInformation.ProcessArchitecture}"),
             new("region, bound and peers' files", region),
         ];
     }
@@ -33,7 +37,9 @@ internal static class MachineInfo
     private static string Processor()
     {
         const string Name = "model name";
-        string? line = File.Exists("/proc/cpuinfo") ? File.ReadLines("/proc/cpuinfo").FirstOrDefault(one => one.StartsWith(Name, StringComparison.Ordinal)) : null;
+        string? line = File.Exists("/proc/cpuinfo")
+            ? File.ReadLines("/proc/cpuinfo").FirstOrDefault(one => one.StartsWith(Name, StringComparison.Ordinal))
+            : null;
         return line?.Split(':')[^1].Trim() ?? RuntimeInformation.ProcessArchitecture.ToString();
     }
 }

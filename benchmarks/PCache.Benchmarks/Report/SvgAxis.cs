@@ -1,4 +1,5 @@
-// Keeps true: every value lies between the axis's ends, whatever the values are (none, one, all equal, zero or less on a logarithmic axis).
+// Keeps true: every value lies between the axis's ends, whatever the values are (none, one, all equal, zero or less on
+// a logarithmic axis).
 using System.Globalization;
 
 namespace PCache.Benchmarks.Report;
@@ -48,7 +49,8 @@ internal sealed class SvgAxis
         double[] steps = Math.Log10(high / low) < DecadesForFineTicks ? [1, 2, 5] : [1];
         int first = (int)Math.Floor(Math.Log10(low));
         int last = (int)Math.Ceiling(Math.Log10(high)) + 1;
-        double[] marks = [.. Enumerable.Range(first, last - first + 1).SelectMany(decade => steps.Select(step => step * Math.Pow(10, decade)))];
+        double[] marks = [.. Enumerable.Range(first, last - first + 1)
+            .SelectMany(decade => steps.Select(step => step * Math.Pow(10, decade)))];
         _low = marks.Last(mark => mark <= low * (1 + 1e-9));
         _high = marks.First(mark => mark >= high * (1 - 1e-9) && mark > _low);
         Ticks = [.. marks.Where(mark => mark >= _low && mark <= _high)];

@@ -8,9 +8,11 @@ using PCache.Core.Pmem;
 namespace PCache.Benchmarks.Scaling;
 
 /// <summary>
-/// What docs/scaling.md has measured: time of 4 KiB random writes and reads by that of the bound (one copy, and one fence for a write) over the size of what is
-/// cached; bytes of the index for each page; the pause of a directory that doubles. Keeps true: device and bound take turns in one process, with the same places in
-/// each round; times are CPU time of the measuring thread; every page of both regions is there before anything is measured; a ratio is the median of the rounds' ratios.
+/// What docs/scaling.md has measured: time of 4 KiB random writes and reads by that of the bound (one copy, and one
+/// fence for a write) over the size of what is cached; bytes of the index for each page; the pause of a directory that
+/// doubles. Keeps true: device and bound take turns in one process, with the same places in each round; times are CPU
+/// time of the measuring thread; every page of both regions is there before anything is measured; a ratio is the median
+/// of the rounds' ratios.
 /// </summary>
 internal static class SizeCurve
 {
@@ -56,7 +58,8 @@ internal static class SizeCurve
         using PmemRegion region = Create(((size + written) * 102 / 100) + (256L << 20));
         using PmemRegion plain = Create(size);
         var options = new PCacheOptions { StartWritebackPaused = true, LeaveRegionOpen = true };
-        using PCacheDevice device = PCacheDevice.Create(region, BlockDevice.FromMemory(size, canResize: false), options);
+        using PCacheDevice device = PCacheDevice.Create(region, BlockDevice.FromMemory(size, canResize: false),
+            options);
         var random = new Random(1);
         byte[] block = new byte[PageBytes];
         random.NextBytes(block);
@@ -100,7 +103,8 @@ internal static class SizeCurve
         double[] ratios = [.. rounds.Select(round => round.Ours / round.Bound).Order()];
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{Median(ratios):0.00} ({ratios[ratios.Length / 4]:0.00}-{ratios[ratios.Length * 3 / 4]:0.00}) {Median(rounds.Select(round => round.Ours)):0} ({Median(rounds.Select(round => round.Bound)):0})");
+            $"{Median(ratios):0.00} ({ratios[ratios.Length / 4]:0.00}-{ratios[ratios.Length * 3 / 4]:0.00}) "
+                + $"{Median(rounds.Select(round => round.Ours)):0} ({Median(rounds.Select(round => round.Bound)):0})");
     }
 
     private static double Median(IEnumerable<double> values) => values.Order().ElementAt(values.Count() / 2);
@@ -111,7 +115,8 @@ internal static class SizeCurve
         region.Drain();
     }
 
-    private static void BoundRead(PmemRegion region, long place, byte[] data) => region.ReadSpan(place, data.Length).CopyTo(data);
+    private static void BoundRead(PmemRegion region, long place, byte[] data) =>
+        region.ReadSpan(place, data.Length).CopyTo(data);
 
     private static double Time<T>(T target, long[] places, byte[] data, Action<T, long, byte[]> call)
     {
@@ -124,7 +129,9 @@ internal static class SizeCurve
         return (Nanoseconds() - begun) / places.Length;
     }
 
-    /// <summary>CPU time of this thread where the system tells it: other processes on the machine don't count.</summary>
+    /// <summary>
+    /// CPU time of this thread where the system tells it: other processes on the machine don't count.
+    /// </summary>
     private static double Nanoseconds() =>
         OperatingSystem.IsLinux() && ClockGetTime(ThreadCpuTime, out TimeSpec time) == 0
             ? (time.Seconds * 1e9) + time.Nanoseconds
@@ -138,7 +145,8 @@ internal static class SizeCurve
     {
         string directory = System.IO.Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath();
         string path = Path.Combine(directory, Path.GetRandomFileName());
-        PmemRegion region = PmemFile.Create(path, lengthBytes, new PmemFileOptions { Persistence = Persistence.Assumed, Prefault = true });
+        PmemRegion region = PmemFile.Create(path, lengthBytes,
+            new PmemFileOptions { Persistence = Persistence.Assumed, Prefault = true });
         File.Delete(path); // it lives as long as it is mapped
         return region;
     }
@@ -147,24 +155,31 @@ internal static class SizeCurve
     private static void Index()
     {
         Console.WriteLine("pages in each stripe    stripes      pages   used   with what is kept, bytes for each page");
-        foreach ((int each, int stripes) in ((int, int)[])[(1024, 1024), (512, 1024), (256, 1024), (64, 4096), (16, 16_384), (4, 65_536), (1, 262_144)])
+        foreach ((int each, int stripes) in ((int, int)[])[(1024, 1024), (512, 1024), (256, 1024), (64, 4096),
+            (16, 16_384), (4, 65_536), (1, 262_144)])
         {
             using ShardedIndex index = new(64);
             var random = new Random(1);
             for (int stripe = 0; stripe < stripes; stripe++)
             {
-                foreach (int page in random.GetItems(Enumerable.Range(0, StripePages).ToArray(), each).Distinct().Concat(Enumerable.Range(0, StripePages)).Distinct().Take(each))
+                foreach (int page in random.GetItems(Enumerable.Range(0, StripePages).ToArray(), each).Distinct()
+                    .Concat(Enumerable.Range(0, StripePages)).Distinct().Take(each))
                 {
                     index.For(stripe).Stripes.GetOrAdd(stripe).Insert(PageAt(page));
                 }
             }
 
             double pages = (double)each * stripes;
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{each,20} {stripes,10} {pages,10} {index.UsedBytes / pages,6:0.0} {index.MemoryBytes / pages,6:0.0}"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{each,20} {stripes,10} {pages,10} "
+                + $"{index.UsedBytes / pages,6:0.0} {index.MemoryBytes / pages,6:0.0}"));
         }
     }
 
-    /// <summary>The longest insertions into one directory, each with the number of stripes before it: those that double its table.</summary>
+    /// <summary>
+    /// The longest insertions into one directory, each with the number of stripes before it: those that double its
+    /// table.
+    /// </summary>
     private static void Directory()
     {
         const int Stripes = (1 << 22) + 1;
@@ -186,7 +201,8 @@ internal static class SizeCurve
 
         foreach ((int stripe, double milliseconds) in longest.UnorderedItems.OrderBy(item => item.Element))
         {
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"stripe {stripe,8}: {milliseconds:0.00} ms"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"stripe {stripe,8}: {milliseconds:0.00} ms"));
         }
     }
 

@@ -21,5 +21,6 @@ internal static class BenchScenarios
 
     public static IReadOnlyList<string> Names { get; } = [.. Known.Keys];
 
-    public static ScenarioResult Run(string name, CompareSettings settings, CancellationToken cancellation) => Known[name](settings, cancellation);
+    public static ScenarioResult Run(string name, CompareSettings settings, CancellationToken cancellation) =>
+        Known[name](settings, cancellation);
 }

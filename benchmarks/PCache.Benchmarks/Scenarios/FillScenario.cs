@@ -20,7 +20,8 @@ internal static class FillScenario
         using var places = new BenchPlaces(settings);
         long rangeBytes = settings.LengthBytes * 4;
         var options = new PCacheOptions { PayloadCrc = settings.DataCrc, StartWritebackPaused = true };
-        using var cache = new ScenarioCache(places.CreateCacheRegion(ScenarioCache.RegionBytes(settings.LengthBytes)), new NullDevice(rangeBytes), options);
+        using var cache = new ScenarioCache(places.CreateCacheRegion(ScenarioCache.RegionBytes(settings.LengthBytes)),
+            new NullDevice(rangeBytes), options);
         List<double>[] rates = [.. Enumerable.Range(0, Levels).Select(_ => new List<double>())];
 
         // The first round warms up.
@@ -40,7 +41,8 @@ internal static class FillScenario
         }
 
         var table = new BenchTable("fill", "Rate over fill level",
-            [new("fillPercent", "fill %"), new("opsPerSecond", "ops/s"), new("relative", "/ rate at the first level", 2)]);
+            [new("fillPercent", "fill %"), new("opsPerSecond", "ops/s"),
+                new("relative", "/ rate at the first level", 2)]);
         double? first = null;
         var points = new List<(double, double)>();
         for (int level = 0; level < Levels; level++)
@@ -54,15 +56,20 @@ internal static class FillScenario
             }
         }
 
-        return new ScenarioResult("fill", "4 KiB random writes while the cache fills with dirty data (used segments of all), one thread.", [table],
-            [new BenchChart("fill", "Rate over fill level, 4 KiB random write", "used segments, % of the cache", "writes per second", [new BenchSeries("randwrite-4k", points)])])
+        return new ScenarioResult("fill",
+            "4 KiB random writes while the cache fills with dirty data (used segments of all), one thread.", [table],
+            [new BenchChart("fill", "Rate over fill level, 4 KiB random write", "used segments, % of the cache",
+                "writes per second", [new BenchSeries("randwrite-4k", points)])])
         {
-            Notes = [ThreadClock.HasCpuTime ? "By the writer's CPU time: it waits for nothing here, and so other programs don't count." : "By elapsed time."],
+            Notes = [ThreadClock.HasCpuTime
+                ? "By the writer's CPU time: it waits for nothing here, and so other programs don't count."
+                : "By elapsed time."],
         };
     }
 
     /// <summary>Writes until 95 %; each chunk counts for the level that it is nearest to.</summary>
-    private static void FillUp(PCacheDevice device, long rangeBytes, int round, double[] seconds, long[] writes, CancellationToken cancellation)
+    private static void FillUp(PCacheDevice device, long rangeBytes, int round, double[] seconds, long[] writes,
+        CancellationToken cancellation)
     {
         var offsets = new BenchOffsets(new BenchPattern("randwrite", ScenarioCache.PageBytes), rangeBytes, 0, 1, round);
         byte[] page = ScenarioCache.RandomPage();

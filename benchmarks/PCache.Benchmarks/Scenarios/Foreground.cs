@@ -1,4 +1,5 @@
-// Keeps true: a write's latency is that of the call alone; a writer that is late writes on at once, so that waiting shows in later samples too, as a lower rate.
+// Keeps true: a write's latency is that of the call alone; a writer that is late writes on at once, so that waiting
+// shows in later samples too, as a lower rate.
 using System.Diagnostics;
 using PCache.Core;
 using PCache.Tool;
@@ -7,7 +8,8 @@ using PCache.Tool.Bench;
 namespace PCache.Benchmarks.Scenarios;
 
 /// <summary>What happened in one span of time.</summary>
-internal sealed record ForegroundSample(double Seconds, double WritesPerSecond, long P50, long P99, long Longest, double WritebackBytesPerSecond);
+internal sealed record ForegroundSample(double Seconds, double WritesPerSecond, long P50, long P99, long Longest,
+    double WritebackBytesPerSecond);
 
 /// <summary>One thread that writes random 4 KiB pages.</summary>
 internal sealed class Foreground(PCacheDevice device, long lengthBytes, CancellationToken cancellation)
@@ -95,7 +97,8 @@ internal sealed class Foreground(PCacheDevice device, long lengthBytes, Cancella
             double seconds = Math.Max((now - spanStart) / (double)Stopwatch.Frequency, 1e-9);
             long writtenNow = device.GetStatus().WritebackBytes;
             Samples.Add(new ForegroundSample(
-                (now - start) / (double)Stopwatch.Frequency, span.Count / seconds, span.Percentile(0.5), span.Percentile(0.99), spanLongest, (writtenNow - written) / seconds));
+                (now - start) / (double)Stopwatch.Frequency, span.Count / seconds, span.Percentile(0.5),
+                    span.Percentile(0.99), spanLongest, (writtenNow - written) / seconds));
             Latencies.Add(span);
             Longest = Math.Max(Longest, spanLongest);
             span = new LatencyHistogram();

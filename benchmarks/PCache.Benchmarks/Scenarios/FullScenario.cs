@@ -1,4 +1,5 @@
-// Keeps true: cache and backing alone get the same pattern from as many writers; figures of the cache begin when a write has waited for room.
+// Keeps true: cache and backing alone get the same pattern from as many writers; figures of the cache begin when a
+// write has waited for room.
 using System.Diagnostics;
 using PCache.Benchmarks.Compare;
 using PCache.Core;
@@ -7,7 +8,9 @@ using PCache.Tool.Bench;
 
 namespace PCache.Benchmarks.Scenarios;
 
-/// <summary>Sustained writes with the cache full, by writers that all wait, beside the backing's own rate for the same pattern.</summary>
+/// <summary>
+/// Sustained writes with the cache full, by writers that all wait, beside the backing's own rate for the same pattern.
+/// </summary>
 internal static class FullScenario
 {
     private const int Writers = 4;
@@ -19,8 +22,11 @@ internal static class FullScenario
     {
         var table = new BenchTable("full", $"{Writers} writers of random 4 KiB pages",
         [
-            new("backing", "backing"), new("writesPerSecond", "writes/s"), new("ownPerSecond", "backing's own/s"), new("ownUnflushedPerSecond", "own without flushes/s"),
-            new("ratio", "/ own", 2), new("ratioUnflushed", "/ own without flushes", 2), new("p50Microseconds", "p50 us", 1), new("p99Microseconds", "p99 us", 1), new("p999Microseconds", "p99.9 us", 1),
+            new("backing", "backing"), new("writesPerSecond", "writes/s"), new("ownPerSecond", "backing's own/s"),
+                new("ownUnflushedPerSecond", "own without flushes/s"),
+            new("ratio", "/ own", 2), new("ratioUnflushed", "/ own without flushes", 2),
+                new("p50Microseconds", "p50 us", 1), new("p99Microseconds", "p99 us", 1),
+                new("p999Microseconds", "p99.9 us", 1),
             new("fairness", "least / most of a writer", 2), new("spaceWaits", "waits for room"),
         ]);
         long rangeBytes = settings.LengthBytes;
@@ -32,7 +38,8 @@ internal static class FullScenario
         DirectoryInfo directory = BenchPlaces.NewDirectory(settings.DiskDirectory);
         try
         {
-            using IBlockDevice file = BlockDevice.OpenFile(BenchPlaces.CreateFile(Path.Combine(directory.FullName, "backing"), rangeBytes));
+            using IBlockDevice file = BlockDevice.OpenFile(
+                BenchPlaces.CreateFile(Path.Combine(directory.FullName, "backing"), rangeBytes));
             file.Flush();
             Measure(settings, "file", file, table, cancellation);
         }
@@ -41,39 +48,57 @@ internal static class FullScenario
             directory.Delete(recursive: true);
         }
 
-        return new ScenarioResult("full", "The cache is full: every write waits until write-back has made room.", [table], [])
+        return new ScenarioResult("full", "The cache is full: every write waits until write-back has made room.",
+            [table], [])
         {
             Notes =
             [
-                $"Paced memory: {PacedBytesPerSecond / 1e6:F0} MB/s and {PacedCall.TotalMicroseconds:F0} us for each call. The backing's own rate has a flush after every {SizeText.Exact(FlushEveryBytes)}, "
-                + "as write-back has after each group, and one at the end; without them a file only takes what the system's page cache takes.",
+                $"Paced memory: {PacedBytesPerSecond / 1e6:F0} MB/s and {PacedCall.TotalMicroseconds:F0} us for "
+                    + $"each call. The backing's own rate has a flush after every {SizeText.Exact(FlushEveryBytes)}, "
+                + "as write-back has after each group, and one at the end; without them a file only takes what the "
+                    + "system's page cache takes.",
             ],
         };
     }
 
-    private static void Measure(CompareSettings settings, string name, IBlockDevice backing, BenchTable table, CancellationToken cancellation)
+    private static void Measure(CompareSettings settings, string name, IBlockDevice backing, BenchTable table,
+        CancellationToken cancellation)
     {
-        (double own, _, _) = Write(backing, settings.LengthBytes, settings.Duration, FlushEveryBytes, finish: true, cancellation);
-        (double unflushed, _, _) = Write(backing, settings.LengthBytes, settings.Duration, long.MaxValue, finish: false, cancellation);
+        (double own, _, _) = Write(backing, settings.LengthBytes, settings.Duration, FlushEveryBytes, finish: true,
+            cancellation);
+        (double unflushed, _, _) = Write(backing, settings.LengthBytes, settings.Duration, long.MaxValue,
+            finish: false, cancellation);
         backing.Flush();
         using var places = new BenchPlaces(settings);
-        var options = new PCacheOptions { PayloadCrc = settings.DataCrc, WritebackDelay = TimeSpan.Zero, SpaceTimeout = TimeSpan.FromMinutes(1) };
-        using var cache = new ScenarioCache(places.CreateCacheRegion((settings.LengthBytes / 4) + (16 << 20)), backing, options, keepsBacking: true);
+        var options = new PCacheOptions
+        {
+            PayloadCrc = settings.DataCrc,
+            WritebackDelay = TimeSpan.Zero,
+            SpaceTimeout = TimeSpan.FromMinutes(1)
+        };
+        using var cache = new ScenarioCache(places.CreateCacheRegion((settings.LengthBytes / 4) + (16 << 20)), backing,
+            options, keepsBacking: true);
         for (int i = 0; i < 20 && cache.Device.GetStatus().SpaceWaits == 0; i++)
         {
-            Write(cache.Device, settings.LengthBytes, settings.Duration / 4, long.MaxValue, finish: false, cancellation);
+            Write(cache.Device, settings.LengthBytes, settings.Duration / 4, long.MaxValue, finish: false,
+                cancellation);
         }
 
         long waits = cache.Device.GetStatus().SpaceWaits;
-        (double rate, LatencyHistogram latencies, double fairness) = Write(cache.Device, settings.LengthBytes, settings.Duration * 2, long.MaxValue, finish: false, cancellation);
+        (double rate, LatencyHistogram latencies, double fairness) = Write(cache.Device, settings.LengthBytes,
+            settings.Duration * 2, long.MaxValue, finish: false, cancellation);
         table.Add(
             name, rate, own, unflushed, rate / own, rate / unflushed,
-            latencies.Percentile(0.5) / 1e3, latencies.Percentile(0.99) / 1e3, latencies.Percentile(0.999) / 1e3, fairness, cache.Device.GetStatus().SpaceWaits - waits);
+            latencies.Percentile(0.5) / 1e3, latencies.Percentile(0.99) / 1e3, latencies.Percentile(0.999) / 1e3,
+                fairness, cache.Device.GetStatus().SpaceWaits - waits);
     }
 
-    /// <summary>Writes for a time; rate of all writers, their latencies, and the least by the most that one of them wrote.</summary>
+    /// <summary>
+    /// Writes for a time; rate of all writers, their latencies, and the least by the most that one of them wrote.
+    /// </summary>
     private static (double Rate, LatencyHistogram Latencies, double Fairness) Write(
-        IBlockDevice device, long lengthBytes, TimeSpan duration, long flushEveryBytes, bool finish, CancellationToken cancellation)
+        IBlockDevice device, long lengthBytes, TimeSpan duration, long flushEveryBytes, bool finish,
+            CancellationToken cancellation)
     {
         var pattern = new BenchPattern("randwrite", ScenarioCache.PageBytes);
         var counts = new long[Writers];
@@ -92,7 +117,8 @@ internal static class FullScenario
                 for (long before = Stopwatch.GetTimestamp(); before < end && !cancellation.IsCancellationRequested;)
                 {
                     device.Write(offsets.Next(), page);
-                    if (flushEveryBytes != long.MaxValue && Interlocked.Add(ref sinceFlush, page.Length) % flushEveryBytes == 0)
+                    if (flushEveryBytes != long.MaxValue
+                        && Interlocked.Add(ref sinceFlush, page.Length) % flushEveryBytes == 0)
                     {
                         device.Flush();
                     }
@@ -123,6 +149,7 @@ internal static class FullScenario
 
         var all = new LatencyHistogram();
         Array.ForEach(histograms, all.Add);
-        return (counts.Sum() / Stopwatch.GetElapsedTime(start).TotalSeconds, all, (double)counts.Min() / Math.Max(1, counts.Max()));
+        return (counts.Sum() / Stopwatch.GetElapsedTime(start).TotalSeconds, all,
+            (double)counts.Min() / Math.Max(1, counts.Max()));
     }
 }

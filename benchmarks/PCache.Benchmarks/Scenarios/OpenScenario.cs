@@ -1,4 +1,5 @@
-// Keeps true: no other device is alive when memory is looked at; a size that the machine has no memory for is left out and told.
+// Keeps true: no other device is alive when memory is looked at; a size that the machine has no memory for is left out
+// and told.
 using System.Diagnostics;
 using System.Globalization;
 using PCache.Benchmarks.Compare;
@@ -18,17 +19,22 @@ internal static class OpenScenario
     {
         var table = new BenchTable("open", "Opening a cache of 4 KiB pages, written at random",
         [
-            new("keys", "keys"), new("dataCrc", "checksums"), new("milliseconds", "ms", 1), new("millisecondsPerMillionKeys", "ms per million keys", 1),
+            new("keys", "keys"), new("dataCrc", "checksums"), new("milliseconds", "ms", 1),
+                new("millisecondsPerMillionKeys", "ms per million keys", 1),
             new("cpuMillisecondsPerMillionKeys", "CPU ms per million keys", 1),
             new("managedBytesPerKey", "managed bytes/key", 1), new("processBytesPerKey", "process bytes/key", 1),
         ]);
-        var notes = new List<string> { $"Time: median of {Opens} opens of the same cache; CPU: of the whole process. Memory: growth by the first one." };
+        var notes =
+            new List<string> { $"Time: median of {Opens} opens of the same cache; CPU: of the whole process. "
+            + "Memory: growth by the first one." };
         foreach (long keys in settings.Quick ? [4_000L] : KeyCounts)
         {
             long regionBytes = ScenarioCache.RegionBytes(keys * ScenarioCache.PageBytes);
             if (ProcessMemory.AvailableBytes() is long available && regionBytes > available * ShareOfMemory)
             {
-                notes.Add(string.Create(CultureInfo.InvariantCulture, $"{keys:N0} keys: left out, {SizeText.Rounded(regionBytes)} of memory are needed and {SizeText.Rounded(available)} available."));
+                notes.Add(string.Create(CultureInfo.InvariantCulture,
+                    $"{keys:N0} keys: left out, {SizeText.Rounded(regionBytes)} of memory are needed and "
+                    + $"{SizeText.Rounded(available)} available."));
                 continue;
             }
 
@@ -41,11 +47,13 @@ internal static class OpenScenario
         return new ScenarioResult("open", "Opening a cache: replay of the log.", [table], []) { Notes = notes };
     }
 
-    private static void Measure(CompareSettings settings, long keys, long regionBytes, BenchTable table, CancellationToken cancellation)
+    private static void Measure(CompareSettings settings, long keys, long regionBytes, BenchTable table,
+        CancellationToken cancellation)
     {
         using var places = new BenchPlaces(settings);
         var options = new PCacheOptions { PayloadCrc = settings.DataCrc, StartWritebackPaused = true };
-        using var cache = new ScenarioCache(places.CreateCacheRegion(regionBytes), new NullDevice(keys * ScenarioCache.PageBytes), options);
+        using var cache = new ScenarioCache(places.CreateCacheRegion(regionBytes),
+            new NullDevice(keys * ScenarioCache.PageBytes), options);
         byte[] page = ScenarioCache.RandomPage();
         foreach (long offset in ScenarioCache.Shuffled(keys, 1))
         {
@@ -79,7 +87,8 @@ internal static class OpenScenario
         double perMillion = 1e6 / keys;
         double median = BenchRunner.Median(milliseconds);
         table.Add(
-            keys, settings.DataCrc ? "on" : "off", median, median * perMillion, BenchRunner.Median(cpuMilliseconds) * perMillion,
+            keys, settings.DataCrc ? "on"
+                : "off", median, median * perMillion, BenchRunner.Median(cpuMilliseconds) * perMillion,
             (double)managed / keys, process / (double?)keys);
     }
 }

@@ -1,5 +1,6 @@
-// Keeps true: content and errors are those of the device behind; over any longer time it takes no more than so many calls and so many bytes a second, however many wait at
-// once. Unlike the demo's slow disk it sleeps only when it is some milliseconds behind, and catches up what a sleep took too long: the rate is exact, single latencies aren't.
+// Keeps true: content and errors are those of the device behind; over any longer time it takes no more than so many
+// calls and so many bytes a second, however many wait at once. Unlike the demo's slow disk it sleeps only when it is
+// some milliseconds behind, and catches up what a sleep took too long: the rate is exact, single latencies aren't.
 using System.Diagnostics;
 using PCache.Core;
 using PCache.Tool;
@@ -22,20 +23,23 @@ internal sealed class PacedDevice(IBlockDevice inner, double bytesPerSecond, Tim
         return base.Read(offset, buffer);
     }
 
-    public override async ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default)
+    public override async ValueTask<int> ReadAsync(long offset, Memory<byte> buffer,
+        CancellationToken cancellationToken = default)
     {
         await WaitAsync(buffer.Length, cancellationToken).ConfigureAwait(false);
         return await base.ReadAsync(offset, buffer, cancellationToken).ConfigureAwait(false);
     }
 
-    public override void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal)
+    public override void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability =
+        WriteDurability.Normal)
     {
         Wait(buffer.Length);
         base.Write(offset, buffer, durability);
     }
 
     public override async ValueTask WriteAsync(
-        long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+        long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability =
+            WriteDurability.Normal, CancellationToken cancellationToken = default)
     {
         await WaitAsync(buffer.Length, cancellationToken).ConfigureAwait(false);
         await base.WriteAsync(offset, buffer, durability, cancellationToken).ConfigureAwait(false);

@@ -19,7 +19,9 @@ internal static class ProcessMemory
     /// <summary>Memory of the machine that can be had.</summary>
     public static long? AvailableBytes() => Kilobytes("/proc/meminfo", "MemAvailable:");
 
-    /// <summary>Bytes written to the disk that holds a directory, by everybody; null where that isn't one disk.</summary>
+    /// <summary>
+    /// Bytes written to the disk that holds a directory, by everybody; null where that isn't one disk.
+    /// </summary>
     public static long? WrittenToDiskOf(string directory)
     {
         string? device = DeviceOf(Path.GetFullPath(directory));
@@ -47,7 +49,8 @@ internal static class ProcessMemory
         {
             string[] words = line.Split(' ');
             string mount = words[4];
-            bool isAbove = path == mount || path.StartsWith(mount.EndsWith('/') ? mount : mount + "/", StringComparison.Ordinal);
+            bool isAbove = path == mount || path.StartsWith(mount.EndsWith('/') ? mount : mount
+                + "/", StringComparison.Ordinal);
             if (isAbove && mount.Length >= longest)
             {
                 longest = mount.Length;
@@ -68,7 +71,8 @@ internal static class ProcessMemory
         }
 
         string? line = File.ReadLines(path).FirstOrDefault(one => one.StartsWith(name, StringComparison.Ordinal));
-        return line is null ? null : long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+        return line is null ? null : long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+            CultureInfo.InvariantCulture);
     }
 
     /// <summary>Memory of the process that no file is behind: managed heap, native memory, stacks.</summary>

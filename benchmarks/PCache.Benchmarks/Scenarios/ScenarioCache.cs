@@ -1,4 +1,5 @@
-// Keeps true: region, device and backing of a scenario go together; the region's memory has been touched before anything is measured.
+// Keeps true: region, device and backing of a scenario go together; the region's memory has been touched before
+// anything is measured.
 using PCache.Core;
 using PCache.Core.Pmem;
 
@@ -45,7 +46,8 @@ internal sealed class ScenarioCache : IDisposable
     public static long RegionBytes(long payloadBytes)
     {
         long bytes = payloadBytes + (payloadBytes / 16);
-        return bytes + ((long)(bytes + (24L * SmallSegmentBytes) < SmallRegionBytes ? SmallSegmentBytes : 16 << 20) * 24);
+        return bytes + ((long)(bytes + (24L * SmallSegmentBytes) < SmallRegionBytes ? SmallSegmentBytes : 16 << 20)
+            * 24);
     }
 
     /// <summary>Begins anew, with an empty cache.</summary>

@@ -1,4 +1,5 @@
-// Keeps true: a scenario's figures are said once; the text for people, the JSON, the page and the charts are all made of them.
+// Keeps true: a scenario's figures are said once; the text for people, the JSON, the page and the charts are all made
+// of them.
 using System.Globalization;
 using System.Text.Json;
 using PCache.Tool.Bench;
@@ -22,23 +23,27 @@ internal sealed record BenchTable(string Name, string Title, IReadOnlyList<Bench
     {
         if (cells.Length != Columns.Count)
         {
-            throw new ArgumentException($"A row of {Name} has {cells.Length} cells, not {Columns.Count}.", nameof(cells));
+            throw new ArgumentException($"A row of {Name} has {cells.Length} cells, not {Columns.Count}.",
+                nameof(cells));
         }
 
-        _rows.Add([.. cells.Select(cell => cell is int or long ? Convert.ToDouble(cell, CultureInfo.InvariantCulture) : cell)]);
+        _rows.Add([.. cells.Select(cell =>
+            cell is int or long ? Convert.ToDouble(cell, CultureInfo.InvariantCulture) : cell)]);
     }
 
     /// <summary>A cell as people read it.</summary>
     public string Text(int row, int column) => _rows[row][column] switch
     {
         null => "-",
-        double number when double.IsFinite(number) => number.ToString("N" + Columns[column].Digits, CultureInfo.InvariantCulture),
+        double number when double.IsFinite(number) =>
+            number.ToString("N" + Columns[column].Digits, CultureInfo.InvariantCulture),
         double => "-",
         object text => text.ToString()!,
     };
 
     /// <summary>Whether a column holds numbers, which are set to the right.</summary>
-    public bool IsNumeric(int column) => _rows.TrueForAll(row => row[column] is double or null) && _rows.Exists(row => row[column] is double);
+    public bool IsNumeric(int column) =>
+        _rows.TrueForAll(row => row[column] is double or null) && _rows.Exists(row => row[column] is double);
 }
 
 /// <summary>A line of a chart.</summary>
@@ -50,7 +55,8 @@ internal sealed record BenchSeries(string Name, IReadOnlyList<(double X, double 
 /// <param name="XTitle">Of the horizontal axis, with the unit.</param>
 /// <param name="YTitle">Of the vertical axis, with the unit.</param>
 /// <param name="Series">The lines.</param>
-internal sealed record BenchChart(string Name, string Title, string XTitle, string YTitle, IReadOnlyList<BenchSeries> Series)
+internal sealed record BenchChart(string Name, string Title, string XTitle, string YTitle,
+    IReadOnlyList<BenchSeries> Series)
 {
     public bool LogX { get; init; }
 
@@ -61,7 +67,8 @@ internal sealed record BenchChart(string Name, string Title, string XTitle, stri
 }
 
 /// <summary>What a scenario found.</summary>
-internal sealed record ScenarioResult(string Name, string About, IReadOnlyList<BenchTable> Tables, IReadOnlyList<BenchChart> Charts)
+internal sealed record ScenarioResult(string Name, string About, IReadOnlyList<BenchTable> Tables,
+    IReadOnlyList<BenchChart> Charts)
 {
     /// <summary>What has to be known to read the figures, or what couldn't be measured.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
@@ -74,7 +81,9 @@ internal sealed record ScenarioResult(string Name, string About, IReadOnlyList<B
         {
             yield return string.Empty;
             yield return table.Title;
-            int[] widths = [.. table.Columns.Select((column, c) => Math.Max(column.Title.Length, table.Rows.Select((_, r) => table.Text(r, c).Length).DefaultIfEmpty().Max()))];
+            int[] widths = [.. table.Columns.Select(
+                (column, c) => Math.Max(column.Title.Length,
+                table.Rows.Select((_, r) => table.Text(r, c).Length).DefaultIfEmpty().Max()))];
             yield return Row(c => table.Columns[c].Title);
             for (int row = 0; row < table.Rows.Count; row++)
             {
@@ -83,7 +92,9 @@ internal sealed record ScenarioResult(string Name, string About, IReadOnlyList<B
             }
 
             string Row(Func<int, string> cell) => "  " + string.Join(
-                "  ", Enumerable.Range(0, widths.Length).Select(c => table.IsNumeric(c) ? cell(c).PadLeft(widths[c]) : cell(c).PadRight(widths[c]))).TrimEnd();
+                "  ", Enumerable.Range(0, widths.Length)
+                    .Select(c => table.IsNumeric(c) ? cell(c).PadLeft(widths[c]) : cell(c).PadRight(widths[c])))
+                    .TrimEnd();
         }
 
         foreach (string note in Notes)

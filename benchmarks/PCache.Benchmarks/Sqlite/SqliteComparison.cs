@@ -1,4 +1,5 @@
-// Keeps true: what is compared runs in turns in one process, on databases of its own with the same content; figures are medians of the rounds.
+// Keeps true: what is compared runs in turns in one process, on databases of its own with the same content; figures are
+// medians of the rounds.
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Data.Sqlite;
@@ -9,8 +10,8 @@ using PCache.Sqlite;
 namespace PCache.Benchmarks.Sqlite;
 
 /// <summary>
-/// Transactions per second with synchronous=FULL, by journal mode: plain SQLite against a cache, on the disk of a folder and on throttled files.
-/// Arguments: [folder of databases and caches] [rounds].
+/// Transactions per second with synchronous=FULL, by journal mode: plain SQLite against a cache, on the disk of a
+/// folder and on throttled files. Arguments: [folder of databases and caches] [rounds].
 /// </summary>
 internal static class SqliteComparison
 {
@@ -25,16 +26,26 @@ internal static class SqliteComparison
         SQLitePCL.Batteries_V2.Init();
         string parent = arguments.Length > 0 ? arguments[0] : Path.GetTempPath();
         int rounds = arguments.Length > 1 ? int.Parse(arguments[1], CultureInfo.InvariantCulture) : DefaultRounds;
-        string folder = Directory.CreateDirectory(Path.Combine(parent, $"pcache-sqlite-{Environment.ProcessId}")).FullName;
+        string folder = Directory.CreateDirectory(
+            Path.Combine(parent, $"pcache-sqlite-{Environment.ProcessId}")).FullName;
         try
         {
-            using PCacheVfsRegistration process = PCacheVfs.Register(new PCacheVfsOptions { Name = "process", Region = new PmemFileOptions(), DrainOnClose = false });
-            using PCacheVfsRegistration power = PCacheVfs.Register(new PCacheVfsOptions { Name = "power", DrainOnClose = false });
-            using PCacheVfsRegistration direct = PCacheVfs.Register(new PCacheVfsOptions { Name = "direct" }, (_, _) => new ThrottledSource(false, PerCall, PerSync));
-            using PCacheVfsRegistration cached = PCacheVfs.Register(new PCacheVfsOptions { Name = "cached" }, (_, _) => new ThrottledSource(true, PerCall, PerSync));
-            Console.WriteLine($"One row changed and one added per transaction, synchronous=FULL, median of {rounds} rounds in turns; ratio to the first line of each group.");
-            Compare(folder, "disk", rounds, 40, [("plain SQLite", null, null), ("cache, survives kills", "process", process), ("cache on the same disk, survives power cuts", "power", power)]);
-            Compare(folder, "1 ms a call, 3 ms a sync", rounds, 10, [("without cache", "direct", null), ("cache, survives kills", "cached", cached)]);
+            using PCacheVfsRegistration process = PCacheVfs.Register(
+                new PCacheVfsOptions { Name = "process", Region = new PmemFileOptions(), DrainOnClose = false });
+            using PCacheVfsRegistration power =
+                PCacheVfs.Register(new PCacheVfsOptions { Name = "power", DrainOnClose = false });
+            using PCacheVfsRegistration direct = PCacheVfs.Register(new PCacheVfsOptions { Name = "direct" }, (_, _) =>
+                new ThrottledSource(false, PerCall, PerSync));
+            using PCacheVfsRegistration cached = PCacheVfs.Register(new PCacheVfsOptions { Name = "cached" }, (_, _) =>
+                new ThrottledSource(true, PerCall, PerSync));
+            Console.WriteLine(
+                $"One row changed and one added per transaction, synchronous=FULL, median of {rounds} rounds in "
+                + "turns; ratio to the first line of each group.");
+            Compare(folder, "disk", rounds, 40,
+                [("plain SQLite", null, null), ("cache, survives kills", "process", process),
+                ("cache on the same disk, survives power cuts", "power", power)]);
+            Compare(folder, "1 ms a call, 3 ms a sync", rounds, 10,
+                [("without cache", "direct", null), ("cache, survives kills", "cached", cached)]);
         }
         finally
         {
@@ -42,7 +53,8 @@ internal static class SqliteComparison
         }
     }
 
-    private static void Compare(string folder, string backing, int rounds, int transactions, (string Name, string? Vfs, PCacheVfsRegistration? Registration)[] variants)
+    private static void Compare(string folder, string backing, int rounds, int transactions,
+        (string Name, string? Vfs, PCacheVfsRegistration? Registration)[] variants)
     {
         Console.WriteLine();
         Console.WriteLine($"| {backing}, transactions/s | {string.Join(" | ", Modes)} |");
@@ -66,18 +78,24 @@ internal static class SqliteComparison
 
     private static string Row(double[,] figures, int variant) => string.Join(
         " | ",
-        Enumerable.Range(0, Modes.Length).Select(m => string.Create(CultureInfo.InvariantCulture, $"{figures[variant, m]:N0} ({figures[variant, m] / figures[0, m]:0.0}x)")));
+        Enumerable.Range(0, Modes.Length)
+            .Select(m => string.Create(CultureInfo.InvariantCulture,
+            $"{figures[variant, m]:N0} ({figures[variant, m] / figures[0, m]:0.0}x)")));
 
     private static void Measure(
-        string folder, string mode, int rounds, int transactions, (string Name, string? Vfs, PCacheVfsRegistration? Registration)[] variants, int column, double[,] figures, double[,] sustained)
+        string folder, string mode, int rounds, int transactions,
+            (string Name, string? Vfs, PCacheVfsRegistration? Registration)[] variants, int column, double[,] figures,
+            double[,] sustained)
     {
         string[] paths = [.. variants.Select(variant => Path.Combine(folder, $"{variant.Vfs ?? "plain"}-{mode}.db"))];
         SqliteConnection[] connections = [.. variants.Select((variant, v) => Open(paths[v], variant.Vfs, mode))];
         for (int v = 0; v < variants.Length; v++)
         {
-            if (variants[v].Registration is { } registration && registration.Drain(paths[v]) && registration.TryGetDevice(paths[v], out PCacheDevice? device))
+            if (variants[v].Registration is { } registration && registration.Drain(paths[v])
+                && registration.TryGetDevice(paths[v], out PCacheDevice? device))
             {
-                device.PauseWriteback(); // else it would go on in the turns of the others, and its time would be nobody's
+                // else it would go on in the turns of the others, and its time would count for none of them
+                device.PauseWriteback();
             }
         }
 
@@ -108,7 +126,9 @@ internal static class SqliteComparison
         Execute(connection, $"PRAGMA journal_mode={mode}");
         Execute(connection, "PRAGMA synchronous=FULL");
         Execute(connection, "CREATE TABLE t (id INTEGER PRIMARY KEY, body BLOB)");
-        Execute(connection, $"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{Rows}) INSERT INTO t SELECT i, randomblob(200) FROM n");
+        Execute(connection,
+            $"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{Rows}) INSERT INTO t SELECT i, "
+            + "randomblob(200) FROM n");
         return connection;
     }
 
@@ -118,7 +138,8 @@ internal static class SqliteComparison
         for (int i = 0; i < transactions; i++)
         {
             using SqliteTransaction transaction = connection.BeginTransaction();
-            Execute(connection, $"UPDATE t SET body = randomblob(200) WHERE id = {1 + (((round * transactions) + i) * 37 % Rows)}");
+            Execute(connection,
+                $"UPDATE t SET body = randomblob(200) WHERE id = {1 + (((round * transactions) + i) * 37 % Rows)}");
             Execute(connection, "INSERT INTO t (body) VALUES (randomblob(200))");
             transaction.Commit();
         }

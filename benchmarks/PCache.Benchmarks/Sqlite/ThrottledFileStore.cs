@@ -1,4 +1,5 @@
-// Keeps true: content is that of the store behind; every read, write, change of a name or length, and every synchronisation takes at least its time, each call by itself.
+// Keeps true: content is that of the store behind; every read, write, change of a name or length, and every
+// synchronisation takes at least its time, each call by itself.
 using System.Diagnostics;
 using PCache.Sqlite.Files;
 
@@ -52,7 +53,8 @@ internal sealed class ThrottledFileStore(IFileStore inner, TimeSpan perCall, Tim
     private static void Wait(TimeSpan time)
     {
         long begun = Stopwatch.GetTimestamp();
-        Thread.Sleep(time - TimeSpan.FromMilliseconds(0.2) > TimeSpan.Zero ? time - TimeSpan.FromMilliseconds(0.2) : TimeSpan.Zero);
+        Thread.Sleep(time - TimeSpan.FromMilliseconds(0.2) > TimeSpan.Zero ? time - TimeSpan.FromMilliseconds(0.2)
+            : TimeSpan.Zero);
         while (Stopwatch.GetElapsedTime(begun) < time)
         {
             Thread.SpinWait(20);

@@ -20,7 +20,8 @@ internal sealed class ThrottledSource(bool cached, TimeSpan perCall, TimeSpan pe
         store.Create(FileSlot.Main);
         if (!cached)
         {
-            return new Database(path, new DirectFiles(store), device: null, new Holder(store, null), isReadOnly: false, drainOnClose: false);
+            return new Database(path, new DirectFiles(store), device: null, new Holder(store, null), isReadOnly: false,
+                drainOnClose: false);
         }
 
         PmemRegion region = PmemFile.Create(path + ".pcache", CacheBytes);
@@ -29,7 +30,8 @@ internal sealed class ThrottledSource(bool cached, TimeSpan perCall, TimeSpan pe
         var backing = new CompositeBacking(store);
         PCacheDevice device = PCacheDevice.Create(region, backing, options);
         backing.Keeper = new RecordKeeper(region, store, device.GetStatus().CacheId, path, lastSequence: 0);
-        return new Database(path, new CachedFiles(device), device, new Holder(store, region), isReadOnly: false, drainOnClose: false);
+        return new Database(path, new CachedFiles(device), device, new Holder(store, region), isReadOnly: false,
+            drainOnClose: false);
     }
 
     private sealed class Holder(IFileStore store, PmemRegion? region) : IDatabaseHolder

@@ -6,7 +6,10 @@ using PCache.Core.ClientTests.Support;
 
 namespace PCache.Core.ClientTests.Archives;
 
-/// <summary>SharpZipLib on a cached file, against the same on a FileStream, byte for byte; the cache is closed and opened between all steps.</summary>
+/// <summary>
+/// SharpZipLib on a cached file, against the same on a FileStream, byte for byte; the cache is closed and opened
+/// between all steps.
+/// </summary>
 public sealed class SharpZipLibTests
 {
     private static readonly DateTime Time = new(2024, 5, 6, 7, 8, 10, DateTimeKind.Utc);
@@ -38,7 +41,8 @@ public sealed class SharpZipLibTests
                 Assert.True(zip.Delete($"{i}"));
             }
 
-            zip.Add(new BytesSource(CachedFile.Bytes(50_000, 777)), new ZipEntry("777") { DateTime = Time, Size = 50_000 });
+            zip.Add(new BytesSource(CachedFile.Bytes(50_000, 777)),
+                new ZipEntry("777") { DateTime = Time, Size = 50_000 });
             zip.CommitUpdate();
         });
         await file.BothAsync(stream =>

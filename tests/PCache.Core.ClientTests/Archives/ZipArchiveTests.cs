@@ -3,7 +3,10 @@ using PCache.Core.ClientTests.Support;
 
 namespace PCache.Core.ClientTests.Archives;
 
-/// <summary>The runtime's ZipArchive on a cached file, against the same on a FileStream, byte for byte; the cache is closed and opened between all steps.</summary>
+/// <summary>
+/// The runtime's ZipArchive on a cached file, against the same on a FileStream, byte for byte; the cache is closed and
+/// opened between all steps.
+/// </summary>
 public sealed class ZipArchiveTests
 {
     // Entries have a fixed time: the archives are to be the same bytes.
@@ -16,9 +19,11 @@ public sealed class ZipArchiveTests
     public async Task An_archive_is_made_changed_shrunk_and_read(int bufferSize, bool viaAsync)
     {
         using var file = new CachedFile(bufferSize);
-        await file.BothAsync(stream => WriteAsync(stream, ZipArchiveMode.Create, viaAsync, archive => AddAsync(archive, 0, 400, viaAsync)));
+        await file.BothAsync(stream =>
+            WriteAsync(stream, ZipArchiveMode.Create, viaAsync, archive => AddAsync(archive, 0, 400, viaAsync)));
         await file.BothAsync(stream => ReadAsync(stream, viaAsync, Enumerable.Range(0, 400)));
-        await file.BothAsync(stream => WriteAsync(stream, ZipArchiveMode.Update, viaAsync, archive => AddAsync(archive, 400, 20, viaAsync)));
+        await file.BothAsync(stream =>
+            WriteAsync(stream, ZipArchiveMode.Update, viaAsync, archive => AddAsync(archive, 400, 20, viaAsync)));
         long before = new FileInfo(file.Path).Length;
         await file.BothAsync(stream => WriteAsync(stream, ZipArchiveMode.Update, viaAsync, archive =>
         {
@@ -82,11 +87,13 @@ public sealed class ZipArchiveTests
         });
     }
 
-    private static async Task WriteAsync(Stream stream, ZipArchiveMode mode, bool viaAsync, Func<ZipArchive, Task> change)
+    private static async Task WriteAsync(Stream stream, ZipArchiveMode mode, bool viaAsync, Func<ZipArchive,
+        Task> change)
     {
         if (viaAsync)
         {
-            await using ZipArchive archive = await ZipArchive.CreateAsync(stream, mode, leaveOpen: false, entryNameEncoding: null);
+            await using ZipArchive archive =
+                await ZipArchive.CreateAsync(stream, mode, leaveOpen: false, entryNameEncoding: null);
             await change(archive);
         }
         else
@@ -121,7 +128,8 @@ public sealed class ZipArchiveTests
         await using ZipArchive archive = viaAsync
             ? await ZipArchive.CreateAsync(stream, ZipArchiveMode.Read, leaveOpen: false, entryNameEncoding: null)
             : new ZipArchive(stream, ZipArchiveMode.Read);
-        Assert.Equal(expected, archive.Entries.Select(entry => int.Parse(entry.Name, System.Globalization.CultureInfo.InvariantCulture)));
+        Assert.Equal(expected, archive.Entries.Select(entry =>
+            int.Parse(entry.Name, System.Globalization.CultureInfo.InvariantCulture)));
         Assert.All(archive.Entries, AssertContent);
     }
 

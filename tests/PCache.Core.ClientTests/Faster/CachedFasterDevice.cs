@@ -1,5 +1,5 @@
-// FASTER's log device on a cache: copy this file (and CachedFasterFiles.cs, if checkpoints are to be on the cache too) into an application. docs/clients.md
-// says what to mind.
+// FASTER's log device on a cache: copy this file (and CachedFasterFiles.cs, if checkpoints are to be on the cache too)
+// into an application. docs/clients.md says what to mind.
 
 using System.Buffers;
 using System.Collections.Concurrent;
@@ -7,16 +7,24 @@ using FASTER.core;
 
 namespace PCache.Core.ClientTests.Faster;
 
-/// <summary>A range of a block device, as FASTER's <see cref="IDevice"/>: the log of a FasterLog or FasterKV, or a file of a checkpoint.</summary>
+/// <summary>
+/// A range of a block device, as FASTER's <see cref="IDevice"/>: the log of a FasterLog or FasterKV, or a file of a
+/// checkpoint.
+/// </summary>
 /// <remarks>
 /// Keeps true:
-/// * Segment s of the log lies at <c>start + s * segment size</c>: addresses are never used again, so the range has to be as long as the log will ever become
+/// * Segment s of the log lies at <c>start + s * segment size</c>: addresses are never used again, so the range has to
+/// be as long as the log will ever become
 ///   (the device under it may be sparse). What doesn't fit is refused with an error code, and nothing is written.
-/// * A write is durable when its callback runs, since FASTER takes that for granted: it commits what its callbacks have reported. So writes are FUA writes.
-/// * A callback never runs on the stack of the call that it answers: FASTER issues the next operation from inside a callback, and a cache answers most calls at
+/// * A write is durable when its callback runs, since FASTER takes that for granted: it commits what its callbacks have
+/// reported. So writes are FUA writes.
+/// * A callback never runs on the stack of the call that it answers: FASTER issues the next operation from inside a
+/// callback, and a cache answers most calls at
 ///   once. All callbacks are queued to the pool; nothing blocks a thread of it.
-/// * Every operation is answered exactly once, with error code 0 only if all of it was done; <see cref="LastError"/> keeps the reason of the last that wasn't.
-/// * Removed segments are discarded: what is clean of them leaves the cache, and the backing is told; what is dirty is still written back first.
+/// * Every operation is answered exactly once, with error code 0 only if all of it was done; <see cref="LastError"/>
+/// keeps the reason of the last that wasn't.
+/// * Removed segments are discarded: what is clean of them leaves the cache, and the backing is told; what is dirty is
+/// still written back first.
 /// </remarks>
 public sealed class CachedFasterDevice : StorageDeviceBase
 {
@@ -30,12 +38,15 @@ public sealed class CachedFasterDevice : StorageDeviceBase
     private int _pending;
 
     /// <summary>Makes a device of a range.</summary>
-    /// <param name="device">What it lies on, usually a <see cref="PCacheDevice"/>; stays open when this is disposed.</param>
+    /// <param name="device">What it lies on, usually a <see cref="PCacheDevice"/>; stays open when this is
+    /// disposed.</param>
     /// <param name="name">A name, for FASTER's messages.</param>
     /// <param name="start">First byte of the range, a multiple of 512.</param>
     /// <param name="lengthBytes">Length of the range in bytes, a multiple of 512.</param>
-    /// <param name="onError">Told why an operation failed: FASTER itself passes over the error codes of some, of its index checkpoints for example.</param>
-    public CachedFasterDevice(IBlockDevice device, string name, long start, long lengthBytes, Action<Exception>? onError = null)
+    /// <param name="onError">Told why an operation failed: FASTER itself passes over the error codes of some, of its
+    /// index checkpoints for example.</param>
+    public CachedFasterDevice(IBlockDevice device, string name, long start, long lengthBytes,
+        Action<Exception>? onError = null)
         : base(name, SectorBytes, Devices.CAPACITY_UNSPECIFIED)
     {
         ArgumentNullException.ThrowIfNull(device);
@@ -58,11 +69,13 @@ public sealed class CachedFasterDevice : StorageDeviceBase
 
     /// <inheritdoc/>
     public override void WriteAsync(
-        IntPtr sourceAddress, int segmentId, ulong destinationAddress, uint numBytesToWrite, DeviceIOCompletionCallback callback, object context) =>
+        IntPtr sourceAddress, int segmentId, ulong destinationAddress, uint numBytesToWrite,
+            DeviceIOCompletionCallback callback, object context) =>
         Take().Begin(isWrite: true, segmentId, destinationAddress, sourceAddress, numBytesToWrite, callback, context);
 
     /// <inheritdoc/>
-    public override void ReadAsync(int segmentId, ulong sourceAddress, IntPtr destinationAddress, uint readLength, DeviceIOCompletionCallback callback, object context) =>
+    public override void ReadAsync(int segmentId, ulong sourceAddress, IntPtr destinationAddress, uint readLength,
+        DeviceIOCompletionCallback callback, object context) =>
         Take().Begin(isWrite: false, segmentId, sourceAddress, destinationAddress, readLength, callback, context);
 
     /// <inheritdoc/>
@@ -79,7 +92,8 @@ public sealed class CachedFasterDevice : StorageDeviceBase
     public override void RemoveSegmentAsync(int segment, AsyncCallback callback, IAsyncResult result)
     {
         RemoveSegment(segment); // keys and bookkeeping only: quick
-        _ = ThreadPool.UnsafeQueueUserWorkItem(static call => call.callback(call.result), (callback, result), preferLocal: false);
+        _ = ThreadPool.UnsafeQueueUserWorkItem(static call => call.callback(call.result), (callback, result),
+            preferLocal: false);
     }
 
     /// <inheritdoc/>
@@ -102,7 +116,10 @@ public sealed class CachedFasterDevice : StorageDeviceBase
         return _spare.TryTake(out Operation? operation) ? operation : new Operation(this);
     }
 
-    /// <summary>One read or write, from FASTER's call to its callback; used again and again. It also is the Memory over FASTER's buffer, which FASTER keeps pinned.</summary>
+    /// <summary>
+    /// One read or write, from FASTER's call to its callback; used again and again. It also is the Memory over FASTER's
+    /// buffer, which FASTER keeps pinned.
+    /// </summary>
     private sealed class Operation(CachedFasterDevice owner) : MemoryManager<byte>, IThreadPoolWorkItem
     {
         private bool _isWrite;
@@ -114,7 +131,8 @@ public sealed class CachedFasterDevice : StorageDeviceBase
         private object? _context;
         private uint _errorCode;
 
-        public void Begin(bool isWrite, int segment, ulong address, IntPtr buffer, uint length, DeviceIOCompletionCallback callback, object context)
+        public void Begin(bool isWrite, int segment, ulong address, IntPtr buffer, uint length,
+            DeviceIOCompletionCallback callback, object context)
         {
             _isWrite = isWrite;
             _segment = segment;
@@ -128,7 +146,8 @@ public sealed class CachedFasterDevice : StorageDeviceBase
 
         public void Execute()
         {
-            (DeviceIOCompletionCallback callback, object? context, uint errorCode, uint length) = (_callback!, _context, _errorCode, (uint)_length);
+            (DeviceIOCompletionCallback callback, object? context, uint errorCode, uint length) =
+                (_callback!, _context, _errorCode, (uint)_length);
             (_callback, _context) = (null, null);
             owner._spare.Add(this);
             try
@@ -160,7 +179,9 @@ public sealed class CachedFasterDevice : StorageDeviceBase
                 (long at, long room) = owner.SegmentRange(_segment);
                 if (_address > (ulong)room || (ulong)_length > (ulong)room - _address)
                 {
-                    throw new IOException($"{_length} bytes at {_address} of segment {_segment} are outside the device '{owner.FileName}'.");
+                    throw new IOException(
+                        $"{_length} bytes at {_address} of segment {_segment} are outside the device "
+                        + $"'{owner.FileName}'.");
                 }
 
                 at += (long)_address;

@@ -4,12 +4,17 @@ using FASTER.core;
 
 namespace PCache.Core.ClientTests.Faster;
 
-/// <summary>The files of FASTER's checkpoints and commits, on a range of a block device: a table of names, and as many places of one size.</summary>
+/// <summary>
+/// The files of FASTER's checkpoints and commits, on a range of a block device: a table of names, and as many places of
+/// one size.
+/// </summary>
 /// <remarks>
 /// Keeps true:
-/// * An entry of the table is one sector of 512 bytes, which no crash tears: number and name, or zeros. It is written with FUA, so a file is there from when
+/// * An entry of the table is one sector of 512 bytes, which no crash tears: number and name, or zeros. It is written
+/// with FUA, so a file is there from when
 ///   <see cref="Get"/> has returned until <see cref="Delete"/> has.
-/// * A place is all zeros before a name points to it, so what a crash leaves of a file is never content of an older one.
+/// * A place is all zeros before a name points to it, so what a crash leaves of a file is never content of an older
+/// one.
 /// * Files are listed newest first, as FASTER expects.
 /// </remarks>
 public sealed class CachedFasterFiles : INamedDeviceFactory
@@ -31,7 +36,8 @@ public sealed class CachedFasterFiles : INamedDeviceFactory
     /// <param name="device">What it lies on; stays open.</param>
     /// <param name="start">First byte of the range, a multiple of 512.</param>
     /// <param name="fileCount">How many files there can be at once.</param>
-    /// <param name="fileBytes">The most that one file holds, in bytes, a multiple of 512. The range's length is <c>fileCount * (512 + fileBytes)</c>.</param>
+    /// <param name="fileBytes">The most that one file holds, in bytes, a multiple of 512. The range's length is
+    /// <c>fileCount * (512 + fileBytes)</c>.</param>
     public CachedFasterFiles(IBlockDevice device, long start, int fileCount, long fileBytes)
     {
         _device = device;
@@ -46,7 +52,8 @@ public sealed class CachedFasterFiles : INamedDeviceFactory
             int length = BinaryPrimitives.ReadInt32LittleEndian(entry);
             if (length > 0)
             {
-                _table[i] = (BinaryPrimitives.ReadInt64LittleEndian(entry.AsSpan(4)), Encoding.UTF8.GetString(entry, NameOffset, length));
+                _table[i] = (BinaryPrimitives.ReadInt64LittleEndian(entry.AsSpan(4)),
+                    Encoding.UTF8.GetString(entry, NameOffset, length));
             }
         }
     }
@@ -63,7 +70,10 @@ public sealed class CachedFasterFiles : INamedDeviceFactory
         }
     }
 
-    /// <summary>Why the last operation on a file that failed did; null if none has. To be looked at after each checkpoint: FASTER doesn't always notice.</summary>
+    /// <summary>
+    /// Why the last operation on a file that failed did; null if none has. To be looked at after each checkpoint:
+    /// FASTER doesn't always notice.
+    /// </summary>
     public Exception? LastError { get; private set; }
 
     /// <inheritdoc/>
@@ -81,7 +91,8 @@ public sealed class CachedFasterFiles : INamedDeviceFactory
                 at = Array.IndexOf(_table, null);
                 if (at < 0)
                 {
-                    throw new IOException($"There is no room for a file '{name}': all {_table.Length} places are in use.");
+                    throw new IOException(
+                        $"There is no room for a file '{name}': all {_table.Length} places are in use.");
                 }
 
                 _device.WriteZeroes(PlaceOf(at), _fileBytes);
@@ -100,7 +111,8 @@ public sealed class CachedFasterFiles : INamedDeviceFactory
         {
             for (int i = 0; i < _table.Length; i++)
             {
-                if (_table[i]?.Name is string found && (found == name || found.StartsWith(name.TrimEnd('/') + "/", StringComparison.Ordinal)))
+                if (_table[i]?.Name is string found
+                    && (found == name || found.StartsWith(name.TrimEnd('/') + "/", StringComparison.Ordinal)))
                 {
                     WriteEntry(i, null);
                     _device.Discard(PlaceOf(i), _fileBytes);
@@ -120,7 +132,8 @@ public sealed class CachedFasterFiles : INamedDeviceFactory
                 .. _table.Where(entry => entry is { } file && file.Name.StartsWith(folder, StringComparison.Ordinal))
                     .OrderByDescending(entry => entry!.Value.Number)
                     .Select(entry => entry!.Value.Name[folder.Length..].Split('/', 2))
-                    .Select(parts => parts.Length == 1 ? new FileDescriptor("", parts[0] + OnlySegment) : new FileDescriptor(parts[0], ""))
+                    .Select(parts => parts.Length == 1 ? new FileDescriptor("", parts[0] + OnlySegment)
+                        : new FileDescriptor(parts[0], ""))
                     .Distinct(),
             ];
         }
@@ -129,14 +142,16 @@ public sealed class CachedFasterFiles : INamedDeviceFactory
     private long PlaceOf(int index) => _start + ((long)_table.Length * EntryBytes) + (index * _fileBytes);
 
     private string NameOf(FileDescriptor file) =>
-        _prefix + (string.IsNullOrEmpty(file.fileName) ? file.directoryName : string.IsNullOrEmpty(file.directoryName) ? file.fileName : $"{file.directoryName}/{file.fileName}");
+        _prefix + (string.IsNullOrEmpty(file.fileName) ? file.directoryName : string.IsNullOrEmpty(file.directoryName)
+            ? file.fileName : $"{file.directoryName}/{file.fileName}");
 
     private void WriteEntry(int index, (long Number, string Name)? file)
     {
         byte[] entry = new byte[EntryBytes];
         if (file is { } present)
         {
-            BinaryPrimitives.WriteInt32LittleEndian(entry, Encoding.UTF8.GetBytes(present.Name, entry.AsSpan(NameOffset)));
+            BinaryPrimitives.WriteInt32LittleEndian(entry,
+                Encoding.UTF8.GetBytes(present.Name, entry.AsSpan(NameOffset)));
             BinaryPrimitives.WriteInt64LittleEndian(entry.AsSpan(4), present.Number);
         }
 

@@ -15,9 +15,11 @@ public sealed class ClientsPageTests
         using PCacheDevice cache = PCacheDevice.Create(region, BlockDevice.FromMemory(64 << 20), options);
 
         // example: faster
-        using var logDevice = new CachedFasterDevice(cache, "log", start: 1 << 20, lengthBytes: cache.Length - (1 << 20));
+        using var logDevice = new CachedFasterDevice(cache, "log", start: 1 << 20,
+            lengthBytes: cache.Length - (1 << 20));
         using var commits = new DeviceLogCommitCheckpointManager(
-            new CachedFasterFiles(cache, start: 0, fileCount: 16, fileBytes: 4096), new DefaultCheckpointNamingScheme("commits"));
+            new CachedFasterFiles(cache, start: 0, fileCount: 16, fileBytes: 4096),
+            new DefaultCheckpointNamingScheme("commits"));
         using var log = new FasterLog(new FasterLogSettings { LogDevice = logDevice, LogCommitManager = commits });
         // end of example
 

@@ -2,14 +2,18 @@ using FASTER.core;
 
 namespace PCache.Core.ClientTests.Faster;
 
-/// <summary>A FasterKV that lies on a cache wholly: log, checkpoints, indexes. Keeps true: its log holds 64 KiB in memory, so nearly all reads come from the device.</summary>
+/// <summary>
+/// A FasterKV that lies on a cache wholly: log, checkpoints, indexes. Keeps true: its log holds 64 KiB in memory, so
+/// nearly all reads come from the device.
+/// </summary>
 internal sealed class FasterKvRig : IDisposable
 {
     public const long DiskBytes = 512L << 20;
 
     private const int FileCount = 24;
 
-    // The overflow buckets of FASTER's index are read in pages of 4 MiB. A file that is too small fails that, and FASTER goes on without them.
+    // The overflow buckets of FASTER's index are read in pages of 4 MiB. A file that is too small fails that, and
+    // FASTER goes on without them.
     private const long FileBytes = 12 << 20;
     private const long LogStart = 320L << 20;
 
@@ -42,7 +46,8 @@ internal sealed class FasterKvRig : IDisposable
 
     public FasterKV<long, Value> Store { get; }
 
-    public ClientSession<long, Value, Value, Value, Empty, IFunctions<long, Value, Value, Value, Empty>> NewSession() => Store.NewSession(new SimpleFunctions<long, Value>());
+    public ClientSession<long, Value, Value, Value, Empty, IFunctions<long, Value, Value, Value,
+        Empty>> NewSession() => Store.NewSession(new SimpleFunctions<long, Value>());
 
     public void Write(long from, long to, long version)
     {
@@ -57,7 +62,10 @@ internal sealed class FasterKvRig : IDisposable
         }
     }
 
-    /// <summary>The versions of the keys from..to, in order; null where a key isn't there. Each value has to fit its key and version.</summary>
+    /// <summary>
+    /// The versions of the keys from..to, in order; null where a key isn't there. Each value has to fit its key and
+    /// version.
+    /// </summary>
     public long?[] Read(long from, long to, long step = 1)
     {
         using var session = NewSession();

@@ -4,7 +4,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.ClientTests.Faster;
 
-/// <summary>FasterKV on a cache that is smaller than its log: sessions, checkpoints, recovery after kills and power cuts, truncation, errors.</summary>
+/// <summary>
+/// FasterKV on a cache that is smaller than its log: sessions, checkpoints, recovery after kills and power cuts,
+/// truncation, errors.
+/// </summary>
 public sealed class FasterKvTests
 {
     private const long Keys = 12_000;
@@ -29,7 +32,8 @@ public sealed class FasterKvTests
             Assert.All(rig.Read(from, from + Keys, step: 13), version => Assert.Equal(3, version));
             Assert.All(rig.Read(from + Keys, from + Keys + 10), version => Assert.Null(version));
         }))).WaitAsync(TestRuns.HangLimit);
-        Assert.True(machine.Disk.Calls(DiskOperation.Read) > 0, "nothing was read from the backing: the log was to be larger than the cache");
+        Assert.True(machine.Disk.Calls(DiskOperation.Read) > 0,
+            "nothing was read from the backing: the log was to be larger than the cache");
     }
 
     [Theory]
@@ -78,7 +82,8 @@ public sealed class FasterKvTests
         // The same on the disk without its cache: a new, empty one in front of it.
         await machine.Device.DrainAsync();
         using SimulatedDisk disk = machine.Disk.AfterPowerCut(new Random(1));
-        using var device = PCacheDevice.Create(Pmem.PmemMemory.Allocate(9 << 20), disk, new PCacheOptions { SegmentSizeBytes = 1 << 20 });
+        using var device = PCacheDevice.Create(Pmem.PmemMemory.Allocate(9 << 20), disk,
+            new PCacheOptions { SegmentSizeBytes = 1 << 20 });
         using var again = new FasterKvRig(device, recover: true);
         Assert.All(again.Read(0, 20_000, 7), version => Assert.Equal(1, version));
     }
@@ -115,7 +120,8 @@ public sealed class FasterKvTests
         rig.Write(0, 20_000, 1);
         await rig.CheckpointAsync(CheckpointType.FoldOver).WaitAsync(TestRuns.HangLimit);
 
-        // Reading the index's overflow buckets asks for 4 MiB behind its table: more than the file has. FASTER goes on without them.
+        // Reading the index's overflow buckets asks for 4 MiB behind its table: more than the file has. FASTER goes on
+        // without them.
         using var again = new FasterKvRig(machine.Device, recover: true, fileBytes: 4 << 20);
         Assert.IsType<IOException>(again.Files.LastError);
     }

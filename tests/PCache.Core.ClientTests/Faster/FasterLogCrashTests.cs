@@ -3,7 +3,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.ClientTests.Faster;
 
-/// <summary>What a FasterLog on a cache finds after a kill or a power cut: all that was committed, in order, and of the rest only whole records.</summary>
+/// <summary>
+/// What a FasterLog on a cache finds after a kill or a power cut: all that was committed, in order, and of the rest
+/// only whole records.
+/// </summary>
 public sealed class FasterLogCrashTests
 {
     [Theory]
@@ -41,7 +44,8 @@ public sealed class FasterLogCrashTests
     public async Task Committed_records_survive_a_crash_in_the_middle_of_everything(bool powerCut)
     {
         const int Writers = 3;
-        using var machine = new Machine(40, FasterLogRig.DiskBytes, with: options => options with { StartWritebackPaused = true });
+        using var machine = new Machine(40, FasterLogRig.DiskBytes, with: options =>
+            options with { StartWritebackPaused = true });
         using var rig = new FasterLogRig(machine);
         int[] committed = new int[Writers];
         using var stop = new CancellationTokenSource();
@@ -62,7 +66,8 @@ public sealed class FasterLogCrashTests
             for (int cut = 1; cut <= 3; cut++)
             {
                 int target = cut * 50;
-                Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref committed[0]) >= target || writers.Any(task => task.IsFaulted), TestRuns.HangLimit), "the writers hang");
+                Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref committed[0]) >= target
+                    || writers.Any(task => task.IsFaulted), TestRuns.HangLimit), "the writers hang");
                 int[] sure = [.. committed];
                 using Machine after = powerCut ? machine.AfterPowerCut(new Random(cut)) : machine.AfterKill();
                 using var rigAfter = new FasterLogRig(after);
@@ -70,7 +75,8 @@ public sealed class FasterLogCrashTests
                 for (int writer = 0; writer < Writers; writer++)
                 {
                     int count = found.GetValueOrDefault(writer);
-                    Assert.True(count >= sure[writer], $"crash {cut}: writer {writer} has {count} records, {sure[writer]} were committed");
+                    Assert.True(count >= sure[writer],
+                        $"crash {cut}: writer {writer} has {count} records, {sure[writer]} were committed");
                 }
             }
         }
@@ -81,7 +87,8 @@ public sealed class FasterLogCrashTests
         }
     }
 
-    private static void Settle(FasterLogRig rig) => Assert.True(SpinWait.SpinUntil(() => rig.LogDevice.PendingCount == 0, TestRuns.HangLimit), "operations hang");
+    private static void Settle(FasterLogRig rig) =>
+        Assert.True(SpinWait.SpinUntil(() => rig.LogDevice.PendingCount == 0, TestRuns.HangLimit), "operations hang");
 
     private static void AssertHolds(Machine machine, int atLeast, int atMost, int seed)
     {

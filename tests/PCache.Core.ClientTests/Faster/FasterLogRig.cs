@@ -3,7 +3,10 @@ using PCache.Core.ClientTests.Support;
 
 namespace PCache.Core.ClientTests.Faster;
 
-/// <summary>A FasterLog that lies on a cache wholly: records and commits. Keeps true: it holds 64 KiB in memory, so nearly all reads come from the device.</summary>
+/// <summary>
+/// A FasterLog that lies on a cache wholly: records and commits. Keeps true: it holds 64 KiB in memory, so nearly all
+/// reads come from the device.
+/// </summary>
 internal sealed class FasterLogRig : IDisposable
 {
     public const long DiskBytes = 96L << 20;
@@ -48,7 +51,10 @@ internal sealed class FasterLogRig : IDisposable
         return record;
     }
 
-    /// <summary>Reads all that is committed, checks every record, and returns how many there are of each writer. Those of one writer have to be in order, without a gap.</summary>
+    /// <summary>
+    /// Reads all that is committed, checks every record, and returns how many there are of each writer. Those of one
+    /// writer have to be in order, without a gap.
+    /// </summary>
     public Dictionary<int, int> ReadAll(int firstIndex = 0)
     {
         Dictionary<int, int> counts = [];

@@ -40,7 +40,8 @@ public sealed class FasterLogTests
         Dictionary<int, int> counts = rig.ReadAll();
         Assert.Equal(Writers, counts.Count);
         Assert.All(counts.Values, count => Assert.Equal(Records, count));
-        Assert.True(machine.Disk.Calls(DiskOperation.Read) > 0, "nothing was read from the backing: the log was to be larger than the cache");
+        Assert.True(machine.Disk.Calls(DiskOperation.Read) > 0,
+            "nothing was read from the backing: the log was to be larger than the cache");
     }
 
     [Fact]
@@ -52,11 +53,21 @@ public sealed class FasterLogTests
         {
             using var device = PCacheDevice.OpenOrCreate(
                 Pmem.PmemFile.OpenOrCreate(cachePath, 9 << 20),
-                BlockDevice.OpenFile(File.Exists(folder["backing"]) ? folder["backing"] : folder.CreateFile("backing", 64 << 20)),
+                BlockDevice.OpenFile(File.Exists(folder["backing"]) ? folder["backing"]
+                    : folder.CreateFile("backing", 64 << 20)),
                 new PCacheOptions { SegmentSizeBytes = 1 << 20 });
             using var logDevice = new CachedFasterDevice(device, "log", 1 << 20, 63 << 20);
-            using var commits = new DeviceLogCommitCheckpointManager(new CachedFasterFiles(device, 0, 16, 4096), new DefaultCheckpointNamingScheme("commits"));
-            using var log = new FasterLog(new FasterLogSettings { LogDevice = logDevice, LogCommitManager = commits, PageSize = 1 << 14, MemorySize = 1 << 16, SegmentSize = 1 << 20 });
+            using var commits = new DeviceLogCommitCheckpointManager(new CachedFasterFiles(device, 0, 16, 4096),
+                new DefaultCheckpointNamingScheme("commits"));
+            using var log = new FasterLog(
+                new FasterLogSettings
+                {
+                    LogDevice = logDevice,
+                    LogCommitManager = commits,
+                    PageSize = 1 << 14,
+                    MemorySize = 1 << 16,
+                    SegmentSize = 1 << 20
+                });
             int found = 0;
             using (FasterLogScanIterator records = log.Scan(0, long.MaxValue))
             {
@@ -103,7 +114,8 @@ public sealed class FasterLogTests
                 () =>
                 {
                     machine.Device.Drain();
-                    return Enumerable.Range(0, kept).All(segment => !before[segment].AsSpan().SequenceEqual(Segment(segment)));
+                    return Enumerable.Range(0, kept)
+                        .All(segment => !before[segment].AsSpan().SequenceEqual(Segment(segment)));
                 },
                 TestRuns.HangLimit),
             "the backing wasn't told of all truncated segments");
@@ -111,7 +123,8 @@ public sealed class FasterLogTests
         Assert.Equal(middle, rig.Log.BeginAddress);
         Assert.Equal(4000, rig.ReadAll(firstIndex: 3000)[0]);
 
-        byte[] Segment(int segment) => machine.Disk.Peek(start + (segment * FasterLogRig.SegmentBytes), (int)FasterLogRig.SegmentBytes);
+        byte[] Segment(int segment) =>
+            machine.Disk.Peek(start + (segment * FasterLogRig.SegmentBytes), (int)FasterLogRig.SegmentBytes);
     }
 
     [Fact]
@@ -123,7 +136,8 @@ public sealed class FasterLogTests
         await rig.Log.CommitAsync();
         rig.Log.Enqueue(FasterLogRig.Record(0, 1));
         machine.Memory.DrainError = new IOException("the memory is gone");
-        await Assert.ThrowsAsync<CommitFailureException>(async () => await rig.Log.CommitAsync().AsTask().WaitAsync(TestRuns.HangLimit));
+        await Assert.ThrowsAsync<CommitFailureException>(async () =>
+            await rig.Log.CommitAsync().AsTask().WaitAsync(TestRuns.HangLimit));
         Assert.IsType<IOException>(rig.LogDevice.LastError);
         machine.Memory.DrainError = null;
         rig.Log.Enqueue(FasterLogRig.Record(0, 2));

@@ -19,16 +19,21 @@ public sealed class PlatformTests
     {
         ["BinaryWriter"] = (Sync(WriteBinary), Sync(ReadBinary)),
         ["StreamWriter"] = (WriteLinesAsync, ReadLinesAsync),
-        ["GZipStream"] = (stream => WritePacked(new GZipStream(stream, CompressionLevel.Fastest)), stream => ReadPacked(new GZipStream(stream, CompressionMode.Decompress))),
-        ["BrotliStream"] = (stream => WritePacked(new BrotliStream(stream, CompressionLevel.Fastest)), stream => ReadPacked(new BrotliStream(stream, CompressionMode.Decompress))),
-        ["CryptoStream"] = (stream => WritePacked(Crypt(stream, CryptoStreamMode.Write)), stream => ReadPacked(Crypt(stream, CryptoStreamMode.Read))),
-        ["BufferedStream"] = (stream => WritePacked(new BufferedStream(stream, 1000)), stream => ReadPacked(new BufferedStream(stream, 1000))),
+        ["GZipStream"] = (stream => WritePacked(new GZipStream(stream, CompressionLevel.Fastest)), stream =>
+            ReadPacked(new GZipStream(stream, CompressionMode.Decompress))),
+        ["BrotliStream"] = (stream => WritePacked(new BrotliStream(stream, CompressionLevel.Fastest)), stream =>
+            ReadPacked(new BrotliStream(stream, CompressionMode.Decompress))),
+        ["CryptoStream"] = (stream => WritePacked(Crypt(stream, CryptoStreamMode.Write)), stream =>
+            ReadPacked(Crypt(stream, CryptoStreamMode.Read))),
+        ["BufferedStream"] = (stream => WritePacked(new BufferedStream(stream, 1000)), stream =>
+            ReadPacked(new BufferedStream(stream, 1000))),
         ["JsonSerializer"] = (stream => JsonSerializer.SerializeAsync(stream, Records), ReadJsonAsync),
         ["Pipe"] = (WritePipeAsync, ReadPipeAsync),
         ["lock"] = (Sync(WriteUnderLock), Sync(ReadUnderLock)),
     };
 
-    private static string[] Records { get; } = [.. Enumerable.Range(0, 3000).Select(i => $"{i}: {new string((char)('a' + (i % 26)), i % 50)} é")];
+    private static string[] Records { get; } =
+        [.. Enumerable.Range(0, 3000).Select(i => $"{i}: {new string((char)('a' + (i % 26)), i % 50)} é")];
 
     [Theory]
     [MemberData(nameof(Clients))]
@@ -126,7 +131,8 @@ public sealed class PlatformTests
     private static CryptoStream Crypt(Stream stream, CryptoStreamMode mode)
     {
         using var aes = Aes.Create();
-        return new CryptoStream(stream, mode == CryptoStreamMode.Write ? aes.CreateEncryptor(Key, Key[..16]) : aes.CreateDecryptor(Key, Key[..16]), mode);
+        return new CryptoStream(stream, mode == CryptoStreamMode.Write ? aes.CreateEncryptor(Key, Key[..16])
+            : aes.CreateDecryptor(Key, Key[..16]), mode);
     }
 
     private static async Task ReadJsonAsync(Stream stream)
@@ -156,7 +162,8 @@ public sealed class PlatformTests
 
     private static async Task ReadPipeAsync(Stream stream)
     {
-        PipeReader reader = PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 300, minimumReadSize: 10));
+        PipeReader reader = PipeReader.Create(stream,
+            new StreamPipeReaderOptions(bufferSize: 300, minimumReadSize: 10));
         int count = 0;
         while (true)
         {

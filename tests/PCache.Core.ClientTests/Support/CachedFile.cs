@@ -3,7 +3,10 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.ClientTests.Support;
 
 /// <summary>A plain file with a cache in front of it, and a plain file of the same history as control.</summary>
-/// <remarks>Keeps true: whatever is run by BothAsync is run once on the control, once on the cached stream, from the same beginning; then both hold the same bytes.</remarks>
+/// <remarks>
+/// Keeps true: whatever is run by BothAsync is run once on the control, once on the cached stream, from the same
+/// beginning; then both hold the same bytes.
+/// </remarks>
 internal sealed class CachedFile : IDisposable
 {
     private const long CacheBytes = 20480 + (10L << 20);
@@ -15,15 +18,24 @@ internal sealed class CachedFile : IDisposable
 
     public string Path => _folder["plain"];
 
-    /// <summary>Opens the cache over the file; both are made where they don't exist. Disposing the stream closes both.</summary>
+    /// <summary>
+    /// Opens the cache over the file; both are made where they don't exist. Disposing the stream closes both.
+    /// </summary>
     public PCacheStream Open()
     {
         PCacheStream stream = PCacheStream.OpenOrCreate(
             _folder["cache"],
             CacheBytes,
             new FileStream(Path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, 1),
-            new PCacheOptions { SegmentSizeBytes = 1 << 20, PayloadCrc = true, StartWritebackPaused = false, WritebackDelay = TimeSpan.FromMilliseconds(50) });
-        return _bufferSize == 0 ? stream : new PCacheStream(stream.Device, _bufferSize); // the device has one owner: this stream
+            new PCacheOptions
+            {
+                SegmentSizeBytes = 1 << 20,
+                PayloadCrc = true,
+                StartWritebackPaused = false,
+                WritebackDelay = TimeSpan.FromMilliseconds(50)
+            });
+        // the device has one owner: this stream
+        return _bufferSize == 0 ? stream : new PCacheStream(stream.Device, _bufferSize);
     }
 
     public FileStream OpenControl() => new(_folder["control"], FileMode.OpenOrCreate, FileAccess.ReadWrite);
@@ -52,7 +64,10 @@ internal sealed class CachedFile : IDisposable
         return Task.CompletedTask;
     });
 
-    /// <summary>Writes everything back and closes: from here on the plain file is complete on its own. Returns its path, and asserts that it is the control's twin.</summary>
+    /// <summary>
+    /// Writes everything back and closes: from here on the plain file is complete on its own. Returns its path, and
+    /// asserts that it is the control's twin.
+    /// </summary>
     public string Drain()
     {
         using (PCacheStream stream = Open())

@@ -1,17 +1,22 @@
 namespace PCache.Core.ClientTests.Support;
 
-/// <summary>A simulated machine with a cache on it: memory and disk of PCache.Testing, and the device over them.</summary>
+/// <summary>
+/// A simulated machine with a cache on it: memory and disk of PCache.Testing, and the device over them.
+/// </summary>
 /// <remarks>
-/// Keeps true: what a crash leaves is taken from the memory first, then from the disk. So the disk may be newer than the memory says, which is sound as long
-/// as nobody writes meanwhile (write-back may go on: it only repeats what the memory has as dirty), or write-back is paused.
+/// Keeps true: what a crash leaves is taken from the memory first, then from the disk. So the disk may be newer than
+/// the memory says, which is sound as long as no writer is at work meanwhile (write-back may go on: it only repeats
+/// what the memory has as dirty), or write-back is paused.
 /// </remarks>
 internal sealed class Machine : IDisposable
 {
     private const int SegmentBytes = 1 << 20;
     private const int HeadBytes = 20480;
 
-    public Machine(int cacheSegments, long diskBytes, bool canResize = false, Func<PCacheOptions, PCacheOptions>? with = null)
-        : this(SimulatedPmem.Allocate(HeadBytes + ((long)cacheSegments * SegmentBytes)), new SimulatedDisk(diskBytes, new SimulatedDiskOptions { CanResize = canResize, CanDiscard = true }), with)
+    public Machine(int cacheSegments, long diskBytes, bool canResize =
+        false, Func<PCacheOptions, PCacheOptions>? with = null)
+        : this(SimulatedPmem.Allocate(HeadBytes + ((long)cacheSegments * SegmentBytes)),
+            new SimulatedDisk(diskBytes, new SimulatedDiskOptions { CanResize = canResize, CanDiscard = true }), with)
     {
     }
 
@@ -20,7 +25,13 @@ internal sealed class Machine : IDisposable
         Memory = memory;
         Disk = disk;
         With = with;
-        var options = new PCacheOptions { SegmentSizeBytes = SegmentBytes, PayloadCrc = true, WritebackDelay = TimeSpan.FromMilliseconds(20), LeaveRegionOpen = true };
+        var options = new PCacheOptions
+        {
+            SegmentSizeBytes = SegmentBytes,
+            PayloadCrc = true,
+            WritebackDelay = TimeSpan.FromMilliseconds(20),
+            LeaveRegionOpen = true
+        };
         Device = PCacheDevice.OpenOrCreate(memory, disk, with is null ? options : with(options));
     }
 
@@ -32,7 +43,9 @@ internal sealed class Machine : IDisposable
 
     private Func<PCacheOptions, PCacheOptions>? With { get; }
 
-    /// <summary>The machine as it comes up again after the process was killed now; this one goes on beside it.</summary>
+    /// <summary>
+    /// The machine as it comes up again after the process was killed now; this one goes on beside it.
+    /// </summary>
     public Machine AfterKill()
     {
         SimulatedPmem memory = Memory.AfterKill();

@@ -4,7 +4,8 @@ using PCache.Lab.Soak;
 namespace PCache.Core.Simulation.Concurrency;
 
 /// <summary>
-/// Threads of all kinds on one tiny cache, in variants; each violation names its seed. Longer: PCACHE_TEST_SECONDS (for each variant), PCACHE_TEST_SEED.
+/// Threads of all kinds on one tiny cache, in variants; each violation names its seed. Longer: PCACHE_TEST_SECONDS (for
+/// each variant), PCACHE_TEST_SEED.
 /// </summary>
 public sealed class ConcurrencySoakTests
 {
@@ -15,6 +16,7 @@ public sealed class ConcurrencySoakTests
     public void Every_read_is_legal(string name)
     {
         SoakVariant variant = SoakVariant.All.Single(variant => variant.Name == name);
-        TestRuns.ForSeeds(1, seed => variant.Run(seed, TimeSpan.FromSeconds(Math.Max(TestRuns.Seconds, 1)), TestRuns.HangLimit));
+        TestRuns.ForSeeds(1, seed => variant.Run(seed, TimeSpan.FromSeconds(Math.Max(TestRuns.Seconds, 1)),
+            TestRuns.HangLimit));
     }
 }

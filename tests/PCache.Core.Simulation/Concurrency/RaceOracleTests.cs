@@ -2,7 +2,9 @@ using PCache.Lab.Soak;
 
 namespace PCache.Core.Simulation.Concurrency;
 
-/// <summary>The judge itself: it must see each way in which a device could break its promise, and nothing in what is legal.</summary>
+/// <summary>
+/// The judge itself: it must see each way in which a device could break its promise, and nothing in what is legal.
+/// </summary>
 public sealed class RaceOracleTests
 {
     private const int Sector = RaceOracle.UnitsPerSector;
@@ -61,7 +63,7 @@ public sealed class RaceOracleTests
     }
 
     [Fact]
-    public void Nobody_sees_two_writes_change_places_twice()
+    public void No_reader_sees_two_writes_change_places_twice()
     {
         long a = _oracle.BeginWrite(0, Sector);
         long b = _oracle.BeginWrite(0, Sector);
@@ -149,7 +151,8 @@ public sealed class RaceOracleTests
         return id;
     }
 
-    private void Put(long id, int first, int count) => _oracle.Make(id, first, count).CopyTo(_device, first * RaceOracle.UnitBytes);
+    private void Put(long id, int first, int count) =>
+        _oracle.Make(id, first, count).CopyTo(_device, first * RaceOracle.UnitBytes);
 
     private void Read(RaceOracle.SeenOrder? seen = null)
     {

@@ -3,7 +3,10 @@ using PCache.Lab.Hostile;
 
 namespace PCache.Core.Simulation.Hostile;
 
-/// <summary>Images that Linux wrote, as bases of mutants. Keeps true: only what isn't zero takes memory; each call makes bases of its own.</summary>
+/// <summary>
+/// Images that Linux wrote, as bases of mutants. Keeps true: only what isn't zero takes memory; each call makes bases
+/// of its own.
+/// </summary>
 internal static class GoldenBases
 {
     private const int BlockBytes = 4096;
@@ -18,7 +21,8 @@ internal static class GoldenBases
         var backing = new HostileBacking(backingLength);
         content.ForEach(b => backing.Write(b.At, b.Bytes));
         backing.Freeze();
-        return new HostileBase(name, length, memory => image.ForEach(b => b.Bytes.CopyTo(memory.Span(b.At, b.Bytes.Length))), backing, Guid.Empty);
+        return new HostileBase(name, length,
+            memory => image.ForEach(b => b.Bytes.CopyTo(memory.Span(b.At, b.Bytes.Length))), backing, Guid.Empty);
     }
 
     private static List<(long At, byte[] Bytes)> Blocks(string path, out long length)

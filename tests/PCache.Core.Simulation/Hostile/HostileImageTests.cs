@@ -4,10 +4,22 @@ using Xunit.Abstractions;
 
 namespace PCache.Core.Simulation.Hostile;
 
-/// <summary>Small images, hostile in every way: whatever stands in them, the engine says what the model reader says, or refuses as documented.</summary>
+/// <summary>
+/// Small images, hostile in every way: whatever stands in them, the engine says what the model reader says, or refuses
+/// as documented.
+/// </summary>
 public sealed class HostileImageTests(ITestOutputHelper output)
 {
-    private const int Rows = 100;
+    /// <summary>
+    /// Images from seed 200 on: as many as it takes to find each validation that is left out, see
+    /// <see cref="BrokenValidationTests"/>.
+    /// </summary>
+    internal const int SuiteImages = Rows * ImagesPerRow;
+
+    /// <summary>The first seed.</summary>
+    internal const int FirstSeed = ImagesPerRow;
+
+    private const int Rows = 50;
     private const int ImagesPerRow = 200;
 
     [Fact]
@@ -25,7 +37,8 @@ public sealed class HostileImageTests(ITestOutputHelper output)
 
         // The mutations reach every outcome often enough to mean something.
         Assert.All(
-            new[] { HostileRun.OpenedOutcome, nameof(PCacheCorruptionException), nameof(PCacheBackingMismatchException), nameof(PCacheNotFormattedException) },
+            new[] { HostileRun.OpenedOutcome, nameof(PCacheCorruptionException),
+                nameof(PCacheBackingMismatchException), nameof(PCacheNotFormattedException) },
             outcome => Assert.InRange(run.Outcomes.GetValueOrDefault(outcome), run.Images / 200, run.Images));
         Assert.InRange(run.Sessions, run.Images / 4, run.Images);
         Assert.InRange(run.Unharmed, run.Images / 20, run.Images);

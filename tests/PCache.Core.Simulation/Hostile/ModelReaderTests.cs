@@ -25,11 +25,14 @@ public sealed class ModelReaderTests
         {
             ModelKey key = golden.Original.LiveKeys[golden.Original.Map[sector]!.Value];
             Assert.True(key.Fits);
-            image.Slice((int)(key.PayloadAt + (long)((sector * 512) - key.Offset)), 512).CopyTo(content.AsSpan((int)sector * 512));
+            image.Slice((int)(key.PayloadAt + (long)((sector * 512) - key.Offset)), 512)
+                .CopyTo(content.AsSpan((int)sector * 512));
         }
 
-        using JsonDocument manifest = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Golden", name, "manifest.json")));
-        Assert.Equal(manifest.RootElement.GetProperty("kernel_readback_sha256").GetString(), Convert.ToHexStringLower(SHA256.HashData(content)));
+        using JsonDocument manifest = JsonDocument.Parse(
+            File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Golden", name, "manifest.json")));
+        Assert.Equal(manifest.RootElement.GetProperty("kernel_readback_sha256").GetString(),
+            Convert.ToHexStringLower(SHA256.HashData(content)));
     }
 
     [Fact]
@@ -43,7 +46,9 @@ public sealed class ModelReaderTests
         Assert.Contains(first, b => b.Original.Ksets.Count(k => k.IsLink) > 1);
         Assert.Contains(first, b => b.Original.KeyTail.Offset > 0);
         Assert.Contains(first, b => b.Original.LastNumber == 0 && b.Original.Ksets.Count > 10);
-        Assert.Contains(first, b => b.Original.LiveKeys.GroupBy(k => (k.Segment, k.SegmentOffset)).Any(g => g.Count() > 1)); // shared zeros
+        // shared zeros
+        Assert.Contains(first, b => b.Original.LiveKeys.GroupBy(k => (k.Segment, k.SegmentOffset))
+            .Any(g => g.Count() > 1));
         Assert.Contains(first, b => b.Original.LiveKeys.Exists(k => (k.Flags & 2) != 0));
         first.ForEach(b => b.Dispose());
         second.ForEach(b => b.Dispose());

@@ -5,8 +5,8 @@ using PCache.Lab.Kills;
 namespace PCache.Core.Simulation.Kills;
 
 /// <summary>
-/// Real processes on real files, killed with SIGKILL. The long run: the verb <c>kills</c> of PCache.Lab, or <c>PCACHE_KILLS=5000</c> (kills of writers, all kinds
-/// together); <c>PCACHE_KILL_SEED</c> repeats a plan.
+/// Real processes on real files, killed with SIGKILL. The long run: the verb <c>kills</c> of PCache.Lab, or
+/// <c>PCACHE_KILLS=5000</c> (kills of writers, all kinds together); <c>PCACHE_KILL_SEED</c> repeats a plan.
 /// </summary>
 public sealed class KillLoopTests
 {
@@ -28,5 +28,6 @@ public sealed class KillLoopTests
     }
 
     private static int Number(string variable, int otherwise) =>
-        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text
+            ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
 }

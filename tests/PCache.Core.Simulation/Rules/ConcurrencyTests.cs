@@ -3,7 +3,9 @@ using static PCache.Core.Simulation.Rules.Small;
 
 namespace PCache.Core.Simulation.Rules;
 
-/// <summary>What happens in the middle of something, at a moment that the check decides: nothing here depends on the scheduler.</summary>
+/// <summary>
+/// What happens in the middle of something, at a moment that the check decides: nothing here depends on the scheduler.
+/// </summary>
 public sealed class ConcurrencyTests
 {
     private static readonly RuleChecks Checks = new()
@@ -18,7 +20,7 @@ public sealed class ConcurrencyTests
     [MemberData(nameof(Rules))]
     public void Breaking_it_is_found(string rule) => Checks.AssertFound(rule);
 
-    /// <summary>While one flush is draining, after it has taken its keys, somebody else writes and flushes.</summary>
+    /// <summary>While one flush is draining, after it has taken its keys, another thread writes and flushes.</summary>
     private static void FlushCoversWhatReturnedBefore()
     {
         using var cache = new SmallCache();
@@ -33,7 +35,8 @@ public sealed class ConcurrencyTests
                 cache.Device.Put(Sector, 2);
                 cache.Device.Flush();
             });
-            Assert.True(SpinWait.SpinUntil(() => (long)Field(log, "_flushesRequested") == 2, TestRuns.HangLimit), "the other flush is never asked for");
+            Assert.True(SpinWait.SpinUntil(() => (long)Field(log, "_flushesRequested") == 2, TestRuns.HangLimit),
+                "the other flush is never asked for");
         });
         cache.Device.Flush();
         other!.Join();
@@ -41,7 +44,10 @@ public sealed class ConcurrencyTests
         Assert.Equal((1, 2), (killed.IdAt(0), killed.IdAt(Sector)));
     }
 
-    /// <summary>A write of the same sector comes whenever the lock is let go; whose content is seen last, that one the log has last.</summary>
+    /// <summary>
+    /// A write of the same sector comes whenever the lock is let go; whose content is seen last, that one the log has
+    /// last.
+    /// </summary>
     private static void LogOrderIsIndexOrder()
     {
         using var cache = new SmallCache();

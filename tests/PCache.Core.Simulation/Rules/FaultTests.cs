@@ -10,7 +10,8 @@ public sealed class FaultTests
 {
     private static readonly RuleChecks Checks = new()
     {
-        { [Rule.KeyHeadAdvancedFirst, Rule.FailedAppendForgotten, Rule.LaterKeysLoggedFirst], FailedAppendLosesNothing },
+        { [Rule.KeyHeadAdvancedFirst, Rule.FailedAppendForgotten, Rule.LaterKeysLoggedFirst],
+            FailedAppendLosesNothing },
         { [Rule.BackingFlushErrorIgnored, Rule.DirtyTailBeforeFlush], FailedFlushMovesNothing },
         { Rule.ReferencesDroppedFirst, () => FailedKeyTailFreesNothing(writes: 5, drains: 6) },
         { Rule.LogSegmentFreedFirst, () => FailedKeyTailFreesNothing(writes: 900, drains: 40) },
@@ -77,7 +78,10 @@ public sealed class FaultTests
         Assert.True(cache.Status.IsClean);
     }
 
-    /// <summary>A key tail that can't be made durable is written again; until then nothing that it would free is free, and nothing is freed twice.</summary>
+    /// <summary>
+    /// A key tail that can't be made durable is written again; until then nothing that it would free is free, and
+    /// nothing is freed twice.
+    /// </summary>
     private static void FailedKeyTailFreesNothing(int writes, int drains)
     {
         for (int n = 0; n < drains; n++)
@@ -127,12 +131,14 @@ public sealed class FaultTests
 
         region.DrainError = new IOException("planned");
         var failed = new PositionRecord { Segment = 4 };
-        Assert.Throws<IOException>(() => Replicas.Write(region, 0, MediaConstants.PositionStride, ref failed, ref state));
+        Assert.Throws<IOException>(() =>
+            Replicas.Write(region, 0, MediaConstants.PositionStride, ref failed, ref state));
         region.DrainError = null;
         bool there = false;
         region.OnDrain(() =>
         {
-            // Torn: what is being written has no valid checksum yet. Then the other replica has to be the latest that is durable.
+            // Torn: what is being written has no valid checksum yet. Then the other replica has to be the latest that
+            // is durable.
             byte[] image = region.KillImage();
             image[(1 - state.Latest) * MediaConstants.PositionStride] ^= 0x55;
             using PmemRegion copy = Rig.Load(image);
@@ -152,7 +158,8 @@ public sealed class FaultTests
         cache.Device.Put(0, 1);
         cache.Device.Drain();
         cache.Device.Put(0, 2);
-        foreach (long replica in (long[])[MediaConstants.ExtensionOffset, MediaConstants.CacheInfoOffset, MediaConstants.KeyTailOffset, MediaConstants.DirtyTailOffset])
+        foreach (long replica in (long[])[MediaConstants.ExtensionOffset, MediaConstants.CacheInfoOffset,
+            MediaConstants.KeyTailOffset, MediaConstants.DirtyTailOffset])
         {
             cache.Reopen(change: image => image[replica + 1] ^= 0x55);
             AssertIs(cache.Device, 0, 2);
@@ -164,12 +171,15 @@ public sealed class FaultTests
         using var image = new ImageBuilder();
         image.Append(image.Key(0));
         image.SetGeneration(2, 1);
-        foreach (long replica in (long[])[MediaConstants.ExtensionOffset + MediaConstants.ExtensionStride, MediaConstants.CacheInfoOffset, MediaConstants.KeyTailOffset + MediaConstants.PositionStride])
+        foreach (long replica in (long[])[MediaConstants.ExtensionOffset
+            + MediaConstants.ExtensionStride, MediaConstants.CacheInfoOffset, MediaConstants.KeyTailOffset
+            + MediaConstants.PositionStride])
         {
             image.Region.Poison(replica, 16);
         }
 
-        using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(1 << 20), new PCacheOptions { ReadOnly = true, LeaveRegionOpen = true });
+        using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(1 << 20),
+            new PCacheOptions { ReadOnly = true, LeaveRegionOpen = true });
         var bytes = new byte[Sector];
         device.Read(0, bytes);
         Assert.Equal(7, bytes[5]);
@@ -191,7 +201,12 @@ public sealed class FaultTests
     {
         using var image = new ImageBuilder();
         long kset = image.DeviceOffset(image.Append(image.Key(0)));
-        var options = Quick(new PCacheOptions { Maintenance = MaintenanceMode.Manual, TimeProvider = new VirtualClock(), LeaveRegionOpen = true });
+        var options = Quick(new PCacheOptions
+        {
+            Maintenance = MaintenanceMode.Manual,
+            TimeProvider = new VirtualClock(),
+            LeaveRegionOpen = true
+        });
         using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(1 << 20), options);
         image.Region.Poison(kset, 16);
         Rest(device);

@@ -4,7 +4,10 @@ using static PCache.Core.Simulation.Rules.Small;
 
 namespace PCache.Core.Simulation.Rules;
 
-/// <summary>The fingerprint of the backing: of one that was changed while the cache was away it is compared, and no crash or stranger makes a wrong one of it.</summary>
+/// <summary>
+/// The fingerprint of the backing: of one that was changed while the cache was away it is compared, and no crash or
+/// stranger makes a wrong one of it.
+/// </summary>
 public sealed class FingerprintTests
 {
     /// <summary>As many blocks as are sampled: all of them.</summary>
@@ -31,12 +34,13 @@ public sealed class FingerprintTests
     {
         using SmallCache cache = Make();
         cache.Device.Dispose();
-        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, Disks.Make(Patterns.Make(0, BackingBytes, 9)), cache.Options));
+        Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(cache.Region, Disks.Make(Patterns.Make(0, BackingBytes, 9)), cache.Options));
     }
 
     /// <summary>
-    /// A kill when the backing has grown, and nothing has been logged yet: the cache is as it was at the close, the backing isn't. It is known by what it was at the
-    /// open, which may have grown since.
+    /// A kill when the backing has grown, and nothing has been logged yet: the cache is as it was at the close, the
+    /// backing isn't. It is known by what it was at the open, which may have grown since.
     /// </summary>
     private static void CrashLeavesNoneOfTheClose(bool loseLatest)
     {
@@ -50,8 +54,10 @@ public sealed class FingerprintTests
             left[(state.Latest * MediaConstants.ExtensionStride) + 100] ^= 1;
         }
 
-        using PCacheDevice device = PCacheDevice.Open(SimulatedPmem.FromImage(left), cache.Backing.AfterKill(), cache.Options with { LeaveRegionOpen = false });
-        Assert.Equal((BackingBytes + 512, BackingCheck.MatchedAfterCrash), (device.Length, device.Recovery.BackingCheck));
+        using PCacheDevice device = PCacheDevice.Open(SimulatedPmem.FromImage(left), cache.Backing.AfterKill(),
+            cache.Options with { LeaveRegionOpen = false });
+        Assert.Equal((BackingBytes + 512, BackingCheck.MatchedAfterCrash),
+            (device.Length, device.Recovery.BackingCheck));
     }
 
     /// <summary>Linux writes back what is dirty, and leaves our block as it is.</summary>
@@ -82,7 +88,8 @@ public sealed class FingerprintTests
         ExtensionBlock block = latest!.Value;
         ExtensionBlocks.Write(cache.Region, ref block, ref state);
         ExtensionBlocks.Write(cache.Region, ref block, ref state);
-        using PCacheDevice device = PCacheDevice.Open(cache.Region, Disks.Make(Patterns.Make(0, BackingBytes, 9)), cache.Options);
+        using PCacheDevice device = PCacheDevice.Open(cache.Region, Disks.Make(Patterns.Make(0, BackingBytes, 9)),
+            cache.Options);
         Assert.Equal(BackingCheck.Stale, device.Recovery.BackingCheck);
     }
 

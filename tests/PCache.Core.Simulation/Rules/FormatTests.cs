@@ -5,8 +5,9 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Simulation.Rules;
 
 /// <summary>
-/// Power cuts at every drain of a format. What is left is the old cache whole, the new one whole and bound, or says that it isn't formatted; and wherever a cache
-/// info says that formatting was done, everything but the superblock is there.
+/// Power cuts at every drain of a format. What is left is the old cache whole, the new one whole and bound, or says
+/// that it isn't formatted; and wherever a cache info says that formatting was done, everything but the superblock is
+/// there.
 /// </summary>
 public sealed class FormatTests
 {
@@ -18,7 +19,8 @@ public sealed class FormatTests
     private static readonly RuleChecks Checks = new()
     {
         {
-            [Rule.SuperblockNotZeroedFirst, Rule.SuperblockWrittenFirst, Rule.ExtensionAfterSuperblock, Rule.FormatUnderOneFence],
+            [Rule.SuperblockNotZeroedFirst, Rule.SuperblockWrittenFirst, Rule.ExtensionAfterSuperblock,
+                Rule.FormatUnderOneFence],
             InterruptedFormatIsNoCache
         },
         { Rule.CacheInfoBeforeTails, InitialisedMeansAllIsThere },
@@ -82,7 +84,8 @@ public sealed class FormatTests
         {
             superblock.CopyTo(image, MediaConstants.SuperblockOffset);
             using PmemRegion copy = Rig.Load(image);
-            if (Replicas.Read(copy, MediaConstants.CacheInfoOffset, MediaConstants.CacheInfoStride, out CacheInfo _, out _, out _) is ReplicaOutcome.One or ReplicaOutcome.Both)
+            if (Replicas.Read(copy, MediaConstants.CacheInfoOffset, MediaConstants.CacheInfoStride, out CacheInfo _,
+                out _, out _) is ReplicaOutcome.One or ReplicaOutcome.Both)
             {
                 initialised++;
                 Assert.NotNull(MediaLoader.Load(copy).Extension);

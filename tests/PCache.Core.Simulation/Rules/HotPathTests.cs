@@ -6,8 +6,8 @@ using static PCache.Core.Simulation.Rules.Small;
 namespace PCache.Core.Simulation.Rules;
 
 /// <summary>
-/// The ways that an operation goes when nothing has to be waited for. Keeps true: what comes between two steps of it comes on the same thread, at a moment that
-/// the table has a probe for.
+/// The ways that an operation goes when nothing has to be waited for. Keeps true: what comes between two steps of it
+/// comes on the same thread, at a moment that the table has a probe for.
 /// </summary>
 public sealed class HotPathTests
 {
@@ -19,7 +19,8 @@ public sealed class HotPathTests
         { Rule.DirectRoomNotReturned, FailedWriteKeepsNothing },
         {
             [
-                Rule.DirectKeyOfNextSector, Rule.DirectKeyWithoutChecksum, Rule.DirectKeyOfOtherGeneration, Rule.DirectKeyClean,
+                Rule.DirectKeyOfNextSector, Rule.DirectKeyWithoutChecksum, Rule.DirectKeyOfOtherGeneration,
+                    Rule.DirectKeyClean,
                 Rule.DirectWriteNotCounted,
             ],
             OverwritesAreLogged
@@ -39,12 +40,16 @@ public sealed class HotPathTests
     [MemberData(nameof(Rules))]
     public void Breaking_it_is_found(string rule) => Checks.AssertFound(rule);
 
-    /// <summary>Between the search without the lock and the lock, a page in front of the place enters the index, and what stood there moves on.</summary>
+    /// <summary>
+    /// Between the search without the lock and the lock, a page in front of the place enters the index, and what stood
+    /// there moves on.
+    /// </summary>
     private static void PlaceIsCheckedUnderTheLock()
     {
         using var cache = new SmallCache();
         cache.Device.Put(2 * Page, 1, sectors: 8);
-        bool came = ComesBetween(Moment.DirectPlaceFound, () => cache.Device.Put(Page, 2, sectors: 8), () => cache.Device.Put(2 * Page, 3, sectors: 8));
+        bool came = ComesBetween(Moment.DirectPlaceFound, () => cache.Device.Put(Page, 2, sectors: 8), () =>
+            cache.Device.Put(2 * Page, 3, sectors: 8));
         Assert.True(came, "the write wasn't direct");
         Assert.Equal((2, 3), (cache.Device.IdAt(Page), cache.Device.IdAt(2 * Page)));
         IntegrityAudit.Check(cache.Device, cache.Region);
@@ -63,10 +68,14 @@ public sealed class HotPathTests
         AssertIs(cache.Device, 0, 1);
     }
 
-    /// <summary>Pages and sectors over what is there, in segments that were used before: as they were written, in this life and the next, and on the backing.</summary>
+    /// <summary>
+    /// Pages and sectors over what is there, in segments that were used before: as they were written, in this life and
+    /// the next, and on the backing.
+    /// </summary>
     private static void OverwritesAreLogged()
     {
-        using var cache = new SmallCache(segments: 6, backingBytes: 64 * Page, with: o => Quick(o) with { GcThresholdPercent = 0 });
+        using var cache = new SmallCache(segments: 6, backingBytes: 64 * Page, with: o =>
+            Quick(o) with { GcThresholdPercent = 0 });
         int id = 0;
         for (; cache.Status.SegmentsReclaimed < 8; id++)
         {
@@ -118,11 +127,14 @@ public sealed class HotPathTests
         Assert.Equal((4, 4), (cache.Device.IdAt(2 * Page), cache.Backing.IdAt(2 * Page)));
     }
 
-    /// <summary>Between the look at the index and the copy, the sector is overwritten, and its payload's segment goes to others.</summary>
+    /// <summary>
+    /// Between the look at the index and the copy, the sector is overwritten, and its payload's segment goes to others.
+    /// </summary>
     private static void ReusedPayloadIsNoHit()
     {
         const int Pages = 60;
-        using var cache = new SmallCache(segments: 6, backingBytes: Pages * Page, with: o => Quick(o) with { GcThresholdPercent = 0, PayloadCrc = false });
+        using var cache = new SmallCache(segments: 6, backingBytes: Pages * Page, with: o =>
+            Quick(o) with { GcThresholdPercent = 0, PayloadCrc = false });
         cache.Device.Put(0, 1, sectors: 8);
         long seen = 0;
         int id = 1;
@@ -152,7 +164,10 @@ public sealed class HotPathTests
         Assert.Throws<PCacheDamagedDataException>(() => cache.Device.IdAt(0));
     }
 
-    /// <summary>Between the search for a page and the look at its slot, a page in front of it enters the index, and the slot moves on.</summary>
+    /// <summary>
+    /// Between the search for a page and the look at its slot, a page in front of it enters the index, and the slot
+    /// moves on.
+    /// </summary>
     private static void MovedSlotIsNoHit()
     {
         using var cache = new SmallCache();
@@ -162,7 +177,8 @@ public sealed class HotPathTests
         }
 
         long seen = 0;
-        bool came = ComesBetween(Moment.PageFound, () => cache.Device.Put(Page, 9, sectors: 8), () => seen = cache.Device.IdAt(3 * Page));
+        bool came = ComesBetween(Moment.PageFound, () => cache.Device.Put(Page, 9, sectors: 8), () =>
+            seen = cache.Device.IdAt(3 * Page));
         Assert.True(came, "no look without the lock");
         Assert.Equal(3, seen);
     }
@@ -182,7 +198,10 @@ public sealed class HotPathTests
         AssertHolds(other.Device, 0, expected);
     }
 
-    /// <summary>Whole sectors leave the thread's copy alone. One after the other they go through all segments, until one lies where the copy came from.</summary>
+    /// <summary>
+    /// Whole sectors leave the thread's copy alone. One after the other they go through all segments, until one lies
+    /// where the copy came from.
+    /// </summary>
     private static void ReusedPlaceIsMergedAnew()
     {
         using SmallCache cache = OneHead();
@@ -210,14 +229,16 @@ public sealed class HotPathTests
     private static void BatchIsItsWritesInOrder()
     {
         using var cache = new SmallCache();
-        cache.Device.WriteBatch([new(0, Patterns.Make(0, Page, 1)), new(Sector, Patterns.Make(Sector, Sector, 2)), new(Page, Patterns.Make(Page, Sector, 3))]);
+        cache.Device.WriteBatch([new(0, Patterns.Make(0, Page, 1)), new(Sector, Patterns.Make(Sector, Sector, 2)),
+            new(Page, Patterns.Make(Page, Sector, 3))]);
         IntegrityAudit.Check(cache.Device, cache.Region);
         AssertAll(cache.Device);
         cache.Reopen();
         AssertAll(cache.Device);
 
         static void AssertAll(IBlockDevice device) =>
-            Assert.Equal((1, 2, 1, 3), (device.IdAt(0), device.IdAt(Sector), device.IdAt(2 * Sector), device.IdAt(Page)));
+            Assert.Equal((1, 2, 1, 3), (device.IdAt(0), device.IdAt(Sector), device.IdAt(2 * Sector),
+                device.IdAt(Page)));
     }
 
     /// <summary>Does something, and something else at the first such moment on the way. False: it never came.</summary>
@@ -246,7 +267,8 @@ public sealed class HotPathTests
 
     /// <summary>One data head, so that where payload goes depends on nothing but the order of writes.</summary>
     private static SmallCache OneHead() =>
-        new(backingBytes: 256 << 10, with: options => MachineClock.On(options, new Machine { Chance = Chance.FromSeed(5, 1) }));
+        new(backingBytes: 256 << 10, with: options =>
+            MachineClock.On(options, new Machine { Chance = Chance.FromSeed(5, 1) }));
 
     private static void AssertHolds(PCacheDevice device, long offset, byte[] expected)
     {

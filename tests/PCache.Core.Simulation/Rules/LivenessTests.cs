@@ -15,7 +15,8 @@ public sealed class LivenessTests
         { Rule.LogRoomNotReserved, AcceptedKeysCanBeLogged },
         { [Rule.RetryWithoutDelay, Rule.RetryNeverRearmed], FailingBackingIsTriedAgain },
         { Rule.RetryDelayWithoutLimit, DelaysAreBounded },
-        { [Rule.FreedWithoutWaking, Rule.LeaverWakesNobody, Rule.WaitersLastInFirstOut, Rule.QueueJumped], WaitersAreServedInOrder },
+        { [Rule.FreedWithoutWaking, Rule.LeaverWakesNone, Rule.WaitersLastInFirstOut, Rule.QueueJumped],
+            WaitersAreServedInOrder },
         { Rule.MissTakesWaitersRoom, MissesLeaveRoomToWriters },
         { Rule.DrainNeverGivesUp, DrainGivesUp },
         { Rule.CloseHangsWithBacking, CloseEnds },
@@ -44,7 +45,8 @@ public sealed class LivenessTests
 
     private static void AcceptedKeysCanBeLogged()
     {
-        using var cache = new SmallCache(segments: 6, backingBytes: 8 << 20, with: o => o with { StartWritebackPaused = true });
+        using var cache = new SmallCache(segments: 6, backingBytes: 8 << 20, with: o =>
+            o with { StartWritebackPaused = true });
         Exception? full = null;
         for (int i = 0; full is null && i < 12_000; i++)
         {
@@ -87,11 +89,14 @@ public sealed class LivenessTests
         var queue = new SpaceQueue();
         SpaceWaiter first = queue.Enter(Sector);
         SpaceWaiter second = queue.Enter(Sector);
-        Assert.Equal((true, false, false), (queue.MayTake(first, Sector), queue.MayTake(second, Sector), queue.MayTake(null, Sector)));
+        Assert.Equal((true, false, false),
+            (queue.MayTake(first, Sector), queue.MayTake(second, Sector), queue.MayTake(null, Sector)));
         queue.Signal(freeBytes: 0);
-        Assert.True(first.WaitAsync(CancellationToken.None).Wait(Patience), "room came free, and the first isn't woken");
+        Assert.True(first.WaitAsync(CancellationToken.None).Wait(Patience),
+            "room came free, and the first isn't woken");
         queue.Leave(first);
-        Assert.True(second.WaitAsync(CancellationToken.None).Wait(Patience), "the first has left, and the second isn't woken");
+        Assert.True(second.WaitAsync(CancellationToken.None).Wait(Patience),
+            "the first has left, and the second isn't woken");
         Assert.True(queue.MayTake(second, Sector));
         queue.Leave(second);
         Assert.True(queue.MayTake(null, Sector));

@@ -3,7 +3,9 @@ using static PCache.Core.Simulation.Rules.Small;
 
 namespace PCache.Core.Simulation.Rules;
 
-/// <summary>Flushes, the order of keys, misses that are overtaken, and barriers: what the device or its backing shows.</summary>
+/// <summary>
+/// Flushes, the order of keys, misses that are overtaken, and barriers: what the device or its backing shows.
+/// </summary>
 public sealed class OrderTests
 {
     private const int Stripe = 4 << 20;
@@ -121,7 +123,8 @@ public sealed class OrderTests
         image.Append(image.Key(0));
         image.Append(image.Key(64 * Sector));
         var backing = Disks.Make(1 << 20);
-        using PCacheDevice device = PCacheDevice.Open(image.Region, backing, new PCacheOptions { Maintenance = MaintenanceMode.Manual, LeaveRegionOpen = true });
+        using PCacheDevice device = PCacheDevice.Open(image.Region, backing,
+            new PCacheOptions { Maintenance = MaintenanceMode.Manual, LeaveRegionOpen = true });
         AssertFlushedBetween(backing, device);
     }
 
@@ -151,7 +154,8 @@ public sealed class OrderTests
         {
             cache.Device.Put(0, id, sectors: 96);
             acknowledged = id;
-            seen = cache.Status.WritebackError?.Message; // an assertion in a call of the backing counts as a failure of write-back
+            // an assertion in a call of the backing counts as a failure of write-back
+            seen = cache.Status.WritebackError?.Message;
         }
 
         cache.Backing.BeforeCall = null;

@@ -8,8 +8,9 @@ using static PCache.Core.Simulation.Rules.Small;
 namespace PCache.Core.Simulation.Rules;
 
 /// <summary>
-/// Power cuts at the drains of a workload in which the log goes round several times: what is left opens, has of each sector what was flushed last or what was
-/// written since, and no whole kset of an earlier use where the log ends: Linux, which knows no numbers, would follow it.
+/// Power cuts at the drains of a workload in which the log goes round several times: what is left opens, has of each
+/// sector what was flushed last or what was written since, and no whole kset of an earlier use where the log ends:
+/// Linux, which knows no numbers, would follow it.
 /// </summary>
 public sealed class PowerCutTests
 {
@@ -22,11 +23,13 @@ public sealed class PowerCutTests
         {
             [
                 Rule.PayloadBeforeKset, Rule.PayloadNotFlushed, Rule.LogSegmentNotZeroed,
-                Rule.KsetBeforePredecessorDurable, Rule.FlushReturnsBeforeDrain, Rule.BackingNotFlushed, Rule.LatestReplicaOverwritten,
+                Rule.KsetBeforePredecessorDurable, Rule.FlushReturnsBeforeDrain, Rule.BackingNotFlushed,
+                    Rule.LatestReplicaOverwritten,
             ],
             () => CutAtDrains(restEvery: 1, cutsAtLink: 1)
         },
-        { [Rule.ZeroingNotDrained, Rule.LinkBeforeTargetZeroed], () => CutAtDrains(restEvery: 20, cutsAtLink: 80) }, // the next log segment isn't zeroed ahead of time then
+        // the next log segment isn't zeroed ahead of time then
+        { [Rule.ZeroingNotDrained, Rule.LinkBeforeTargetZeroed], () => CutAtDrains(restEvery: 20, cutsAtLink: 80) },
         { Rule.ZerosTakenForDurable, ZerosAreDurable },
         { Rule.FirstDirtyTailOverLatest, FirstDirtyTailLeavesTheLatest },
     };
@@ -61,7 +64,8 @@ public sealed class PowerCutTests
         PCacheDevice device = PCacheDevice.Create(region, backing, options);
         int cuts = 0;
         bool running = false;
-        Exception? found = null; // what a drain throws may count as a failure of the medium, which maintenance keeps to itself
+        // what a drain throws may count as a failure of the medium, which maintenance keeps to itself
+        Exception? found = null;
         region.OnDrain(() =>
         {
             cuts++;
@@ -71,7 +75,8 @@ public sealed class PowerCutTests
             }
         });
         void Cut() => found ??= Record.Exception(
-            () => AssertLeft(region.PowerCutImage(random), backing.AfterPowerCut(random), options, flushed, written, $"cut {cuts}"));
+            () => AssertLeft(region.PowerCutImage(random), backing.AfterPowerCut(random), options, flushed, written,
+                $"cut {cuts}"));
 
         int links = 0;
         for (int round = 1; round <= 120; round++)
@@ -123,12 +128,16 @@ public sealed class PowerCutTests
     private static bool IsLinking(PCacheDevice device, SimulatedPmem region)
     {
         LogPosition head = device.GetStatus().KeyHead;
-        long at = MediaConstants.SegmentsOffset + ((long)head.Segment * Rig.SegmentBytes) + MediaConstants.SegmentDataOffset + head.Offset;
+        long at = MediaConstants.SegmentsOffset + ((long)head.Segment * Rig.SegmentBytes)
+            + MediaConstants.SegmentDataOffset + head.Offset;
         KsetHeader header = MemoryMarshal.Read<KsetHeader>(region.ReadSpan(at, MediaConstants.KsetHeaderSize));
         return header.Magic == MediaConstants.KsetMagic && header.IsLast;
     }
 
-    /// <summary>The dirty tail's older replica is damaged, so it stands in one only, and the first write after an open mustn't be what destroys that.</summary>
+    /// <summary>
+    /// The dirty tail's older replica is damaged, so it stands in one only, and the first write after an open mustn't
+    /// be what destroys that.
+    /// </summary>
     private static void FirstDirtyTailLeavesTheLatest()
     {
         var random = new Random(2);
@@ -139,7 +148,8 @@ public sealed class PowerCutTests
             using PmemRegion left = Rig.Load(image);
             Assert.Equal(
                 ReplicaOutcome.Both,
-                Replicas.Read<PositionRecord>(left, MediaConstants.DirtyTailOffset, MediaConstants.PositionStride, out _, out _, out ReplicaState state));
+                Replicas.Read<PositionRecord>(left, MediaConstants.DirtyTailOffset, MediaConstants.PositionStride,
+                    out _, out _, out ReplicaState state));
             image[MediaConstants.DirtyTailOffset + ((1 - state.Latest) * MediaConstants.PositionStride)] ^= 1;
         });
         Exception? found = null;
@@ -150,7 +160,8 @@ public sealed class PowerCutTests
                 found ??= Record.Exception(() =>
                 {
                     using PCacheDevice left = PCacheDevice.Open(
-                        Rig.Load(cache.Region.PowerCutImage(random)), cache.Backing.AfterPowerCut(random), cache.Options with { LeaveRegionOpen = false });
+                        Rig.Load(cache.Region.PowerCutImage(random)), cache.Backing.AfterPowerCut(random),
+                            cache.Options with { LeaveRegionOpen = false });
                     AssertIs(left, 0, 1);
                 });
             }
@@ -160,7 +171,7 @@ public sealed class PowerCutTests
         Assert.Null(found);
     }
 
-    /// <summary>Zeros that somebody stored who was killed before he drained them.</summary>
+    /// <summary>Zeros of a process that was killed before it drained them.</summary>
     private static void ZerosAreDurable()
     {
         using SimulatedPmem region = SimulatedPmem.FromImage(Patterns.Make(0, 1 << 16, 1));
@@ -172,14 +183,20 @@ public sealed class PowerCutTests
         }
     }
 
-    private static void AssertLeft(byte[] image, SimulatedDisk backing, PCacheOptions options, long[] flushed, long[] written, string when)
+    private static void AssertLeft(byte[] image, SimulatedDisk backing, PCacheOptions options, long[] flushed,
+        long[] written, string when)
     {
-        using PCacheDevice device = PCacheDevice.Open(Rig.Load(image), backing, options with { LeaveRegionOpen = false });
-        Assert.True(device.Recovery.LogEnd != LogEnd.Leftover, $"{when}: a kset of an earlier use stands where the log ends");
+        using PCacheDevice device = PCacheDevice.Open(Rig.Load(image), backing,
+            options with { LeaveRegionOpen = false });
+        Assert.True(device.Recovery.LogEnd != LogEnd.Leftover,
+            $"{when}: a kset of an earlier use stands where the log ends");
         for (int sector = 0; sector < Sectors; sector++)
         {
             long id = device.IdAt(OffsetOf(sector));
-            Assert.True(id == flushed[sector] || id == written[sector], $"{when}: sector {sector} is of write {id}, flushed was {flushed[sector]}, written since {written[sector]}");
+            Assert.True(id == flushed[sector]
+                || id == written[sector],
+                $"{when}: sector {sector} is of write {id}, flushed was {flushed[sector]}, written since "
+                + $"{written[sector]}");
         }
     }
 }

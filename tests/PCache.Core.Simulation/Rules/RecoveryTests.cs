@@ -5,7 +5,9 @@ using static PCache.Core.Simulation.Rules.Small;
 
 namespace PCache.Core.Simulation.Rules;
 
-/// <summary>Images made by hand: what stands behind the log's end, dead keys, structures that are destroyed, the wrong backing.</summary>
+/// <summary>
+/// Images made by hand: what stands behind the log's end, dead keys, structures that are destroyed, the wrong backing.
+/// </summary>
 public sealed class RecoveryTests
 {
     private const int BackingBytes = 1 << 20;
@@ -15,7 +17,7 @@ public sealed class RecoveryTests
         { [Rule.LogEndNotZeroed, Rule.LogRestNotZeroed], NothingStaysBehindTheLog },
         { Rule.DeadKeysDropReferences, DeadKeysHoldNothing },
         { Rule.DeadKeysTakeReferences, DeadKeysHoldNothing },
-        { Rule.PayloadCrcBeforeGeneration, DeadKeysPayloadIsNobodysBusiness },
+        { Rule.PayloadCrcBeforeGeneration, DeadKeysPayloadIsNotLookedAt },
         { Rule.DeadKeysWrittenBack, LostWritesReachNothing },
         { Rule.DeadKeysSkipped, DeadKeysHideOlderOnes },
         { Rule.DirtyTailNotMetAccepted, DirtyTailHasToBeMet },
@@ -29,7 +31,14 @@ public sealed class RecoveryTests
 
     public static TheoryData<string> Rules => Checks.Names;
 
-    private static PCacheOptions Manual => new() { Maintenance = MaintenanceMode.Manual, TimeProvider = new VirtualClock(), LeaveRegionOpen = true, LeaveBackingOpen = true };
+    private static PCacheOptions Manual =>
+        new()
+        {
+            Maintenance = MaintenanceMode.Manual,
+            TimeProvider = new VirtualClock(),
+            LeaveRegionOpen = true,
+            LeaveBackingOpen = true
+        };
 
     [Theory]
     [MemberData(nameof(Rules))]
@@ -43,21 +52,24 @@ public sealed class RecoveryTests
         using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(BackingBytes), Manual);
         Assert.Equal(LogEnd.Torn, device.Recovery.LogEnd);
         int rest = image.Geometry.DataSize - image.Head.Offset;
-        Assert.False(image.Region.Bytes(image.DeviceOffset(image.Head), rest).ContainsAnyExcept((byte)0), "something is left behind the log's end");
+        Assert.False(image.Region.Bytes(image.DeviceOffset(image.Head), rest).ContainsAnyExcept((byte)0),
+            "something is left behind the log's end");
     }
 
     /// <summary>A key of segment 1 is dead, and new payload goes to that segment.</summary>
     private static void DeadKeysHoldNothing()
     {
         using var image = new ImageBuilder();
-        image.Append(image.Key(0, segment: 1), image.Key(Sector, segment: 2), image.Key(2 * Sector, segment: 3), image.Key(3 * Sector, segment: 4), image.Key(4 * Sector, segment: 5));
+        image.Append(image.Key(0, segment: 1), image.Key(Sector, segment: 2), image.Key(2 * Sector, segment: 3),
+            image.Key(3 * Sector, segment: 4), image.Key(4 * Sector, segment: 5));
         image.SetDirtyTail(image.Head);
         for (int segment = 1; segment < 6; segment++)
         {
             image.SetGeneration(segment, 1);
         }
 
-        using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(BackingBytes), Manual with { GcThresholdPercent = 0 });
+        using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(BackingBytes),
+            Manual with { GcThresholdPercent = 0 });
         Assert.Equal(5, device.Recovery.DeadKeys);
         device.Put(0, 1, sectors: 8, forced: true);
         device.Drain();
@@ -68,7 +80,7 @@ public sealed class RecoveryTests
         Assert.Equal(1, Enumerable.Range(0, segments.Count).Sum(segments.References)); // the open segment's own
     }
 
-    private static void DeadKeysPayloadIsNobodysBusiness()
+    private static void DeadKeysPayloadIsNotLookedAt()
     {
         using var image = new ImageBuilder();
         CacheKey dead = image.Key(0, segment: 1);
@@ -77,7 +89,8 @@ public sealed class RecoveryTests
         image.SetGeneration(1, 1);
         image.Region.Bytes(image.DeviceOffset(new LogPosition(1, 0)), Sector).Fill(0x99);
         byte[] content = new byte[BackingBytes];
-        image.Region.Bytes(image.DeviceOffset(new LogPosition(2, 0)), Sector).CopyTo(content.AsSpan(Sector)); // what is clean is on the backing
+        // what is clean is on the backing
+        image.Region.Bytes(image.DeviceOffset(new LogPosition(2, 0)), Sector).CopyTo(content.AsSpan(Sector));
         using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(content), Manual);
         Assert.Equal((1, 1), (device.Recovery.DeadKeys, device.Recovery.LiveKeys));
         Assert.Equal(BackingCheck.MatchedAfterCrash, device.Recovery.BackingCheck);
@@ -102,7 +115,8 @@ public sealed class RecoveryTests
         image.Append(image.Key(0, segment: 2));
         image.SetDirtyTail(image.Head);
         image.SetGeneration(2, 1);
-        using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(Patterns.Make(0, BackingBytes, 1)), Manual);
+        using PCacheDevice device = PCacheDevice.Open(image.Region, Disks.Make(Patterns.Make(0, BackingBytes, 1)),
+            Manual);
         AssertIs(device, 0, 1);
     }
 
@@ -129,7 +143,8 @@ public sealed class RecoveryTests
         image.Append(image.Key(0));
         image.Region.Bytes(MediaConstants.SuperblockOffset, MediaConstants.BlockSize).Clear();
         byte[] before = image.Region.ToArray();
-        Assert.Throws<PCacheNotFormattedException>(() => PCacheDevice.Open(image.Region, Disks.Make(BackingBytes), Manual with { SegmentSizeBytes = ImageBuilder.SegmentSize }));
+        Assert.Throws<PCacheNotFormattedException>(() => PCacheDevice.Open(image.Region, Disks.Make(BackingBytes),
+            Manual with { SegmentSizeBytes = ImageBuilder.SegmentSize }));
         Assert.Equal(before, image.Region.ToArray());
     }
 
@@ -143,23 +158,27 @@ public sealed class RecoveryTests
 
     private static void IdentityIsCompared()
     {
-        using var cache = new SmallCache(with: o => o with { BackingIdentity = new Guid(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) });
+        using var cache = new SmallCache(with: o =>
+            o with { BackingIdentity = new Guid(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) });
         cache.Device.Dispose();
-        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, Disks.Make(1 << 20), cache.Options with { BackingIdentity = Guid.Empty }));
+        Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(cache.Region, Disks.Make(1 << 20), cache.Options with { BackingIdentity = Guid.Empty }));
     }
 
     private static void LengthIsCompared()
     {
         using var cache = new SmallCache(with: o => o with { BackingFingerprintBlocks = 0 });
         cache.Device.Dispose();
-        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, Disks.Make(2 << 20), cache.Options));
+        Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(cache.Region, Disks.Make(2 << 20), cache.Options));
     }
 
     private static void OpeningBinds()
     {
         using var image = new ImageBuilder();
         Open(image);
-        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(image.Region, Disks.Make(2 * BackingBytes), Manual));
+        Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(image.Region, Disks.Make(2 * BackingBytes), Manual));
     }
 
     private static void Open(ImageBuilder image)

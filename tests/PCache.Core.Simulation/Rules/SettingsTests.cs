@@ -49,7 +49,8 @@ public sealed class SettingsTests
         cache.Device.SetGcThreshold(32);
         cache.Device.SetGcThreshold(33); // in either replica
         cache.Device.Dispose();
-        using PCacheDevice again = PCacheDevice.Create(cache.Region, Disks.Make(1 << 20), cache.Options with { OverwriteExisting = true });
+        using PCacheDevice again = PCacheDevice.Create(cache.Region, Disks.Make(1 << 20),
+            cache.Options with { OverwriteExisting = true });
         Assert.Equal(70, again.GetStatus().GcThresholdPercent);
     }
 
@@ -58,7 +59,8 @@ public sealed class SettingsTests
         using var cache = new SmallCache();
         cache.Device.Put(0, 1, forced: true);
         cache.Device.Dispose();
-        using PCacheDevice again = PCacheDevice.Create(cache.Region, Disks.Make(1 << 20), cache.Options with { OverwriteExisting = true });
+        using PCacheDevice again = PCacheDevice.Create(cache.Region, Disks.Make(1 << 20),
+            cache.Options with { OverwriteExisting = true });
         AssertIs(again, 0, 0);
     }
 

@@ -4,14 +4,17 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Simulation.Rules;
 
-/// <summary>What the checks have in common: sectors that tell which write they came from, and a look inside the engine.</summary>
+/// <summary>
+/// What the checks have in common: sectors that tell which write they came from, and a look inside the engine.
+/// </summary>
 internal static class Small
 {
     public const int Sector = Patterns.Sector;
 
     /// <summary>Writes whole sectors as write <paramref name="id"/>.</summary>
     public static void Put(this PCacheDevice device, long offset, long id, int sectors = 1, bool forced = false) =>
-        device.Write(offset, Patterns.Make(offset, sectors * Sector, id), forced ? WriteDurability.ForceUnitAccess : WriteDurability.Normal);
+        device.Write(offset, Patterns.Make(offset, sectors * Sector, id), forced ? WriteDurability.ForceUnitAccess
+            : WriteDurability.Normal);
 
     /// <summary>Which write a sector of the device came from; -1: of none, or torn.</summary>
     public static long IdAt(this IBlockDevice device, long offset)
@@ -22,7 +25,8 @@ internal static class Small
     }
 
     /// <summary>Which write a sector of the backing came from, without a call.</summary>
-    public static long IdAt(this SimulatedDisk backing, long offset) => Patterns.IdOf(backing.Peek(offset, Sector), offset);
+    public static long IdAt(this SimulatedDisk backing, long offset) =>
+        Patterns.IdOf(backing.Peek(offset, Sector), offset);
 
     /// <summary>Asserts which write a sector of the device came from.</summary>
     public static void AssertIs(IBlockDevice device, long offset, long id) => Assert.Equal(id, device.IdAt(offset));
@@ -56,7 +60,8 @@ internal static class Small
     public static ShardedIndex IndexOf(PCacheDevice device) => device.Internals.Store.Index;
 
     public static object Field(object of, string name) =>
-        of.GetType().GetField(name, BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.Public)!.GetValue(of)!;
+        of.GetType().GetField(name, BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.Public)!.GetValue(
+            of)!;
 
     /// <summary>Steps without any end in sight are an error.</summary>
     public static TimeSpan Rest(PCacheDevice device, int limit = 5000)

@@ -3,7 +3,10 @@ using PCache.Lab.Mutants;
 
 namespace PCache.Core.Simulation.Rules;
 
-/// <summary>The table of rules against the checks: each rule has one, and is seen to be found; those of single validations are found by the hostile images.</summary>
+/// <summary>
+/// The table of rules against the checks: each rule has one, and is seen to be found; those of single validations are
+/// found by the hostile images.
+/// </summary>
 public sealed class TableTests
 {
     [Fact]
@@ -19,10 +22,12 @@ public sealed class TableTests
         ];
         Assert.Equal(checkedRules.Distinct(), checkedRules);
         Assert.Equal(
-            RuleTable.All.Select(rule => rule.Name).Where(name => !name.StartsWith("Validation", StringComparison.Ordinal)).Order(),
+            RuleTable.All.Select(rule => rule.Name)
+                .Where(name => !name.StartsWith("Validation", StringComparison.Ordinal)).Order(),
             checkedRules.Order());
     }
 
     [Fact]
-    public void Every_rule_can_be_broken() => Assert.Equal(["None", .. RuleTable.All.Select(rule => rule.Name)], Enum.GetNames<Rule>());
+    public void Every_rule_can_be_broken() =>
+        Assert.Equal(["None", .. RuleTable.All.Select(rule => rule.Name)], Enum.GetNames<Rule>());
 }

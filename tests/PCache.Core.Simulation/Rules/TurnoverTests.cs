@@ -8,8 +8,9 @@ using static PCache.Core.Simulation.Rules.Small;
 namespace PCache.Core.Simulation.Rules;
 
 /// <summary>
-/// A small cache in which the log goes round and every segment is used again and again. At every moment the device shows what was written; so does its image,
-/// opened, and opened with the latest replica of any structure destroyed; and the status is possible.
+/// A small cache in which the log goes round and every segment is used again and again. At every moment the device
+/// shows what was written; so does its image, opened, and opened with the latest replica of any structure destroyed;
+/// and the status is possible.
 /// </summary>
 public sealed class TurnoverTests
 {
@@ -20,7 +21,8 @@ public sealed class TurnoverTests
     {
         {
             [
-                Rule.CollectBeyondOlderDirtyTail, Rule.CollectDirtyKeys, Rule.KeyTailNotWritten, Rule.GenerationNotDurable, Rule.GenerationInOneReplica,
+                Rule.CollectBeyondOlderDirtyTail, Rule.CollectDirtyKeys, Rule.KeyTailNotWritten,
+                    Rule.GenerationNotDurable, Rule.GenerationInOneReplica,
                 Rule.UsedCountNeverFalls, Rule.DirtyCounterNeverFalls, Rule.KsetFillsSegment,
             ],
             TurnOver
@@ -40,7 +42,8 @@ public sealed class TurnoverTests
     private static void TurnOver()
     {
         const int Seed = 7;
-        using var cache = new SmallCache(Segments, Sectors * Sector, with: o => Quick(o) with { GcThresholdPercent = 0 });
+        using var cache = new SmallCache(Segments, Sectors * Sector, with: o =>
+            Quick(o) with { GcThresholdPercent = 0 });
         var random = new Random(Seed);
         var model = new long[Sectors];
         int log = 0;
@@ -79,11 +82,14 @@ public sealed class TurnoverTests
     {
         byte[] image = cache.Region.KillImage();
         AssertImage(cache, image, model, when);
-        AssertImage(cache, Destroyed<PositionRecord>(image, MediaConstants.KeyTailOffset, MediaConstants.PositionStride), model, $"{when}, latest key tail destroyed");
-        AssertImage(cache, Destroyed<PositionRecord>(image, MediaConstants.DirtyTailOffset, MediaConstants.PositionStride), model, $"{when}, latest dirty tail destroyed");
+        AssertImage(cache, Destroyed<PositionRecord>(image, MediaConstants.KeyTailOffset,
+            MediaConstants.PositionStride), model, $"{when}, latest key tail destroyed");
+        AssertImage(cache, Destroyed<PositionRecord>(image, MediaConstants.DirtyTailOffset,
+            MediaConstants.PositionStride), model, $"{when}, latest dirty tail destroyed");
         for (int segment = 0; segment < Segments; segment++)
         {
-            long offset = MediaConstants.SegmentsOffset + ((long)segment * Rig.SegmentBytes) + MediaConstants.SegmentControlOffset;
+            long offset = MediaConstants.SegmentsOffset + ((long)segment * Rig.SegmentBytes)
+                + MediaConstants.SegmentControlOffset;
             byte[] destroyed = Destroyed<GenerationRecord>(image, offset, MediaConstants.GenerationStride);
             AssertImage(cache, destroyed, model, $"{when}, latest generation of segment {segment} destroyed");
         }
@@ -105,7 +111,8 @@ public sealed class TurnoverTests
 
     private static void AssertImage(SmallCache cache, byte[] image, long[] model, string when)
     {
-        using PCacheDevice device = PCacheDevice.Open(Rig.Load(image), cache.Backing.AfterKill(), cache.Options with { LeaveRegionOpen = false });
+        using PCacheDevice device = PCacheDevice.Open(Rig.Load(image), cache.Backing.AfterKill(),
+            cache.Options with { LeaveRegionOpen = false });
         AssertIsModel(device, model, when);
     }
 
@@ -122,7 +129,8 @@ public sealed class TurnoverTests
     /// <summary>Where a replay would begin with either replica, there is log.</summary>
     private static void KeyTailsNameTheLog()
     {
-        using var cache = new SmallCache(Segments, Sectors * Sector, with: o => Quick(o) with { GcThresholdPercent = 0 });
+        using var cache = new SmallCache(Segments, Sectors * Sector, with: o =>
+            Quick(o) with { GcThresholdPercent = 0 });
         var uses = (SegmentUse[])Field(cache.Device.Internals.Store.Segments, "_uses");
         int log = 0;
         int links = 0;
@@ -130,7 +138,8 @@ public sealed class TurnoverTests
         {
             cache.Device.Put(id % Sectors * Sector, id, forced: true);
             cache.Device.RunMaintenanceStep();
-            Replicas.Read(cache.Region, MediaConstants.KeyTailOffset, MediaConstants.PositionStride, out PositionRecord latest, out PositionRecord older, out _);
+            Replicas.Read(cache.Region, MediaConstants.KeyTailOffset, MediaConstants.PositionStride,
+                out PositionRecord latest, out PositionRecord older, out _);
             Assert.Equal((SegmentUse.Log, SegmentUse.Log), (uses[latest.Segment], uses[older.Segment]));
             links += (int)latest.Segment != log ? 1 : 0;
             log = (int)latest.Segment;
@@ -139,12 +148,15 @@ public sealed class TurnoverTests
         Assert.True(links >= 2, "the key tail goes from segment to segment");
     }
 
-    /// <summary>Without checksums, and with more stripes than one sweep visits: only the generation tells whose payload it is.</summary>
+    /// <summary>
+    /// Without checksums, and with more stripes than one sweep visits: only the generation tells whose payload it is.
+    /// </summary>
     private static void ForeignPayloadIsNotRead()
     {
         const int Count = 400;
         const long Spread = 4 << 20;
-        using var cache = new SmallCache(Segments, Count * Spread, with: o => Quick(o) with { GcThresholdPercent = 0, PayloadCrc = false });
+        using var cache = new SmallCache(Segments, Count * Spread, with: o =>
+            Quick(o) with { GcThresholdPercent = 0, PayloadCrc = false });
         var random = new Random(3);
         var model = new long[Count];
         for (int id = 1; id <= 2000; id++)
@@ -164,7 +176,8 @@ public sealed class TurnoverTests
     {
         const int Count = 6000;
         const long Spread = 1 << 20; // four a stripe
-        using var cache = new SmallCache(segments: 16, backingBytes: Count * Spread, with: o => Quick(o) with { GcThresholdPercent = 0 });
+        using var cache = new SmallCache(segments: 16, backingBytes: Count * Spread, with: o =>
+            Quick(o) with { GcThresholdPercent = 0 });
         int room = 16 * (Rig.SegmentBytes / Sector);
         for (int i = 0; i < Count; i++)
         {

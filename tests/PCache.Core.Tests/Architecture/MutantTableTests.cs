@@ -14,9 +14,14 @@ public sealed class MutantTableTests
         string[] wrong =
         [
             .. MutantTable.All
-                .Select(mutant => (Mutant: mutant, mutant.Name, mutant.File, Count: mutant.CountIn(File.ReadAllText(Path.Combine(RepositoryPaths.Root, mutant.File)).ReplaceLineEndings("\n"))))
+                .Select(mutant => (Mutant: mutant, mutant.Name, mutant.File,
+                    Count: mutant.CountIn(File.ReadAllText(Path.Combine(RepositoryPaths.Root, mutant.File))
+                    .ReplaceLineEndings("\n"))))
                 .Where(row => row.Count != 1)
-                .Select(row => $"{row.Name}: its text stands {row.Count} times in {row.File}; change the row in tests/PCache.Lab/Mutants along with the source{RuleWeaving.NearestTo(RepositoryPaths.Root, row.Mutant)}"),
+                .Select(row =>
+                    $"{row.Name}: its text stands {row.Count} times in {row.File}; change the row in "
+                    + "tests/PCache.Lab/Mutants along with the "
+                    + $"source{RuleWeaving.NearestTo(RepositoryPaths.Root, row.Mutant)}"),
         ];
         Assert.True(wrong.Length == 0, string.Join(Environment.NewLine, wrong));
     }
@@ -24,16 +29,19 @@ public sealed class MutantTableTests
     [Fact]
     public void Each_change_changes_something_and_has_a_name_of_its_own()
     {
-        Assert.Empty(MutantTable.All.GroupBy(mutant => mutant.Name).Where(rows => rows.Count() > 1).Select(rows => rows.Key));
+        Assert.Empty(MutantTable.All.GroupBy(mutant => mutant.Name).Where(rows => rows.Count() > 1)
+            .Select(rows => rows.Key));
         Assert.All(MutantTable.All, mutant => Assert.NotEqual(mutant.Old.Trim(), mutant.New.Trim()));
-        Assert.All(MutantTable.All, mutant => Assert.True(mutant.IsStatement || mutant.New.Length > 0, $"{mutant.Name} takes an expression away"));
+        Assert.All(MutantTable.All, mutant =>
+            Assert.True(mutant.IsStatement || mutant.New.Length > 0, $"{mutant.Name} takes an expression away"));
         Assert.True(MutantTable.All.Count(mutant => mutant.Equivalent is null) >= 60);
     }
 
     [Fact]
     public void The_tests_that_have_to_notice_are_there()
     {
-        MethodInfo[] tests = [.. typeof(MutantTableTests).Assembly.GetTypes().Where(type => !type.IsAbstract).SelectMany(type => type.GetMethods().Where(method => method.IsDefined(typeof(FactAttribute))))];
+        MethodInfo[] tests = [.. typeof(MutantTableTests).Assembly.GetTypes().Where(type => !type.IsAbstract)
+            .SelectMany(type => type.GetMethods().Where(method => method.IsDefined(typeof(FactAttribute))))];
         foreach (Mutant mutant in MutantTable.All.Where(mutant => mutant.Project == "PCache.Core.Tests"))
         {
             Assert.True(mutant.Tests.Length > 0 == mutant.Equivalent is null, mutant.Name);
@@ -41,7 +49,8 @@ public sealed class MutantTableTests
             {
                 string[] parts = test.Split('.');
                 Assert.True(
-                    tests.Any(method => method.ReflectedType!.Name == parts[0] && (parts.Length == 1 || method.Name == parts[1])),
+                    tests.Any(method => method.ReflectedType!.Name == parts[0]
+                        && (parts.Length == 1 || method.Name == parts[1])),
                     $"{mutant.Name}: there is no test {test}");
             }
         }
@@ -56,8 +65,10 @@ public sealed class MutantTableTests
         Mutant two = new("two", "src/X/F.cs", "return «a + 1»;", "a + 2");
         Assert.Equal(
             "int F(int a)\n{\n    if (global::PCacheWoven.Mutation.Is(1)) {  } else { Go(); }\n"
-            + "    return (global::PCacheWoven.Mutation.Is(2) ? (a - 1) : global::PCacheWoven.Mutation.Is(3) ? (a + 2) : (a + 1));\n}\n",
-            Weaving.Weave(Source, [(Weaving.IsNumber(1), drop), (Weaving.IsNumber(2), minus), (Weaving.IsNumber(3), two)]));
+            + "    return (global::PCacheWoven.Mutation.Is(2) ? (a - 1) : global::PCacheWoven.Mutation.Is(3) ? (a + "
+                + "2) : (a + 1));\n}\n",
+            Weaving.Weave(Source, [(Weaving.IsNumber(1), drop), (Weaving.IsNumber(2), minus),
+                (Weaving.IsNumber(3), two)]));
         Mutant all = new("all", "src/X/F.cs", "Go();\n    return a + 1;", "return 0;");
         Assert.Equal([3, 1], Weaving.Waves([drop, minus, two, all], _ => Source).Select(wave => wave.Count));
     }
@@ -70,27 +81,35 @@ public sealed class MutantTableTests
         Change before = new("src/X/F.cs", "«»A();\n\nB(c);", "First();\nSecond();");
         Change drop = new("src/X/F.cs", "A();\n  «B(c);»", "");
         Assert.Equal(
-            "void F() { if (x) {  } else { Go(); } }\nvoid G()\n{\n    if (y) { First(); Second(); } A();\n\n        if (z) {  } else { B(c); }\n}\n",
+            "void F() { if (x) {  } else { Go(); } }\nvoid G()\n{\n    if (y) { First(); Second(); } A();\n\n       "
+                + " if (z) {  } else { B(c); }\n}\n",
             Weaving.Weave(Source, [("x", stay), ("y", before), ("z", drop)]));
-        Assert.Equal([1, 1, 0], ((Change[])[before, drop, new("src/X/F.cs", "A();\nC();", "")]).Select(change => change.CountIn(Source)));
+        Assert.Equal([1, 1, 0], ((Change[])[before, drop, new("src/X/F.cs", "A();\nC();", "")])
+            .Select(change => change.CountIn(Source)));
     }
 
     [Fact]
     public void A_rule_that_cant_be_woven_is_told_with_its_row_and_where_its_text_is()
     {
-        Change moved = new("src/PCache.Core/Ksets/KsetReader.cs", "public static void Zero(PmemRegion region, long offset, long lengthBytes)", "");
+        Change moved = new("src/PCache.Core/Ksets/KsetReader.cs",
+            "public static void Zero(PmemRegion region, long offset, long lengthBytes)", "");
         string told = Assert.Single(RuleWeaving.Check(RepositoryPaths.Root, "", [("rule Moved", moved)]));
-        Assert.Matches(@"MutantTableTests\.cs\(\d+\): error MUTANT: rule Moved: src/PCache\.Core/Ksets/KsetReader\.cs: .* 0 times .* src/PCache\.Core/Ksets/RegionZeroing\.cs", told);
+        Assert.Matches(
+            @"MutantTableTests\.cs\(\d+\): error MUTANT: rule Moved: src/PCache\.Core/Ksets/KsetReader\.cs: "
+            + @".* 0 times .* src/PCache\.Core/Ksets/RegionZeroing\.cs", told);
         Change a = new("src/X/F.cs", "Go(); Stop();", "");
         Change b = new("src/X/F.cs", "Stop();", "");
-        Assert.Contains("overlaps", Assert.Single(RuleWeaving.Check(RepositoryPaths.Root, "Go(); Stop();", [("rule A", a), ("rule B", b)])), StringComparison.Ordinal);
+        Assert.Contains("overlaps", Assert.Single(
+            RuleWeaving.Check(RepositoryPaths.Root, "Go(); Stop();", [("rule A", a), ("rule B", b)])),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void Page_has_every_rule_as_its_row_says()
     {
         string page = File.ReadAllText(Path.Combine(RepositoryPaths.Root, RulesPage.File)).ReplaceLineEndings("\n");
-        Assert.True(RulesPage.WithTable(page) == page, "dotnet run -c Release --project tests/PCache.Mutants -- --page");
+        Assert.True(RulesPage.WithTable(page) == page,
+            "dotnet run -c Release --project tests/PCache.Mutants -- --page");
         Assert.Equal(RuleTable.All.Select(rule => rule.Name).Distinct(), RuleTable.All.Select(rule => rule.Name));
         Assert.All(RuleTable.All, rule => Assert.Contains(rule.FoundBy, RuleTable.Kinds));
     }

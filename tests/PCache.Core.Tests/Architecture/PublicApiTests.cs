@@ -3,7 +3,8 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Architecture;
 
 /// <summary>
-/// The public API of each package, rendered from its assembly, is the approved one (PublicApi.approved.txt, PublicApi.Testing.approved.txt). To approve a change: run with PCACHE_APPROVE_API=1 and commit the file.
+/// The public API of each package, rendered from its assembly, is the approved one (PublicApi.approved.txt,
+/// PublicApi.Testing.approved.txt). To approve a change: run with PCACHE_APPROVE_API=1 and commit the file.
 /// </summary>
 public sealed class PublicApiTests
 {
@@ -21,7 +22,9 @@ public sealed class PublicApiTests
 
         string[] approvedLines = File.ReadAllText(path).ReplaceLineEndings("\n").Split('\n');
         string[] actualLines = actual.Split('\n');
-        IEnumerable<string> differences = actualLines.Except(approvedLines).Select(l => "+ " + l.Trim()).Concat(approvedLines.Except(actualLines).Select(l => "- " + l.Trim()));
-        Assert.True(approvedLines.SequenceEqual(actualLines), "PCACHE_APPROVE_API=1 approves these:\n" + string.Join('\n', differences));
+        IEnumerable<string> differences = actualLines.Except(approvedLines).Select(l => "+ " + l.Trim())
+            .Concat(approvedLines.Except(actualLines).Select(l => "- " + l.Trim()));
+        Assert.True(approvedLines.SequenceEqual(actualLines), "PCACHE_APPROVE_API=1 approves these:\n"
+            + string.Join('\n', differences));
     }
 }

@@ -1,4 +1,5 @@
-// A stream that uses every freedom a Stream has: reads are short, growth shows junk, async really is, and two calls at once are an error.
+// A stream that uses every freedom a Stream has: reads are short, growth shows junk, async really is, and two calls at
+// once are an error.
 
 namespace PCache.Core.Tests.Backing;
 
@@ -85,7 +86,8 @@ internal sealed class AwkwardStream : Stream
         Return();
     }
 
-    public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken =
+        default)
     {
         Take();
         await Task.Yield();

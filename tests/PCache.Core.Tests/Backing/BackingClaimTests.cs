@@ -6,10 +6,14 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Backing;
 
-/// <summary>A backing is one writable cache's: files and block devices against everybody, streams and devices within the process.</summary>
+/// <summary>
+/// A backing is one writable cache's: files and block devices against everybody, streams and devices within the
+/// process.
+/// </summary>
 public sealed class BackingClaimTests : IDisposable
 {
-    private static readonly PCacheOptions Small = new() { SegmentSizeBytes = Rig.SegmentBytes, Maintenance = MaintenanceMode.Manual };
+    private static readonly PCacheOptions Small =
+        new() { SegmentSizeBytes = Rig.SegmentBytes, Maintenance = MaintenanceMode.Manual };
 
     private readonly TempFolder _folder = new();
     private readonly string _path;
@@ -25,7 +29,8 @@ public sealed class BackingClaimTests : IDisposable
         {
             AssertInUse(() => BlockDevice.OpenFile(_path));
             AssertInUse(() => BlockDevice.OpenFile(_path, FileAccess.Read));
-            Assert.ThrowsAny<IOException>(() => new FileStream(_path, FileMode.Open, FileAccess.ReadWrite, FileShare.None));
+            Assert.ThrowsAny<IOException>(() =>
+                new FileStream(_path, FileMode.Open, FileAccess.ReadWrite, FileShare.None));
         }
 
         using IBlockDevice second = BlockDevice.OpenFile(_path);
@@ -68,7 +73,8 @@ public sealed class BackingClaimTests : IDisposable
             return; // there the share mode decides
         }
 
-        using FileStream mine = isDerived ? new Derived(_path) : new FileStream(_path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        using FileStream mine = isDerived ? new Derived(_path)
+            : new FileStream(_path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
         using (IBlockDevice device = BlockDevice.FromStream(mine, leaveOpen: true))
         {
             Assert.ThrowsAny<IOException>(() => File.OpenRead(_path));
@@ -85,7 +91,7 @@ public sealed class BackingClaimTests : IDisposable
     }
 
     [Fact]
-    public void A_stream_that_shares_with_nobody_still_does_afterwards()
+    public void A_stream_that_shares_with_no_other_still_does_afterwards()
     {
         using FileStream mine = new(_path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
         BlockDevice.FromStream(mine, leaveOpen: true).Dispose();
@@ -134,7 +140,10 @@ public sealed class BackingClaimTests : IDisposable
             return;
         }
 
-        using Process other = Process.Start(new ProcessStartInfo("flock", ["-x", _path, "-c", "echo locked; exec sleep 60"]) { RedirectStandardOutput = true })!;
+        using Process other = Process.Start(
+            new ProcessStartInfo("flock",
+            ["-x", _path, "-c", "echo locked; exec sleep 60"])
+            { RedirectStandardOutput = true })!;
         try
         {
             Assert.Equal("locked", other.StandardOutput.ReadLine());
@@ -151,7 +160,8 @@ public sealed class BackingClaimTests : IDisposable
     public void A_stream_is_behind_one_cache_at_a_time()
     {
         using var stream = new MemoryStream(new byte[1 << 20]);
-        using (PCacheDevice first = PCacheDevice.Create(PmemMemory.Allocate(Rig.RegionLength(8)), stream, Small with { LeaveBackingOpen = true }))
+        using (PCacheDevice first = PCacheDevice.Create(PmemMemory.Allocate(Rig.RegionLength(8)), stream,
+            Small with { LeaveBackingOpen = true }))
         {
             using PmemRegion other = PmemMemory.Allocate(Rig.RegionLength(8));
             AssertInUse(() => PCacheDevice.Create(other, stream, Small));
@@ -172,14 +182,17 @@ public sealed class BackingClaimTests : IDisposable
             AssertInUse(() => PCacheDevice.Create(other, backing, options));
         }
 
-        Assert.Throws<PCacheNotFormattedException>(() => PCacheDevice.Open(other, backing, options)); // refused, it has no claim either
+        // refused, it has no claim either
+        Assert.Throws<PCacheNotFormattedException>(() => PCacheDevice.Open(other, backing, options));
         PCacheDevice.Create(other, backing, options with { LeaveRegionOpen = true }).Dispose();
-        using PCacheDevice reader = PCacheDevice.Open(other, backing, options with { ReadOnly = true, LeaveRegionOpen = true });
-        using PCacheDevice second = PCacheDevice.Open(other, backing, options with { ReadOnly = true, LeaveRegionOpen = true });
+        using PCacheDevice reader = PCacheDevice.Open(other, backing,
+            options with { ReadOnly = true, LeaveRegionOpen = true });
+        using PCacheDevice second = PCacheDevice.Open(other, backing,
+            options with { ReadOnly = true, LeaveRegionOpen = true });
     }
 
     [Fact]
-    public void A_block_device_is_one_writers_and_nobodys_while_it_is_mounted()
+    public void A_block_device_is_one_writers_and_no_ones_while_it_is_mounted()
     {
         using LoopDevice? disk = LoopDevice.TryAttach(_path);
         if (disk is null)
@@ -193,12 +206,15 @@ public sealed class BackingClaimTests : IDisposable
             Assert.False(LoopDevice.Run("mkfs.ext4", out _, "-q", "-F", disk.Path)); // it asks for the device alone too
         }
 
-        if (LoopDevice.Run("mkfs.ext4", out _, "-q", "-F", disk.Path) && Directory.CreateDirectory(_folder["mount"]).Exists
+        if (LoopDevice.Run("mkfs.ext4", out _, "-q", "-F", disk.Path)
+            && Directory.CreateDirectory(_folder["mount"]).Exists
             && LoopDevice.Run("mount", out _, disk.Path, _folder["mount"]))
         {
             try
             {
-                Assert.Contains("mounted on", Assert.Throws<PCacheInUseException>(() => BlockDevice.OpenFile(disk.Path)).Message, StringComparison.Ordinal);
+                Assert.Contains("mounted on",
+                    Assert.Throws<PCacheInUseException>(() => BlockDevice.OpenFile(disk.Path)).Message,
+                    StringComparison.Ordinal);
                 using var stream = new FileStream(disk.Path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
                 Assert.Throws<PCacheInUseException>(() => BlockDevice.FromStream(stream, leaveOpen: true));
                 BlockDevice.OpenFile(disk.Path, FileAccess.Read).Dispose();
@@ -224,9 +240,12 @@ public sealed class BackingClaimTests : IDisposable
             return;
         }
 
-        Assert.Contains("character device", Assert.Throws<IOException>(() => BlockDevice.OpenFile(path)).Message, StringComparison.Ordinal);
+        Assert.Contains("character device", Assert.Throws<IOException>(() => BlockDevice.OpenFile(path)).Message,
+            StringComparison.Ordinal);
         using var stream = new FileStream(path, FileMode.Open, FileAccess.ReadWrite);
-        Assert.Contains("character device", Assert.Throws<ArgumentException>(() => BlockDevice.FromStream(stream, leaveOpen: true)).Message, StringComparison.Ordinal);
+        Assert.Contains("character device",
+            Assert.Throws<ArgumentException>(() => BlockDevice.FromStream(stream, leaveOpen: true)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -243,7 +262,10 @@ public sealed class BackingClaimTests : IDisposable
             make.WaitForExit();
         }
 
-        await Eventually.Completes(Task.Run(() => Assert.Contains("pipe", Assert.Throws<IOException>(() => BlockDevice.OpenFile(pipe, FileAccess.Read)).Message, StringComparison.Ordinal)), "the refusal");
+        await Eventually.Completes(Task.Run(
+            () => Assert.Contains("pipe",
+            Assert.Throws<IOException>(() => BlockDevice.OpenFile(pipe, FileAccess.Read)).Message,
+            StringComparison.Ordinal)), "the refusal");
     }
 
     [Theory]
@@ -257,10 +279,12 @@ public sealed class BackingClaimTests : IDisposable
         }
 
         using SafeFileHandle unlockable = new(0x7FFF_0000, ownsHandle: false); // the system has no lock for it
-        PCacheException error = Assert.Throws<PCacheException>(() => FileClaim.Take(unlockable, null, "The backing", writes, isForeign: false, new FileBackingOptions()));
+        PCacheException error = Assert.Throws<PCacheException>(() =>
+            FileClaim.Take(unlockable, null, "The backing", writes, isForeign: false, new FileBackingOptions()));
         Assert.Contains("AllowWithoutLock", error.Message, StringComparison.Ordinal);
         Assert.Contains("error 9", error.Message, StringComparison.Ordinal);
-        FileClaim.Take(unlockable, null, "The backing", writes, isForeign: false, new FileBackingOptions { AllowWithoutLock = true })!.GiveBack(staysOpen: true);
+        FileClaim.Take(unlockable, null, "The backing", writes, isForeign: false,
+            new FileBackingOptions { AllowWithoutLock = true })!.GiveBack(staysOpen: true);
     }
 
     private static void AssertInUse(Func<object> open, string? named = "this process")
@@ -272,5 +296,6 @@ public sealed class BackingClaimTests : IDisposable
         }
     }
 
-    private sealed class Derived(string path) : FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+    private sealed class Derived(string path)
+        : FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
 }

@@ -1,9 +1,10 @@
-// What every device keeps, whatever is behind it; a derived class per kind says how to make one. Sync and async are the same test: `viaAsync` picks the member.
-// All offsets are in units of the kind's block size, so that the same tests run over kinds with any.
+// What every device keeps, whatever is behind it; a derived class per kind says how to make one. Sync and async are the
+// same test: `viaAsync` picks the member. All offsets are in units of the kind's block size, so that the same tests run
+// over kinds with any.
 
 namespace PCache.Core.Tests.Backing;
 
-public abstract class BlockDeviceContractTests : IDisposable
+public abstract partial class BlockDeviceContractTests : IDisposable
 {
     private readonly Lazy<Support.TempFolder> _folder = new(() => new Support.TempFolder());
 
@@ -60,7 +61,8 @@ public abstract class BlockDeviceContractTests : IDisposable
         {
             int offset = random.Next(600) * Unit;
             int count = Math.Min(random.Next(1, random.Next(2) == 0 ? 4 : 400) * Unit, length - offset);
-            WriteDurability durability = random.Next(20) == 0 ? WriteDurability.ForceUnitAccess : WriteDurability.Normal;
+            WriteDurability durability = random.Next(20) == 0 ? WriteDurability.ForceUnitAccess
+                : WriteDurability.Normal;
             switch (random.Next(5))
             {
                 case 0:
@@ -76,7 +78,8 @@ public abstract class BlockDeviceContractTests : IDisposable
                 default:
                     byte[] found = new byte[count];
                     Assert.Equal(count, await ReadAsync(device, viaAsync, offset, found));
-                    Assert.True(model.AsSpan(offset, count).SequenceEqual(found), $"step {i}: {count} bytes at {offset}");
+                    Assert.True(model.AsSpan(offset, count).SequenceEqual(found),
+                        $"step {i}: {count} bytes at {offset}");
                     break;
             }
         }
@@ -154,7 +157,8 @@ public abstract class BlockDeviceContractTests : IDisposable
         await WriteAsync(device, viaAsync, Unit, Filled(2 * Unit, 8));
         await HoldsAsync(device, viaAsync, [.. Filled(Unit, 7), .. Filled(2 * Unit, 8)]);
         await WriteAsync(device, viaAsync, 500 * Unit, Filled(Unit, 9));
-        await HoldsAsync(device, viaAsync, [.. Filled(Unit, 7), .. Filled(2 * Unit, 8), .. new byte[497 * Unit], .. Filled(Unit, 9)]);
+        await HoldsAsync(device, viaAsync,
+            [.. Filled(Unit, 7), .. Filled(2 * Unit, 8), .. new byte[497 * Unit], .. Filled(Unit, 9)]);
         await WriteZeroesAsync(device, viaAsync, 500 * Unit, 300 * Unit, WriteDurability.ForceUnitAccess);
         await HoldsAsync(device, viaAsync, [.. Filled(Unit, 7), .. Filled(2 * Unit, 8), .. new byte[797 * Unit]]);
         await WriteAsync(device, viaAsync, 900 * Unit, []);
@@ -278,7 +282,8 @@ public abstract class BlockDeviceContractTests : IDisposable
             {
                 int writeId = (caller * 100) + round;
                 bool viaAsync = (caller + round) % 2 == 0;
-                await WriteAsync(device, viaAsync, caller * regionBytes, Support.SectorPattern.Make(firstSector, regionBytes / 512, writeId));
+                await WriteAsync(device, viaAsync, caller * regionBytes,
+                    Support.SectorPattern.Make(firstSector, regionBytes / 512, writeId));
                 byte[] found = new byte[regionBytes];
                 Assert.Equal(regionBytes, await ReadAsync(device, !viaAsync, caller * regionBytes, found));
                 Support.SectorPattern.Check(found, firstSector, writeId);
@@ -325,91 +330,4 @@ public abstract class BlockDeviceContractTests : IDisposable
         bytes.AsSpan().Fill(value);
         return bytes;
     }
-
-    protected static async Task<int> ReadAsync(IBlockDevice device, bool viaAsync, long offset, byte[] buffer) =>
-        viaAsync ? await device.ReadAsync(offset, buffer) : device.Read(offset, buffer);
-
-    protected static async Task WriteAsync(
-        IBlockDevice device, bool viaAsync, long offset, byte[] buffer, WriteDurability durability = WriteDurability.Normal)
-    {
-        if (viaAsync)
-        {
-            await device.WriteAsync(offset, buffer, durability);
-        }
-        else
-        {
-            device.Write(offset, buffer, durability);
-        }
-    }
-
-    protected static async Task HoldsAsync(IBlockDevice device, bool viaAsync, byte[] expected)
-    {
-        Assert.Equal(expected.Length, device.Length);
-        byte[] found = new byte[(expected.Length + device.BlockSize) / device.BlockSize * device.BlockSize];
-        Assert.Equal(expected.Length, await ReadAsync(device, viaAsync, 0, found));
-        Assert.True(expected.AsSpan().SequenceEqual(found.AsSpan(0, expected.Length)), $"differs at {expected.AsSpan().CommonPrefixLength(found)}");
-    }
-
-    private static async Task WriteZeroesAsync(
-        IBlockDevice device, bool viaAsync, long offset, long lengthBytes, WriteDurability durability = WriteDurability.Normal)
-    {
-        if (viaAsync)
-        {
-            await device.WriteZeroesAsync(offset, lengthBytes, durability);
-        }
-        else
-        {
-            device.WriteZeroes(offset, lengthBytes, durability);
-        }
-    }
-
-    private static async Task DiscardAsync(IBlockDevice device, bool viaAsync, long offset, long lengthBytes)
-    {
-        if (viaAsync)
-        {
-            await device.DiscardAsync(offset, lengthBytes);
-        }
-        else
-        {
-            device.Discard(offset, lengthBytes);
-        }
-    }
-
-    private static async Task SetLengthAsync(IBlockDevice device, bool viaAsync, long lengthBytes)
-    {
-        if (viaAsync)
-        {
-            await device.SetLengthAsync(lengthBytes);
-        }
-        else
-        {
-            device.SetLength(lengthBytes);
-        }
-    }
-
-    private static async Task FlushAsync(IBlockDevice device, bool viaAsync)
-    {
-        if (viaAsync)
-        {
-            await device.FlushAsync();
-        }
-        else
-        {
-            device.Flush();
-        }
-    }
-
-    private static ValueTask Disposed(IBlockDevice device)
-    {
-        device.Dispose();
-        return ValueTask.CompletedTask;
-    }
-
-    private static Task<ArgumentOutOfRangeException> Refused(Func<Task> call) => Assert.ThrowsAsync<ArgumentOutOfRangeException>(call);
-
-    private static Task<ArgumentException> Misaligned(Func<Task> call) => Assert.ThrowsAsync<ArgumentException>(call);
-
-    private static Task<ObjectDisposedException> Gone(Func<Task> call) => Assert.ThrowsAsync<ObjectDisposedException>(call);
-
-    private static Task<OperationCanceledException> Cancelled(Task call) => Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
 }

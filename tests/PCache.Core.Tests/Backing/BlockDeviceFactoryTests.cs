@@ -1,4 +1,5 @@
-// What differs from kind to kind: what is refused, what happens to the stream behind, read-only, growth that fails, disposal while a call hangs.
+// What differs from kind to kind: what is refused, what happens to the stream behind, read-only, growth that fails,
+// disposal while a call hangs.
 
 using PCache.Core.Tests.Support;
 
@@ -15,7 +16,8 @@ public class BlockDeviceFactoryTests
         var disposed = new MemoryStream();
         disposed.Dispose();
         Assert.Throws<ArgumentException>(() => BlockDevice.FromStream(disposed));
-        using (var pipe = new System.IO.Compression.DeflateStream(new MemoryStream(), System.IO.Compression.CompressionMode.Decompress))
+        using (var pipe = new System.IO.Compression.DeflateStream(new MemoryStream(),
+            System.IO.Compression.CompressionMode.Decompress))
         {
             Assert.Throws<ArgumentException>(() => BlockDevice.FromStream(pipe));
         }
@@ -84,7 +86,8 @@ public class BlockDeviceFactoryTests
         using var folder = new TempFolder();
         foreach (bool leaveOpen in (bool[])[false, true])
         {
-            foreach (Stream stream in (Stream[])[new FileStream(folder["f"], FileMode.Create), new MemoryStream(), new AwkwardStream(3)])
+            foreach (Stream stream in (Stream[])[new FileStream(folder["f"], FileMode.Create), new MemoryStream(),
+                new AwkwardStream(3)])
             {
                 IBlockDevice device = BlockDevice.FromStream(stream, leaveOpen);
                 if (viaAsync)
@@ -184,7 +187,8 @@ public class BlockDeviceFactoryTests
         var barrier = new TaskCompletionSource();
         var stream = new AwkwardStream(10) { ReadBarrier = barrier.Task };
         IBlockDevice device = BlockDevice.FromStream(stream);
-        var hanging = Task.Run(async () => viaAsync ? await device.ReadAsync(0, new byte[1]) : device.Read(0, new byte[1]));
+        var hanging = Task.Run(async () =>
+            viaAsync ? await device.ReadAsync(0, new byte[1]) : device.Read(0, new byte[1]));
         await stream.ReadStarted.Task;
         var waiting = device.WriteAsync(0, new byte[1]).AsTask();
         device.Dispose();
@@ -216,7 +220,8 @@ public class BlockDeviceFactoryTests
     public void A_Linux_block_device_has_its_own_length_and_sector_size()
     {
         using var folder = new TempFolder();
-        string name = LoopDeviceFactAttribute.Run("losetup", "--find", "--show", "--sector-size", "4096", folder.CreateFile("image", 1 << 20))!.Trim();
+        string name = LoopDeviceFactAttribute.Run("losetup", "--find", "--show", "--sector-size", "4096",
+            folder.CreateFile("image", 1 << 20))!.Trim();
         try
         {
             using (IBlockDevice device = BlockDevice.OpenFile(name))

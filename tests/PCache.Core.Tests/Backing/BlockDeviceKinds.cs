@@ -31,7 +31,8 @@ public class FixedBlockMemoryDeviceContractTests : BlockDeviceContractTests
 
     protected override int BlockSize => 512;
 
-    protected override IBlockDevice Create(long lengthBytes) => BlockDevice.FromMemory(lengthBytes, blockSize: 512, canResize: false);
+    protected override IBlockDevice Create(long lengthBytes) =>
+        BlockDevice.FromMemory(lengthBytes, blockSize: 512, canResize: false);
 }
 
 public class FileStreamDeviceContractTests : BlockDeviceContractTests
@@ -52,7 +53,8 @@ public class AsyncFileStreamDeviceContractTests : BlockDeviceContractTests
 
     protected override IBlockDevice Create(long lengthBytes)
     {
-        var stream = new FileStream(Path.Combine(Folder, "backing"), FileMode.Create, FileAccess.ReadWrite, FileShare.None, 0, FileOptions.Asynchronous);
+        var stream = new FileStream(Path.Combine(Folder, "backing"), FileMode.Create, FileAccess.ReadWrite,
+            FileShare.None, 0, FileOptions.Asynchronous);
         stream.SetLength(lengthBytes);
         return BlockDevice.FromStream(stream);
     }
@@ -78,7 +80,8 @@ public class MemoryStreamDeviceContractTests : BlockDeviceContractTests
 {
     protected override bool CanResize => true;
 
-    protected override IBlockDevice Create(long lengthBytes) => BlockDevice.FromStream(new MemoryStream { Position = 0 }.WithLength(lengthBytes));
+    protected override IBlockDevice Create(long lengthBytes) =>
+        BlockDevice.FromStream(new MemoryStream { Position = 0 }.WithLength(lengthBytes));
 }
 
 public class AwkwardStreamDeviceContractTests : BlockDeviceContractTests
@@ -92,14 +95,16 @@ public class FixedAwkwardStreamDeviceContractTests : BlockDeviceContractTests
 {
     protected override bool CanResize => false;
 
-    protected override IBlockDevice Create(long lengthBytes) => BlockDevice.FromStream(new AwkwardStream(lengthBytes) { RefusesSetLength = true });
+    protected override IBlockDevice Create(long lengthBytes) =>
+        BlockDevice.FromStream(new AwkwardStream(lengthBytes) { RefusesSetLength = true });
 }
 
 public class BufferedStreamDeviceContractTests : BlockDeviceContractTests
 {
     protected override bool CanResize => true;
 
-    protected override IBlockDevice Create(long lengthBytes) => BlockDevice.FromStream(new BufferedStream(new AwkwardStream(lengthBytes), 1000));
+    protected override IBlockDevice Create(long lengthBytes) =>
+        BlockDevice.FromStream(new BufferedStream(new AwkwardStream(lengthBytes), 1000));
 }
 
 public class DerivedFileStreamDeviceContractTests : BlockDeviceContractTests
@@ -114,14 +119,16 @@ public class SimulatedDiskContractTests : BlockDeviceContractTests
 {
     protected override bool CanResize => true;
 
-    protected override IBlockDevice Create(long lengthBytes) => new SimulatedDisk(lengthBytes, new SimulatedDiskOptions { CanResize = true });
+    protected override IBlockDevice Create(long lengthBytes) =>
+        new SimulatedDisk(lengthBytes, new SimulatedDiskOptions { CanResize = true });
 }
 
 public class FixedSimulatedDiskContractTests : BlockDeviceContractTests
 {
     protected override bool CanResize => false;
 
-    protected override IBlockDevice Create(long lengthBytes) => new SimulatedDisk(lengthBytes, new SimulatedDiskOptions { CanDiscard = true });
+    protected override IBlockDevice Create(long lengthBytes) =>
+        new SimulatedDisk(lengthBytes, new SimulatedDiskOptions { CanDiscard = true });
 }
 
 public class BlockSimulatedDiskContractTests : BlockDeviceContractTests
@@ -130,7 +137,9 @@ public class BlockSimulatedDiskContractTests : BlockDeviceContractTests
 
     protected override int BlockSize => 4096;
 
-    protected override IBlockDevice Create(long lengthBytes) => new SimulatedDisk(lengthBytes, new SimulatedDiskOptions { CanResize = true, BlockSize = 4096, CanDiscard = true });
+    protected override IBlockDevice Create(long lengthBytes) =>
+        new SimulatedDisk(lengthBytes,
+        new SimulatedDiskOptions { CanResize = true, BlockSize = 4096, CanDiscard = true });
 }
 
 internal static class StreamExtensions

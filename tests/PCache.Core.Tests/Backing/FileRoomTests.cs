@@ -3,7 +3,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Backing;
 
-/// <summary>Blocks of a backing file: discards give them back, growth takes them where that is asked for, and neither changes what is read otherwise.</summary>
+/// <summary>
+/// Blocks of a backing file: discards give them back, growth takes them where that is asked for, and neither changes
+/// what is read otherwise.
+/// </summary>
 public sealed class FileRoomTests : IDisposable
 {
     private const int Length = 1 << 20;
@@ -31,7 +34,8 @@ public sealed class FileRoomTests : IDisposable
             return;
         }
 
-        using (IBlockDevice device = BlockDevice.OpenFile(_path, options: new FileBackingOptions { PunchHoles = punches }))
+        using (IBlockDevice device = BlockDevice.OpenFile(_path,
+            options: new FileBackingOptions { PunchHoles = punches }))
         {
             Assert.Equal(punches, device.CanDiscard);
             device.Discard(64 << 10, 512 << 10);
@@ -73,8 +77,14 @@ public sealed class FileRoomTests : IDisposable
         }
 
         var clock = new VirtualClock();
-        var options = new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, Maintenance = MaintenanceMode.Manual, TimeProvider = clock };
-        using (PCacheDevice device = PCacheDevice.Create(PmemMemory.Allocate(Rig.RegionLength(8)), BlockDevice.OpenFile(_path), options))
+        var options = new PCacheOptions
+        {
+            SegmentSizeBytes = Rig.SegmentBytes,
+            Maintenance = MaintenanceMode.Manual,
+            TimeProvider = clock
+        };
+        using (PCacheDevice device = PCacheDevice.Create(PmemMemory.Allocate(Rig.RegionLength(8)),
+            BlockDevice.OpenFile(_path), options))
         {
             device.Write(64 << 10, new byte[4096]);
             device.Discard(64 << 10, 512 << 10);
@@ -95,7 +105,8 @@ public sealed class FileRoomTests : IDisposable
             return;
         }
 
-        using (IBlockDevice device = BlockDevice.OpenFile(_path, options: new FileBackingOptions { AllocateGrowth = true }))
+        using (IBlockDevice device = BlockDevice.OpenFile(_path,
+            options: new FileBackingOptions { AllocateGrowth = true }))
         {
             Assert.False(device.CanDiscard); // or the room would go again
             device.SetLength(2 * Length);
@@ -127,7 +138,8 @@ public sealed class FileRoomTests : IDisposable
         File.WriteAllBytes(path, new byte[4096]);
         var options = new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, Maintenance = MaintenanceMode.Manual };
         using PCacheDevice device = PCacheDevice.Create(
-            PmemMemory.Allocate(Rig.RegionLength(8)), BlockDevice.OpenFile(path, options: new FileBackingOptions { AllocateGrowth = true }), options);
+            PmemMemory.Allocate(Rig.RegionLength(8)),
+                BlockDevice.OpenFile(path, options: new FileBackingOptions { AllocateGrowth = true }), options);
         Assert.ThrowsAny<IOException>(() => device.Write(4 << 20, new byte[4096]));
         Assert.ThrowsAny<IOException>(() => device.SetLength(8 << 20));
         Assert.Equal(4096, device.Length);

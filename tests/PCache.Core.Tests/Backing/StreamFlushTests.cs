@@ -4,7 +4,9 @@ namespace PCache.Core.Tests.Backing;
 /// where one of them doesn't.</summary>
 public sealed class StreamFlushTests
 {
-    public static TheoryData<string> Ways() => ["flush", "flush async", "forced", "forced async", "forced zeroes", "forced zeroes async", "view", "view async", "view pending", "view pending async"];
+    public static TheoryData<string> Ways() =>
+        ["flush", "flush async", "forced", "forced async", "forced zeroes", "forced zeroes async", "view",
+        "view async", "view pending", "view pending async"];
 
     [Theory]
     [MemberData(nameof(Ways))]
@@ -57,7 +59,8 @@ public sealed class StreamFlushTests
                 await device.WriteZeroesAsync(0, 100, WriteDurability.ForceUnitAccess);
                 break;
             default:
-                using (var view = new PCacheStream(device, way.Contains("pending", StringComparison.Ordinal) ? 64 : 0, leaveOpen: true))
+                using (var view = new PCacheStream(device, way.Contains("pending", StringComparison.Ordinal) ? 64
+                    : 0, leaveOpen: true))
                 {
                     if (way.Contains("pending", StringComparison.Ordinal))
                     {

@@ -2,7 +2,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Contract;
 
-/// <summary>Growing and shrinking: new space reads as zeros, what was cut off never comes back, fixed-size backings refuse and nothing changes.</summary>
+/// <summary>
+/// Growing and shrinking: new space reads as zeros, what was cut off never comes back, fixed-size backings refuse and
+/// nothing changes.
+/// </summary>
 public abstract partial class DeviceContract
 {
     [Theory]

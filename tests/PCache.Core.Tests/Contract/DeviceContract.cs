@@ -3,8 +3,9 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Contract;
 
 /// <summary>
-/// What every caller may rely on, held against every kind of region, backing and view. The cache is small (16 segments of 64 KiB), write-back starts at
-/// once: the log rolls over, segments are reclaimed and writers wait while these tests run.
+/// What every caller may rely on, held against every kind of region, backing and view. The cache is small (16 segments
+/// of 64 KiB), write-back starts at once: the log rolls over, segments are reclaimed and writers wait while these tests
+/// run.
 /// </summary>
 public abstract partial class DeviceContract(RegionKind regionKind, ViewKind viewKind)
 {
@@ -14,7 +15,8 @@ public abstract partial class DeviceContract(RegionKind regionKind, ViewKind vie
     public static TheoryData<BackingKind, bool> Backings()
     {
         // Payload checksums on for each, off for two.
-        var data = new TheoryData<BackingKind, bool> { { BackingKind.Memory, false }, { BackingKind.OddLength, false } };
+        var data = new TheoryData<BackingKind,
+            bool> { { BackingKind.Memory, false }, { BackingKind.OddLength, false } };
         foreach (BackingKind kind in Enum.GetValues<BackingKind>())
         {
             data.Add(kind, true);
@@ -44,7 +46,8 @@ public abstract partial class DeviceContract(RegionKind regionKind, ViewKind vie
             }
             else
             {
-                Rig.AssertSame(model.AsSpan((int)offset, length), view.ReadBytes(offset, length), $"operation {i}, offset {offset}");
+                Rig.AssertSame(model.AsSpan((int)offset, length), view.ReadBytes(offset, length),
+                    $"operation {i}, offset {offset}");
             }
         }
 
@@ -66,7 +69,8 @@ public abstract partial class DeviceContract(RegionKind regionKind, ViewKind vie
         var bytes = new byte[2 << 20];
         new Random(2).NextBytes(bytes);
         view.Write(BackingBytes - bytes.Length - 700, bytes);
-        Rig.AssertSame(bytes, view.ReadBytes(BackingBytes - bytes.Length - 700, bytes.Length), "2 MiB through a cache of 1 MiB");
+        Rig.AssertSame(bytes, view.ReadBytes(BackingBytes - bytes.Length - 700, bytes.Length),
+            "2 MiB through a cache of 1 MiB");
         Rig.AssertSame(new byte[700], view.ReadBytes(BackingBytes - 700, 700), "behind it");
 
         view.Write(Stripe - 300, bytes.AsSpan(0, 900));
@@ -74,7 +78,8 @@ public abstract partial class DeviceContract(RegionKind regionKind, ViewKind vie
         view.Flush();
         using PCacheDevice copy = rig.OpenKilledCopy();
         using View copied = View.Open(viewKind, copy);
-        Rig.AssertSame(bytes.AsSpan(0, 900), copied.ReadBytes(Stripe - 300, 900), "across the stripe's edge, after a kill");
+        Rig.AssertSame(bytes.AsSpan(0, 900), copied.ReadBytes(Stripe - 300, 900),
+            "across the stripe's edge, after a kill");
     }
 
     [Theory]
@@ -169,7 +174,8 @@ public abstract partial class DeviceContract(RegionKind regionKind, ViewKind vie
         {
             using View v = View.Open(viewKind, device);
             Rig.AssertSame(bytes.AsSpan(0, 2000), v.ReadBytes(1000, 2000), $"before the discarded range, {when}");
-            Rig.AssertSame(bytes.AsSpan(12_001), v.ReadBytes(13_001, bytes.Length - 12_001), $"behind the discarded range, {when}");
+            Rig.AssertSame(bytes.AsSpan(12_001), v.ReadBytes(13_001, bytes.Length - 12_001),
+                $"behind the discarded range, {when}");
             Rig.AssertSame(bytes.AsSpan(0, 600), v.ReadBytes(5000, 600), $"rewritten inside of it, {when}");
             Assert.Equal(10_001, v.ReadBytes(3000, 10_001).Length);
         }
@@ -208,7 +214,8 @@ public abstract partial class DeviceContract(RegionKind regionKind, ViewKind vie
             using PCacheDevice copy = rig.OpenKilledCopy();
             using View copied = View.Open(viewKind, copy);
             Rig.AssertSame(flushed, copied.ReadBytes(round * 20_000, flushed.Length), $"flushed, round {round}");
-            Rig.AssertSame(forced, copied.ReadBytes((round * 20_000) + 10_000, forced.Length), $"forced, round {round}");
+            Rig.AssertSame(forced, copied.ReadBytes((round * 20_000) + 10_000, forced.Length),
+                $"forced, round {round}");
         }
     }
 

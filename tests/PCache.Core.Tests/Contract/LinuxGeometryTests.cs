@@ -37,7 +37,8 @@ public sealed class LinuxGeometryTests
             device.Flush();
             byte[] killed = Rig.Copy(region);
             ImageChecks.AssertSound(killed, linux: true);
-            using PCacheDevice copy = PCacheDevice.Open(Rig.Load(killed), Disks.Make(backing.Snapshot()), options with { LeaveBackingOpen = false });
+            using PCacheDevice copy = PCacheDevice.Open(Rig.Load(killed), Disks.Make(backing.Snapshot()),
+                options with { LeaveBackingOpen = false });
             Assert.True(copy.Recovery.LiveKeys > 0);
             Rig.AssertSame(model, Rig.ReadAll(copy), "after a kill");
             copy.Drain();

@@ -20,15 +20,18 @@ public sealed class ActivityTests
         }
 
         Activity[] mine = all.Of(parent);
-        Assert.Equal(["pcache.close", "pcache.close", "pcache.create", "pcache.drain", "pcache.open", "pcache.recovery", "pcache.recovery"], mine.Select(a => a.OperationName).Order());
-        Assert.All(mine.Where(a => a.OperationName != "pcache.recovery"), a => Assert.Equal(parent.SpanId, a.ParentSpanId));
+        Assert.Equal(["pcache.close", "pcache.close", "pcache.create", "pcache.drain", "pcache.open",
+            "pcache.recovery", "pcache.recovery"], mine.Select(a => a.OperationName).Order());
+        Assert.All(mine.Where(a => a.OperationName != "pcache.recovery"), a =>
+            Assert.Equal(parent.SpanId, a.ParentSpanId));
         Activity open = mine.Single(a => a.OperationName == "pcache.open");
         Activity recovery = mine.Single(a => a.ParentSpanId == open.SpanId);
         Assert.Equal("pcache.recovery", recovery.OperationName);
         Assert.Equal(1L, recovery.GetTagItem("pcache.recovery.live_keys"));
         Assert.Equal("Clean", recovery.GetTagItem("pcache.recovery.log_end"));
         Assert.All(mine, a => Assert.Equal(ActivityStatusCode.Unset, a.Status));
-        Assert.All(mine.Where(a => a.OperationName != "pcache.recovery"), a => Assert.NotNull(a.GetTagItem("pcache.cache.id")));
+        Assert.All(mine.Where(a => a.OperationName != "pcache.recovery"), a =>
+            Assert.NotNull(a.GetTagItem("pcache.cache.id")));
     }
 
     [Fact]
@@ -48,7 +51,8 @@ public sealed class ActivityTests
 
         Activity[] failed = [.. all.Of(parent).Where(a => a.Status == ActivityStatusCode.Error)];
         Assert.Equal(["pcache.drain", "pcache.open", "pcache.recovery"], failed.Select(a => a.OperationName).Order());
-        Assert.Equal(typeof(PCacheNotFormattedException).FullName, failed.Single(a => a.OperationName == "pcache.open").GetTagItem("error.type"));
+        Assert.Equal(typeof(PCacheNotFormattedException).FullName,
+            failed.Single(a => a.OperationName == "pcache.open").GetTagItem("error.type"));
     }
 
     private sealed class Recorder : IDisposable

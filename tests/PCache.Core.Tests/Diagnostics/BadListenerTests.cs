@@ -4,7 +4,9 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Diagnostics;
 
-/// <summary>Listeners that throw change nothing. They throw in this test's own flow only, so other tests aren't disturbed.</summary>
+/// <summary>
+/// Listeners that throw change nothing. They throw in this test's own flow only, so other tests aren't disturbed.
+/// </summary>
 public sealed class BadListenerTests
 {
     private static readonly AsyncLocal<bool> Throws = new();

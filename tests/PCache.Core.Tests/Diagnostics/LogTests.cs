@@ -49,9 +49,10 @@ public sealed class LogTests
     }
 
     [Fact]
-    public void A_logger_that_throws_harms_nobody()
+    public void A_logger_that_throws_harms_no_caller()
     {
-        using var cache = new SmallCache(with: o => o with { WritebackDelay = TimeSpan.Zero, LoggerFactory = new Recorder { Throws = true } });
+        using var cache = new SmallCache(with: o =>
+            o with { WritebackDelay = TimeSpan.Zero, LoggerFactory = new Recorder { Throws = true } });
         cache.Backing.FailWhere(_ => new IOException("planned"));
         Assert.Throws<IOException>(() => { _ = cache.Device.Read(0, new byte[512]); });
         cache.Device.Write(0, new byte[4096]);
@@ -78,7 +79,8 @@ public sealed class LogTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_backing_that_fails_to_read_is_told_of_whatever_it_throws_and_for_writes_of_parts_of_sectors_too(bool async)
+    public async Task A_backing_that_fails_to_read_is_told_of_whatever_it_throws_and_for_writes_of_parts_of_sectors_too(
+        bool async)
     {
         var log = new Recorder();
         using var cache = new SmallCache(with: o => o with { LoggerFactory = log });
@@ -131,7 +133,8 @@ public sealed class LogTests
         Assert.Equal(1000, told + suppressed + rest);
     }
 
-    internal sealed record Entry(int Id, LogLevel Level, string Text, Exception? Error, IReadOnlyDictionary<string, string?> Values);
+    internal sealed record Entry(int Id, LogLevel Level, string Text, Exception? Error, IReadOnlyDictionary<string,
+        string?> Values);
 
     /// <summary>Keeps all that is logged.</summary>
     internal sealed class Recorder : ILoggerFactory, ILogger
@@ -157,14 +160,16 @@ public sealed class LogTests
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState,
+            Exception?, string> formatter)
         {
             if (Throws)
             {
                 throw new InvalidOperationException("a logger's own trouble");
             }
 
-            var values = ((IReadOnlyList<KeyValuePair<string, object?>>)state!).ToDictionary(p => p.Key, p => p.Value?.ToString());
+            var values = ((IReadOnlyList<KeyValuePair<string, object?>>)state!)
+                .ToDictionary(p => p.Key, p => p.Value?.ToString());
             Entries.Enqueue(new Entry(eventId.Id, logLevel, formatter(state, exception), exception, values));
         }
 

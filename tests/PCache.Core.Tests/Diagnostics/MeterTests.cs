@@ -17,7 +17,9 @@ public sealed class MeterTests
     public async Task Identities_hold_after_any_operations_and_failures(int seed)
     {
         var random = new Random(seed);
-        using var cache = new SmallCache(with: o => o with { WritebackDelay = TimeSpan.Zero, SpaceTimeout = TimeSpan.FromSeconds(1) }, content: Patterns.Make(0, 1 << 20, 9));
+        using var cache = new SmallCache(
+            with: o => o with { WritebackDelay = TimeSpan.Zero, SpaceTimeout = TimeSpan.FromSeconds(1) },
+            content: Patterns.Make(0, 1 << 20, 9));
         using var meter = new Readings(cache.Device);
         long readBytes = 0;
         long writtenBytes = 0;
@@ -31,7 +33,8 @@ public sealed class MeterTests
             long offset = random.Next(0, 1 << 20);
             int length = random.Next(1, random.Next(2) == 0 ? 8192 : 65536);
             length = (int)Math.Min(length, (1 << 20) - offset);
-            cache.Backing.FailWhere(random.Next(4) == 0 ? call => call.Operation == DiskOperation.Read ? new IOException("planned") : null : _ => null);
+            cache.Backing.FailWhere(random.Next(4) == 0 ? call =>
+                call.Operation == DiskOperation.Read ? new IOException("planned") : null : _ => null);
             try
             {
                 switch (random.Next(6))
@@ -46,7 +49,8 @@ public sealed class MeterTests
                         break;
                     case 2:
                         reads += 2;
-                        readBytes += cache.Device.ReadBatch([new(offset, buffer.AsMemory(0, length)), new(0, buffer.AsMemory(0, 4096))]);
+                        readBytes += cache.Device.ReadBatch(
+                            [new(offset, buffer.AsMemory(0, length)), new(0, buffer.AsMemory(0, 4096))]);
                         break;
                     case 3:
                         writes++;
@@ -75,18 +79,23 @@ public sealed class MeterTests
 
         writtenBytes = cache.Status.WrittenBytes;
         meter.Collect();
-        Assert.Equal(meter.Sum("pcache.io", "read"), meter.Sum("pcache.cache.io", "hit") + meter.Sum("pcache.cache.io", "miss"));
-        Assert.Equal(meter.Sum("pcache.operations", "read"), meter.Sum("pcache.cache.reads", "hit") + meter.Sum("pcache.cache.reads", "miss"));
+        Assert.Equal(meter.Sum("pcache.io", "read"), meter.Sum("pcache.cache.io", "hit")
+            + meter.Sum("pcache.cache.io", "miss"));
+        Assert.Equal(meter.Sum("pcache.operations", "read"), meter.Sum("pcache.cache.reads", "hit")
+            + meter.Sum("pcache.cache.reads", "miss"));
         Assert.Equal(writtenBytes, meter.Sum("pcache.io", "write"));
         Assert.Equal(cache.Status.SegmentCount, meter.Sum("pcache.segment.count"));
-        Assert.Equal(cache.Status.SegmentsUsed, meter.Sum("pcache.segment.count", "log") + meter.Sum("pcache.segment.count", "data"));
+        Assert.Equal(cache.Status.SegmentsUsed, meter.Sum("pcache.segment.count", "log")
+            + meter.Sum("pcache.segment.count", "data"));
         Assert.Equal(1, meter.Sum("pcache.condition"));
         Assert.Equal(flushes, meter.Sum("pcache.operations", "flush"));
         Assert.Equal(discards, meter.Sum("pcache.operations", "discard"));
         Assert.True(meter.Sum("pcache.cache.io", "hit") > 0 && meter.Sum("pcache.cache.io", "miss") > 0);
         if (readBytes >= 0)
         {
-            Assert.Equal((readBytes, reads, writes), (meter.Sum("pcache.io", "read"), meter.Sum("pcache.operations", "read"), meter.Sum("pcache.operations", "write")));
+            Assert.Equal((readBytes, reads, writes),
+                (meter.Sum("pcache.io", "read"), meter.Sum("pcache.operations", "read"),
+                meter.Sum("pcache.operations", "write")));
         }
     }
 
@@ -149,7 +158,8 @@ public sealed class MeterTests
     [Fact]
     public async Task Errors_are_counted_by_kind()
     {
-        using var cache = new SmallCache(with: o => o with { WritebackDelay = TimeSpan.Zero }, content: Patterns.Make(0, 1 << 20, 9));
+        using var cache = new SmallCache(with: o => o with { WritebackDelay = TimeSpan.Zero },
+            content: Patterns.Make(0, 1 << 20, 9));
         using var meter = new Readings(cache.Device);
         cache.Backing.FailWhere(_ => new IOException("planned"));
         Assert.Throws<IOException>(() => { _ = cache.Device.Read(0, new byte[512]); });
@@ -170,7 +180,8 @@ public sealed class MeterTests
     [Fact]
     public void Stalls_waits_and_skipped_fills_show()
     {
-        using var cache = new SmallCache(8, with: o => o with { WritebackDelay = TimeSpan.FromDays(1), StartWritebackPaused = true });
+        using var cache = new SmallCache(8, with: o =>
+            o with { WritebackDelay = TimeSpan.FromDays(1), StartWritebackPaused = true });
         using var meter = new Readings(cache.Device);
         bool full = false;
         for (int i = 0; i < 200 && !full; i++)
@@ -222,7 +233,8 @@ public sealed class MeterTests
         image[4096] = 7;
         using var broken = SimulatedPmem.FromImage(image);
         Assert.ThrowsAny<PCacheException>(() => PCacheDevice.Open(broken, Disks.Make(1 << 20), cache.Options));
-        Assert.Contains(meter.Unattributed("pcache.open.duration"), m => m.Any(v => v.StartsWith("PCache.Core.PCache", StringComparison.Ordinal)));
+        Assert.Contains(meter.Unattributed("pcache.open.duration"), m =>
+            m.Any(v => v.StartsWith("PCache.Core.PCache", StringComparison.Ordinal)));
         cache.Device.Dispose();
         meter.Collect();
         Assert.Empty(meter.Recorded("pcache.dirty.size"));
@@ -232,7 +244,8 @@ public sealed class MeterTests
     private sealed class Readings : IDisposable
     {
         private readonly MeterListener _listener = new();
-        private readonly ConcurrentQueue<(string Name, double Value, bool Observed, string[] Attributes)> _measurements = new();
+        private readonly ConcurrentQueue<(string Name, double Value, bool Observed,
+            string[] Attributes)> _measurements = new();
         private readonly string _id;
 
         public Readings(PCacheDevice device)
@@ -265,9 +278,11 @@ public sealed class MeterTests
         public double Sum(string name, string? attribute = null) => Recorded(name, attribute).Sum();
 
         public List<double> Recorded(string name, string? attribute = null) =>
-            [.. _measurements.Where(m => m.Name == name && m.Attributes.Contains(_id) && (attribute is null || m.Attributes.Contains(attribute))).Select(m => m.Value)];
+            [.. _measurements.Where(m => m.Name == name && m.Attributes.Contains(_id)
+                && (attribute is null || m.Attributes.Contains(attribute))).Select(m => m.Value)];
 
-        public List<string[]> Unattributed(string name) => [.. _measurements.Where(m => m.Name == name).Select(m => m.Attributes)];
+        public List<string[]> Unattributed(string name) =>
+            [.. _measurements.Where(m => m.Name == name).Select(m => m.Attributes)];
 
         public void Dispose() => _listener.Dispose();
 

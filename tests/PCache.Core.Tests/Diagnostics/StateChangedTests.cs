@@ -3,7 +3,9 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Diagnostics;
 
-/// <summary>Changes of state are told: in order, one at a time, free to use the device, and never at anybody's cost.</summary>
+/// <summary>
+/// Changes of state are told: in order, one at a time, free to use the device, and never at anybody's cost.
+/// </summary>
 public sealed class StateChangedTests
 {
     private static readonly byte[] Page = Patterns.Make(0, 4096, 1);
@@ -39,11 +41,19 @@ public sealed class StateChangedTests
     [Fact]
     public void A_device_with_a_thread_of_its_own_tells_without_being_asked()
     {
-        using var cache = new SmallCache(with: o => o with { WritebackDelay = TimeSpan.Zero, Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System });
+        using var cache = new SmallCache(
+            with: o => o with
+            {
+                WritebackDelay = TimeSpan.Zero,
+                Maintenance = MaintenanceMode.OwnThread,
+                TimeProvider = TimeProvider.System
+            });
         using var clean = new ManualResetEventSlim();
         cache.Backing.FailWhere(call => call.Operation == DiskOperation.Write ? new IOException("planned") : null);
         using var stalled = new ManualResetEventSlim();
-        cache.Device.StateChanged += (_, change) => (change.Current.Stall == WritebackStall.BackingFailing ? stalled : change.Current.Condition == PCacheCondition.Clean ? clean : null)?.Set();
+        cache.Device.StateChanged += (_, change) =>
+            (change.Current.Stall == WritebackStall.BackingFailing ? stalled
+            : change.Current.Condition == PCacheCondition.Clean ? clean : null)?.Set();
         cache.Device.Write(0, Page);
         cache.Device.Flush();
         Assert.True(stalled.Wait(TestRuns.HangLimit));
@@ -54,7 +64,13 @@ public sealed class StateChangedTests
     [Fact]
     public void A_handler_may_drain_and_close_the_device_and_may_throw()
     {
-        using var cache = new SmallCache(with: o => o with { WritebackDelay = TimeSpan.FromDays(1), Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System });
+        using var cache = new SmallCache(
+            with: o => o with
+            {
+                WritebackDelay = TimeSpan.FromDays(1),
+                Maintenance = MaintenanceMode.OwnThread,
+                TimeProvider = TimeProvider.System
+            });
         using var closed = new ManualResetEventSlim();
         cache.Device.StateChanged += (_, change) =>
         {

@@ -12,7 +12,8 @@ public sealed class StateTests
     {
         using var cache = new SmallCache(with: o => o with { WritebackDelay = TimeSpan.FromSeconds(5) });
         PCacheState state = cache.Device.State;
-        Assert.Equal((PCacheCondition.Clean, WritebackStall.None, Degradations.None, false), (state.Condition, state.Stall, state.Degradation, state.IsReadOnly));
+        Assert.Equal((PCacheCondition.Clean, WritebackStall.None, Degradations.None, false),
+            (state.Condition, state.Stall, state.Degradation, state.IsReadOnly));
         Assert.Null(state.StalledSince);
         Assert.Null(state.DegradedSince);
         Assert.Null(state.Error);
@@ -32,11 +33,13 @@ public sealed class StateTests
         cache.Clock.Advance(TimeSpan.FromMinutes(1));
         cache.Device.Write(0, Page);
         DateTimeOffset since = cache.Clock.GetUtcNow();
-        Assert.Equal((PCacheCondition.WritebackStalled, WritebackStall.Paused, since), (cache.Device.State.Condition, cache.Device.State.Stall, cache.Device.State.StalledSince));
+        Assert.Equal((PCacheCondition.WritebackStalled, WritebackStall.Paused, since),
+            (cache.Device.State.Condition, cache.Device.State.Stall, cache.Device.State.StalledSince));
         cache.Clock.Advance(TimeSpan.FromMinutes(1));
         Assert.Equal(since, cache.Device.State.StalledSince);
         cache.Device.ResumeWriteback();
-        Assert.Equal((PCacheCondition.Dirty, WritebackStall.None, null), (cache.Device.State.Condition, cache.Device.State.Stall, cache.Device.State.StalledSince));
+        Assert.Equal((PCacheCondition.Dirty, WritebackStall.None, null),
+            (cache.Device.State.Condition, cache.Device.State.Stall, cache.Device.State.StalledSince));
     }
 
     [Theory]
@@ -58,17 +61,20 @@ public sealed class StateTests
 
         PCacheState state = cache.Device.State;
         Assert.True(failures > 2);
-        Assert.Equal((PCacheCondition.WritebackStalled, WritebackStall.BackingFailing, first), (state.Condition, state.Stall, state.StalledSince));
+        Assert.Equal((PCacheCondition.WritebackStalled, WritebackStall.BackingFailing, first),
+            (state.Condition, state.Stall, state.StalledSince));
         Assert.Equal($"planned {failures}", state.Error?.Message);
         Assert.Contains("planned", state.ToString(), StringComparison.Ordinal);
         cache.Device.PauseWriteback();
-        Assert.Equal((WritebackStall.Paused, first), (cache.Device.State.Stall, cache.Device.State.StalledSince)); // nothing is tried any more
+        // nothing is tried any more
+        Assert.Equal((WritebackStall.Paused, first), (cache.Device.State.Stall, cache.Device.State.StalledSince));
         Assert.NotNull(cache.Device.State.Error);
         cache.Device.ResumeWriteback();
         Assert.Equal(WritebackStall.BackingFailing, cache.Device.State.Stall);
         cache.Backing.BeforeCall = null;
         cache.AdvanceUntil(() => cache.Status.IsClean, "clean once the backing has recovered");
-        Assert.Equal((PCacheCondition.Clean, WritebackStall.None), (cache.Device.State.Condition, cache.Device.State.Stall));
+        Assert.Equal((PCacheCondition.Clean, WritebackStall.None),
+            (cache.Device.State.Condition, cache.Device.State.Stall));
         Assert.Null(cache.Device.State.Error);
     }
 
@@ -82,7 +88,8 @@ public sealed class StateTests
         {
             if (call.Operation == DiskOperation.Flush)
             {
-                cache.Region.DrainError = new IOException("the medium is gone"); // the data is on the backing by then; the tail can't be moved
+                // the data is on the backing by then; the tail can't be moved
+                cache.Region.DrainError = new IOException("the medium is gone");
             }
         };
         cache.Settle();
@@ -106,13 +113,15 @@ public sealed class StateTests
         cache.Device.Write(65536, Page);
         cache.Device.Flush();
         cache.Reopen(change: image => Flip(image, Page));
-        Assert.Equal(PCacheCondition.Dirty, cache.Device.State.Condition); // nobody has met it yet
+        Assert.Equal(PCacheCondition.Dirty, cache.Device.State.Condition); // no read has met it yet
         Assert.Throws<PCacheDamagedDataException>(() => { _ = cache.Device.Read(65536, new byte[512]); });
         DateTimeOffset since = cache.Clock.GetUtcNow();
         PCacheState state = cache.Device.State;
-        Assert.Equal((PCacheCondition.Degraded, Degradations.DamagedData, since), (state.Condition, state.Degradation, state.DegradedSince));
+        Assert.Equal((PCacheCondition.Degraded, Degradations.DamagedData, since),
+            (state.Condition, state.Degradation, state.DegradedSince));
         cache.Device.Write(65536, Page);
-        Assert.Equal((PCacheCondition.Dirty, Degradations.None), (cache.Device.State.Condition, cache.Device.State.Degradation));
+        Assert.Equal((PCacheCondition.Dirty, Degradations.None),
+            (cache.Device.State.Condition, cache.Device.State.Degradation));
     }
 
     [Fact]
@@ -151,7 +160,8 @@ public sealed class StateTests
         Assert.Equal(Degradations.DamagedLog, cache.Device.State.Degradation);
         cache.Region.FlipBit(header + 8, 3);
         cache.AdvanceUntil(() => cache.Status.IsClean, "clean once the log can be read");
-        Assert.Equal((PCacheCondition.Clean, Degradations.None), (cache.Device.State.Condition, cache.Device.State.Degradation));
+        Assert.Equal((PCacheCondition.Clean, Degradations.None),
+            (cache.Device.State.Condition, cache.Device.State.Degradation));
     }
 
     [Fact]
@@ -172,7 +182,8 @@ public sealed class StateTests
         cache.Settle();
         Assert.NotEqual(keyTail, cache.Status.KeyTail); // garbage collection has got on
         PCacheState state = cache.Device.State;
-        Assert.Equal((PCacheCondition.Degraded, Degradations.DamagedLog, before.DegradedSince), (state.Condition, state.Degradation, state.DegradedSince));
+        Assert.Equal((PCacheCondition.Degraded, Degradations.DamagedLog, before.DegradedSince),
+            (state.Condition, state.Degradation, state.DegradedSince));
         cache.Region.FlipBit(header + 8, 3);
     }
 
@@ -200,7 +211,8 @@ public sealed class StateTests
         cache.Device.Flush();
         cache.Reopen(o => o with { ReadOnly = true });
         PCacheState state = cache.Device.State;
-        Assert.Equal((PCacheCondition.Dirty, WritebackStall.None, true), (state.Condition, state.Stall, state.IsReadOnly));
+        Assert.Equal((PCacheCondition.Dirty, WritebackStall.None, true),
+            (state.Condition, state.Stall, state.IsReadOnly));
     }
 
     [Fact]
@@ -214,7 +226,8 @@ public sealed class StateTests
     [Fact]
     public void A_hanging_backing_shows_after_half_a_minute_and_is_forgotten_when_it_goes_on()
     {
-        using var cache = new SmallCache(with: o => o with { WritebackDelay = TimeSpan.Zero, Maintenance = MaintenanceMode.OwnThread });
+        using var cache = new SmallCache(with: o =>
+            o with { WritebackDelay = TimeSpan.Zero, Maintenance = MaintenanceMode.OwnThread });
         cache.Backing.Hang(DiskOperation.Write);
         cache.Device.Write(0, Page);
         cache.Device.Flush();
@@ -235,7 +248,9 @@ public sealed class StateTests
             "clean");
     }
 
-    /// <summary>Writes a page, damages the kset that it is in, and lets write-back meet it; returns where the kset's header is.</summary>
+    /// <summary>
+    /// Writes a page, damages the kset that it is in, and lets write-back meet it; returns where the kset's header is.
+    /// </summary>
     private static long DamageLog(SmallCache cache)
     {
         cache.Device.Write(0, Page);

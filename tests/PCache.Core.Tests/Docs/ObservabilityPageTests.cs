@@ -1,4 +1,5 @@
-// Keeps true: the tables of docs/observability.md are what the code has: states, instruments with kind, unit and attribute values, messages with their levels.
+// Keeps true: the tables of docs/observability.md are what the code has: states, instruments with kind, unit and
+// attribute values, messages with their levels.
 
 using System.Diagnostics.Metrics;
 using System.Reflection;
@@ -12,7 +13,8 @@ namespace PCache.Core.Tests.Docs;
 /// <summary>The observability page against code.</summary>
 public sealed partial class ObservabilityPageTests
 {
-    private static readonly string Page = File.ReadAllText(Path.Combine(RepositoryPaths.Root, "docs", "observability.md"));
+    private static readonly string Page =
+        File.ReadAllText(Path.Combine(RepositoryPaths.Root, "docs", "observability.md"));
 
     [Fact]
     public void The_state_example_runs()
@@ -52,9 +54,13 @@ public sealed partial class ObservabilityPageTests
     public void Every_state_is_in_its_table_in_order(Type type)
     {
         string section = Section("State");
-        int at = section.IndexOf($"| `{(type == typeof(PCacheCondition) ? "Condition" : type == typeof(WritebackStall) ? "Stall" : "Degradation")}` |", StringComparison.Ordinal);
+        string table = type == typeof(PCacheCondition) ? "Condition"
+            : type == typeof(WritebackStall) ? "Stall"
+            : "Degradation";
+        int at = section.IndexOf($"| `{table}` |", StringComparison.Ordinal);
         int end = section.IndexOf("\n\n", at, StringComparison.Ordinal);
-        Assert.Equal(Enum.GetNames(type), FirstColumn().Matches(section[at..end]).Skip(1).Select(m => m.Groups["name"].Value));
+        Assert.Equal(Enum.GetNames(type),
+            FirstColumn().Matches(section[at..end]).Skip(1).Select(m => m.Groups["name"].Value));
     }
 
     [Fact]
@@ -76,7 +82,8 @@ public sealed partial class ObservabilityPageTests
             },
         };
         listener.Start();
-        var named = new SortedSet<string>(Section("Metrics").Split('\n').Where(l => l.StartsWith("| `pcache.", StringComparison.Ordinal)).Select(line =>
+        var named = new SortedSet<string>(Section("Metrics").Split('\n')
+            .Where(l => l.StartsWith("| `pcache.", StringComparison.Ordinal)).Select(line =>
         {
             string[] cells = [.. line.Split('|').Select(c => c.Trim(' ', '`'))];
             return $"{cells[1]} {cells[2]} {cells[3]}";
@@ -133,11 +140,15 @@ public sealed partial class ObservabilityPageTests
                 .Select(m => m.GetCustomAttribute<LoggerMessageAttribute>())
                 .Where(a => a is not null)
                 .OrderBy(a => a!.EventId)
-                .Select(a => $"{a!.EventId} {a.Level}{(a.Message.Contains("{Suppressed}", StringComparison.Ordinal) ? " limited" : "")}"),
+                .Select(a =>
+                    $"{a!.EventId} "
+                    + $"{a.Level}{(a.Message.Contains("{Suppressed}", StringComparison.Ordinal) ? " limited" : "")}"),
         ];
         Assert.True(messages.Length > 15);
         Assert.Equal(messages, MessageRow().Matches(Section("Log messages")).Select(m =>
-            $"{m.Groups["id"].Value} {m.Groups["level"].Value}{(m.Groups["text"].Value.EndsWith("; limited", StringComparison.Ordinal) ? " limited" : "")}"));
+            $"{m.Groups["id"].Value} "
+                + m.Groups["level"].Value
+                + (m.Groups["text"].Value.EndsWith("; limited", StringComparison.Ordinal) ? " limited" : "")));
     }
 
     private static string Kind(Instrument instrument) => instrument.GetType().Name.Split('`')[0] switch

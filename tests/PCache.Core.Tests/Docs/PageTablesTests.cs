@@ -1,4 +1,5 @@
-// Keeps true: the tables of the pages name what there is in the code, all of it: structures with their offsets, options, commands, variables, packages.
+// Keeps true: the tables of the pages name what there is in the code, all of it: structures with their offsets,
+// options, commands, variables, packages.
 
 using System.Globalization;
 using System.Reflection;
@@ -25,25 +26,41 @@ public sealed partial class PageTablesTests
         CacheKey key = default;
         ExtensionBlock extension = default;
         ReplicaHeader header = default;
-        AssertOffsets(page, "Two-replica structures", [At(ref header, ref header.Crc), At(ref header, ref header.Sequence), At(ref header, ref header.Version), At(ref header, ref header.Reserved)]);
-        AssertOffsets(page, "Superblock", [At(ref superblock, ref superblock.Crc), At(ref superblock, ref superblock.Flags), At(ref superblock, ref superblock.Magic), At(ref superblock, ref superblock.SegmentCount), At(ref superblock, ref superblock.SegmentSize)]);
-        AssertOffsets(page, "Cache info", [At(ref info, ref info.Header), At(ref info, ref info.FirstSegment), At(ref info, ref info.SegmentCount), At(ref info, ref info.Flags), At(ref info, ref info.Reserved)]);
-        AssertOffsets(page, "Positions", [0, At(ref position, ref position.Segment), At(ref position, ref position.Offset)]);
-        AssertOffsets(page, "Ksets", [At(ref kset, ref kset.Crc), At(ref kset, ref kset.KeyCount), At(ref kset, ref kset.Magic), At(ref kset, ref kset.FlagsAndSequence), Unsafe.SizeOf<KsetHeader>()]);
+        AssertOffsets(page, "Two-replica structures",
+            [At(ref header, ref header.Crc), At(ref header, ref header.Sequence), At(ref header, ref header.Version),
+            At(ref header, ref header.Reserved)]);
+        AssertOffsets(page, "Superblock",
+            [At(ref superblock, ref superblock.Crc), At(ref superblock, ref superblock.Flags),
+            At(ref superblock, ref superblock.Magic), At(ref superblock, ref superblock.SegmentCount),
+            At(ref superblock, ref superblock.SegmentSize)]);
+        AssertOffsets(page, "Cache info",
+            [At(ref info, ref info.Header), At(ref info, ref info.FirstSegment), At(ref info, ref info.SegmentCount),
+            At(ref info, ref info.Flags), At(ref info, ref info.Reserved)]);
+        AssertOffsets(page, "Positions",
+            [0, At(ref position, ref position.Segment), At(ref position, ref position.Offset)]);
+        AssertOffsets(page, "Ksets", [At(ref kset, ref kset.Crc), At(ref kset, ref kset.KeyCount),
+            At(ref kset, ref kset.Magic), At(ref kset, ref kset.FlagsAndSequence), Unsafe.SizeOf<KsetHeader>()]);
         AssertOffsets(page, "Keys", [
-                At(ref key, ref key.Offset), At(ref key, ref key.Length), At(ref key, ref key.Flags), At(ref key, ref key.Segment), At(ref key, ref key.SegmentOffset),
+                At(ref key, ref key.Offset), At(ref key, ref key.Length), At(ref key, ref key.Flags),
+                    At(ref key, ref key.Segment), At(ref key, ref key.SegmentOffset),
                 At(ref key, ref key.Generation), At(ref key, ref key.PayloadCrc), At(ref key, ref key.Reserved),
             ]);
         AssertOffsets(page, "Extension block (ours)", [
-                At(ref extension, ref extension.Header), At(ref extension, ref extension.Magic), At(ref extension, ref extension.FormatVersion), At(ref extension, ref extension.Flags),
-                At(ref extension, ref extension.CacheId), At(ref extension, ref extension.BackingLength), At(ref extension, ref extension.BackingIdentity),
+                At(ref extension, ref extension.Header), At(ref extension, ref extension.Magic),
+                    At(ref extension, ref extension.FormatVersion), At(ref extension, ref extension.Flags),
+                At(ref extension, ref extension.CacheId), At(ref extension, ref extension.BackingLength),
+                    At(ref extension, ref extension.BackingIdentity),
                 At(ref extension, ref extension.Label), At(ref extension, ref extension.Fingerprint),
             ]);
         FingerprintRecord record = default;
         AssertOffsets(page, "Fingerprint of the backing (ours)", [
-                At(ref record, ref record.Kind), At(ref record, ref record.Sequence), At(ref record, ref record.BlockShift), At(ref record, ref record.RecentCount), At(ref record, ref record.State),
-                At(ref record, ref record.BackingLength), At(ref record, ref record.Taken), At(ref record, ref record.Recent), At(ref record, ref record.Groups),
-                At(ref record, ref record.SampleCount), At(ref record, ref record.Reserved), At(ref record, ref record.Crc),
+                At(ref record, ref record.Kind), At(ref record, ref record.Sequence),
+                    At(ref record, ref record.BlockShift), At(ref record, ref record.RecentCount),
+                    At(ref record, ref record.State),
+                At(ref record, ref record.BackingLength), At(ref record, ref record.Taken),
+                    At(ref record, ref record.Recent), At(ref record, ref record.Groups),
+                At(ref record, ref record.SampleCount), At(ref record, ref record.Reserved),
+                    At(ref record, ref record.Crc),
             ]);
     }
 
@@ -51,15 +68,20 @@ public sealed partial class PageTablesTests
     public void Format_page_has_the_magic_numbers_and_limits()
     {
         string page = ReadText("docs/on-media-format.md");
-        foreach (ulong magic in (ulong[])[MediaConstants.SuperblockMagicLinux, MediaConstants.SuperblockMagicCompact, MediaConstants.KsetMagic, MediaConstants.ExtensionMagic])
+        foreach (ulong magic in (ulong[])[MediaConstants.SuperblockMagicLinux, MediaConstants.SuperblockMagicCompact,
+            MediaConstants.KsetMagic, MediaConstants.ExtensionMagic])
         {
-            Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"0x{magic:X16}"), page, StringComparison.Ordinal);
+            Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"0x{magic:X16}"), page,
+                StringComparison.Ordinal);
         }
 
-        Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"0x{Crc32C.FormatSeed:X8}"), page, StringComparison.Ordinal);
-        Assert.Contains(MediaConstants.MaxSegmentCount.ToString("N0", CultureInfo.InvariantCulture), page, StringComparison.Ordinal);
+        Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"0x{Crc32C.FormatSeed:X8}"), page,
+            StringComparison.Ordinal);
+        Assert.Contains(MediaConstants.MaxSegmentCount.ToString("N0", CultureInfo.InvariantCulture), page,
+            StringComparison.Ordinal);
         Assert.Contains($"| number of keys n, 1 to {MediaConstants.MaxKeysPerKset};", page, StringComparison.Ordinal);
-        Assert.Contains($"0 to {CacheFlags.MaxGcPercent}; {CacheFlags.DefaultGcPercent} by default", page, StringComparison.Ordinal);
+        Assert.Contains($"0 to {CacheFlags.MaxGcPercent}; {CacheFlags.DefaultGcPercent} by default", page,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -80,7 +102,8 @@ public sealed partial class PageTablesTests
     public void Pages_have_every_exception(string page)
     {
         string[] named = NamesInFirstColumn(Section(ReadText(page), "Exceptions"));
-        string[] own = [.. typeof(PCacheException).Assembly.GetExportedTypes().Where(type => type.IsAssignableTo(typeof(PCacheException))).Select(type => type.Name)];
+        string[] own = [.. typeof(PCacheException).Assembly.GetExportedTypes()
+            .Where(type => type.IsAssignableTo(typeof(PCacheException))).Select(type => type.Name)];
         Assert.True(own.Length >= 8);
         Assert.Empty(own.Except(named));
     }
@@ -114,13 +137,15 @@ public sealed partial class PageTablesTests
         string[] used =
         [
             .. Directory.EnumerateFiles(tests, "*.cs", SearchOption.AllDirectories)
-                .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
+                .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}",
+                    StringComparison.Ordinal))
                 .SelectMany(file => VariableInCode().Matches(File.ReadAllText(file)))
                 .Select(match => match.Groups["name"].Value)
                 .Distinct()
                 .Order(),
         ];
-        string[] named = [.. VariableInPage().Matches(ReadText("README.md")).Select(match => match.Groups["name"].Value).Distinct().Order()];
+        string[] named = [.. VariableInPage().Matches(ReadText("README.md")).Select(match => match.Groups["name"].Value)
+            .Distinct().Order()];
         Assert.NotEmpty(used);
         Assert.Equal(used, named);
     }
@@ -153,16 +178,20 @@ public sealed partial class PageTablesTests
         int table = section.IndexOf("| offset | type | field |", StringComparison.Ordinal);
         Assert.True(table >= 0, $"no table of offsets under '{heading}'");
         int end = section.IndexOf("\n\n", table, StringComparison.Ordinal);
-        return [.. OffsetRow().Matches(section[table..(end < 0 ? section.Length : end)]).Select(row => int.Parse(row.Groups["offset"].Value, CultureInfo.InvariantCulture))];
+        return [.. OffsetRow().Matches(section[table..(end < 0 ? section.Length : end)])
+            .Select(row => int.Parse(row.Groups["offset"].Value, CultureInfo.InvariantCulture))];
     }
 
-    private static void AssertOffsets(string page, string heading, int[] expected) => Assert.Equal(expected, Offsets(page, heading));
+    private static void AssertOffsets(string page, string heading, int[] expected) =>
+        Assert.Equal(expected, Offsets(page, heading));
 
     private static string[] NamesInFirstColumn(string section) =>
-        [.. FirstColumn().Matches(section).SelectMany(row => CodeWord().Matches(row.Value)).Select(word => word.Groups["name"].Value)];
+        [.. FirstColumn().Matches(section).SelectMany(row => CodeWord().Matches(row.Value))
+            .Select(word => word.Groups["name"].Value)];
 
     private static IEnumerable<string> OptionNames(Type type) =>
-        type.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly).Select(property => property.Name);
+        type.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
+            .Select(property => property.Name);
 
     private static int At<TStruct, TField>(ref TStruct structure, ref TField field) =>
         (int)Unsafe.ByteOffset(ref Unsafe.As<TStruct, byte>(ref structure), ref Unsafe.As<TField, byte>(ref field));

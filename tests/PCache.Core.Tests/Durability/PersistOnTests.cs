@@ -6,12 +6,13 @@ namespace PCache.Core.Tests.Durability;
 /// <summary>
 /// From when on a write survives the death of the process. With <see cref="PersistOn.Write"/>, of the device, of a
 /// view or of the single write, it is there after a kill as soon as it has
-/// returned, in every way of writing; without, nobody has promised that, and it isn't. It is no barrier: the backing
+/// returned, in every way of writing; without, that isn't promised, and it isn't. It is no barrier: the backing
 /// is written as before.
 /// </summary>
 public sealed class PersistOnTests
 {
-    private static readonly PCacheOptions NoTimerHelps = new() { KsetTimeout = TimeSpan.FromHours(1), StartWritebackPaused = true };
+    private static readonly PCacheOptions NoTimerHelps =
+        new() { KsetTimeout = TimeSpan.FromHours(1), StartWritebackPaused = true };
 
     public enum Asked
     {
@@ -51,9 +52,11 @@ public sealed class PersistOnTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public async Task A_write_that_returned_is_there_after_a_kill_where_that_was_asked_for(Asked asked, Way way, bool asynchronous)
+    public async Task A_write_that_returned_is_there_after_a_kill_where_that_was_asked_for(Asked asked, Way way,
+        bool asynchronous)
     {
-        using var rig = new Rig(RegionKind.Memory, BackingKind.Memory, options: NoTimerHelps with { PersistOn = asked == Asked.OfTheDevice ? PersistOn.Write : PersistOn.Flush });
+        using var rig = new Rig(RegionKind.Memory, BackingKind.Memory,
+            options: NoTimerHelps with { PersistOn = asked == Asked.OfTheDevice ? PersistOn.Write : PersistOn.Flush });
         bool promised = await Write(rig.Device, asked, way, asynchronous);
         Assert.Equal(promised, rig.Device.GetStatus().PendingKeys == 0);
         byte[] seen = Rig.ReadAll(rig.Device);
@@ -65,7 +68,8 @@ public sealed class PersistOnTests
         }
         else
         {
-            Assert.False(seen.AsSpan().SequenceEqual(left), "it is there without having been asked for: this test shows nothing");
+            Assert.False(seen.AsSpan().SequenceEqual(left),
+                "it is there without having been asked for: this test shows nothing");
         }
     }
 
@@ -87,7 +91,8 @@ public sealed class PersistOnTests
     [Fact]
     public void It_is_no_barrier_and_the_backing_gets_the_last_version_once()
     {
-        using var cache = new SmallCache(with: o => o with { PersistOn = PersistOn.Write, WritebackDelay = TimeSpan.FromHours(1) });
+        using var cache = new SmallCache(with: o =>
+            o with { PersistOn = PersistOn.Write, WritebackDelay = TimeSpan.FromHours(1) });
         long flushesOfTheOpen = cache.Backing.Calls(DiskOperation.Flush);
         for (int i = 0; i < 20; i++)
         {
@@ -160,7 +165,8 @@ public sealed class PersistOnTests
             }
         };
         Assert.Throws<IOException>(() => cache.Device.Write(0, Patterns.Make(0, 4096, 1)));
-        await Assert.ThrowsAsync<IOException>(async () => await cache.Device.WriteAsync(4096, Patterns.Make(0, 4096, 2)));
+        await Assert.ThrowsAsync<IOException>(async () =>
+            await cache.Device.WriteAsync(4096, Patterns.Make(0, 4096, 2)));
         fails = false;
         cache.Device.Write(8192, Patterns.Make(0, 4096, 3));
         byte[] seen = Rig.ReadAll(cache.Device);
@@ -176,7 +182,8 @@ public sealed class PersistOnTests
         {
             using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, 65536);
             file.SetLength(8192);
-            using IBlockDevice device = BlockDevice.FromStream(file, leaveOpen: true, new FileBackingOptions { AllowSharing = true });
+            using IBlockDevice device = BlockDevice.FromStream(file, leaveOpen: true,
+                new FileBackingOptions { AllowSharing = true });
             device.Write(0, Patterns.Make(0, 512, 1));
             device.Write(512, Patterns.Make(0, 512, 2), WriteDurability.Persist);
             using var other = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
@@ -210,7 +217,9 @@ public sealed class PersistOnTests
         if (view && way is not (Way.Zeroes or Way.Batch))
         {
             // Not disposed: that would hand over what is left in the buffer, and here it has left it: twice its size.
-            PCacheStream stream = asked == Asked.OfTheView ? device.OpenStream(PersistOn.Write, way == Way.BufferedView ? 4096 : 0) : device.OpenStream(way == Way.BufferedView ? 4096 : 0);
+            PCacheStream stream = asked == Asked.OfTheView
+                ? device.OpenStream(PersistOn.Write, way == Way.BufferedView ? 4096 : 0)
+                : device.OpenStream(way == Way.BufferedView ? 4096 : 0);
             stream.Position = offset;
             if (asynchronous)
             {
@@ -235,10 +244,12 @@ public sealed class PersistOnTests
                 await device.WriteZeroesAsync(offset + 512, 4096, durability);
                 break;
             case (Way.Batch, false):
-                device.WriteBatch([new BlockWrite(offset, data.AsMemory(0, 4096)), new BlockWrite(offset + 100_000, data.AsMemory(4096, 100))], durability);
+                device.WriteBatch([new BlockWrite(offset, data.AsMemory(0, 4096)),
+                    new BlockWrite(offset + 100_000, data.AsMemory(4096, 100))], durability);
                 break;
             case (Way.Batch, true):
-                await device.WriteBatchAsync(new[] { new BlockWrite(offset, data.AsMemory(0, 4096)), new BlockWrite(offset + 100_000, data.AsMemory(4096, 100)) }, durability);
+                await device.WriteBatchAsync(new[] { new BlockWrite(offset, data.AsMemory(0, 4096)),
+                    new BlockWrite(offset + 100_000, data.AsMemory(4096, 100)) }, durability);
                 break;
             case (_, false):
                 device.Write(offset, bytes.Span, durability);

@@ -2,7 +2,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Durability;
 
-/// <summary>What a killed process has stored and never drained is seen by its successor, and a power cut still takes it back: nothing may be built on it before it is durable.</summary>
+/// <summary>
+/// What a killed process has stored and never drained is seen by its successor, and a power cut still takes it back:
+/// nothing may be built on it before it is durable.
+/// </summary>
 public sealed class PowerCutAfterKillTests
 {
     [Fact]

@@ -3,8 +3,9 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Durability;
 
 /// <summary>
-/// The backing alone is, at every moment and also if it lost power, a state of some barrier plus sectors of the writes up to the next one: there is a
-/// barrier k such that every sector that may be found there is either its value at barrier k or one written between barriers k and k + 1.
+/// The backing alone is, at every moment and also if it lost power, a state of some barrier plus sectors of the writes
+/// up to the next one: there is a barrier k such that every sector that may be found there is either its value at
+/// barrier k or one written between barriers k and k + 1.
 /// </summary>
 public sealed class WritebackOrderTests
 {
@@ -130,7 +131,8 @@ public sealed class WritebackOrderTests
             for (int s = 0; s < Sectors; s++)
             {
                 long id = Patterns.IdOf(content.AsSpan((int)Offset(s), 512), Offset(s));
-                Assert.True(id == _versions[s][^1].Id, $"seed {_seed}: after a drain sector {s} is of write {id}, expected {_versions[s][^1].Id}");
+                Assert.True(id == _versions[s][^1].Id,
+                    $"seed {_seed}: after a drain sector {s} is of write {id}, expected {_versions[s][^1].Id}");
             }
         }
 
@@ -140,11 +142,13 @@ public sealed class WritebackOrderTests
             _device.Dispose();
         }
 
-        private static long Offset(int sector) => (FirstSector + (long)sector + (sector >= Sectors / 2 ? FirstSector - (Sectors / 2) : 0)) * 512;
+        private static long Offset(int sector) =>
+            (FirstSector + (long)sector + (sector >= Sectors / 2 ? FirstSector - (Sectors / 2) : 0)) * 512;
 
         private byte[] Enter(int sector, int count)
         {
-            // A write doesn't cross from the first half of the sectors to the second: they aren't neighbours on the device.
+            // A write doesn't cross from the first half of the sectors to the second: they aren't neighbours on the
+            // device.
             if (sector < Sectors / 2 && sector + count > Sectors / 2)
             {
                 count = (Sectors / 2) - sector;
@@ -166,7 +170,8 @@ public sealed class WritebackOrderTests
                 return;
             }
 
-            byte[][] content = [_backing.Peek(Offset(0), Sectors / 2 * 512), _backing.Peek(Offset(Sectors / 2), Sectors / 2 * 512)];
+            byte[][] content = [_backing.Peek(Offset(0), Sectors / 2 * 512),
+                _backing.Peek(Offset(Sectors / 2), Sectors / 2 * 512)];
             int low = 0;
             int high = int.MaxValue;
             string lowWhy = "";
@@ -188,7 +193,8 @@ public sealed class WritebackOrderTests
                 foreach (long possible in _possible[s])
                 {
                     int at = _versions[s].FindIndex(v => v.Id == possible);
-                    Assert.True(at >= 0, $"seed {_seed}: sector {s} on the backing is of write {possible}, which never wrote it");
+                    Assert.True(at >= 0,
+                        $"seed {_seed}: sector {s} on the backing is of write {possible}, which never wrote it");
                     if (at > 0 && _versions[s][at].Barrier > low)
                     {
                         low = _versions[s][at].Barrier;
@@ -198,7 +204,9 @@ public sealed class WritebackOrderTests
                     if (at + 1 < _versions[s].Count && _versions[s][at + 1].Barrier < high)
                     {
                         high = _versions[s][at + 1].Barrier;
-                        highWhy = $"sector {s} may hold write {possible} though write {_versions[s][at + 1].Id} of group {high} followed";
+                        highWhy =
+                            $"sector {s} may hold write {possible} though write {_versions[s][at + 1].Id} of group "
+                            + $"{high} followed";
                     }
                 }
             }

@@ -6,7 +6,12 @@ namespace PCache.Core.Tests.Engine;
 /// <summary>A close ends, tells what went wrong, and lets go of everything, whatever backing and region do.</summary>
 public sealed class CloseTests
 {
-    private static readonly PCacheOptions Own = new() { SegmentSizeBytes = Rig.SegmentBytes, DisposeTimeout = TimeSpan.FromMilliseconds(200), LeaveRegionOpen = true };
+    private static readonly PCacheOptions Own = new()
+    {
+        SegmentSizeBytes = Rig.SegmentBytes,
+        DisposeTimeout = TimeSpan.FromMilliseconds(200),
+        LeaveRegionOpen = true
+    };
 
     [Theory]
     [InlineData(MaintenanceMode.Manual)]
@@ -15,7 +20,8 @@ public sealed class CloseTests
     {
         using PmemRegion region = PmemMemory.Allocate(Rig.RegionLength(6));
         var backing = new BadAtClosing(Disks.Make(1 << 20));
-        PCacheDevice device = PCacheDevice.Create(region, backing, Own with { Maintenance = mode, DisposeTimeout = TestRuns.HangLimit });
+        PCacheDevice device = PCacheDevice.Create(region, backing,
+            Own with { Maintenance = mode, DisposeTimeout = TestRuns.HangLimit });
         device.Write(0, new byte[512]);
         Task<Exception?> closed = Eventually.Thread<Exception?>(() => Record.Exception(device.Dispose));
         var error = Assert.IsAssignableFrom<IOException>(await Eventually.Completes(closed, "dispose"));
@@ -30,7 +36,8 @@ public sealed class CloseTests
     {
         using PmemRegion region = PmemMemory.Allocate(Rig.RegionLength(6));
         var backing = Disks.Make(1 << 20);
-        PCacheDevice device = PCacheDevice.Create(region, backing, Own with { DisposeTimeout = TimeSpan.FromDays(30), DrainOnDispose = drain });
+        PCacheDevice device = PCacheDevice.Create(region, backing,
+            Own with { DisposeTimeout = TimeSpan.FromDays(30), DrainOnDispose = drain });
         device.Write(0, new byte[512]);
         device.Dispose();
         Assert.True(backing.IsDisposed);
@@ -49,7 +56,8 @@ public sealed class CloseTests
         Assert.Throws<ObjectDisposedException>(() => { _ = device.Read(0, new byte[1]); });
         Assert.True(backing.IsDisposed);
         ImageChecks.AssertSound(region);
-        using PCacheDevice again = PCacheDevice.Open(region, backing.AfterKill(), Own with { Maintenance = MaintenanceMode.Manual });
+        using PCacheDevice again = PCacheDevice.Open(region, backing.AfterKill(),
+            Own with { Maintenance = MaintenanceMode.Manual });
         var read = new byte[512];
         again.Read(1 << 20, read);
         Rig.AssertSame(Patterns.Make(1 << 20, 512, 1), read, "acknowledged before the close");
@@ -62,7 +70,8 @@ public sealed class CloseTests
     {
         using PmemRegion region = PmemMemory.Allocate(Rig.RegionLength(6));
         var backing = Disks.Make(1 << 20, canResize: true);
-        PCacheDevice device = PCacheDevice.Create(region, backing, Own with { DrainOnDispose = drain, StartWritebackPaused = true });
+        PCacheDevice device = PCacheDevice.Create(region, backing,
+            Own with { DrainOnDispose = drain, StartWritebackPaused = true });
         device.Write(drain ? 0 : 1 << 20, Patterns.Make(0, 512, 1));
         backing.Hang(call);
         Task closed = Eventually.Thread(() => Record.Exception(device.Dispose));
@@ -89,29 +98,37 @@ public sealed class CloseTests
 
         public int Read(long offset, Span<byte> buffer) => inner.Read(offset, buffer);
 
-        public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default) => inner.ReadAsync(offset, buffer, cancellationToken);
+        public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken =
+            default) => inner.ReadAsync(offset, buffer, cancellationToken);
 
-        public void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal) => inner.Write(offset, buffer, durability);
+        public void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability =
+            WriteDurability.Normal) => inner.Write(offset, buffer, durability);
 
-        public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default) =>
+        public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability =
+            WriteDurability.Normal, CancellationToken cancellationToken = default) =>
             inner.WriteAsync(offset, buffer, durability, cancellationToken);
 
         public void Flush() => inner.Flush();
 
-        public ValueTask FlushAsync(CancellationToken cancellationToken = default) => inner.FlushAsync(cancellationToken);
+        public ValueTask FlushAsync(CancellationToken cancellationToken = default) =>
+            inner.FlushAsync(cancellationToken);
 
-        public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal) => inner.WriteZeroes(offset, length, durability);
+        public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal) =>
+            inner.WriteZeroes(offset, length, durability);
 
-        public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default) =>
+        public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability =
+            WriteDurability.Normal, CancellationToken cancellationToken = default) =>
             inner.WriteZeroesAsync(offset, length, durability, cancellationToken);
 
         public void Discard(long offset, long length) => inner.Discard(offset, length);
 
-        public ValueTask DiscardAsync(long offset, long length, CancellationToken cancellationToken = default) => inner.DiscardAsync(offset, length, cancellationToken);
+        public ValueTask DiscardAsync(long offset, long length, CancellationToken cancellationToken = default) =>
+            inner.DiscardAsync(offset, length, cancellationToken);
 
         public void SetLength(long length) => inner.SetLength(length);
 
-        public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) => inner.SetLengthAsync(length, cancellationToken);
+        public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) =>
+            inner.SetLengthAsync(length, cancellationToken);
 
         public void Dispose() => throw new InvalidOperationException("bad at closing");
 

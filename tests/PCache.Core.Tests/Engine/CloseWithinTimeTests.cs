@@ -42,7 +42,8 @@ public sealed class CloseWithinTimeTests
 
     [Theory]
     [MemberData(nameof(Troubles))]
-    public async Task A_drain_at_the_end_that_does_not_come_through_is_told_by_an_io_exception(Trouble trouble, bool asynchronous)
+    public async Task A_drain_at_the_end_that_does_not_come_through_is_told_by_an_io_exception(Trouble trouble,
+        bool asynchronous)
     {
         using PmemRegion region = PmemMemory.Allocate(Rig.RegionLength(8));
         var backing = Disks.Make(1 << 20, canResize: true);
@@ -83,7 +84,8 @@ public sealed class CloseWithinTimeTests
         backing.FailWhere(_ => null);
         backing.ReleaseHanging();
         Eventually.True(() => backing.IsDisposed, "the backing is let go");
-        using PCacheDevice again = PCacheDevice.Open(Rig.Load(image), Disks.Make(1 << 20, canResize: true), options with { DrainOnDispose = false, LeaveRegionOpen = false });
+        using PCacheDevice again = PCacheDevice.Open(Rig.Load(image), Disks.Make(1 << 20, canResize: true),
+            options with { DrainOnDispose = false, LeaveRegionOpen = false });
         var read = new byte[data.Length];
         again.Read(0, read);
         Rig.AssertSame(data, read, "what wasn't drained");
@@ -119,16 +121,19 @@ public sealed class CloseWithinTimeTests
 
             return null;
         });
-        var error = Assert.IsAssignableFrom<IOException>(await Eventually.Completes(Eventually.Thread<Exception?>(() => Record.Exception(device.Dispose)), "dispose"));
+        var error = Assert.IsAssignableFrom<IOException>(
+            await Eventually.Completes(Eventually.Thread<Exception?>(() => Record.Exception(device.Dispose)),
+            "dispose"));
         Assert.Matches("[1-9][0-9]* bytes stay dirty", error.Message);
-        Assert.Equal([CloseStage.Draining, CloseStage.Flushing, CloseStage.Releasing, CloseStage.Done], told.Select(p => p.Stage).Distinct());
+        Assert.Equal([CloseStage.Draining, CloseStage.Flushing, CloseStage.Releasing, CloseStage.Done],
+            told.Select(p => p.Stage).Distinct());
         Assert.True(told[0].DirtyBytes > told[^1].DirtyBytes, "nothing was written back");
         Assert.True(told[^1].DirtyBytes > 0);
         Assert.Equal(told.OrderBy(p => p.Elapsed), told);
     }
 
     [Fact]
-    public async Task A_long_close_says_so_in_the_log_and_an_unwilling_listener_keeps_nobody()
+    public async Task A_long_close_says_so_in_the_log_and_an_unwilling_listener_keeps_no_caller()
     {
         using PmemRegion region = PmemMemory.Allocate(Rig.RegionLength(8));
         var backing = Disks.Make(1 << 20);
@@ -160,9 +165,15 @@ public sealed class CloseWithinTimeTests
     public async Task A_backing_that_hangs_when_it_is_disposed_does_not_hold_the_close(bool readOnly)
     {
         using PmemRegion region = PmemMemory.Allocate(Rig.RegionLength(8));
-        var options = new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, DisposeTimeout = Short, LeaveRegionOpen = true };
+        var options = new PCacheOptions
+        {
+            SegmentSizeBytes = Rig.SegmentBytes,
+            DisposeTimeout = Short,
+            LeaveRegionOpen = true
+        };
         using var go = new ManualResetEventSlim();
-        PCacheDevice device = PCacheDevice.Create(region, readOnly ? new MemoryStream(new byte[1 << 20]) : new HangsAtClosing(go), options);
+        PCacheDevice device = PCacheDevice.Create(region, readOnly ? new MemoryStream(new byte[1 << 20])
+            : new HangsAtClosing(go), options);
         if (readOnly)
         {
             device.Dispose();
@@ -178,9 +189,11 @@ public sealed class CloseWithinTimeTests
     {
         using PmemRegion region = PmemMemory.Allocate(Rig.RegionLength(8));
         var backing = Disks.Make(1 << 20);
-        PCacheDevice device = PCacheDevice.Create(region, backing, new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, LeaveRegionOpen = true, DrainOnDispose = true });
+        PCacheDevice device = PCacheDevice.Create(region, backing,
+            new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, LeaveRegionOpen = true, DrainOnDispose = true });
         device.Write(0, new byte[512]);
-        Task[] closing = [.. Enumerable.Range(0, 4).Select(i => i % 2 == 0 ? Eventually.Thread(device.Dispose) : device.DisposeAsync().AsTask())];
+        Task[] closing = [.. Enumerable.Range(0, 4)
+            .Select(i => i % 2 == 0 ? Eventually.Thread(device.Dispose) : device.DisposeAsync().AsTask())];
         foreach (Task one in closing)
         {
             await Eventually.Completes(one, "dispose");
@@ -206,7 +219,8 @@ public sealed class CloseWithinTimeTests
         });
         var view = new PCacheStream(device, bufferSize: 4096);
         using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(1));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await device.WriteAsync(0, new byte[2 << 20], cancellationToken: stop.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+            await device.WriteAsync(0, new byte[2 << 20], cancellationToken: stop.Token));
         view.Position = 3 << 20;
         view.Write(new byte[100]);
         Exception? thrown = await Eventually.Completes(
@@ -249,13 +263,14 @@ public sealed class CloseWithinTimeTests
                 });
                 break;
             default:
-                backing.FailWhere(e => e.Operation is not (DiskOperation.Write or DiskOperation.Flush) ? null : trouble switch
-                {
-                    Trouble.Fails => new InvalidOperationException("unusual"),
-                    Trouble.Cancels => new TaskCanceledException("cancelled by the backing"),
-                    Trouble.IsDisposed => new ObjectDisposedException("backing"),
-                    _ => new ThreadInterruptedException("interrupted in the backing"),
-                });
+                backing.FailWhere(e => e.Operation is not (DiskOperation.Write or DiskOperation.Flush) ? null
+                    : trouble switch
+                    {
+                        Trouble.Fails => new InvalidOperationException("unusual"),
+                        Trouble.Cancels => new TaskCanceledException("cancelled by the backing"),
+                        Trouble.IsDisposed => new ObjectDisposedException("backing"),
+                        _ => new ThreadInterruptedException("interrupted in the backing"),
+                    });
                 break;
         }
     }

@@ -4,8 +4,9 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Engine;
 
 /// <summary>
-/// Killed, or cut off from power, at every single drain of a workload in which the log goes round and every segment changes its use: what is left is sound,
-/// opens, has every flushed sector or a later version of it, and never an older one; and it can be drained.
+/// Killed, or cut off from power, at every single drain of a workload in which the log goes round and every segment
+/// changes its use: what is left is sound, opens, has every flushed sector or a later version of it, and never an older
+/// one; and it can be drained.
 /// </summary>
 public sealed class CrashAtEveryDrainTests
 {
@@ -49,7 +50,8 @@ public sealed class CrashAtEveryDrainTests
 
             crashes++;
             byte[] image = power ? region.PowerCutImage(crash) : region.KillImage();
-            Check(image, power ? backing.AfterPowerCut(crash) : backing.AfterKill(), options, allowed, drain: crashes % 7 == 0, $"crash {crashes}");
+            Check(image, power ? backing.AfterPowerCut(crash)
+                : backing.AfterKill(), options, allowed, drain: crashes % 7 == 0, $"crash {crashes}");
         };
         long id = 0;
         int log = device.GetStatus().KeyHead.Segment;
@@ -130,7 +132,8 @@ public sealed class CrashAtEveryDrainTests
         }
     }
 
-    private static void Check(byte[] image, SimulatedDisk backing, PCacheOptions options, HashSet<long>[] allowed, bool drain, string when)
+    private static void Check(byte[] image, SimulatedDisk backing, PCacheOptions options, HashSet<long>[] allowed,
+        bool drain, string when)
     {
         using PmemRegion copy = Rig.Load(image);
         ImageChecks.AssertSound(copy);
@@ -139,7 +142,9 @@ public sealed class CrashAtEveryDrainTests
         for (int s = 0; s < Sectors; s++)
         {
             ReadOnlySpan<byte> sector = all.AsSpan(s * 512, 512);
-            Assert.True(allowed[s].Contains(Patterns.IdOf(sector, s * 512)), $"{when}: sector {s} is {Patterns.Describe(sector, s * 512)}, allowed are {string.Join(", ", allowed[s].Where(v => v >= 0))}");
+            Assert.True(allowed[s].Contains(Patterns.IdOf(sector, s * 512)),
+                $"{when}: sector {s} is {Patterns.Describe(sector, s * 512)}, allowed are "
+                + $"{string.Join(", ", allowed[s].Where(v => v >= 0))}");
         }
 
         if (drain)

@@ -12,7 +12,8 @@ public sealed class DamagedRelogTests
     [Fact]
     public void No_power_cut_while_a_damaged_key_is_logged_anew_hides_the_damage()
     {
-        using var cache = new SmallCache(8, content: Patterns.Make(0, 1 << 20, 7), with: o => o with { WritebackDelay = TimeSpan.Zero });
+        using var cache = new SmallCache(8, content: Patterns.Make(0, 1 << 20, 7), with: o =>
+            o with { WritebackDelay = TimeSpan.Zero });
         for (int i = 0; i < 3; i++)
         {
             cache.Device.Write(i * Bytes, Patterns.Make(i * Bytes, Bytes, 1), WriteDurability.ForceUnitAccess);
@@ -29,7 +30,8 @@ public sealed class DamagedRelogTests
             // After each store of a tail: what of it gets out is up to the power.
             if (e == PmemEvent.Drain)
             {
-                found ??= Record.Exception(() => AssertDamaged(cache, allNew: false)); // maintenance would take it for a failing step
+                // maintenance would take it for a failing step
+                found ??= Record.Exception(() => AssertDamaged(cache, allNew: false));
                 found ??= Record.Exception(() => AssertDamaged(cache, allNew: true));
                 cuts++;
             }
@@ -51,7 +53,8 @@ public sealed class DamagedRelogTests
     [Fact]
     public void Pieces_of_a_damaged_key_are_counted_and_told_by_themselves_over_many_turns()
     {
-        using var cache = new SmallCache(8, content: Patterns.Make(0, 1 << 20, 7), with: o => o with { WritebackDelay = TimeSpan.Zero, GcThresholdPercent = 0 });
+        using var cache = new SmallCache(8, content: Patterns.Make(0, 1 << 20, 7), with: o =>
+            o with { WritebackDelay = TimeSpan.Zero, GcThresholdPercent = 0 });
         cache.Device.Write(Place, Patterns.Make(Place, Bytes, 2), WriteDurability.ForceUnitAccess);
         cache.Device.Write(Place + 1024, Patterns.Make(Place + 1024, 1024, 3), WriteDurability.ForceUnitAccess);
         cache.Reopen(change: image => image[image.AsSpan().IndexOf(Patterns.Make(Place, 512, 2)) + 300] ^= 0x10);
@@ -73,7 +76,8 @@ public sealed class DamagedRelogTests
         Record.Exception(() => cache.Device.Drain());
         Rig.AssertSame(Patterns.Make(0, 32 << 10, 129), cache.Backing.Peek(0, 32 << 10), "all else is written back");
         Rig.AssertSame(Patterns.Make(Place, 1024, 7), cache.Backing.Peek(Place, 1024), "the first piece isn't");
-        Rig.AssertSame(Patterns.Make(Place + 1024, 1024, 3), cache.Backing.Peek(Place + 1024, 1024), "what was overwritten is");
+        Rig.AssertSame(Patterns.Make(Place + 1024, 1024, 3), cache.Backing.Peek(Place + 1024, 1024),
+            "what was overwritten is");
         cache.Reopen();
         AssertPieces(cache.Device);
         IntegrityAudit.Check(cache.Device, cache.Region);
@@ -94,7 +98,8 @@ public sealed class DamagedRelogTests
     [Fact]
     public void Damage_is_logged_anew_when_writers_have_no_room_any_more()
     {
-        using var cache = new SmallCache(6, content: Patterns.Make(0, 1 << 20, 7), with: o => o with { WritebackDelay = TimeSpan.Zero });
+        using var cache = new SmallCache(6, content: Patterns.Make(0, 1 << 20, 7), with: o =>
+            o with { WritebackDelay = TimeSpan.Zero });
         cache.Device.Write(Place, Patterns.Make(Place, Bytes, 2), WriteDurability.ForceUnitAccess);
         cache.Reopen(change: image => image[image.AsSpan().IndexOf(Patterns.Make(Place, 512, 2)) + 300] ^= 0x10);
         int taken = 0;
@@ -117,7 +122,8 @@ public sealed class DamagedRelogTests
         int[] versions = new int[cache.Region.Open.Count];
         Array.Fill(versions, allNew ? 1 : 0);
         left.LoadPowerCut(cache.Region, versions);
-        using PCacheDevice device = PCacheDevice.Open(left, cache.Backing.AfterPowerCut(null), cache.Options with { LeaveRegionOpen = false });
+        using PCacheDevice device = PCacheDevice.Open(left, cache.Backing.AfterPowerCut(null),
+            cache.Options with { LeaveRegionOpen = false });
         Assert.Throws<PCacheDamagedDataException>(() => { _ = device.Read(Place, new byte[Bytes]); });
     }
 }

@@ -15,7 +15,8 @@ public sealed class DiscardOrderTests
     [MemberData(nameof(Ways))]
     public async Task What_is_written_after_a_discard_stays(string way)
     {
-        using var cache = new SmallCache(16, backingBytes: 16 * Page, canDiscard: true, content: Patterns.Make(0, 16 * Page, 1));
+        using var cache = new SmallCache(16, backingBytes: 16 * Page, canDiscard: true,
+            content: Patterns.Make(0, 16 * Page, 1));
         cache.Device.Write(0, Patterns.Make(0, 8 * Page, 2));
         cache.Device.Write(2 * Page, Patterns.Make(2 * Page, Page, 3));
         if (way is "sector" or "part")

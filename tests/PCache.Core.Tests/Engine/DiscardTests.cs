@@ -58,12 +58,13 @@ public sealed class DiscardTests
         Assert.Equal(0, device.GetStatus().WritebackFailures);
     }
 
-    private static PCacheDevice Create(SimulatedPmem region, SimulatedDisk backing) => PCacheDevice.Create(region, backing, new PCacheOptions
-    {
-        SegmentSizeBytes = Rig.SegmentBytes,
-        Maintenance = MaintenanceMode.Manual,
-        LeaveRegionOpen = true,
-    });
+    private static PCacheDevice Create(SimulatedPmem region, SimulatedDisk backing) =>
+        PCacheDevice.Create(region, backing, new PCacheOptions
+        {
+            SegmentSizeBytes = Rig.SegmentBytes,
+            Maintenance = MaintenanceMode.Manual,
+            LeaveRegionOpen = true,
+        });
 
     private static void Settle(PCacheDevice device)
     {

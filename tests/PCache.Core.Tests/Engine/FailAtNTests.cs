@@ -3,8 +3,9 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Engine;
 
 /// <summary>
-/// Each operation with the n-th call of the backing failing, for n = 0, 1, 2, ... until it completes without one: afterwards every sector is old or new (new, if
-/// the operation returned), nothing has leaked (see <see cref="IntegrityAudit"/>), and the device goes on through many times its room.
+/// Each operation with the n-th call of the backing failing, for n = 0, 1, 2, ... until it completes without one:
+/// afterwards every sector is old or new (new, if the operation returned), nothing has leaked (see
+/// <see cref="IntegrityAudit"/>), and the device goes on through many times its room.
 /// </summary>
 public sealed class FailAtNTests
 {
@@ -14,8 +15,10 @@ public sealed class FailAtNTests
 
     private static readonly Dictionary<string, Operation> Operations = new()
     {
-        ["partial write"] = new((d, _) => d.Write(1000, Bytes(100)), (d, _) => d.WriteAsync(1000, Bytes(100)).AsTask(), m => Bytes(100).CopyTo(m.Span(1000, 100))),
-        ["partial write over a boundary"] = new((d, _) => d.Write(1000, Bytes(600)), (d, _) => d.WriteAsync(1000, Bytes(600)).AsTask(), m => Bytes(600).CopyTo(m.Span(1000, 600))),
+        ["partial write"] = new((d, _) => d.Write(1000, Bytes(100)), (d, _) => d.WriteAsync(1000, Bytes(100)).AsTask(),
+            m => Bytes(100).CopyTo(m.Span(1000, 100))),
+        ["partial write over a boundary"] = new((d, _) => d.Write(1000, Bytes(600)),
+            (d, _) => d.WriteAsync(1000, Bytes(600)).AsTask(), m => Bytes(600).CopyTo(m.Span(1000, 600))),
         ["large write"] = new(
             (d, _) => d.Write(1100, Bytes(180_000), WriteDurability.ForceUnitAccess),
             (d, _) => d.WriteAsync(1100, Bytes(180_000), WriteDurability.ForceUnitAccess).AsTask(),
@@ -33,9 +36,13 @@ public sealed class FailAtNTests
                 await d.FlushAsync();
             },
             m => Bytes(3000).CopyTo(m.Span(Length + 700, 3000))),
-        ["write zeroes"] = new((d, _) => d.WriteZeroes(300, 150_000), (d, _) => d.WriteZeroesAsync(300, 150_000, WriteDurability.ForceUnitAccess).AsTask(), m => m.Span(300, 150_000).Clear()),
-        ["discard"] = new((d, settle) => Discard(d, settle), (d, settle) => Task.Run(() => Discard(d, settle)), m => m.Undefined(8192, 65536)),
-        ["truncate"] = new((d, _) => d.SetLength(100_100), (d, _) => d.SetLengthAsync(100_100).AsTask(), m => m.Resize(100_100)),
+        ["write zeroes"] = new((d, _) => d.WriteZeroes(300, 150_000),
+            (d, _) => d.WriteZeroesAsync(300, 150_000, WriteDurability.ForceUnitAccess).AsTask(), m =>
+            m.Span(300, 150_000).Clear()),
+        ["discard"] = new((d, settle) => Discard(d, settle), (d, settle) => Task.Run(() => Discard(d, settle)), m =>
+            m.Undefined(8192, 65536)),
+        ["truncate"] = new((d, _) => d.SetLength(100_100), (d, _) => d.SetLengthAsync(100_100).AsTask(), m =>
+            m.Resize(100_100)),
         ["truncate and grow"] = new(
             (d, _) =>
             {
@@ -52,7 +59,8 @@ public sealed class FailAtNTests
                 m.Resize(100_100);
                 m.Resize(Length);
             }),
-        ["grow"] = new((d, _) => d.SetLength(Length + 5000), (d, _) => d.SetLengthAsync(Length + 5000).AsTask(), m => m.Resize(Length + 5000)),
+        ["grow"] = new((d, _) => d.SetLength(Length + 5000), (d, _) => d.SetLengthAsync(Length + 5000).AsTask(), m =>
+            m.Resize(Length + 5000)),
         ["drain"] = new((d, _) => d.Drain(), (d, _) => d.DrainAsync(), _ => { }),
         ["maintenance"] = new(
             (d, settle) =>
@@ -176,7 +184,9 @@ public sealed class FailAtNTests
     private static void Compare(PCacheDevice device, Model old, Model wanted, bool mayBeOld, string when)
     {
         byte[] now = Rig.ReadAll(device);
-        Assert.True(now.Length == wanted.Length || (mayBeOld && (now.Length == old.Length || now.Length == 100_100 || now.Length >= Length)), $"{when}: the length is {now.Length}");
+        Assert.True(now.Length == wanted.Length
+            || (mayBeOld && (now.Length == old.Length || now.Length == 100_100 || now.Length >= Length)),
+            $"{when}: the length is {now.Length}");
         for (int at = 0; at < now.Length; at += 512)
         {
             ReadOnlySpan<byte> sector = now.AsSpan(at, Math.Min(512, now.Length - at));
@@ -237,7 +247,8 @@ public sealed class FailAtNTests
         return bytes;
     }
 
-    private sealed record Operation(Action<PCacheDevice, Action> Synchronously, Func<PCacheDevice, Action, Task> Asynchronously, Action<Model> Apply);
+    private sealed record Operation(Action<PCacheDevice, Action> Synchronously, Func<PCacheDevice, Action,
+        Task> Asynchronously, Action<Model> Apply);
 
     /// <summary>What a device should hold.</summary>
     private sealed class Model(byte[] content)
@@ -266,16 +277,19 @@ public sealed class FailAtNTests
 
         public bool Is(int at, ReadOnlySpan<byte> bytes) =>
             Holes.Exists(hole => at >= hole.From && at < hole.From + hole.Length)
-            || (at + bytes.Length <= _content.Length ? _content.AsSpan(at, bytes.Length).SequenceEqual(bytes) : bytes[Math.Clamp(_content.Length - at, 0, bytes.Length)..].IndexOfAnyExcept((byte)0) < 0);
+            || (at + bytes.Length <= _content.Length ? _content.AsSpan(at, bytes.Length).SequenceEqual(bytes)
+                : bytes[Math.Clamp(_content.Length - at, 0, bytes.Length)..].IndexOfAnyExcept((byte)0) < 0);
 
         public void AssertIs(byte[] bytes, string what) => Rig.AssertSame(_content, bytes, what);
 
         /// <summary>A growth that failed may have made the backing longer, by zeros.</summary>
         public void AssertBegins(byte[] bytes, bool mayBeLonger, string what)
         {
-            Assert.True(bytes.Length == _content.Length || (mayBeLonger && bytes.Length > _content.Length), $"{what}: {bytes.Length} bytes");
+            Assert.True(bytes.Length == _content.Length
+                || (mayBeLonger && bytes.Length > _content.Length), $"{what}: {bytes.Length} bytes");
             Rig.AssertSame(_content, bytes.AsSpan(0, _content.Length), what);
-            Assert.True(bytes.AsSpan(_content.Length).IndexOfAnyExcept((byte)0) < 0, $"{what}: something beyond the end");
+            Assert.True(bytes.AsSpan(_content.Length).IndexOfAnyExcept((byte)0) < 0,
+                $"{what}: something beyond the end");
         }
     }
 }

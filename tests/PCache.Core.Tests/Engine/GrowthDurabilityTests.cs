@@ -68,13 +68,16 @@ public sealed class GrowthDurabilityTests
         Rig.AssertSame(Patterns.Make(0, Page, 2), found, "flushed by the second owner");
     }
 
-    /// <summary>Nobody flushes: the keys are logged by the clock, and the length must have gone before them.</summary>
+    /// <summary>
+    /// No caller flushes: the keys are logged by the clock, and the length must have gone before them.
+    /// </summary>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public void Keys_that_are_logged_by_the_clock_have_their_length(bool asynchronous)
     {
-        using var cache = new SmallCache(8, backingBytes: 2 * Page, canResize: true, with: o => o with { StartWritebackPaused = true, LeaveBackingOpen = true });
+        using var cache = new SmallCache(8, backingBytes: 2 * Page, canResize: true, with: o =>
+            o with { StartWritebackPaused = true, LeaveBackingOpen = true });
         cache.Backing.Flush();
         Grow(cache.Device, asynchronous, 1);
         cache.Advance(TimeSpan.FromMinutes(1));
@@ -171,7 +174,8 @@ public sealed class GrowthDurabilityTests
 
     private static SmallCache Make(bool drained = false)
     {
-        var cache = new SmallCache(8, backingBytes: 2 * Page, canResize: true, with: o => o with { LeaveBackingOpen = true, BackingFingerprintBlocks = drained ? 0 : 64 });
+        var cache = new SmallCache(8, backingBytes: 2 * Page, canResize: true, with: o =>
+            o with { LeaveBackingOpen = true, BackingFingerprintBlocks = drained ? 0 : 64 });
         cache.Backing.Flush();
         return cache;
     }

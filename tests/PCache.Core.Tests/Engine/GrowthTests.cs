@@ -10,7 +10,13 @@ public sealed class GrowthTests
     {
         using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(6));
         var backing = Disks.Make(1 << 16, canResize: true);
-        using PCacheDevice device = PCacheDevice.Create(region, backing, new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, Maintenance = MaintenanceMode.Manual, LeaveRegionOpen = true });
+        using PCacheDevice device = PCacheDevice.Create(region, backing,
+            new PCacheOptions
+            {
+                SegmentSizeBytes = Rig.SegmentBytes,
+                Maintenance = MaintenanceMode.Manual,
+                LeaveRegionOpen = true
+            });
         int flushed = 0;
         device.Write(1 << 16, new byte[512]);
         long before = backing.Calls(DiskOperation.Flush);
@@ -25,9 +31,11 @@ public sealed class GrowthTests
         });
 
         // It comes to the backing too, or ends: only the latter is wrong.
-        Eventually.True(() => second.IsCompleted || backing.Calls(DiskOperation.Flush) >= before + 2, "the second flush");
+        Eventually.True(() => second.IsCompleted || backing.Calls(DiskOperation.Flush) >= before
+            + 2, "the second flush");
         backing.ReleaseHanging();
-        Assert.True(await Eventually.Completes(second, "the second flush") > 0, "it returned before the growth was flushed");
+        Assert.True(await Eventually.Completes(second, "the second flush") > 0,
+            "it returned before the growth was flushed");
         await Eventually.Completes(first, "the first flush");
     }
 }

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using PCache.Core.Primitives;
 using PCache.Core.Tests.Support;
 
@@ -10,7 +9,7 @@ namespace PCache.Core.Tests.Engine;
 /// placeholders, a place in the queue, a lock), what was acknowledged is there, and writes, drain and close go through
 /// afterwards.
 /// </summary>
-public sealed class InterruptTests
+public sealed partial class InterruptTests
 {
     private const int Threads = 6;
     private const int PageBytes = 4096;
@@ -23,7 +22,8 @@ public sealed class InterruptTests
     [InlineData(BackingKind.Memory, RegionKind.Memory, 1)]
     [InlineData(BackingKind.MemoryStream, RegionKind.Memory, 2)]
     [InlineData(BackingKind.Memory, RegionKind.PowerSafe, 3)]
-    public async Task Callers_that_are_interrupted_cancelled_or_aborted_leave_nothing_behind(BackingKind backing, RegionKind region, int seed)
+    public async Task Callers_that_are_interrupted_cancelled_or_aborted_leave_nothing_behind(BackingKind backing,
+        RegionKind region, int seed)
     {
         var options = new PCacheOptions
         {
@@ -42,10 +42,11 @@ public sealed class InterruptTests
         var run = new Run(rig.Device, seed);
         await Eventually.Completes(Eventually.Thread(() => run.For(TimeSpan.FromSeconds(2.5))), "the callers");
         rig.Scripted?.FailWhere(_ => null);
-        Assert.True(run.Interrupted > 0, "nobody was interrupted");
+        Assert.True(run.Interrupted > 0, "no caller was interrupted");
         Assert.Empty(run.Errors);
 
-        await Eventually.Completes(Eventually.Thread(() => WriteEverything(rig.Device, run)), "writes of a whole cache");
+        await Eventually.Completes(Eventually.Thread(() => WriteEverything(rig.Device, run)),
+            "writes of a whole cache");
         await Eventually.Completes(Eventually.Thread(() => rig.Device.Drain()), "a drain");
         Assert.Equal(0, rig.Device.GetStatus().DirtyBytes);
         run.Verify(rig.Device);
@@ -59,7 +60,7 @@ public sealed class InterruptTests
     }
 
     [Fact]
-    public async Task A_writer_that_is_interrupted_while_it_waits_for_room_leaves_the_queue_and_the_next_one_is_served()
+    public async Task A_writer_interrupted_while_it_waits_for_room_leaves_the_queue_and_the_next_is_served()
     {
         using var cache = new SmallCache(segments: 8, with: o => o with
         {
@@ -69,7 +70,8 @@ public sealed class InterruptTests
         });
         FillUp(cache);
         Exception? first = null;
-        var interrupted = new Thread(() => first = Record.Exception(() => cache.Device.Write(0, new byte[8 * PageBytes])));
+        var interrupted = new Thread(() =>
+            first = Record.Exception(() => cache.Device.Write(0, new byte[8 * PageBytes])));
         interrupted.Start();
         Eventually.True(() => Waiters(cache.Device) == 1, "the first waits");
         Task second = Eventually.Thread(() => cache.Device.Write(0, Patterns.Make(0, PageBytes, 7)));
@@ -111,7 +113,7 @@ public sealed class InterruptTests
     }
 
     [Fact]
-    public void Interrupted_while_the_gate_of_a_stream_is_held_by_another_nobody_is_left_out()
+    public void Interrupted_while_the_gate_of_a_stream_is_held_by_another_no_caller_is_left_out()
     {
         using var stream = new SlowStream(1 << 16);
         using IBlockDevice device = BlockDevice.FromStream(stream, leaveOpen: true);
@@ -168,7 +170,8 @@ public sealed class InterruptTests
         var thread = new Thread(() =>
         {
             Thread.CurrentThread.Interrupt();
-            thrown = Record.Exception(() => cache.Reopen(o => MachineClock.On(o, new Machine { ReplayHelpers = 2, ReplayBatchKeys = 2 })));
+            thrown = Record.Exception(() =>
+                cache.Reopen(o => MachineClock.On(o, new Machine { ReplayHelpers = 2, ReplayBatchKeys = 2 })));
             later = Record.Exception(() => Thread.Sleep(1));
         });
         thread.Start();
@@ -192,7 +195,8 @@ public sealed class InterruptTests
             using var stop = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
             try
             {
-                cache.Device.WriteAsync(before.WrittenBytes % (1 << 20), new byte[8 * PageBytes], cancellationToken: stop.Token).AsTask().GetAwaiter().GetResult();
+                cache.Device.WriteAsync(before.WrittenBytes % (1 << 20), new byte[8 * PageBytes],
+                    cancellationToken: stop.Token).AsTask().GetAwaiter().GetResult();
             }
             catch (OperationCanceledException)
             {
@@ -241,166 +245,6 @@ public sealed class InterruptTests
         {
             Thread.SpinWait(300);
             return base.Read(buffer);
-        }
-    }
-
-    /// <summary>Threads that each own some pages, and another one that interrupts them.</summary>
-    private sealed class Run(PCacheDevice device, int seed)
-    {
-        private readonly long[] _tried = new long[Threads * PagesEach];
-        private readonly long[] _acknowledged = new long[Threads * PagesEach];
-        private readonly bool[] _zeroed = new bool[Threads * PagesEach];
-        private readonly System.Collections.Concurrent.ConcurrentQueue<string> _errors = [];
-        private long _interrupted;
-        private bool _stop;
-
-        public IEnumerable<string> Errors => _errors;
-
-        public long Interrupted => Volatile.Read(ref _interrupted);
-
-        public void For(TimeSpan time)
-        {
-            Thread[] threads = [.. Enumerable.Range(0, Threads).Select(n => new Thread(() => Work(n)) { IsBackground = true })];
-            Array.ForEach(threads, thread => thread.Start());
-            var random = new Random(seed);
-            long until = Environment.TickCount64 + (long)time.TotalMilliseconds;
-            while (Environment.TickCount64 < until)
-            {
-                threads[random.Next(Threads)].Interrupt();
-                Thread.SpinWait(random.Next(3000));
-                if (random.Next(20) == 0)
-                {
-                    Thread.Sleep(0);
-                }
-            }
-
-            Volatile.Write(ref _stop, true);
-            foreach (Thread thread in threads)
-            {
-                if (!thread.Join(TestRuns.HangLimit))
-                {
-                    _errors.Enqueue("a caller never came back");
-                }
-            }
-        }
-
-        public void WriteWhole(PCacheDevice to, int page)
-        {
-            long version = ++_tried[page];
-            to.Write((long)page * PageBytes, Content(page, version));
-            _acknowledged[page] = version;
-            _zeroed[page] = false;
-        }
-
-        public void Verify(PCacheDevice from)
-        {
-            var buffer = new byte[PageBytes];
-            for (int page = 0; page < _tried.Length; page++)
-            {
-                Assert.Equal(PageBytes, from.Read((long)page * PageBytes, buffer));
-                for (int at = 0; at < PageBytes; at += 512)
-                {
-                    long version = BinaryPrimitives.ReadInt64LittleEndian(buffer.AsSpan(at));
-                    Assert.True(
-                        (version >= _acknowledged[page] && version <= _tried[page]) || (version == 0 && at == 0 && _zeroed[page]),
-                        $"page {page}, byte {at}: version {version}, acknowledged {_acknowledged[page]}, tried {_tried[page]}");
-                }
-            }
-        }
-
-        private static byte[] Content(int page, long version)
-        {
-            var bytes = new byte[PageBytes];
-            for (int at = 0; at < PageBytes; at += 512)
-            {
-                BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(at), version);
-                BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(at + 8), page);
-            }
-
-            return bytes;
-        }
-
-        private void Work(int number)
-        {
-            var random = new Random(seed * 100 + number);
-            var buffer = new byte[PageBytes];
-            while (!Volatile.Read(ref _stop))
-            {
-                int page = (number * PagesEach) + random.Next(PagesEach);
-                long offset = (long)page * PageBytes;
-                try
-                {
-                    switch (random.Next(10))
-                    {
-                        case 0:
-                            device.Flush();
-                            break;
-                        case 1:
-                            device.Read(offset, buffer);
-                            break;
-                        case 2:
-                            Write(page, bytes => device.Write(offset, bytes, WriteDurability.ForceUnitAccess));
-                            break;
-                        case 3:
-                            // First unaligned, so that it has to be merged, and may have to be read: the same bytes
-                            // that are there, or will be.
-                            Write(page, bytes =>
-                            {
-                                device.Write(offset, bytes.AsSpan(0, 300));
-                                device.Write(offset, bytes);
-                            });
-                            break;
-                        case 4:
-                            Write(page, bytes => device.WriteBatch([new BlockWrite(offset, bytes.AsMemory(0, 2048)), new BlockWrite(offset + 2048, bytes.AsMemory(2048))]));
-                            break;
-                        case 5:
-                            using (var stop = new CancellationTokenSource(TimeSpan.FromMilliseconds(random.Next(1, 4))))
-                            {
-                                Write(page, bytes =>
-                                {
-                                    // To its end, whatever comes: it must not go on beside this page's next write.
-                                    Task writing = device.WriteAsync(offset, bytes, WriteDurability.Normal, stop.Token).AsTask();
-                                    Uninterrupted.Wait(writing, Timeout.InfiniteTimeSpan);
-                                    writing.GetAwaiter().GetResult();
-                                });
-                            }
-
-                            break;
-                        case 6:
-                            Write(page, bytes =>
-                            {
-                                _zeroed[page] = true;
-                                device.WriteZeroes(offset, 512);
-                                device.Write(offset, bytes);
-                            });
-                            break;
-                        default:
-                            Write(page, bytes => device.Write(offset, bytes));
-                            break;
-                    }
-                }
-                catch (ThreadInterruptedException)
-                {
-                    Interlocked.Increment(ref _interrupted);
-                }
-                catch (Exception e) when (e is OperationCanceledException || (e is IOException && (e.Message + e.InnerException?.Message).Contains("now and then", StringComparison.Ordinal)))
-                {
-                    // As asked for.
-                }
-                catch (Exception e)
-                {
-                    _errors.Enqueue(e.ToString());
-                    return;
-                }
-            }
-        }
-
-        private void Write(int page, Action<byte[]> write)
-        {
-            long version = ++_tried[page];
-            write(Content(page, version));
-            _acknowledged[page] = version;
-            _zeroed[page] = false;
         }
     }
 }

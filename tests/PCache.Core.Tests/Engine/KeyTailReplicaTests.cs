@@ -41,6 +41,7 @@ public sealed class KeyTailReplicaTests
     }
 
     private static bool Differ(PmemRegion region) =>
-        Replicas.Read(region, MediaConstants.KeyTailOffset, MediaConstants.PositionStride, out PositionRecord latest, out PositionRecord older, out _) == ReplicaOutcome.Both
+        Replicas.Read(region, MediaConstants.KeyTailOffset, MediaConstants.PositionStride, out PositionRecord latest,
+            out PositionRecord older, out _) == ReplicaOutcome.Both
         && latest.Segment != older.Segment;
 }

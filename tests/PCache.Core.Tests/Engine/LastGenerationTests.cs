@@ -2,7 +2,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Engine;
 
-/// <summary>A generation is never raised past the last one: it would be 0 then, and keys of the log would have one that is too high, which is damage.</summary>
+/// <summary>
+/// A generation is never raised past the last one: it would be 0 then, and keys of the log would have one that is too
+/// high, which is damage.
+/// </summary>
 public sealed class LastGenerationTests
 {
     [Theory]
@@ -13,7 +16,8 @@ public sealed class LastGenerationTests
         using ImageBuilder image = new();
         image.SetGeneration(5, generation);
         image.SetGeneration(4, generation);
-        image.Append(image.Key(0, segment: 4, generation: 3), image.Key(512, segment: 5, generation: generation)); // the first one is dead
+        // the first one is dead
+        image.Append(image.Key(0, segment: 4, generation: 3), image.Key(512, segment: 5, generation: generation));
         image.SetDirtyTail(image.Head);
         var backing = Disks.Make(256 << 10);
         var options = new PCacheOptions

@@ -17,7 +17,8 @@ public sealed class LogRoomTests
     public void Room_is_conserved_over_many_turns_of_the_log(int segments, int reserve) => TestRuns.ForSeeds(1, seed =>
     {
         var random = new Random(seed);
-        using var cache = new SmallCache(segments, backingBytes: 1 << 20, canResize: true, canDiscard: true, with: o => o with { LogReserveSegments = reserve, WritebackDelay = TimeSpan.Zero, GcThresholdPercent = 30 });
+        using var cache = new SmallCache(segments, backingBytes: 1 << 20, canResize: true, canDiscard: true, with: o =>
+            o with { LogReserveSegments = reserve, WritebackDelay = TimeSpan.Zero, GcThresholdPercent = 30 });
         int links = 0;
         int segment = 0;
         for (int i = 0; i < 5000; i++)
@@ -74,13 +75,17 @@ public sealed class LogRoomTests
         Rig.AssertSame(Rig.ReadAll(cache.Device), cache.Backing.Snapshot(), "all is written back");
     });
 
-    /// <summary>Without a free segment the reserve shrinks when the log goes on; what comes free fills it up again, and is room for keys.</summary>
+    /// <summary>
+    /// Without a free segment the reserve shrinks when the log goes on; what comes free fills it up again, and is room
+    /// for keys.
+    /// </summary>
     [Theory]
     [InlineData(true)] // a payload segment comes free first
     [InlineData(false)] // a log segment
     public void What_fills_the_reserve_up_again_is_room(bool payload)
     {
-        using var cache = new SmallCache(10, with: o => o with { StartWritebackPaused = true, GcThresholdPercent = 90, WritebackDelay = TimeSpan.Zero });
+        using var cache = new SmallCache(10, with: o =>
+            o with { StartWritebackPaused = true, GcThresholdPercent = 90, WritebackDelay = TimeSpan.Zero });
         DataHeads heads = cache.Device.Internals.Writable.Writer.Heads;
         SegmentTable segments = cache.Device.Internals.Store.Segments;
         List<PayloadRoom> held = []; // by a write that is under way all the time

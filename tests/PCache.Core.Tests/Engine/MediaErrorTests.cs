@@ -10,14 +10,21 @@ public sealed class MediaErrorTests
     {
         using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(16), drainIsCheap: false);
         var backing = Disks.Make(Patterns.Make(0, 4 << 20, 9));
-        var options = new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, PayloadCrc = true, Maintenance = MaintenanceMode.Manual, LeaveRegionOpen = true };
+        var options = new PCacheOptions
+        {
+            SegmentSizeBytes = Rig.SegmentBytes,
+            PayloadCrc = true,
+            Maintenance = MaintenanceMode.Manual,
+            LeaveRegionOpen = true
+        };
         using PCacheDevice device = PCacheDevice.Create(region, backing, options);
         device.WriteZeroes(0, 4 << 10);
         device.Write(0, Patterns.Make(0, 512, 1));
         region.DrainError = new IOException("the medium failed");
         for (int i = 1; i < 300; i++)
         {
-            // The lists of keys get so long that writers log them. What returned is in the cache; durable it is when a flush has returned.
+            // The lists of keys get so long that writers log them. What returned is in the cache; durable it is when a
+            // flush has returned.
             device.WriteZeroes(i * 512, 512);
         }
 
@@ -43,7 +50,8 @@ public sealed class MediaErrorTests
         cache.Device.RunMaintenanceStep();
         Assert.Equal(1, cache.Status.WritebackFailures);
         cache.Region.DrainError = null;
-        await Eventually.Completes(Eventually.Thread(() => Assert.Throws<PCacheFullException>(() => Fill(cache.Device))), "a write without room");
+        await Eventually.Completes(Eventually.Thread(() =>
+            Assert.Throws<PCacheFullException>(() => Fill(cache.Device))), "a write without room");
         cache.Device.ResumeWriteback();
         cache.Device.Drain();
         Assert.Null(cache.Status.WritebackError);

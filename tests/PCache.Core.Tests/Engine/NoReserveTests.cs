@@ -2,7 +2,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Engine;
 
-/// <summary>Images as Linux may leave them: no numbers, no free segment, nothing in reserve, and the log's segment full to the last byte.</summary>
+/// <summary>
+/// Images as Linux may leave them: no numbers, no free segment, nothing in reserve, and the log's segment full to the
+/// last byte.
+/// </summary>
 public sealed class NoReserveTests
 {
     private const int KeysPerSegment = 90;
@@ -38,7 +41,8 @@ public sealed class NoReserveTests
         if (ownThread)
         {
             // The thread may still be collecting.
-            Eventually.True(() => Record.Exception(() => IntegrityAudit.Check(device, image.Region)) is null, "the counts agree");
+            Eventually.True(() => Record.Exception(() => IntegrityAudit.Check(device, image.Region)) is null,
+                "the counts agree");
         }
         else
         {
@@ -55,11 +59,14 @@ public sealed class NoReserveTests
         image.Flip(image.DeviceOffset(new LogPosition(1, 100)));
         var backing = Disks.Make(BackingBytes);
         using PCacheDevice device = PCacheDevice.Open(image.Region, backing, Options(ownThread));
-        await Eventually.Completes(Eventually.Thread(() => Assert.ThrowsAny<PCacheException>(() => device.Drain())), "a drain");
-        await Eventually.Completes(Eventually.Thread(() => Assert.Throws<PCacheFullException>(() => device.Write(4096, new byte[512]))), "a write");
+        await Eventually.Completes(Eventually.Thread(() => Assert.ThrowsAny<PCacheException>(() => device.Drain())),
+            "a drain");
+        await Eventually.Completes(Eventually.Thread(() =>
+            Assert.Throws<PCacheFullException>(() => device.Write(4096, new byte[512]))), "a write");
         Assert.Throws<PCacheDamagedDataException>(() => { _ = device.Read(0, new byte[512]); });
         device.AbandonDamaged(0, 512);
-        await Eventually.Completes(Eventually.Thread(() => device.Write(4096, Patterns.Make(4096, 512, 1))), "a write after the damage was given up");
+        await Eventually.Completes(Eventually.Thread(() => device.Write(4096, Patterns.Make(4096, 512, 1))),
+            "a write after the damage was given up");
         device.Drain();
         Rig.AssertSame(Patterns.Make(4096, 512, 1), backing.Peek(4096, 512), "the backing");
         Rig.AssertSame(new byte[512], backing.Peek(0, 512), "given up");
@@ -71,7 +78,8 @@ public sealed class NoReserveTests
         var image = new ImageBuilder(4) { NextSequence = 0 };
         for (int segment = 1; segment <= 3; segment++)
         {
-            image.Append([.. Enumerable.Range((segment - 1) * KeysPerSegment, KeysPerSegment).Select(i => image.Key((ulong)i * 512, fill: (byte)segment, segment: segment))]);
+            image.Append([.. Enumerable.Range((segment - 1) * KeysPerSegment, KeysPerSegment)
+                .Select(i => image.Key((ulong)i * 512, fill: (byte)segment, segment: segment))]);
         }
 
         while ((image.Geometry.DataSize - image.Head.Offset - (2 * 24)) / 40 is > 0 and int room)

@@ -51,7 +51,7 @@ public sealed class PendingKeysTests
         }
     }
 
-    /// <summary>Nobody flushes again: the maintenance does, as it does for keys that wait for their time.</summary>
+    /// <summary>No caller flushes again: the maintenance does, as it does for keys that wait for their time.</summary>
     [Fact]
     public void An_append_that_failed_is_tried_again_by_the_maintenance()
     {

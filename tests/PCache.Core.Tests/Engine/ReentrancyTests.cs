@@ -3,8 +3,9 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Engine;
 
 /// <summary>
-/// A backing that calls back into the device, on the thread of the maintenance step that called it. Keeps true: reads, writes and flushes that need nobody
-/// to wait work there; whatever would wait for its own step is refused at once, with nothing changed; the step goes on as if nothing had been.
+/// A backing that calls back into the device, on the thread of the maintenance step that called it. Keeps true: reads,
+/// writes and flushes that need no other thread to wait work there; whatever would wait for its own step is refused at
+/// once, with nothing changed; the step goes on as if nothing had been.
 /// </summary>
 public sealed class ReentrancyTests
 {
@@ -21,7 +22,8 @@ public sealed class ReentrancyTests
     public void Operations_at_every_backing_call_of_a_step_keep_the_content() => TestRuns.ForSeeds(5, seed =>
     {
         const int Sectors = 512;
-        using var cache = new SmallCache(segments: 6, backingBytes: Sectors * 512, canResize: true, canDiscard: true, with: o => o with { WritebackDelay = TimeSpan.Zero });
+        using var cache = new SmallCache(segments: 6, backingBytes: Sectors * 512, canResize: true, canDiscard: true,
+            with: o => o with { WritebackDelay = TimeSpan.Zero });
         var random = new Random(seed);
         byte[] model = new byte[Sectors * 512];
         bool nested = false;
@@ -104,7 +106,8 @@ public sealed class ReentrancyTests
                     model.AsSpan(at, 512).Clear();
                     break;
                 case 3:
-                    // A part of a sector in front of what a nested write may put there meanwhile: the last one to publish wins, so only nested.
+                    // A part of a sector in front of what a nested write may put there meanwhile: the last one to
+                    // publish wins, so only nested.
                     if (nested)
                     {
                         Write(at + 100, 200);
@@ -121,7 +124,8 @@ public sealed class ReentrancyTests
         {
             byte[] bytes = new byte[length];
             random.NextBytes(bytes);
-            cache.Device.Write(at, bytes, random.Next(8) == 0 ? WriteDurability.ForceUnitAccess : WriteDurability.Normal);
+            cache.Device.Write(at, bytes, random.Next(8) == 0 ? WriteDurability.ForceUnitAccess
+                : WriteDurability.Normal);
             bytes.CopyTo(model, at);
         }
     });
@@ -187,7 +191,14 @@ public sealed class ReentrancyTests
         var backing = Disks.Make(4 << 20, canResize: true);
         Exception?[] seen = new Exception?[3];
         bool tried = false;
-        using PCacheDevice device = PCacheDevice.Create(region, backing, new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, WritebackDelay = TimeSpan.FromHours(1), WritebackConcurrency = 1, LeaveRegionOpen = true });
+        using PCacheDevice device = PCacheDevice.Create(region, backing,
+            new PCacheOptions
+            {
+                SegmentSizeBytes = Rig.SegmentBytes,
+                WritebackDelay = TimeSpan.FromHours(1),
+                WritebackConcurrency = 1,
+                LeaveRegionOpen = true
+            });
         backing.BeforeCall = call =>
         {
             if (call.Operation == DiskOperation.Write && !tried)
@@ -255,7 +266,14 @@ public sealed class ReentrancyTests
     {
         using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(8));
         var backing = Disks.Make(1 << 16);
-        var options = new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, Maintenance = MaintenanceMode.Manual, TimeProvider = new VirtualClock(), LeaveRegionOpen = true, LeaveBackingOpen = true };
+        var options = new PCacheOptions
+        {
+            SegmentSizeBytes = Rig.SegmentBytes,
+            Maintenance = MaintenanceMode.Manual,
+            TimeProvider = new VirtualClock(),
+            LeaveRegionOpen = true,
+            LeaveBackingOpen = true
+        };
         PCacheDevice device = PCacheDevice.Create(region, backing, options);
         device.Write(512, Patterns.Make(512, 4096, 7));
         backing.BeforeCall = call =>

@@ -13,7 +13,8 @@ public sealed class SegmentCountTests
     [Fact]
     public void A_failure_loses_no_segment()
     {
-        using var cache = new SmallCache(10, with: o => o with { WritebackDelay = TimeSpan.Zero, GcThresholdPercent = 0 });
+        using var cache = new SmallCache(10, with: o =>
+            o with { WritebackDelay = TimeSpan.Zero, GcThresholdPercent = 0 });
         for (int failing = 0; failing < 600; failing++)
         {
             int left = failing % 37;
@@ -27,7 +28,8 @@ public sealed class SegmentCountTests
             for (int i = 0; i < 4; i++)
             {
                 int at = ((failing * 4) + i) % 60 * Page;
-                Record.Exception(() => cache.Device.Write(at, Patterns.Make(at, Page, failing + 1), WriteDurability.ForceUnitAccess));
+                Record.Exception(() => cache.Device.Write(at, Patterns.Make(at, Page, failing + 1),
+                    WriteDurability.ForceUnitAccess));
                 Record.Exception(() => cache.Device.RunMaintenanceStep());
             }
 
@@ -46,7 +48,8 @@ public sealed class SegmentCountTests
     [Fact]
     public void The_logs_segments_count_as_used_also_after_an_open()
     {
-        using var cache = new SmallCache(40, with: o => o with { StartWritebackPaused = true, GcThresholdPercent = 90 });
+        using var cache = new SmallCache(40, with: o =>
+            o with { StartWritebackPaused = true, GcThresholdPercent = 90 });
         for (int i = 0; i < 2000; i++)
         {
             cache.Device.Write(i % 100 * 512, new byte[512], WriteDurability.ForceUnitAccess);

@@ -11,7 +11,15 @@ public class SmokeTests
     {
         using IBlockDevice backing = BlockDevice.FromMemory(1 << 20);
         using PmemRegion region = PmemMemory.Allocate(20480 + (8 * 65536));
-        var options = new PCacheOptions { SegmentSizeBytes = 65536, PayloadCrc = crc, Maintenance = MaintenanceMode.Manual, LeaveBackingOpen = true, LeaveRegionOpen = true, GcThresholdPercent = 50 };
+        var options = new PCacheOptions
+        {
+            SegmentSizeBytes = 65536,
+            PayloadCrc = crc,
+            Maintenance = MaintenanceMode.Manual,
+            LeaveBackingOpen = true,
+            LeaveRegionOpen = true,
+            GcThresholdPercent = 50
+        };
         byte[] model = new byte[1 << 20];
         var random = new Random(7);
         using (PCacheDevice device = PCacheDevice.Create(region, backing, options))
@@ -64,7 +72,8 @@ public class SmokeTests
                     break;
                 default:
                     device.Read(offset, buffer.AsSpan(0, length));
-                    Assert.True(buffer.AsSpan(0, length).SequenceEqual(model.AsSpan(offset, length)), $"op {i} at {offset} length {length}");
+                    Assert.True(buffer.AsSpan(0, length).SequenceEqual(model.AsSpan(offset, length)),
+                        $"op {i} at {offset} length {length}");
                     break;
             }
         }

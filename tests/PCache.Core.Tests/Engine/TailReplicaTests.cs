@@ -11,7 +11,8 @@ namespace PCache.Core.Tests.Engine;
 /// </summary>
 public sealed class TailReplicaTests
 {
-    private static PCacheOptions Eager(PCacheOptions options) => options with { GcThresholdPercent = 0, WritebackDelay = TimeSpan.Zero };
+    private static PCacheOptions Eager(PCacheOptions options) =>
+        options with { GcThresholdPercent = 0, WritebackDelay = TimeSpan.Zero };
 
     [Theory]
     [InlineData(false)]
@@ -20,7 +21,8 @@ public sealed class TailReplicaTests
     {
         // No write-back and no collection until the log is there; all of it in the log's first segment, so that offsets
         // tell what is earlier.
-        using var cache = new SmallCache(segments: 24, with: o => Eager(o) with { StartWritebackPaused = true, GcThresholdPercent = reopened ? 90 : 0 });
+        using var cache = new SmallCache(segments: 24, with: o =>
+            Eager(o) with { StartWritebackPaused = true, GcThresholdPercent = reopened ? 90 : 0 });
         for (int i = 0; i < 90; i++)
         {
             cache.Device.Write(i * 512, Patterns.Make(i * 512, 512, i + 1), WriteDurability.ForceUnitAccess);
@@ -42,7 +44,8 @@ public sealed class TailReplicaTests
         {
             if (e == PmemEvent.Drain)
             {
-                found ??= Record.Exception(() => AssertOrder(cache.Region)); // maintenance would take it for a failing step
+                // maintenance would take it for a failing step
+                found ??= Record.Exception(() => AssertOrder(cache.Region));
                 drains++;
             }
         };
@@ -61,9 +64,11 @@ public sealed class TailReplicaTests
     [InlineData(false, true, false)]
     [InlineData(false, false, true)]
     [InlineData(true, false, true)]
-    public async Task What_a_truncation_cuts_off_has_left_the_log_by_both_replicas_of_the_key_tail(bool asynchronous, bool reopened, bool collected)
+    public async Task What_a_truncation_cuts_off_has_left_the_log_by_both_replicas_of_the_key_tail(bool asynchronous,
+        bool reopened, bool collected)
     {
-        using var cache = new SmallCache(segments: 8, backingBytes: 128 << 10, canResize: true, with: o => collected ? Eager(o) : o);
+        using var cache = new SmallCache(segments: 8, backingBytes: 128 << 10, canResize: true, with: o =>
+            collected ? Eager(o) : o);
         for (int i = 0; i < 100; i++)
         {
             cache.Device.Write(i * 512, Patterns.Make(i * 512, 512, i + 1), WriteDurability.ForceUnitAccess);
@@ -117,12 +122,15 @@ public sealed class TailReplicaTests
         var used = new HashSet<int>();
         for (int i = 0; i < 4000; i++)
         {
-            cache.Device.Write(i % 100 * 512, Patterns.Make(i % 100 * 512, 512, i + 1), WriteDurability.ForceUnitAccess);
+            cache.Device.Write(i % 100 * 512, Patterns.Make(i % 100 * 512, 512, i + 1),
+                WriteDurability.ForceUnitAccess);
             cache.Device.RunMaintenanceStep();
             (PositionRecord latest, PositionRecord older) = Tail(cache.Region, MediaConstants.KeyTailOffset);
             used.Add((int)latest.Segment);
             cache.Device.Internals.Store.Segments.CountUses(out _, out _, out int log, out _, out _);
-            Assert.True(latest.Segment == older.Segment || log >= 2, $"write {i}: the older key tail names segment {older.Segment}, which isn't the log's any more");
+            Assert.True(latest.Segment == older.Segment
+                || log >= 2,
+                $"write {i}: the older key tail names segment {older.Segment}, which isn't the log's any more");
         }
 
         Assert.True(used.Count > 2, "the log went on");
@@ -135,12 +143,15 @@ public sealed class TailReplicaTests
         Assert.Equal(0u, dirty.Latest.Segment);
         uint firstDirty = Math.Min(dirty.Latest.Offset, dirty.Older.Offset);
         uint lastKeys = Math.Max(keys.Latest.Offset, keys.Older.Offset);
-        Assert.True(firstDirty >= lastKeys, $"dirty tail {dirty.Latest.Offset} (other replica {dirty.Older.Offset}), key tail {keys.Latest.Offset} (other replica {keys.Older.Offset})");
+        Assert.True(firstDirty >= lastKeys,
+            $"dirty tail {dirty.Latest.Offset} (other replica {dirty.Older.Offset}), key tail {keys.Latest.Offset} "
+            + $"(other replica {keys.Older.Offset})");
     }
 
     private static (PositionRecord Latest, PositionRecord Older) Tail(PmemRegion region, long offset)
     {
-        Replicas.Read(region, offset, MediaConstants.PositionStride, out PositionRecord latest, out PositionRecord older, out _);
+        Replicas.Read(region, offset, MediaConstants.PositionStride, out PositionRecord latest,
+            out PositionRecord older, out _);
         return (latest, older);
     }
 }

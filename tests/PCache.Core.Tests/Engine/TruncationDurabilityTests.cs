@@ -122,7 +122,8 @@ public sealed class TruncationDurabilityTests
     {
         byte[] content = new byte[4 * Page];
         content.AsSpan().Fill(Old);
-        var cache = new SmallCache(16, content: content, canResize: true, with: o => o with { LeaveBackingOpen = true });
+        var cache = new SmallCache(16, content: content, canResize: true, with: o =>
+            o with { LeaveBackingOpen = true });
         cache.Device.Write(Page, content.AsSpan(0, 2 * Page)); // pending keys on both sides of the end
         return cache;
     }

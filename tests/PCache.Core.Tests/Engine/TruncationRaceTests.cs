@@ -58,7 +58,7 @@ public sealed class TruncationRaceTests
             Latch gate = cache.Device.Internals.Store.Index.For(0).Gate;
             cache.Region.BeforeEvent = e =>
             {
-                // Under the stripe's lock nobody can come in between.
+                // Under the stripe's lock no other thread can come in between.
                 if ((gate.Version & 1) == 0 && points++ == at)
                 {
                     cache.Region.BeforeEvent = null;
@@ -81,7 +81,8 @@ public sealed class TruncationRaceTests
             // An asynchronous write that hasn't begun to be seen may come after the truncation as a whole: then it
             // grows the device again.
             long length = cache.Device.Length;
-            Assert.True(length == end || (kind == Kind.Asynchronous && length == 3 * Page), $"{kind}, cut before event {at}: {length} bytes");
+            Assert.True(length == end || (kind == Kind.Asynchronous && length == 3 * Page),
+                $"{kind}, cut before event {at}: {length} bytes");
             expected.AsSpan(length == end ? end : 3 * Page).Clear();
             if (length != end)
             {
@@ -135,7 +136,8 @@ public sealed class TruncationRaceTests
     public void Write_back_keeps_inside_the_new_end_while_the_backing_is_being_cut()
     {
         const int End = Page + 100;
-        using var cache = new SmallCache(16, backingBytes: 8 * Page, canResize: true, with: o => o with { WritebackDelay = TimeSpan.Zero });
+        using var cache = new SmallCache(16, backingBytes: 8 * Page, canResize: true, with: o =>
+            o with { WritebackDelay = TimeSpan.Zero });
         int written = 0;
         long farthest = 0;
         cache.Backing.BeforeCall = call =>
@@ -161,7 +163,8 @@ public sealed class TruncationRaceTests
         cache.Device.SetLength(2 * Page);
         cache.Device.Write(Page, Patterns.Make(Page, Page, 9));
         cache.Device.Drain();
-        Rig.AssertSame(Patterns.Make(Page, Page, 9), cache.Backing.Peek(Page, Page), "what lies beyond the former end is written back again");
+        Rig.AssertSame(Patterns.Make(Page, Page, 9), cache.Backing.Peek(Page, Page),
+            "what lies beyond the former end is written back again");
     }
 
     /// <summary>A miss that comes while the backing is longer than the device, just before it is cut: the cache keeps
@@ -181,7 +184,8 @@ public sealed class TruncationRaceTests
             if (call.Operation == DiskOperation.SetLength && !read)
             {
                 read = true;
-                Assert.Equal(100, asynchronous ? cache.Device.ReadAsync(Page, new byte[512]).AsTask().Result : cache.Device.Read(Page, new byte[512]));
+                Assert.Equal(100, asynchronous ? cache.Device.ReadAsync(Page, new byte[512]).AsTask().Result
+                    : cache.Device.Read(Page, new byte[512]));
                 cache.Device.Flush();
             }
         };
@@ -252,7 +256,8 @@ public sealed class TruncationRaceTests
 
         if (kind == Kind.Part)
         {
-            cache.Device.Internals.Writable.Writer.Heads.RetireAll(); // to open a segment takes its time, before the lock is taken
+            // to open a segment takes its time, before the lock is taken
+            cache.Device.Internals.Writable.Writer.Heads.RetireAll();
             return;
         }
 
@@ -274,7 +279,8 @@ public sealed class TruncationRaceTests
                 cache.Device.Write(at, stored);
                 break;
             case Kind.Part:
-                (at, stored) = ((2 * Page) + 1024, data[..200]); // of a sector whose rest isn't needed, where the end is in it
+                // of a sector whose rest isn't needed, where the end is in it
+                (at, stored) = ((2 * Page) + 1024, data[..200]);
                 cache.Device.Write(at, stored);
                 break;
             case Kind.Zeroes:

@@ -3,10 +3,13 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Errors;
 
-/// <summary>A truncation that fails halfway, a backing that is gone at the close, a cache file that a killed creation left.</summary>
+/// <summary>
+/// A truncation that fails halfway, a backing that is gone at the close, a cache file that a killed creation left.
+/// </summary>
 public sealed class AwkwardEndsTests
 {
-    private static readonly PCacheOptions Small = new() { SegmentSizeBytes = 256 << 10, WritebackDelay = TimeSpan.FromDays(1) };
+    private static readonly PCacheOptions Small =
+        new() { SegmentSizeBytes = 256 << 10, WritebackDelay = TimeSpan.FromDays(1) };
 
     [Theory]
     [InlineData(false)]
@@ -49,7 +52,8 @@ public sealed class AwkwardEndsTests
         ones.AsSpan().Fill(1);
         IBlockDevice memory = BlockDevice.FromMemory(1 << 20);
         var backing = new SwitchedDevice(memory);
-        PCacheDevice device = PCacheDevice.Create(PmemFile.Create(path, 4 << 20), backing, Small with { LeaveBackingOpen = true });
+        PCacheDevice device = PCacheDevice.Create(PmemFile.Create(path, 4 << 20), backing,
+            Small with { LeaveBackingOpen = true });
         device.Write(1 << 20, ones); // grows, so that the close wants to flush the backing
         backing.FlushError = new ObjectDisposedException("backing");
         Assert.IsType<ObjectDisposedException>(Assert.Throws<PCacheException>(device.Dispose).InnerException);
@@ -90,7 +94,8 @@ public sealed class AwkwardEndsTests
 
         public int Read(long offset, Span<byte> buffer) => inner.Read(offset, buffer);
 
-        public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default) => inner.ReadAsync(offset, buffer, cancellationToken);
+        public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken =
+            default) => inner.ReadAsync(offset, buffer, cancellationToken);
 
         public void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal)
         {
@@ -98,7 +103,8 @@ public sealed class AwkwardEndsTests
             inner.Write(offset, buffer, durability);
         }
 
-        public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+        public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability =
+            WriteDurability.Normal, CancellationToken cancellationToken = default)
         {
             Fail(WriteError);
             return inner.WriteAsync(offset, buffer, durability, cancellationToken);
@@ -116,18 +122,22 @@ public sealed class AwkwardEndsTests
             return inner.FlushAsync(cancellationToken);
         }
 
-        public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal) => inner.WriteZeroes(offset, length, durability);
+        public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal) =>
+            inner.WriteZeroes(offset, length, durability);
 
-        public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default) =>
+        public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability =
+            WriteDurability.Normal, CancellationToken cancellationToken = default) =>
             inner.WriteZeroesAsync(offset, length, durability, cancellationToken);
 
         public void Discard(long offset, long length) => inner.Discard(offset, length);
 
-        public ValueTask DiscardAsync(long offset, long length, CancellationToken cancellationToken = default) => inner.DiscardAsync(offset, length, cancellationToken);
+        public ValueTask DiscardAsync(long offset, long length, CancellationToken cancellationToken = default) =>
+            inner.DiscardAsync(offset, length, cancellationToken);
 
         public void SetLength(long length) => inner.SetLength(length);
 
-        public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) => inner.SetLengthAsync(length, cancellationToken);
+        public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) =>
+            inner.SetLengthAsync(length, cancellationToken);
 
         public void Dispose() => inner.Dispose();
 

@@ -121,10 +121,12 @@ public sealed class DamagedLogTests
 
     private static void DamageZeroPayload(byte[] image)
     {
-        // The only payload there is stands at the head of the first data segment: segment 3, behind the log's first one and the reserve.
+        // The only payload there is stands at the head of the first data segment: segment 3, behind the log's first one
+        // and the reserve.
         int payload = Enumerable.Range(0, 6)
             .Select(segment => 20480 + (segment * Rig.SegmentBytes) + 12288)
-            .First(at => at != 20480 + 12288 && image.AsSpan(at, Sector).IndexOfAnyExcept((byte)0) < 0 && at >= 20480 + (3 * Rig.SegmentBytes));
+            .First(at => at != 20480 + 12288 && image.AsSpan(at, Sector).IndexOfAnyExcept((byte)0) < 0 && at >= 20480
+                + (3 * Rig.SegmentBytes));
         image[payload + 100] ^= 1;
     }
 

@@ -3,7 +3,8 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Errors;
 
 /// <summary>
-/// One flipped payload byte: reading that range throws, it never reaches the backing, everything else goes on; overwriting or giving up ends it.
+/// One flipped payload byte: reading that range throws, it never reaches the backing, everything else goes on;
+/// overwriting or giving up ends it.
 /// </summary>
 public sealed class DamagedPayloadTests
 {
@@ -20,7 +21,8 @@ public sealed class DamagedPayloadTests
         using SmallCache cache = NewDamaged();
         var buffer = new byte[Size];
         var error = asynchronous
-            ? await Assert.ThrowsAsync<PCacheDamagedDataException>(async () => await cache.Device.ReadAsync(Damaged, buffer))
+            ? await Assert.ThrowsAsync<PCacheDamagedDataException>(async () =>
+                await cache.Device.ReadAsync(Damaged, buffer))
             : Assert.Throws<PCacheDamagedDataException>(() => { _ = cache.Device.Read(Damaged, buffer); });
         Assert.InRange(error.Offset, Damaged, Damaged + Size - 1);
         Assert.InRange(error.Offset + error.LengthBytes, Damaged + 1, Damaged + Size);
@@ -67,7 +69,8 @@ public sealed class DamagedPayloadTests
         AssertOthers(cache.Device);
         DrainAround(cache);
         AssertBackingAround(cache);
-        Rig.AssertSame(Patterns.Make(512 * 1024, 16384, 1299), cache.Backing.Peek(512 * 1024, 16384), "what was written meanwhile");
+        Rig.AssertSame(Patterns.Make(512 * 1024, 16384, 1299), cache.Backing.Peek(512 * 1024, 16384),
+            "what was written meanwhile");
     }
 
     [Fact]
@@ -104,7 +107,8 @@ public sealed class DamagedPayloadTests
                 cache.Device.WriteZeroes(Damaged, Size);
                 break;
             default:
-                cache.Device.Write(Damaged, whole, how == "force" ? WriteDurability.ForceUnitAccess : WriteDurability.Normal);
+                cache.Device.Write(Damaged, whole, how == "force" ? WriteDurability.ForceUnitAccess
+                    : WriteDurability.Normal);
                 break;
         }
 
@@ -134,7 +138,7 @@ public sealed class DamagedPayloadTests
         cache.Device.AbandonDamaged(0, Length);
         if (!detectedBefore)
         {
-            // Only damaged data may be given up; what nobody has looked at yet is found now.
+            // Only damaged data may be given up; what wasn't looked at yet is found now.
             Exception? error = Record.Exception(() => { _ = cache.Device.Read(Damaged, new byte[Size]); });
             if (error is PCacheDamagedDataException)
             {
@@ -283,7 +287,9 @@ public sealed class DamagedPayloadTests
     private static void AssertBackingAround(SmallCache cache)
     {
         Rig.AssertSame(Patterns.Make(0, Size, 1), cache.Backing.Peek(0, Size), "written back before the damaged range");
-        Rig.AssertSame(Patterns.Make(Damaged, Size, BackingId), cache.Backing.Peek(Damaged, Size), "the damaged range on the backing");
-        Rig.AssertSame(Patterns.Make(2 * Damaged, Size, 3), cache.Backing.Peek(2 * Damaged, Size), "written back behind the damaged range");
+        Rig.AssertSame(Patterns.Make(Damaged, Size, BackingId), cache.Backing.Peek(Damaged, Size),
+            "the damaged range on the backing");
+        Rig.AssertSame(Patterns.Make(2 * Damaged, Size, 3), cache.Backing.Peek(2 * Damaged, Size),
+            "written back behind the damaged range");
     }
 }

@@ -2,7 +2,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Errors;
 
-/// <summary>A backing that fails once, for a while, for ever, or hangs: dirty data is never lost, retries slow down, nobody waits for ever.</summary>
+/// <summary>
+/// A backing that fails once, for a while, for ever, or hangs: dirty data is never lost, retries slow down, no caller
+/// waits for ever.
+/// </summary>
 public sealed class FailingBackingTests
 {
     [Theory]
@@ -13,7 +16,13 @@ public sealed class FailingBackingTests
         for (int n = 0; ; n++)
         {
             Assert.True(n < 1000, "the operation never completes without a fault");
-            using var cache = new SmallCache(8, with: o => o with { WritebackDelay = TimeSpan.Zero, WritebackGroupBytes = 64 << 10, WritebackConcurrency = 1 + (n % 4) });
+            using var cache = new SmallCache(8,
+                with: o => o with
+                {
+                    WritebackDelay = TimeSpan.Zero,
+                    WritebackGroupBytes = 64 << 10,
+                    WritebackConcurrency = 1 + (n % 4)
+                });
             byte[] model = Fill(cache, 5);
             int calls = 0;
             bool struck = false;
@@ -90,7 +99,8 @@ public sealed class FailingBackingTests
     {
         using var cache = new SmallCache(with: o => o with { WritebackDelay = TimeSpan.Zero });
         byte[] model = Fill(cache, 3);
-        cache.Backing.FailWhere(e => e.Operation == DiskOperation.Write && e.Offset <= 131072 && 131072 < e.Offset + e.LengthBytes ? new IOException("bad block") : null);
+        cache.Backing.FailWhere(e => e.Operation == DiskOperation.Write && e.Offset <= 131072 && 131072 < e.Offset
+            + e.LengthBytes ? new IOException("bad block") : null);
         for (int i = 0; i < 100; i++)
         {
             cache.Advance(TimeSpan.FromSeconds(1));
@@ -109,16 +119,20 @@ public sealed class FailingBackingTests
     [InlineData(true, false)]
     [InlineData(false, true)]
     [InlineData(true, true)]
-    public async Task A_backing_that_fails_for_good_ends_waiting_writes_and_loses_nothing(bool asynchronous, bool ownThread)
+    public async Task A_backing_that_fails_for_good_ends_waiting_writes_and_loses_nothing(bool asynchronous,
+        bool ownThread)
     {
-        using var cache = new SmallCache(4, with: o => ownThread ? o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System } : o);
-        cache.Backing.FailWhere(e => e.Operation is DiskOperation.Write or DiskOperation.Flush ? new IOException("gone for good") : null);
+        using var cache = new SmallCache(4, with: o =>
+            ownThread ? o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System } : o);
+        cache.Backing.FailWhere(e => e.Operation is DiskOperation.Write or DiskOperation.Flush
+            ? new IOException("gone for good") : null);
         var model = new byte[1 << 20];
         Exception? error = null;
         for (int i = 0; i < 30 && error is null; i++)
         {
             byte[] bytes = Patterns.Make(i * 16384, 16384, i + 1);
-            Task write = asynchronous ? cache.Device.WriteAsync(i * 16384, bytes).AsTask() : Eventually.Thread(() => cache.Device.Write(i * 16384, bytes));
+            Task write = asynchronous ? cache.Device.WriteAsync(i * 16384, bytes).AsTask()
+                : Eventually.Thread(() => cache.Device.Write(i * 16384, bytes));
             if (!ownThread)
             {
                 Eventually.True(
@@ -141,10 +155,12 @@ public sealed class FailingBackingTests
         var full = Assert.IsType<PCacheFullException>(error);
         Assert.Contains("gone for good", full.ToString(), StringComparison.Ordinal);
         int acknowledged = (model.AsSpan().LastIndexOfAnyExcept((byte)0) + 16384) / 16384 * 16384;
-        Rig.AssertSame(model.AsSpan(0, acknowledged), Rig.ReadAll(cache.Device).AsSpan(0, acknowledged), "acknowledged writes");
+        Rig.AssertSame(model.AsSpan(0, acknowledged), Rig.ReadAll(cache.Device).AsSpan(0, acknowledged),
+            "acknowledged writes");
         cache.Backing.BeforeCall = null;
         cache.Device.Drain();
-        Rig.AssertSame(model.AsSpan(0, acknowledged), cache.Backing.Peek(0, acknowledged), "the backing once it is back");
+        Rig.AssertSame(model.AsSpan(0, acknowledged), cache.Backing.Peek(0, acknowledged),
+            "the backing once it is back");
         cache.Device.Write(1 << 19, new byte[200_000]);
     }
 
@@ -153,7 +169,12 @@ public sealed class FailingBackingTests
     [InlineData(DiskOperation.Flush)]
     public async Task Dispose_ends_at_once_while_the_backing_fails_and_the_data_stays(DiskOperation kind)
     {
-        var cache = new SmallCache(with: o => o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System, WritebackDelay = TimeSpan.Zero });
+        var cache = new SmallCache(with: o => o with
+        {
+            Maintenance = MaintenanceMode.OwnThread,
+            TimeProvider = TimeProvider.System,
+            WritebackDelay = TimeSpan.Zero
+        });
         using var failed = new ManualResetEventSlim();
         cache.Backing.FailWhere(e =>
         {
@@ -190,7 +211,8 @@ public sealed class FailingBackingTests
         });
         cache.Backing.Hang(kind);
         byte[] model = Fill(cache, 3);
-        Task? read = kind == DiskOperation.Read ? Eventually.Thread(() => Record.Exception(() => cache.Device.Read(900_000, new byte[100]))) : null;
+        Task? read = kind == DiskOperation.Read
+            ? Eventually.Thread(() => Record.Exception(() => cache.Device.Read(900_000, new byte[100]))) : null;
         await Eventually.Completes(cache.Backing.WaitUntilHangingAsync(), "the hanging call");
         await Eventually.Completes(Eventually.Thread(cache.Device.Dispose), "dispose while a backing call hangs");
         byte[] image = cache.Region.KillImage();
@@ -200,7 +222,8 @@ public sealed class FailingBackingTests
             await Eventually.Completes(read, "the read that hung");
         }
 
-        using PCacheDevice copy = PCacheDevice.Open(Rig.Load(image), cache.Backing.AfterKill(), cache.Options with { LeaveRegionOpen = false });
+        using PCacheDevice copy = PCacheDevice.Open(Rig.Load(image), cache.Backing.AfterKill(),
+            cache.Options with { LeaveRegionOpen = false });
         if (kind != DiskOperation.Read)
         {
             Rig.AssertSame(model, Rig.ReadAll(copy), "what the closed cache holds");
@@ -210,7 +233,7 @@ public sealed class FailingBackingTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_failing_read_is_the_callers_error_and_nobody_elses(bool asynchronous)
+    public async Task A_failing_read_is_the_callers_error_and_no_other_callers(bool asynchronous)
     {
         using var cache = new SmallCache(content: Patterns.Make(0, 1 << 20, 5));
         cache.Device.Write(0, Patterns.Make(0, 4096, 6));

@@ -4,7 +4,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Errors;
 
-/// <summary>A backing or cache file that is no longer the one under its name: found by drain, flush and close, told, and nothing dirty goes where nobody finds it.</summary>
+/// <summary>
+/// A backing or cache file that is no longer the one under its name: found by drain, flush and close, told, and nothing
+/// dirty goes where no program finds it.
+/// </summary>
 public sealed class ReplacedFileTests : IDisposable
 {
     private const int Length = 1 << 20;
@@ -44,7 +47,8 @@ public sealed class ReplacedFileTests : IDisposable
         device.Write(4096, new byte[4096]);
         Change(Backing, way);
         PCacheStorageChangedException error = Assert.Throws<PCacheStorageChangedException>(() => device.Drain());
-        Assert.Equal(way is Way.RenamedOver or Way.DeletedAndMadeAnew ? StorageChange.Replaced : StorageChange.Removed, error.Change);
+        Assert.Equal(way is Way.RenamedOver or Way.DeletedAndMadeAnew ? StorageChange.Replaced
+            : StorageChange.Removed, error.Change);
         Assert.Equal(Backing, error.Path);
         Assert.False(error.IsCacheFile);
         Assert.Contains(Backing, error.Message, StringComparison.Ordinal);
@@ -122,7 +126,8 @@ public sealed class ReplacedFileTests : IDisposable
             File.Move(Backing, _folder["aside"]);
             device.Drain();
             File.Delete(_folder["aside"]);
-            Assert.Equal(StorageChange.Removed, Assert.Throws<PCacheStorageChangedException>(() => device.Drain()).Change);
+            Assert.Equal(StorageChange.Removed,
+                Assert.Throws<PCacheStorageChangedException>(() => device.Drain()).Change);
             Assert.Throws<PCacheStorageChangedException>(device.Dispose);
         }
     }
@@ -130,7 +135,8 @@ public sealed class ReplacedFileTests : IDisposable
     [Fact]
     public void Who_does_not_want_the_name_watched_is_not_told()
     {
-        using PCacheDevice device = Open(BlockDevice.OpenFile(Backing, options: new FileBackingOptions { WatchName = false }));
+        using PCacheDevice device = Open(
+            BlockDevice.OpenFile(Backing, options: new FileBackingOptions { WatchName = false }));
         device.Write(0, new byte[512]);
         if (!OperatingSystem.IsWindows())
         {
@@ -150,7 +156,8 @@ public sealed class ReplacedFileTests : IDisposable
         }
 
         string cache = _folder["cache"];
-        using PCacheDevice device = PCacheDevice.Create(PmemFile.Create(cache, Rig.RegionLength(8)), BlockDevice.OpenFile(Backing), Options());
+        using PCacheDevice device = PCacheDevice.Create(PmemFile.Create(cache, Rig.RegionLength(8)),
+            BlockDevice.OpenFile(Backing), Options());
         device.Write(4096, Bytes(9).AsSpan(0, 4096));
         Change(cache, way);
         PCacheStorageChangedException error = Assert.Throws<PCacheStorageChangedException>(() => device.Drain());
@@ -170,7 +177,8 @@ public sealed class ReplacedFileTests : IDisposable
             return;
         }
 
-        using PCacheDevice device = Open(options: Options() with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System });
+        using PCacheDevice device = Open(
+            options: Options() with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System });
         using var told = new ManualResetEventSlim();
         device.StateChanged += (_, e) =>
         {
@@ -229,5 +237,6 @@ public sealed class ReplacedFileTests : IDisposable
     };
 
     private PCacheDevice Open(IBlockDevice? backing = null, PCacheOptions? options = null) =>
-        PCacheDevice.Create(SimulatedPmem.Allocate(Rig.RegionLength(8)), backing ?? BlockDevice.OpenFile(Backing), options ?? Options());
+        PCacheDevice.Create(SimulatedPmem.Allocate(Rig.RegionLength(8)), backing
+            ?? BlockDevice.OpenFile(Backing), options ?? Options());
 }

@@ -2,7 +2,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Errors;
 
-/// <summary>A backing that somebody else cuts while the cache is open: a failure of whatever needs what is gone; nothing dirty is dropped, nothing is cached as zeros, and all goes on once it is whole.</summary>
+/// <summary>
+/// A backing that another program cuts while the cache is open: a failure of whatever needs what is gone; nothing dirty
+/// is dropped, nothing is cached as zeros, and all goes on once it is whole.
+/// </summary>
 public sealed class ShorterBackingTests
 {
     private const int Length = 1 << 20;
@@ -21,7 +24,8 @@ public sealed class ShorterBackingTests
         foreach (long offset in new long[] { 900 << 10, Cut - 512, Length - 100 })
         {
             PCacheStorageChangedException error = await Assert.ThrowsAsync<PCacheStorageChangedException>(
-                async () => _ = isAsync ? await cache.Device.ReadAsync(offset, buffer) : cache.Device.Read(offset, buffer));
+                async () => _ = isAsync ? await cache.Device.ReadAsync(offset, buffer)
+                    : cache.Device.Read(offset, buffer));
             Assert.Equal(StorageChange.Shorter, error.Change);
         }
 
@@ -55,14 +59,16 @@ public sealed class ShorterBackingTests
     public void Write_back_stops_drops_nothing_and_goes_on_when_the_backing_is_whole(int cut)
     {
         byte[] content = Content();
-        using var cache = new SmallCache(content: content, canResize: true, with: o => o with { WritebackDelay = TimeSpan.Zero, StartWritebackPaused = true });
+        using var cache = new SmallCache(content: content, canResize: true, with: o =>
+            o with { WritebackDelay = TimeSpan.Zero, StartWritebackPaused = true });
         byte[] model = [.. content];
         Write(cache, model, 512 << 10, 0xAB);
         Write(cache, model, 0, 0xAC);
         cache.Device.Flush();
         long dirty = cache.Status.DirtyBytes;
         cache.Backing.SetLength(cut);
-        Assert.Equal(StorageChange.Shorter, Assert.Throws<PCacheStorageChangedException>(() => cache.Device.Drain()).Change);
+        Assert.Equal(StorageChange.Shorter,
+            Assert.Throws<PCacheStorageChangedException>(() => cache.Device.Drain()).Change);
         cache.Device.ResumeWriteback();
         cache.Advance(TimeSpan.FromSeconds(5));
         Assert.Equal(dirty, cache.Status.DirtyBytes);
@@ -70,7 +76,8 @@ public sealed class ShorterBackingTests
         Assert.Equal(WritebackStall.BackingFailing, cache.Device.State.Stall);
         Assert.True(cache.Device.State.Degradation.HasFlag(Degradations.BackingChanged));
         Restore(cache.Backing, content);
-        cache.AdvanceUntil(() => cache.Status.IsClean && cache.Device.State.Condition == PCacheCondition.Clean, "clean once the backing is whole");
+        cache.AdvanceUntil(() => cache.Status.IsClean
+            && cache.Device.State.Condition == PCacheCondition.Clean, "clean once the backing is whole");
         Rig.AssertSame(model, cache.Backing.Snapshot(), "the backing");
         Rig.AssertSame(model, Rig.ReadAll(cache.Device), "the device");
     }
@@ -81,7 +88,8 @@ public sealed class ShorterBackingTests
         for (int n = 0; ; n++)
         {
             byte[] content = Content();
-            using var cache = new SmallCache(content: content, canResize: true, with: o => o with { WritebackDelay = TimeSpan.Zero });
+            using var cache = new SmallCache(content: content, canResize: true, with: o =>
+                o with { WritebackDelay = TimeSpan.Zero });
             byte[] model = [.. content];
             for (int i = 0; i < 6; i++)
             {

@@ -3,7 +3,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Facade;
 
-/// <summary>In steady state a hit read, a write, a flush and an FUA write leave nothing for the garbage collector, through every view.</summary>
+/// <summary>
+/// In steady state a hit read, a write, a flush and an FUA write leave nothing for the garbage collector, through every
+/// view.
+/// </summary>
 public sealed class AllocationTests
 {
     private const int Hot = 64 << 10;
@@ -13,7 +16,9 @@ public sealed class AllocationTests
     public static TheoryData<string, bool, int> Cases()
     {
         var data = new TheoryData<string, bool, int>();
-        foreach (string what in new[] { "read", "readAsync", "write", "writeAsync", "batchWrite", "batchRead", "flush", "flushAsync", "force", "forceAsync", "streamRead", "streamReadAsync", "streamWrite", "streamWriteAsync", "streamFlush" })
+        foreach (string what in new[] { "read", "readAsync", "write", "writeAsync", "batchWrite", "batchRead", "flush",
+            "flushAsync", "force", "forceAsync", "streamRead", "streamReadAsync", "streamWrite", "streamWriteAsync",
+            "streamFlush" })
         {
             foreach (bool crc in new[] { false, true })
             {
@@ -36,7 +41,14 @@ public sealed class AllocationTests
         using PCacheDevice device = PCacheDevice.Create(
             region,
             Disks.Make(1 << 20),
-            new PCacheOptions { SegmentSizeBytes = 4 << 20, PayloadCrc = crc, StartWritebackPaused = true, KsetTimeout = TimeSpan.FromHours(1), LeaveRegionOpen = true });
+            new PCacheOptions
+            {
+                SegmentSizeBytes = 4 << 20,
+                PayloadCrc = crc,
+                StartWritebackPaused = true,
+                KsetTimeout = TimeSpan.FromHours(1),
+                LeaveRegionOpen = true
+            });
         using PCacheStream stream = device.OpenStream();
         byte[] bytes = new byte[size];
         device.Write(0, new byte[Hot + 4096]);

@@ -5,8 +5,8 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Facade;
 
 /// <summary>
-/// From paths to an open cache: of a call that fails nothing is left, and what is undone is only what this very call has made, whatever has its name by then; what is wrong is named as the
-/// caller has named it.
+/// From paths to an open cache: of a call that fails nothing is left, and what is undone is only what this very call
+/// has made, whatever has its name by then; what is wrong is named as the caller has named it.
 /// </summary>
 public sealed class CacheFileOpeningTests : IDisposable
 {
@@ -19,7 +19,8 @@ public sealed class CacheFileOpeningTests : IDisposable
     [Fact]
     public void A_failed_call_leaves_no_file_that_it_made()
     {
-        Assert.Throws<IOException>(() => PCacheDevice.OpenOrCreate(_folder["c"], Backing, new LateFailure(_folder["c"], () => { }), Small));
+        Assert.Throws<IOException>(() =>
+            PCacheDevice.OpenOrCreate(_folder["c"], Backing, new LateFailure(_folder["c"], () => { }), Small));
         Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
     }
 
@@ -27,21 +28,25 @@ public sealed class CacheFileOpeningTests : IDisposable
     public void A_file_that_was_empty_is_empty_again_after_a_failed_call()
     {
         File.WriteAllBytes(_folder["c"], []);
-        Assert.Throws<IOException>(() => PCacheDevice.OpenOrCreate(_folder["c"], Backing, new LateFailure(_folder["c"], () => { }), Small));
+        Assert.Throws<IOException>(() =>
+            PCacheDevice.OpenOrCreate(_folder["c"], Backing, new LateFailure(_folder["c"], () => { }), Small));
         Assert.Equal(0, new FileInfo(_folder["c"]).Length);
     }
 
     [Fact]
     public void A_file_that_was_there_stays_after_a_failed_call()
     {
-        using (PCacheStream made = PCacheStream.Create(_folder["c"], Backing, new MemoryStream(new byte[Backing]), Small))
+        using (PCacheStream made = PCacheStream.Create(_folder["c"], Backing, new MemoryStream(new byte[Backing]),
+            Small))
         {
             made.Write(new byte[4096]);
         }
 
         byte[] before = File.ReadAllBytes(_folder["c"]);
-        Assert.ThrowsAny<IOException>(() => PCacheStream.OpenOrCreate(_folder["c"], Backing, new MemoryStream(new byte[512]), Small));
-        Assert.ThrowsAny<IOException>(() => PCacheStream.Create(_folder["c"], Backing, new MemoryStream(new byte[Backing]), Small));
+        Assert.ThrowsAny<IOException>(() =>
+            PCacheStream.OpenOrCreate(_folder["c"], Backing, new MemoryStream(new byte[512]), Small));
+        Assert.ThrowsAny<IOException>(() =>
+            PCacheStream.Create(_folder["c"], Backing, new MemoryStream(new byte[Backing]), Small));
         Assert.Equal(before, File.ReadAllBytes(_folder["c"]));
     }
 
@@ -51,30 +56,33 @@ public sealed class CacheFileOpeningTests : IDisposable
         var failure = new LateFailure(_folder["c"], () =>
         {
             File.Move(_folder["c"], _folder["moved"]);
-            File.WriteAllText(_folder["c"], "somebody else's");
+            File.WriteAllText(_folder["c"], "another program's");
         });
         Assert.Throws<IOException>(() => PCacheDevice.OpenOrCreate(_folder["c"], Backing, failure, Small));
-        Assert.Equal("somebody else's", File.ReadAllText(_folder["c"]));
+        Assert.Equal("another program's", File.ReadAllText(_folder["c"]));
     }
 
     [Fact]
     public void The_file_is_locked_until_it_is_undone()
     {
         Exception? second = null;
-        var failure = new LateFailure(_folder["c"], () => second = Record.Exception(() => PCacheStream.OpenOrCreate(_folder["c"], Backing, new MemoryStream(new byte[Backing]), Small)));
+        var failure = new LateFailure(_folder["c"],
+            () => second = Record.Exception(() =>
+            PCacheStream.OpenOrCreate(_folder["c"], Backing, new MemoryStream(new byte[Backing]), Small)));
         Assert.Throws<IOException>(() => PCacheDevice.OpenOrCreate(_folder["c"], Backing, failure, Small));
         Assert.IsType<PCacheInUseException>(second);
     }
 
     [Fact]
-    public async Task Nobody_loses_a_cache_to_another_call_that_fails()
+    public async Task No_caller_loses_a_cache_to_another_call_that_fails()
     {
         bool stop = false;
         Task failing = Task.Run(() =>
         {
             while (!Volatile.Read(ref stop))
             {
-                _ = Record.Exception(() => PCacheDevice.OpenOrCreate(_folder["c"], Backing, new LateFailure(_folder["c"], () => { }), Small));
+                _ = Record.Exception(() => PCacheDevice.OpenOrCreate(_folder["c"], Backing,
+                    new LateFailure(_folder["c"], () => { }), Small));
                 Thread.Sleep(1);
             }
         });
@@ -84,7 +92,8 @@ public sealed class CacheFileOpeningTests : IDisposable
             {
                 PCacheStream mine = await OpenInTime();
                 FileFacts? named = FileFacts.TryOfPath(_folder["c"]);
-                Assert.True(named is { Links: 1 } || !FileFacts.IsSupported, "the cache that is open has lost its name");
+                Assert.True(named is { Links: 1 }
+                    || !FileFacts.IsSupported, "the cache that is open has lost its name");
                 mine.WriteByte(1);
                 mine.Flush();
                 mine.Dispose();
@@ -143,10 +152,12 @@ public sealed class CacheFileOpeningTests : IDisposable
     [Fact]
     public void A_missing_backing_is_named_and_no_cache_is_made_for_it()
     {
-        FileNotFoundException e = Assert.Throws<FileNotFoundException>(() => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, _folder["backing"], Small));
+        FileNotFoundException e = Assert.Throws<FileNotFoundException>(() =>
+            PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, _folder["backing"], Small));
         Assert.Contains("There is no backing", e.Message, StringComparison.Ordinal);
         Assert.Equal(_folder["backing"], e.FileName);
-        Assert.Throws<FileNotFoundException>(() => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, _folder["no/such/folder"], Small));
+        Assert.Throws<FileNotFoundException>(() =>
+            PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, _folder["no/such/folder"], Small));
         Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
     }
 
@@ -163,15 +174,21 @@ public sealed class CacheFileOpeningTests : IDisposable
         Check("backingPath", () => PCacheStream.Open(_folder["c"], ""));
         Check("backingPath", () => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, (string)null!, Small));
         Check("backing", () => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, (Stream)null!, Small));
-        Check("backing", () => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, Stream.Null, Small with { ReadOnly = false, BackingFingerprintBlocks = -1 }), "options");
+        Check("backing", () => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, Stream.Null,
+            Small with { ReadOnly = false, BackingFingerprintBlocks = -1 }), "options");
         Check("backing", () => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, new Unreadable(), Small));
         Check("backing", () => PCacheDevice.OpenOrCreate(PmemMemory.Allocate(1 << 20), new Unreadable(), Small));
         Check("bufferSize", () => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, backing, Small, bufferSize: -1));
-        Check("options", () => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, backing, Small with { SegmentSizeBytes = 3 }));
-        Check("options", () => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, backing, Small with { LeaveRegionOpen = true }));
-        Check("options", () => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, backing, Small with { LeaveBackingOpen = true }));
-        Check("fileOptions", () => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, backing, Small, new PmemFileOptions { ReadOnly = true }));
-        Check("fileOptions", () => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, backing, Small, new PmemFileOptions { Persistence = Persistence.Dax, PowerSafe = true }));
+        Check("options", () => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, backing,
+            Small with { SegmentSizeBytes = 3 }));
+        Check("options", () => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, backing,
+            Small with { LeaveRegionOpen = true }));
+        Check("options", () => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, backing,
+            Small with { LeaveBackingOpen = true }));
+        Check("fileOptions", () => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, backing, Small,
+            new PmemFileOptions { ReadOnly = true }));
+        Check("fileOptions", () => PCacheStream.OpenOrCreate(_folder["c"], 1 << 20, backing, Small,
+            new PmemFileOptions { Persistence = Persistence.Dax, PowerSafe = true }));
         File.WriteAllBytes(_folder["zeros"], new byte[8192]);
         Check("cachePath", () => PCacheStream.OpenOrCreate(_folder["zeros"], 1 << 20, backing, Small));
         File.Delete(_folder["zeros"]);
@@ -189,11 +206,13 @@ public sealed class CacheFileOpeningTests : IDisposable
     public void Too_short_a_cache_is_told_what_would_do(int length, int? segment, string least, string hint)
     {
         var e = Assert.Throws<ArgumentOutOfRangeException>(() =>
-            PCacheStream.OpenOrCreate(_folder["c"], length, new MemoryStream(new byte[Backing]), new PCacheOptions { SegmentSizeBytes = segment }));
+            PCacheStream.OpenOrCreate(_folder["c"], length, new MemoryStream(new byte[Backing]),
+                new PCacheOptions { SegmentSizeBytes = segment }));
         Assert.Contains(hint, e.Message, StringComparison.Ordinal);
         Assert.Contains(least.TrimEnd('.'), e.Message, StringComparison.Ordinal);
         var region = Assert.Throws<ArgumentException>(() =>
-            PCacheDevice.Create(PmemMemory.Allocate(length), BlockDevice.FromMemory(Backing), new PCacheOptions { SegmentSizeBytes = segment }));
+            PCacheDevice.Create(PmemMemory.Allocate(length), BlockDevice.FromMemory(Backing),
+                new PCacheOptions { SegmentSizeBytes = segment }));
         Assert.Contains(hint, region.Message, StringComparison.Ordinal);
         Assert.Equal("region", region.ParamName);
     }
@@ -208,7 +227,8 @@ public sealed class CacheFileOpeningTests : IDisposable
         }
 
         Assert.ThrowsAny<IOException>(() => PCacheStream.Create(_folder["c"], Backing, backing, Small));
-        using (PCacheStream stream = PCacheStream.Create(_folder["c"], Backing, backing, Small with { OverwriteExisting = true }))
+        using (PCacheStream stream = PCacheStream.Create(_folder["c"], Backing, backing,
+            Small with { OverwriteExisting = true }))
         {
             Assert.Equal(0, stream.ReadByte());
         }
@@ -217,7 +237,8 @@ public sealed class CacheFileOpeningTests : IDisposable
     [Fact]
     public async Task The_device_opens_by_path_too_and_asynchronously()
     {
-        await using (PCacheDevice device = await PCacheDevice.OpenOrCreateAsync(_folder["c"], Backing, BlockDevice.FromMemory(Backing), Small))
+        await using (PCacheDevice device =
+            await PCacheDevice.OpenOrCreateAsync(_folder["c"], Backing, BlockDevice.FromMemory(Backing), Small))
         {
             device.Write(0, new byte[512]);
         }
@@ -225,12 +246,14 @@ public sealed class CacheFileOpeningTests : IDisposable
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
-            PCacheDevice.OpenOrCreateAsync(_folder["d"], Backing, BlockDevice.FromMemory(Backing), Small, cancellationToken: cancelled.Token));
+            PCacheDevice.OpenOrCreateAsync(_folder["d"], Backing, BlockDevice.FromMemory(Backing), Small,
+                cancellationToken: cancelled.Token));
         Assert.False(File.Exists(_folder["d"]));
     }
 
     /// <summary>A backing whose length can be had at first, and no longer once the cache file has been made.</summary>
-    private sealed class LateFailure(string cachePath, Action before) : PCache.Tool.DelegatingDevice(BlockDevice.FromMemory(Backing))
+    private sealed class LateFailure(string cachePath, Action before)
+        : PCache.Tool.DelegatingDevice(BlockDevice.FromMemory(Backing))
     {
         private bool _failed;
 

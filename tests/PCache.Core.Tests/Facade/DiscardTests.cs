@@ -2,7 +2,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Facade;
 
-/// <summary>Discards reach the backing late: after everything logged before them has been written back, and never over what was rewritten since.</summary>
+/// <summary>
+/// Discards reach the backing late: after everything logged before them has been written back, and never over what was
+/// rewritten since.
+/// </summary>
 public sealed class DiscardTests
 {
     private static readonly Func<PCacheOptions, PCacheOptions> AtOnce = o => o with { WritebackDelay = TimeSpan.Zero };
@@ -12,15 +15,18 @@ public sealed class DiscardTests
     [InlineData(4096)]
     public void The_backing_is_told_after_write_back_and_in_its_own_blocks(int blockSize)
     {
-        using var cache = new SmallCache(blockSize: blockSize, canDiscard: true, with: AtOnce, content: Patterns.Make(0, 1 << 20, 7));
+        using var cache = new SmallCache(blockSize: blockSize, canDiscard: true, with: AtOnce,
+            content: Patterns.Make(0, 1 << 20, 7));
         cache.Device.Write(65536, Patterns.Make(65536, 32768, 1));
         cache.Device.Flush();
         var events = new List<DiskCall>();
         cache.Backing.BeforeCall = events.Add;
         cache.Device.Discard(65536 + 100, 32768);
         Assert.DoesNotContain(events, e => e.Operation == DiskOperation.Discard);
-        cache.AdvanceUntil(() => cache.Status.IsClean && cache.Backing.Calls(DiskOperation.Discard) > 0, "the discard to be forwarded");
-        Assert.True(events.FindIndex(e => e.Operation == DiskOperation.Discard) > events.FindLastIndex(e => e.Operation == DiskOperation.Write), "discarded before what was logged before it was written back");
+        cache.AdvanceUntil(() => cache.Status.IsClean
+            && cache.Backing.Calls(DiskOperation.Discard) > 0, "the discard to be forwarded");
+        Assert.True(events.FindIndex(e => e.Operation == DiskOperation.Discard) > events.FindLastIndex(e =>
+            e.Operation == DiskOperation.Write), "discarded before what was logged before it was written back");
         var buffer = new byte[65536];
         cache.Device.Read(0, buffer);
         Rig.AssertSame(Patterns.Make(0, 65536, 7), buffer, "before the range");
@@ -37,7 +43,8 @@ public sealed class DiscardTests
         cache.Device.Write(0, Patterns.Make(0, 32768, 1));
         cache.Device.Discard(0, 32768);
         cache.Device.Write(8192, Patterns.Make(8192, 8192, 2));
-        cache.AdvanceUntil(() => cache.Status.IsClean && cache.Backing.Calls(DiskOperation.Discard) > 0, "the discard to be forwarded");
+        cache.AdvanceUntil(() => cache.Status.IsClean
+            && cache.Backing.Calls(DiskOperation.Discard) > 0, "the discard to be forwarded");
         cache.Settle();
         Rig.AssertSame(Patterns.Make(8192, 8192, 2), cache.Backing.Peek(8192, 8192), "on the backing");
         cache.Device.Write(0, Patterns.Make(0, 4096, 3));
@@ -54,7 +61,8 @@ public sealed class DiscardTests
     public void A_backing_that_fails_to_discard_does_not_stop_anything()
     {
         using var cache = new SmallCache(canDiscard: true, with: AtOnce);
-        cache.Backing.FailWhere(e => e.Operation == DiskOperation.Discard ? new IOException("no discards today") : null);
+        cache.Backing.FailWhere(e => e.Operation == DiskOperation.Discard ? new IOException("no discards today")
+            : null);
         cache.Device.Write(0, Patterns.Make(0, 8192, 1));
         cache.Device.Discard(0, 8192);
         cache.Device.Write(65536, Patterns.Make(65536, 8192, 2));

@@ -3,7 +3,8 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Facade;
 
 /// <summary>
-/// The smallest cache (4 segments, 2 of them in reserve, a threshold of 90 %): writers wait, in order, and always get on; readers never notice.
+/// The smallest cache (4 segments, 2 of them in reserve, a threshold of 90 %): writers wait, in order, and always get
+/// on; readers never notice.
 /// </summary>
 public sealed class FullCacheTests
 {
@@ -17,7 +18,8 @@ public sealed class FullCacheTests
         const int Writers = 8;
         const int PerWriter = 60;
         using SmallCache cache = Tiny();
-        Task[] writers = [.. Enumerable.Range(0, Writers).Select(w => asynchronous ? Task.Run(() => WriteAsync(w)) : Eventually.Thread(() => Write(w)))];
+        Task[] writers = [.. Enumerable.Range(0, Writers)
+            .Select(w => asynchronous ? Task.Run(() => WriteAsync(w)) : Eventually.Thread(() => Write(w)))];
         await Eventually.Completes(Task.WhenAll(writers), "all writers");
         byte[] content = Rig.ReadAll(cache.Device);
         Check(content);
@@ -60,7 +62,8 @@ public sealed class FullCacheTests
                 {
                     int last = PerWriter - 1 - ((PerWriter - 1 - slot) % 16);
                     int at = At(w, slot);
-                    Rig.AssertSame(Patterns.Make(at, 8192, Id(w, last)), bytes.AsSpan(at, 8192), $"writer {w}, slot {slot}");
+                    Rig.AssertSame(Patterns.Make(at, 8192, Id(w, last)), bytes.AsSpan(at, 8192),
+                        $"writer {w}, slot {slot}");
                 }
             }
         }
@@ -132,7 +135,8 @@ public sealed class FullCacheTests
     public void The_time_out_counts_by_the_devices_clock()
     {
         var clock = new VirtualClock();
-        using SmallCache cache = Tiny(o => o with { StartWritebackPaused = true, SpaceTimeout = TimeSpan.FromHours(1), TimeProvider = clock });
+        using SmallCache cache = Tiny(o =>
+            o with { StartWritebackPaused = true, SpaceTimeout = TimeSpan.FromHours(1), TimeProvider = clock });
         Task? waiting = null;
         for (int i = 0; waiting is null; i++)
         {
@@ -156,13 +160,16 @@ public sealed class FullCacheTests
         using SmallCache cache = Tiny(o => o with { StartWritebackPaused = true });
         (int written, Task first) = await FillUntilAWriteWaits(cache);
         using var cancel = new CancellationTokenSource();
-        Task[] waiting = [.. Enumerable.Range(0, 5).Select(i => cache.Device.WriteAsync(0, Patterns.Make(0, Chunk, 500 + i), WriteDurability.Normal, cancel.Token).AsTask())];
+        Task[] waiting = [.. Enumerable.Range(0, 5)
+            .Select(i => cache.Device.WriteAsync(0, Patterns.Make(0, Chunk, 500 + i), WriteDurability.Normal,
+            cancel.Token).AsTask())];
         Assert.All(waiting, t => Assert.False(t.IsCompleted));
         AssertChunks(cache.Device, written, Chunk, "while writes wait");
         await cancel.CancelAsync();
         foreach (Task one in waiting)
         {
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Eventually.Completes(one, "a cancelled write"));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+                Eventually.Completes(one, "a cancelled write"));
         }
 
         Assert.False(first.IsCompleted);
@@ -186,9 +193,12 @@ public sealed class FullCacheTests
         using SmallCache cache = Tiny();
         using var cancel = new CancellationTokenSource();
         await cancel.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await cache.Device.WriteAsync(0, new byte[512], WriteDurability.Normal, cancel.Token));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await cache.Device.ReadAsync(0, new byte[512], cancel.Token));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await cache.Device.FlushAsync(cancel.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+            await cache.Device.WriteAsync(0, new byte[512], WriteDurability.Normal, cancel.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+            await cache.Device.ReadAsync(0, new byte[512], cancel.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+            await cache.Device.FlushAsync(cancel.Token));
         Assert.Equal(0, cache.Status.WrittenBytes);
     }
 
@@ -247,13 +257,15 @@ public sealed class FullCacheTests
     [Fact]
     public void By_hand_and_paused_a_write_without_room_fails_instead_of_hanging()
     {
-        using SmallCache cache = Tiny(o => o with { StartWritebackPaused = true, Maintenance = MaintenanceMode.Manual });
+        using SmallCache cache = Tiny(o =>
+            o with { StartWritebackPaused = true, Maintenance = MaintenanceMode.Manual });
         int written = 0;
         Exception? error = null;
         while (error is null)
         {
             Assert.True(written < 100, "never full");
-            error = Record.Exception(() => cache.Device.Write(written * 8192, Patterns.Make(written * 8192, 8192, written + 1)));
+            error = Record.Exception(() =>
+                cache.Device.Write(written * 8192, Patterns.Make(written * 8192, 8192, written + 1)));
             written += error is null ? 1 : 0;
         }
 

@@ -4,7 +4,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Facade;
 
-/// <summary>Images that Linux wrote: read as Linux read them, written back as Linux wrote them back, and taken over for new work.</summary>
+/// <summary>
+/// Images that Linux wrote: read as Linux read them, written back as Linux wrote them back, and taken over for new
+/// work.
+/// </summary>
 public sealed class GoldenTests
 {
     public static TheoryData<string> Sets() => [.. GoldenSet.Names];
@@ -30,7 +33,8 @@ public sealed class GoldenTests
         }
 
         using FileStream pmem = File.OpenRead(folder["pmem"]);
-        Assert.Equal(set.Manifest.GetProperty("pmem_sha256").GetString(), Convert.ToHexStringLower(SHA256.HashData(pmem)));
+        Assert.Equal(set.Manifest.GetProperty("pmem_sha256").GetString(),
+            Convert.ToHexStringLower(SHA256.HashData(pmem)));
         Rig.AssertSame(set.Backing.Span, File.ReadAllBytes(folder["backing"]), "the backing");
     }
 
@@ -53,7 +57,8 @@ public sealed class GoldenTests
         {
             // Linux checks the payload of dead keys too, and then gives the image up: they have to leave the log.
             LogPosition end = device.Recovery.KeyHead;
-            Eventually.True(() => device.GetStatus().KeyTail is var tail && (tail.Segment != end.Segment || tail.Offset >= end.Offset), "dead keys to leave the log");
+            Eventually.True(() => device.GetStatus().KeyTail is var tail
+                && (tail.Segment != end.Segment || tail.Offset >= end.Offset), "dead keys to leave the log");
         }
 
         byte[] model = backing.Snapshot();

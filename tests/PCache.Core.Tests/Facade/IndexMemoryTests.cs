@@ -1,4 +1,4 @@
-// Keeps true: the bound on the index's memory holds, whatever is written, and nobody is stuck behind it.
+// Keeps true: the bound on the index's memory holds, whatever is written, and no caller is stuck behind it.
 
 using PCache.Core.Pmem;
 using PCache.Core.Primitives;
@@ -139,7 +139,8 @@ public sealed class IndexMemoryTests
     {
         using SimulatedDisk backing = Disks.Make(BackingBytes);
         using PmemRegion region = PmemMemory.Allocate(Rig.RegionLength(Segments));
-        using PCacheDevice device = PCacheDevice.Create(region, backing, Options(MaintenanceMode.Manual) with { StartWritebackPaused = true });
+        using PCacheDevice device = PCacheDevice.Create(region, backing,
+            Options(MaintenanceMode.Manual) with { StartWritebackPaused = true });
         byte[] data = new byte[512];
         int at = 0;
         Assert.Throws<PCacheFullException>(() =>
@@ -159,7 +160,8 @@ public sealed class IndexMemoryTests
         }
 
         byte[] all = Rig.ReadAll(device);
-        Assert.All(Enumerable.Range(0, BackingBytes / 1024), i => Assert.Equal(((byte)i, (byte)0), (all[(i * 1024) + 511], all[(i * 1024) + 512])));
+        Assert.All(Enumerable.Range(0, BackingBytes / 1024), i =>
+            Assert.Equal(((byte)i, (byte)0), (all[(i * 1024) + 511], all[(i * 1024) + 512])));
     }
 
     [Fact]
@@ -168,7 +170,8 @@ public sealed class IndexMemoryTests
         using TestRegion region = TestRegion.Create(Rig.RegionLength(Segments));
         using SimulatedDisk backing = Disks.Make(BackingBytes);
         PCacheOptions tooSmall = Options(MaintenanceMode.Manual) with { MaxIndexMemoryBytes = Bound - 4097 };
-        PCacheIndexMemoryException refused = Assert.Throws<PCacheIndexMemoryException>(() => PCacheDevice.Create(region, backing, tooSmall));
+        PCacheIndexMemoryException refused =
+            Assert.Throws<PCacheIndexMemoryException>(() => PCacheDevice.Create(region, backing, tooSmall));
         Assert.Equal((Bound - 4096, Bound - 4097), (refused.NeededBytes, refused.AllowedBytes));
         Assert.Equal(0, region.Stores);
         PCacheDevice.Create(region, backing, tooSmall with { MaxIndexMemoryBytes = Bound - 4096 }).Dispose();
@@ -185,7 +188,8 @@ public sealed class IndexMemoryTests
     {
         const int DataBytes = (16 << 20) - 12288;
         long needed = IndexMemory.FixedBytes + (segments * 4093L * IndexMemory.BytesPerPage);
-        PCacheIndexMemoryException refused = Assert.Throws<PCacheIndexMemoryException>(() => IndexMemory.CheckCapacity(needed - 1, segments, DataBytes));
+        PCacheIndexMemoryException refused =
+            Assert.Throws<PCacheIndexMemoryException>(() => IndexMemory.CheckCapacity(needed - 1, segments, DataBytes));
         Assert.Equal(needed, refused.NeededBytes);
         IndexMemory.CheckCapacity(needed, segments, DataBytes);
     }
@@ -210,11 +214,13 @@ public sealed class IndexMemoryTests
         }
 
         int stores = region.Stores;
-        PCacheIndexMemoryException refused = Assert.Throws<PCacheIndexMemoryException>(() => PCacheDevice.Open(region, backing, options with { MaxIndexMemoryBytes = Bound }));
+        PCacheIndexMemoryException refused = Assert.Throws<PCacheIndexMemoryException>(() =>
+            PCacheDevice.Open(region, backing, options with { MaxIndexMemoryBytes = Bound }));
         Assert.Equal(stores, region.Stores);
         Assert.True(refused.NeededBytes > Bound + IndexMemory.SlackBytes(Bound));
         Assert.Equal(Bound, refused.AllowedBytes);
-        using PCacheDevice opened = PCacheDevice.Open(region, backing, options with { MaxIndexMemoryBytes = refused.NeededBytes });
+        using PCacheDevice opened = PCacheDevice.Open(region, backing,
+            options with { MaxIndexMemoryBytes = refused.NeededBytes });
         Assert.Equal(4 * BackingBytes / 1024, opened.Recovery.LiveKeys);
     }
 

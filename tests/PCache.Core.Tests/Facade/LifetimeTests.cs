@@ -64,11 +64,16 @@ public sealed class LifetimeTests
         var one = new byte[1];
         Action[] calls =
         [
-            () => device.Read(0, one), () => device.Write(0, one), () => device.Write(0, one, WriteDurability.ForceUnitAccess), device.Flush,
-            () => device.WriteZeroes(0, 1), () => device.Discard(0, 1), () => device.SetLength(5), () => device.Drain(), device.PauseWriteback,
-            device.ResumeWriteback, () => device.SetGcThreshold(50), () => device.SetLabel("x"), () => device.AbandonDamaged(0, 1),
-            () => device.OpenStream(), () => device.RunMaintenanceStep(), () => device.GetStatus(), () => _ = device.Length,
-            () => stream.ReadExactly(one, 0, 1), () => stream.Write(one, 0, 1), () => stream.WriteByte(1), () => stream.ReadByte(),
+            () => device.Read(0, one), () => device.Write(0, one), () =>
+                device.Write(0, one, WriteDurability.ForceUnitAccess), device.Flush,
+            () => device.WriteZeroes(0, 1), () => device.Discard(0, 1), () => device.SetLength(5), () =>
+                device.Drain(), device.PauseWriteback,
+            device.ResumeWriteback, () => device.SetGcThreshold(50), () => device.SetLabel("x"), () =>
+                device.AbandonDamaged(0, 1),
+            () => device.OpenStream(), () => device.RunMaintenanceStep(), () => device.GetStatus(), () =>
+                _ = device.Length,
+            () => stream.ReadExactly(one, 0, 1), () => stream.Write(one, 0, 1), () => stream.WriteByte(1), () =>
+                stream.ReadByte(),
             () => stream.SetLength(1), stream.Flush,
         ];
         for (int i = 0; i < calls.Length; i++)
@@ -79,14 +84,18 @@ public sealed class LifetimeTests
 
         Func<Task>[] asynchronous =
         [
-            async () => await device.ReadAsync(0, one), async () => await device.WriteAsync(0, one), async () => await device.FlushAsync(),
-            async () => await device.WriteZeroesAsync(0, 1), async () => await device.DiscardAsync(0, 1), async () => await device.SetLengthAsync(4),
-            () => device.DrainAsync(), async () => await stream.ReadExactlyAsync(one.AsMemory()), async () => await stream.WriteAsync(one.AsMemory()),
+            async () => await device.ReadAsync(0, one), async () => await device.WriteAsync(0, one), async () =>
+                await device.FlushAsync(),
+            async () => await device.WriteZeroesAsync(0, 1), async () => await device.DiscardAsync(0, 1), async () =>
+                await device.SetLengthAsync(4),
+            () => device.DrainAsync(), async () => await stream.ReadExactlyAsync(one.AsMemory()), async () =>
+                await stream.WriteAsync(one.AsMemory()),
         ];
         for (int i = 0; i < asynchronous.Length; i++)
         {
             Exception? error = await Record.ExceptionAsync(asynchronous[i]);
-            Assert.True(error is ObjectDisposedException, $"asynchronous call {i}: {error?.ToString() ?? "no exception"}");
+            Assert.True(error is ObjectDisposedException,
+                $"asynchronous call {i}: {error?.ToString() ?? "no exception"}");
         }
 
         cache.Reopen();
@@ -102,7 +111,13 @@ public sealed class LifetimeTests
     {
         for (int round = 0; round < 5; round++)
         {
-            var cache = new SmallCache(8, with: o => o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System, WritebackDelay = TimeSpan.Zero });
+            var cache = new SmallCache(8,
+                with: o => o with
+                {
+                    Maintenance = MaintenanceMode.OwnThread,
+                    TimeProvider = TimeProvider.System,
+                    WritebackDelay = TimeSpan.Zero
+                });
             PCacheDevice device = cache.Device;
             long[] last = new long[6];
             using var started = new CountdownEvent(last.Length);
@@ -138,7 +153,8 @@ public sealed class LifetimeTests
                 {
                     for (int i = 1; ; i++)
                     {
-                        device.Write(at, Patterns.Make(at, 4096, i), i % 5 == 0 ? WriteDurability.ForceUnitAccess : WriteDurability.Normal);
+                        device.Write(at, Patterns.Make(at, 4096, i), i % 5 == 0 ? WriteDurability.ForceUnitAccess
+                            : WriteDurability.Normal);
                         last[worker] = i;
                         Assert.Equal(4096, device.Read(at, buffer));
                         Assert.Equal(i, Patterns.IdOf(buffer.AsSpan(512, 512), at + 512));
@@ -225,8 +241,10 @@ public sealed class LifetimeTests
             region, Disks.Make(Length, canWrite: false), cache.Options with { ReadOnly = true });
         Assert.Equal(1, Patterns.IdOf(Rig.ReadAll(device).AsSpan(0, 512), 0));
         using SimulatedPmem second = SimulatedPmem.FromImage(image);
-        Exception? error = Record.Exception(() => PCacheDevice.Open(second, Disks.Make(Length, canWrite: false), cache.Options));
-        Assert.True(error is ArgumentException or NotSupportedException or IOException, $"a writable open over a read-only backing: {error?.ToString() ?? "accepted"}");
+        Exception? error = Record.Exception(() =>
+            PCacheDevice.Open(second, Disks.Make(Length, canWrite: false), cache.Options));
+        Assert.True(error is ArgumentException or NotSupportedException
+            or IOException, $"a writable open over a read-only backing: {error?.ToString() ?? "accepted"}");
         Rig.AssertSame(image, second.KillImage(), "the region after the refusal");
     }
 
@@ -237,7 +255,9 @@ public sealed class LifetimeTests
     {
         var region = SimulatedPmem.Allocate(Rig.RegionLength(8));
         var backing = Disks.Make(Length);
-        PCacheDevice.Create(region, backing, new PCacheOptions { SegmentSizeBytes = 65536, LeaveRegionOpen = leaveOpen, LeaveBackingOpen = leaveOpen }).Dispose();
+        PCacheDevice.Create(region, backing,
+            new PCacheOptions { SegmentSizeBytes = 65536, LeaveRegionOpen = leaveOpen, LeaveBackingOpen = leaveOpen })
+            .Dispose();
         Assert.Equal(!leaveOpen, backing.IsDisposed);
         Assert.Equal(leaveOpen, Record.Exception(() => region.Write(0, [0])) is not ObjectDisposedException);
         region.Dispose();

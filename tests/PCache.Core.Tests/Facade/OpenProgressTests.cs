@@ -17,7 +17,8 @@ public sealed class OpenProgressTests
         cache.Device.Flush();
         var told = new Told();
         cache.Reopen(options => options with { OpenProgress = told });
-        Assert.Equal([OpenStage.Loading, OpenStage.Replaying, OpenStage.Preparing, OpenStage.Done], told.All.Select(progress => progress.Stage));
+        Assert.Equal([OpenStage.Loading, OpenStage.Replaying, OpenStage.Preparing, OpenStage.Done],
+            told.All.Select(progress => progress.Stage));
         OpenProgress end = told.All[^1];
         Assert.Equal((64, 64), (end.Segments, end.TotalSegments));
         Assert.Equal(cache.Device.Recovery.Ksets, end.Ksets);
@@ -43,7 +44,8 @@ public sealed class OpenProgressTests
 
         // The clock is looked at every 64 ksets, and moves on by 30 ms each time.
         Assert.InRange(between.Length, 1, ksets / 64 / 3);
-        Assert.True(between.Zip(between.Skip(1)).All(pair => pair.First.Ksets < pair.Second.Ksets && pair.First.LogBytes < pair.Second.LogBytes));
+        Assert.True(between.Zip(between.Skip(1))
+            .All(pair => pair.First.Ksets < pair.Second.Ksets && pair.First.LogBytes < pair.Second.LogBytes));
     }
 
     [Theory]
@@ -60,8 +62,10 @@ public sealed class OpenProgressTests
             using TestRegion region = TestRegion.Of(image);
             using var cancel = new CancellationTokenSource();
             var told = new Told { OnReport = progress => CancelAt(progress, stage, cancel) };
-            PCacheOptions options = MachineClock.On(cache.Options with { OpenProgress = told }, new Machine { ReplayHelpers = helpers, ReplayBatchKeys = 100 });
-            await Assert.ThrowsAsync<OperationCanceledException>(() => PCacheDevice.OpenAsync(region, cache.Backing.AfterKill(), options, cancel.Token));
+            PCacheOptions options = MachineClock.On(cache.Options with { OpenProgress = told },
+                new Machine { ReplayHelpers = helpers, ReplayBatchKeys = 100 });
+            await Assert.ThrowsAsync<OperationCanceledException>(() =>
+                PCacheDevice.OpenAsync(region, cache.Backing.AfterKill(), options, cancel.Token));
             Assert.Equal(0, region.Stores);
             Assert.Equal(stage, told.All[^1].Stage);
             Assert.True(told.All[^1].TotalLogBytes is null);
@@ -78,7 +82,8 @@ public sealed class OpenProgressTests
         using PmemRegion region = Rig.Load(cache.Region.KillImage());
         using var cancel = new CancellationTokenSource();
         var told = new Told { OnReport = progress => CancelAt(progress, OpenStage.Preparing, cancel) };
-        PCacheDevice opened = await PCacheDevice.OpenAsync(region, cache.Backing.AfterKill(), cache.Options with { OpenProgress = told }, cancel.Token);
+        PCacheDevice opened = await PCacheDevice.OpenAsync(region, cache.Backing.AfterKill(),
+            cache.Options with { OpenProgress = told }, cancel.Token);
         await using (opened)
         {
             Assert.Equal(OpenStage.Done, told.All[^1].Stage);
@@ -90,17 +95,24 @@ public sealed class OpenProgressTests
     {
         using TestRegion region = TestRegion.Create(Rig.RegionLength(16));
         using SimulatedDisk backing = Disks.Make(1 << 20);
-        var options = new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, LeaveBackingOpen = true, LeaveRegionOpen = true };
+        var options = new PCacheOptions
+        {
+            SegmentSizeBytes = Rig.SegmentBytes,
+            LeaveBackingOpen = true,
+            LeaveRegionOpen = true
+        };
         using (var before = new CancellationTokenSource())
         {
             before.Cancel();
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => PCacheDevice.CreateAsync(region, backing, options, before.Token));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+                PCacheDevice.CreateAsync(region, backing, options, before.Token));
             Assert.Equal(0, region.Stores);
         }
 
         using var cancel = new CancellationTokenSource();
         var told = new Told { OnReport = _ => cancel.Cancel() };
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => PCacheDevice.CreateAsync(region, backing, options with { OpenProgress = told }, cancel.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            PCacheDevice.CreateAsync(region, backing, options with { OpenProgress = told }, cancel.Token));
         await using PCacheDevice opened = PCacheDevice.Open(region, backing, options);
         Assert.Equal(0, opened.Recovery.Ksets);
     }
@@ -114,7 +126,8 @@ public sealed class OpenProgressTests
         byte[] image = cache.Region.KillImage();
         using TestRegion region = TestRegion.Of(image);
         var told = new Told { OnReport = progress => throw new InvalidTimeZoneException(progress.Stage.ToString()) };
-        Assert.Throws<InvalidTimeZoneException>(() => PCacheDevice.Open(region, cache.Backing.AfterKill(), cache.Options with { OpenProgress = told }));
+        Assert.Throws<InvalidTimeZoneException>(() =>
+            PCacheDevice.Open(region, cache.Backing.AfterKill(), cache.Options with { OpenProgress = told }));
         Assert.Equal(0, region.Stores);
     }
 
@@ -152,7 +165,7 @@ public sealed class OpenProgressTests
         }
     }
 
-    /// <summary>A clock that moves on each time somebody looks at it.</summary>
+    /// <summary>A clock that moves on at each look at it.</summary>
     private sealed class SteppingClock(TimeSpan step) : TimeProvider
     {
         private long _ticks;

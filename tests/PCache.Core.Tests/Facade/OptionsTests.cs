@@ -64,7 +64,8 @@ public sealed class OptionsTests
             { "empty label", good with { Label = "" } },
             { "label of 64 bytes", good with { Label = new string('a', 64) } },
             { "label of 64 bytes in 32 characters", good with { Label = new string('\u00e9', 32) } },
-            { "no delays", good with { KsetTimeout = TimeSpan.FromTicks(1), WritebackDelay = TimeSpan.Zero, DisposeTimeout = TimeSpan.Zero } },
+            { "no delays", good with { KsetTimeout = TimeSpan.FromTicks(1), WritebackDelay = TimeSpan.Zero,
+                DisposeTimeout = TimeSpan.Zero } },
         };
     }
 
@@ -78,7 +79,8 @@ public sealed class OptionsTests
         Assert.True(error is ArgumentException, $"{what}: {error?.ToString() ?? "accepted"}");
         Rig.AssertSame(new byte[region.LengthBytes], region.KillImage(), what);
         Assert.False(backing.IsDisposed);
-        PCacheDevice.Create(region, backing, new PCacheOptions { SegmentSizeBytes = 65536, LeaveRegionOpen = true, LeaveBackingOpen = true }).Dispose();
+        PCacheDevice.Create(region, backing,
+            new PCacheOptions { SegmentSizeBytes = 65536, LeaveRegionOpen = true, LeaveBackingOpen = true }).Dispose();
         if (options.SegmentSizeBytes == 65536)
         {
             byte[] before = region.KillImage();
@@ -92,7 +94,8 @@ public sealed class OptionsTests
     [MemberData(nameof(Right))]
     public void A_setting_at_its_limit_works(string what, PCacheOptions options)
     {
-        using var cache = new SmallCache(16, with: o => options with { LeaveRegionOpen = true, LeaveBackingOpen = true });
+        using var cache = new SmallCache(16, with: o =>
+            options with { LeaveRegionOpen = true, LeaveBackingOpen = true });
         cache.Device.Write(0, Patterns.Make(0, 4096, 1));
         cache.Device.Drain();
         Rig.AssertSame(Patterns.Make(0, 4096, 1), cache.Backing.Peek(0, 4096), what);

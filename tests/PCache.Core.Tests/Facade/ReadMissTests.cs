@@ -2,7 +2,9 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Facade;
 
-/// <summary>Read misses fill the cache, and never hide a write: not one that overtakes them, not at the next crash.</summary>
+/// <summary>
+/// Read misses fill the cache, and never hide a write: not one that overtakes them, not at the next crash.
+/// </summary>
 public sealed class ReadMissTests
 {
     private const int Length = 1 << 20;
@@ -12,7 +14,8 @@ public sealed class ReadMissTests
     [InlineData(false)]
     public void A_miss_fills_the_cache_if_asked(bool cacheReads)
     {
-        using var cache = new SmallCache(with: o => o with { CacheReads = cacheReads }, content: Patterns.Make(0, Length, 3));
+        using var cache = new SmallCache(with: o => o with { CacheReads = cacheReads },
+            content: Patterns.Make(0, Length, 3));
         var buffer = new byte[16384];
         long readsOfTheOpen = cache.Backing.Calls(DiskOperation.Read);
         for (int i = 0; i < 3; i++)
@@ -72,11 +75,17 @@ public sealed class ReadMissTests
     public async Task A_write_that_overtakes_a_miss_wins(bool asynchronous, bool afterEffect, string what)
     {
         using var cache = new SmallCache(
-            with: o => o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System, WritebackDelay = TimeSpan.FromHours(1) },
+            with: o => o with
+            {
+                Maintenance = MaintenanceMode.OwnThread,
+                TimeProvider = TimeProvider.System,
+                WritebackDelay = TimeSpan.FromHours(1)
+            },
             content: Patterns.Make(0, Length, 3));
         cache.Backing.Hang(DiskOperation.Read, afterEffect);
         var buffer = new byte[8192];
-        Task<int> miss = asynchronous ? cache.Device.ReadAsync(16384, buffer).AsTask() : Eventually.Thread(() => cache.Device.Read(16384, buffer));
+        Task<int> miss = asynchronous ? cache.Device.ReadAsync(16384, buffer).AsTask()
+            : Eventually.Thread(() => cache.Device.Read(16384, buffer));
         await Eventually.Completes(cache.Backing.WaitUntilHangingAsync(), "the miss to reach the backing");
         byte[] expected = Patterns.Make(16384, 8192, 3);
         Task overtaking = Eventually.Thread(() => Overtake(cache.Device, what, expected));
@@ -93,7 +102,8 @@ public sealed class ReadMissTests
         for (int at = 0; at < 8192; at += 512)
         {
             ReadOnlySpan<byte> sector = buffer.AsSpan(at, 512);
-            Assert.True(sector.SequenceEqual(old.AsSpan(at, 512)) || sector.SequenceEqual(expected.AsSpan(at, 512)), $"sector {at / 512} is neither old nor new");
+            Assert.True(sector.SequenceEqual(old.AsSpan(at, 512))
+                || sector.SequenceEqual(expected.AsSpan(at, 512)), $"sector {at / 512} is neither old nor new");
         }
 
         Assert.Equal(8192, cache.Device.Read(16384, buffer));
@@ -158,7 +168,8 @@ public sealed class ReadMissTests
             with: o => o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System },
             content: Patterns.Make(0, Length, 3));
         cache.Backing.Hang(DiskOperation.Read, afterEffect: true);
-        Task[] readers = [.. Enumerable.Range(0, 8).Select(i => i % 2 == 0 ? Eventually.Thread(() => Read(i)) : Task.Run(() => ReadAsync(i)))];
+        Task[] readers = [.. Enumerable.Range(0, 8)
+            .Select(i => i % 2 == 0 ? Eventually.Thread(() => Read(i)) : Task.Run(() => ReadAsync(i)))];
         await Eventually.Completes(cache.Backing.WaitUntilHangingAsync(), "a miss to reach the backing");
         cache.Backing.ReleaseHanging();
         await Eventually.Completes(Task.WhenAll(readers), "all readers");
@@ -195,7 +206,8 @@ public sealed class ReadMissTests
         cache.Backing.ReleaseHanging();
         _ = await Record.ExceptionAsync(() => Eventually.Completes(miss, "the cancelled miss"));
         var buffer = new byte[4096];
-        Assert.Equal(4096, await Eventually.Completes(Eventually.Thread(() => cache.Device.Read(0, buffer)), "the next read"));
+        Assert.Equal(4096, await Eventually.Completes(Eventually.Thread(() => cache.Device.Read(0, buffer)),
+            "the next read"));
         Rig.AssertSame(Patterns.Make(0, 4096, 3), buffer, "the next read");
         cache.Device.Write(0, Patterns.Make(0, 4096, 4));
         cache.Device.Drain();

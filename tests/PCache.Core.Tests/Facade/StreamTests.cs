@@ -43,8 +43,10 @@ public sealed class StreamTests
 #pragma warning restore CA1835
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await stream.ReadExactlyAsync(bytes.AsMemory(), cancelled.Token));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await stream.WriteAsync(bytes.AsMemory(), cancelled.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+            await stream.ReadExactlyAsync(bytes.AsMemory(), cancelled.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+            await stream.WriteAsync(bytes.AsMemory(), cancelled.Token));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => stream.FlushAsync(cancelled.Token));
         Assert.Equal(10, stream.Position);
         Assert.Equal(0, cache.Status.WrittenBytes);
@@ -62,8 +64,10 @@ public sealed class StreamTests
         Assert.False(one.CanRead || one.CanWrite || one.CanSeek);
         Action[] calls =
         [
-            () => one.ReadByte(), () => one.WriteByte(1), one.Flush, () => one.Seek(0, SeekOrigin.Begin), () => _ = one.Length, () => _ = one.Position,
-            () => one.Position = 1, () => one.SetLength(1), () => one.ReadExactly(new byte[1], 0, 1), () => one.Write(new byte[1], 0, 1),
+            () => one.ReadByte(), () => one.WriteByte(1), one.Flush, () => one.Seek(0, SeekOrigin.Begin), () =>
+                _ = one.Length, () => _ = one.Position,
+            () => one.Position = 1, () => one.SetLength(1), () => one.ReadExactly(new byte[1], 0, 1), () =>
+                one.Write(new byte[1], 0, 1),
         ];
         Assert.All(calls, call => Assert.Throws<ObjectDisposedException>(call));
         two.WriteByte(5);
@@ -99,7 +103,8 @@ public sealed class StreamTests
         }
 
         Assert.Equal("kept in the cache"u8.ToArray(), backing.ToArray()[1000..1017]);
-        using (PCacheStream stream = PCacheStream.OpenOrCreate(path, Rig.RegionLength(8), backing, options with { LeaveBackingOpen = false }))
+        using (PCacheStream stream = PCacheStream.OpenOrCreate(path, Rig.RegionLength(8), backing,
+            options with { LeaveBackingOpen = false }))
         {
             Assert.Equal(200_000, stream.Length);
         }

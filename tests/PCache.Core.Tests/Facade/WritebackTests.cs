@@ -2,7 +2,9 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Facade;
 
-/// <summary>When data reaches the backing: delay, pause, drain, and that nothing counts as clean before the backing was flushed.</summary>
+/// <summary>
+/// When data reaches the backing: delay, pause, drain, and that nothing counts as clean before the backing was flushed.
+/// </summary>
 public sealed class WritebackTests
 {
     private static readonly TimeSpan JustLess = TimeSpan.FromSeconds(4.9);
@@ -27,9 +29,10 @@ public sealed class WritebackTests
     }
 
     [Fact]
-    public void The_timer_logs_what_nobody_flushed()
+    public void The_timer_logs_what_was_not_flushed()
     {
-        using var cache = new SmallCache(with: o => o with { KsetTimeout = TimeSpan.FromSeconds(1), WritebackDelay = TimeSpan.FromHours(1) });
+        using var cache = new SmallCache(with: o =>
+            o with { KsetTimeout = TimeSpan.FromSeconds(1), WritebackDelay = TimeSpan.FromHours(1) });
         cache.Device.Write(0, Patterns.Make(0, 512, 1));
         cache.Settle();
         Assert.Equal(1, cache.Status.PendingKeys);
@@ -45,7 +48,8 @@ public sealed class WritebackTests
     [Fact]
     public void Pause_stops_it_and_resume_starts_it()
     {
-        using var cache = new SmallCache(with: o => o with { StartWritebackPaused = true, WritebackDelay = TimeSpan.Zero });
+        using var cache = new SmallCache(with: o =>
+            o with { StartWritebackPaused = true, WritebackDelay = TimeSpan.Zero });
         Assert.True(cache.Status.WritebackPaused);
         cache.Device.Write(0, Patterns.Make(0, 4096, 1));
         cache.Device.Flush();
@@ -94,7 +98,8 @@ public sealed class WritebackTests
     [InlineData(true)]
     public async Task Nothing_is_clean_before_the_backing_was_flushed(bool asynchronous)
     {
-        using var cache = new SmallCache(with: o => o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System });
+        using var cache = new SmallCache(with: o =>
+            o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System });
         cache.Device.Write(0, Patterns.Make(0, 65536, 7));
         cache.Device.Flush();
         cache.Backing.Hang(DiskOperation.Flush);
@@ -104,9 +109,11 @@ public sealed class WritebackTests
         Assert.False(cache.Status.IsClean);
 
         // The power goes now, and the backing loses all that it wasn't asked to flush.
-        using (PCacheDevice copy = PCacheDevice.Open(Rig.Load(cache.Region.KillImage()), Disks.Make(1 << 20), cache.Options with { LeaveRegionOpen = false }))
+        using (PCacheDevice copy = PCacheDevice.Open(Rig.Load(cache.Region.KillImage()), Disks.Make(1 << 20),
+            cache.Options with { LeaveRegionOpen = false }))
         {
-            Rig.AssertSame(Patterns.Make(0, 65536, 7), Rig.ReadAll(copy).AsSpan(0, 65536), "after the backing lost power");
+            Rig.AssertSame(Patterns.Make(0, 65536, 7), Rig.ReadAll(copy).AsSpan(0, 65536),
+                "after the backing lost power");
         }
 
         cache.Backing.ReleaseHanging();
@@ -117,7 +124,13 @@ public sealed class WritebackTests
     [Fact]
     public async Task Drain_reports_progress_and_can_be_cancelled()
     {
-        using var cache = new SmallCache(with: o => o with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System, WritebackGroupBytes = 64 << 10 });
+        using var cache = new SmallCache(
+            with: o => o with
+            {
+                Maintenance = MaintenanceMode.OwnThread,
+                TimeProvider = TimeProvider.System,
+                WritebackGroupBytes = 64 << 10
+            });
         for (int i = 0; i < 10; i++)
         {
             cache.Device.Write(i * 65536, Patterns.Make(i * 65536, 32768, i + 1));
@@ -129,7 +142,8 @@ public sealed class WritebackTests
         Task drain = cache.Device.DrainAsync(null, cancel.Token);
         await Eventually.Completes(cache.Backing.WaitUntilHangingAsync(), "a backing write");
         await cancel.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Eventually.Completes(drain, "the cancelled drain"));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            Eventually.Completes(drain, "the cancelled drain"));
         Assert.False(cache.Status.IsClean);
         cache.Backing.ReleaseHanging();
 

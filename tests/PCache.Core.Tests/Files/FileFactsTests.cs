@@ -25,7 +25,8 @@ public sealed class FileFactsTests : IDisposable
         Assert.Equal(FileKind.Regular, facts.Kind);
         Assert.Equal(12_345, facts.LengthBytes);
         Assert.Equal(1, facts.Links);
-        Assert.InRange((File.GetLastWriteTimeUtc(path) - DateTime.UnixEpoch).Ticks * 100 - facts.ModifiedNanoseconds, -100, 100);
+        Assert.InRange((File.GetLastWriteTimeUtc(path) - DateTime.UnixEpoch).Ticks * 100 - facts.ModifiedNanoseconds,
+            -100, 100);
         if (!OperatingSystem.IsWindows())
         {
             File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherExecute);

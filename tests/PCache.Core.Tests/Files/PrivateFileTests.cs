@@ -4,7 +4,9 @@ using static System.IO.UnixFileMode;
 
 namespace PCache.Core.Tests.Files;
 
-/// <summary>Files that nobody else may look into, also not for a moment, and names that others may have taken.</summary>
+/// <summary>
+/// Files that no other user may look into, also not for a moment, and names that others may have taken.
+/// </summary>
 public sealed class PrivateFileTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("pcache-files-").FullName;
@@ -61,16 +63,19 @@ public sealed class PrivateFileTests : IDisposable
         {
             File.CreateSymbolicLink(Name("link"), Name("target"));
             PrivateFile.Open(Name("link"), FileAccess.Read, followLinks: true).Dispose();
-            IOException refused = Assert.Throws<IOException>(() => PrivateFile.Open(Name("link"), FileAccess.Read, followLinks: false));
+            IOException refused = Assert.Throws<IOException>(() =>
+                PrivateFile.Open(Name("link"), FileAccess.Read, followLinks: false));
             Assert.Contains("symbolic link", refused.Message, StringComparison.Ordinal);
-            Assert.Throws<UnauthorizedAccessException>(() => PrivateFile.Open(_folder, FileAccess.ReadWrite, followLinks: false));
+            Assert.Throws<UnauthorizedAccessException>(() =>
+                PrivateFile.Open(_folder, FileAccess.ReadWrite, followLinks: false));
         }
     }
 
     [Theory]
     [InlineData(UserRead | UserWrite | GroupRead | GroupWrite, true, UserRead | UserWrite | GroupRead | GroupWrite)]
     [InlineData(UserRead | UserWrite | GroupRead | GroupWrite, false, UserRead | UserWrite)]
-    [InlineData(UserRead | GroupRead | OtherRead | OtherWrite, true, UserRead | UserWrite | GroupRead | OtherRead | OtherWrite)]
+    [InlineData(UserRead | GroupRead | OtherRead | OtherWrite, true,
+        UserRead | UserWrite | GroupRead | OtherRead | OtherWrite)]
     [InlineData(UserRead | GroupRead | OtherRead | OtherWrite, false, UserRead | UserWrite | OtherRead)]
     [InlineData(UserRead | OtherRead, false, UserRead | UserWrite)]
     [InlineData(UserExecute | SetUser | GroupExecute, true, UserRead | UserWrite)]

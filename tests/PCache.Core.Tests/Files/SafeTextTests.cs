@@ -15,7 +15,8 @@ public sealed class SafeTextTests
     [InlineData("\u0085\u2028\u2029", "\\u0085\\u2028\\u2029")]
     [InlineData("abc\u202Ecba\u200B\uFEFF", "abc\\u202ecba\\u200b\\ufeff")]
     [InlineData("C:\\name", "C:\\name")]
-    public void What_doesnt_print_as_itself_is_escaped(string? text, string expected) => Assert.Equal(expected, SafeText.Of(text));
+    public void What_doesnt_print_as_itself_is_escaped(string? text, string expected) =>
+        Assert.Equal(expected, SafeText.Of(text));
 
     [Fact]
     public void A_lone_half_of_a_pair_is_escaped()
@@ -28,5 +29,6 @@ public sealed class SafeTextTests
     public void Whatever_the_text_the_result_is_one_line_without_controls() =>
         FsCheck.Check.QuickThrowOnFailure(Prop.ForAll(
             ArbMap.Default.ArbFor<string>(),
-            text => SafeText.Of(text).All(c => !char.IsControl(c) && c is not '\u2028' and not '\u2029') && SafeText.Of(SafeText.Of(text)) == SafeText.Of(text)));
+            text => SafeText.Of(text).All(c => !char.IsControl(c) && c is not '\u2028' and not '\u2029')
+                && SafeText.Of(SafeText.Of(text)) == SafeText.Of(text)));
 }

@@ -2,7 +2,9 @@ using PCache.Core.Indexing;
 
 namespace PCache.Core.Tests.Indexing;
 
-/// <summary>Extents for tests: an id (the generation) tells each one apart, and all other fields follow from it.</summary>
+/// <summary>
+/// Extents for tests: an id (the generation) tells each one apart, and all other fields follow from it.
+/// </summary>
 internal static class Extents
 {
     public static Extent Make(int start, int end, int id, ExtentFlags flags = ExtentFlags.None) => new()
@@ -21,7 +23,10 @@ internal static class Extents
     /// <summary>A stripe of its own; its memory goes with the last handle.</summary>
     public static StripeIndex NewIndex() => new StripeDirectory().GetOrAdd(0);
 
-    /// <summary>"[start-end)id" of each piece, and "[start-end)-" of gaps; checks that what a trimmed extent says about its payload and its key is right.</summary>
+    /// <summary>
+    /// "[start-end)id" of each piece, and "[start-end)-" of gaps; checks that what a trimmed extent says about its
+    /// payload and its key is right.
+    /// </summary>
     public static string Show(ReadOnlySpan<Extent> extents)
     {
         List<string> parts = [];

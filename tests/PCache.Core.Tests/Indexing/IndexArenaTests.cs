@@ -20,7 +20,8 @@ public class IndexArenaTests
                 switch (random.Next(i < 2000 ? 5 : 8))
                 {
                     case < 3:
-                        int order = Math.Min(random.Next(IndexArena.MaxOrder + 1), random.Next(IndexArena.MaxOrder + 1));
+                        int order = Math.Min(random.Next(IndexArena.MaxOrder + 1),
+                            random.Next(IndexArena.MaxOrder + 1));
                         nint block = arena.Take(order);
                         Fill(block, order);
                         live.Add((block, order));
@@ -52,7 +53,8 @@ public class IndexArenaTests
             arena.Validate();
             foreach ((nint block, int order) in live)
             {
-                Assert.True(block % IndexArena.SizeOf(order) == 0 && arena.Owns(block), $"Seed {seed}: a block of order {order} isn't aligned.");
+                Assert.True(block % IndexArena.SizeOf(order) == 0
+                    && arena.Owns(block), $"Seed {seed}: a block of order {order} isn't aligned.");
                 CheckFilled(block, order, seed);
                 arena.Give(block, order);
             }
@@ -62,12 +64,14 @@ public class IndexArenaTests
         });
 
         // Each block knows itself; who overlaps it would have overwritten that.
-        static unsafe void Fill(nint block, int order) => new Span<long>((void*)block, IndexArena.SizeOf(order) / 8).Fill(block + order);
+        static unsafe void Fill(nint block, int order) =>
+            new Span<long>((void*)block, IndexArena.SizeOf(order) / 8).Fill(block + order);
 
         static unsafe void CheckFilled(nint block, int order, int seed)
         {
             ReadOnlySpan<long> words = new((void*)block, IndexArena.SizeOf(order) / 8);
-            Assert.True(!words.ContainsAnyExcept(words[0]) && words[0] >= block + order && words[0] <= block + IndexArena.MaxOrder, $"Seed {seed}: somebody wrote into a block of order {order}.");
+            Assert.True(!words.ContainsAnyExcept(words[0]) && words[0] >= block + order && words[0] <= block
+                + IndexArena.MaxOrder, $"Seed {seed}: another owner wrote into a block of order {order}.");
         }
     }
 

@@ -4,13 +4,18 @@ using static PCache.Core.Tests.Indexing.Extents;
 
 namespace PCache.Core.Tests.Indexing;
 
-/// <summary>Bytes, managed and native, that a cached page costs; and that nothing ever comes from the managed heap.</summary>
+/// <summary>
+/// Bytes, managed and native, that a cached page costs; and that nothing ever comes from the managed heap.
+/// </summary>
 public class IndexMemoryTests
 {
     private const int StripeCount = 256;
     private const int PagesPerStripe = 1024;
 
-    /// <summary>What each shard that holds something takes besides: the bits of its first region, and half of a piece that isn't used up.</summary>
+    /// <summary>
+    /// What each shard that holds something takes besides: the bits of its first region, and half of a piece that isn't
+    /// used up.
+    /// </summary>
     private const int BytesPerShard = 10 << 10;
 
     [Theory]
@@ -87,7 +92,8 @@ public class IndexMemoryTests
             }
 
             Assert.Equal(0, index.UsedBytes);
-            Assert.True(round < 2 || index.MemoryBytes <= after, $"Round {round}: {index.MemoryBytes} bytes, after two rounds {after}.");
+            Assert.True(round < 2 || index.MemoryBytes <= after,
+                $"Round {round}: {index.MemoryBytes} bytes, after two rounds {after}.");
             after = index.MemoryBytes;
         }
     }
@@ -157,6 +163,7 @@ public class IndexMemoryTests
     private static void Insert(ShardedIndex index, int page, int sectors)
     {
         int start = page % PagesPerStripe * 8;
-        index.For(page / PagesPerStripe).Stripes.GetOrAdd(page / PagesPerStripe).Insert(Make(start, start + sectors, page & 0xFFFF));
+        index.For(page / PagesPerStripe).Stripes.GetOrAdd(page / PagesPerStripe)
+            .Insert(Make(start, start + sectors, page & 0xFFFF));
     }
 }

@@ -3,7 +3,10 @@ using static PCache.Core.Tests.Indexing.Extents;
 
 namespace PCache.Core.Tests.Indexing;
 
-/// <summary><see cref="StripeIndex.TryMarkPageClean"/>: what it makes clean is the very key that was written back, and where one slot can't tell it does nothing.</summary>
+/// <summary>
+/// <see cref="StripeIndex.TryMarkPageClean"/>: what it makes clean is the very key that was written back, and where one
+/// slot can't tell it does nothing.
+/// </summary>
 public sealed class MarkPageCleanTests
 {
     private static readonly Extent Key = Make(16, 24, 1);
@@ -66,7 +69,8 @@ public sealed class MarkPageCleanTests
     [Fact]
     public void The_page_of_a_longer_key_is_not_taken_for_a_key_of_its_own()
     {
-        // The same payload, generation and checksum, but the key in the log covers more: what is asked about is another key.
+        // The same payload, generation and checksum, but the key in the log covers more: what is asked about is another
+        // key.
         Extent whole = Make(8, 32, 1);
         StripeIndex index = With(whole);
         Extent page = whole.Clip(16, 24);

@@ -9,17 +9,21 @@ namespace PCache.Core.Tests.Indexing;
 /// Lookups without the lock against writers that hold it: whatever is found stood there at one moment during the call.
 /// </summary>
 /// <remarks>
-/// <para>Each extent says which sectors it is for (its payload sector is the number of its first sector among all that are used) and when it was put there (its checksum
-/// is a number that only grows, and its segment and generation follow from that number, so that halves of two slots don't pass for one). A writer that has
-/// put something over a sector, or taken it out, publishes the number for that sector before it leaves the lock. So a slot that a call finds must be
-/// for the sector asked about, no older than what was published before the call, no older than what the same reader has seen of that sector, and no newer than what
-/// has been begun after it.</para>
-/// <para>Why a slot that moves is returned without the last <see cref="Latch.IsUnchangedSince"/> of <see cref="StripeDirectory.TryPeek"/>: as pages come into and go out of
-/// the same chunk, slots move up and down inside their block. A reader that has counted the pages below its own, and then reads the slot after one of them
-/// has come or gone, gets the slot of a neighbour, or a half-moved one: the wrong sector. Only the version tells. That is a matter of a few nanoseconds between
-/// the check before it and the read, so <see cref="A_slot_that_moves_under_a_reader_is_never_returned"/> has more readers than cores, who do little else than
-/// look up: each time one of them loses its core just there, the writer has moved the slot many times before it goes on. (The checks before the last one
-/// aren't about what is returned but about where is read: without them a reader follows what isn't a place, and the process ends.)</para>
+/// <para>Each extent says which sectors it is for (its payload sector is the number of its first sector among all that
+/// are used) and when it was put there (its checksum is a number that only grows, and its segment and generation follow
+/// from that number, so that halves of two slots don't pass for one). A writer that has put something over a sector, or
+/// taken it out, publishes the number for that sector before it leaves the lock. So a slot that a call finds must be
+/// for the sector asked about, no older than what was published before the call, no older than what the same reader has
+/// seen of that sector, and no newer than what has been begun after it.</para>
+/// <para>Why a slot that moves is returned without the last <see cref="Latch.IsUnchangedSince"/> of
+/// <see cref="StripeDirectory.TryPeek"/>: as pages come into and go out of the same chunk, slots move up and down
+/// inside their block. A reader that has counted the pages below its own, and then reads the slot after one of them has
+/// come or gone, gets the slot of a neighbour, or a half-moved one: the wrong sector. Only the version tells. That is a
+/// matter of a few nanoseconds between the check before it and the read, so
+/// <see cref="A_slot_that_moves_under_a_reader_is_never_returned"/> has more readers than cores, who do little else
+/// than look up: each time one of them loses its core just there, the writer has moved the slot many times before it
+/// goes on. (The checks before the last one aren't about what is returned but about where is read: without them a
+/// reader follows what isn't a place, and the process ends.)</para>
 /// </remarks>
 public sealed class PeekTests
 {
@@ -39,19 +43,22 @@ public sealed class PeekTests
         using var race = new Race();
         race.Run(writers, readers: 2);
         Assert.True(race.Wrong.IsEmpty, string.Join(Environment.NewLine, race.Wrong.Take(5)));
-        Assert.True(race.Pages > 1000 && race.Singles > 100, $"only {race.Pages} pages and {race.Singles} single sectors were found");
+        Assert.True(race.Pages > 1000
+            && race.Singles > 100, $"only {race.Pages} pages and {race.Singles} single sectors were found");
     }
 
     [Fact]
     public void A_slot_that_moves_under_a_reader_is_never_returned()
     {
-        // Sixteen pages of one chunk. The first comes and goes, and all others move by one place each time, in the same block.
+        // Sixteen pages of one chunk. The first comes and goes, and all others move by one place each time, in the same
+        // block.
         const int Readers = 8;
         using StripeDirectory directory = new();
         Latch gate = new();
         for (int page = 0; page < 16; page++)
         {
-            directory.GetOrAdd(1).Insert(MakeExtent(0, page * Slot.PageSectors, (page + 1) * Slot.PageSectors, (uint)page + 1));
+            directory.GetOrAdd(1).Insert(MakeExtent(0, page * Slot.PageSectors, (page + 1) * Slot.PageSectors,
+                (uint)page + 1));
         }
 
         long found = 0;
@@ -106,7 +113,7 @@ public sealed class PeekTests
     }
 
     [Fact]
-    public void Nothing_is_found_while_somebody_holds_the_lock()
+    public void Nothing_is_found_while_a_writer_holds_the_lock()
     {
         using StripeDirectory directory = new();
         Latch gate = new();
@@ -155,11 +162,14 @@ public sealed class PeekTests
             using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(Math.Max(1.5, TestRuns.Seconds)));
             Thread[] threads =
             [
-                .. Enumerable.Range(1, writers).Select(seed => new Thread(() => Guarded(() => Write(new Random(seed), stop.Token)))),
-                .. Enumerable.Range(101, readers).Select(seed => new Thread(() => Guarded(() => Read(new Random(seed), stop.Token)))),
+                .. Enumerable.Range(1, writers)
+                    .Select(seed => new Thread(() => Guarded(() => Write(new Random(seed), stop.Token)))),
+                .. Enumerable.Range(101, readers)
+                    .Select(seed => new Thread(() => Guarded(() => Read(new Random(seed), stop.Token)))),
             ];
             Array.ForEach(threads, thread => thread.Start());
-            Assert.All(threads, thread => Assert.True(thread.Join(TestRuns.HangLimit + TimeSpan.FromSeconds(TestRuns.Seconds))));
+            Assert.All(threads, thread =>
+                Assert.True(thread.Join(TestRuns.HangLimit + TimeSpan.FromSeconds(TestRuns.Seconds))));
             _directory.Validate();
         }
 
@@ -240,7 +250,8 @@ public sealed class PeekTests
                     uint least = 0;
                     for (int sector = start; sector < end; sector++)
                     {
-                        least = Math.Max(least, Math.Max(seen[first + sector], Volatile.Read(ref _published[first + sector])));
+                        least = Math.Max(least, Math.Max(seen[first + sector],
+                            Volatile.Read(ref _published[first + sector])));
                     }
 
                     if (!_directory.TryPeek(_gate, stripe, start, end, out Slot slot))
@@ -250,11 +261,16 @@ public sealed class PeekTests
 
                     uint most = Volatile.Read(ref _begun);
                     Extent found = slot.Unpack(start, end - start);
-                    Extent expected = MakeExtent(first, found.KeyStart, found.KeyStart + found.KeyLength, found.PayloadCrc).Clip(start, end);
+                    Extent expected = MakeExtent(first, found.KeyStart, found.KeyStart
+                        + found.KeyLength, found.PayloadCrc).Clip(start, end);
                     bool covers = found.KeyStart <= start && found.KeyStart + found.KeyLength >= end;
-                    if (!covers || !slot.Equals(Slot.Pack(in expected)) || found.PayloadCrc < least || found.PayloadCrc > most)
+                    if (!covers || !slot.Equals(Slot.Pack(in expected)) || found.PayloadCrc < least
+                        || found.PayloadCrc > most)
                     {
-                        Wrong.Enqueue($"[{start}, {end}) of stripe {stripe}: number {found.PayloadCrc}, {least} to {most} expected; key at {found.KeyStart}, {found.KeyLength} sectors; payload at {found.PayloadSector}, {first + start} expected");
+                        Wrong.Enqueue(
+                            $"[{start}, {end}) of stripe {stripe}: number {found.PayloadCrc}, {least} to {most} "
+                            + $"expected; key at {found.KeyStart}, {found.KeyLength} sectors; payload at "
+                            + $"{found.PayloadSector}, {first + start} expected");
                         return;
                     }
 

@@ -2,7 +2,9 @@ using PCache.Core.Indexing;
 
 namespace PCache.Core.Tests.Indexing;
 
-/// <summary>A page's slot that was found without the lock is overwritten under it only if nothing has changed since.</summary>
+/// <summary>
+/// A page's slot that was found without the lock is overwritten under it only if nothing has changed since.
+/// </summary>
 public class PeekedPlaceTests
 {
     private const long Stripe = 7;
@@ -20,7 +22,8 @@ public class PeekedPlaceTests
         page.Set(Slot.PackWhole(8, crc: 5, generation: 6, segment: 7, payloadSector: 80));
         shard.Gate.Exit();
         Assert.True(shard.Stripes.GetOrAdd(Stripe).TryGetSingle(16, 24, out Extent found));
-        Assert.Equal((16, 8, 7u, 80, 5u, 6ul), (found.Start, found.Length, found.Segment, found.PayloadSector, found.PayloadCrc, found.Generation));
+        Assert.Equal((16, 8, 7u, 80, 5u, 6ul),
+            (found.Start, found.Length, found.Segment, found.PayloadSector, found.PayloadCrc, found.Generation));
         Assert.Equal((16, 8), (found.KeyStart, found.KeyLength));
     }
 
@@ -39,7 +42,8 @@ public class PeekedPlaceTests
         StripeIndex stripe = shard.Stripes.GetOrAdd(Stripe);
         stripe.Validate();
         Assert.True(stripe.TryGetSingle(18, 19, out Extent found));
-        Assert.Equal((18, 1, 7u, 80, 5u, 6ul), (found.Start, found.Length, found.Segment, found.PayloadSector, found.PayloadCrc, found.Generation));
+        Assert.Equal((18, 1, 7u, 80, 5u, 6ul),
+            (found.Start, found.Length, found.Segment, found.PayloadSector, found.PayloadCrc, found.Generation));
         Assert.True(stripe.TryGetSingle(19, 24, out found));
         Assert.Equal(103, found.PayloadSector);
         Insert(shard, Stripe, 33, 1, payload: 300);
@@ -86,7 +90,7 @@ public class PeekedPlaceTests
     }
 
     [Fact]
-    public void Nothing_is_found_where_there_is_no_slot_of_a_whole_page_or_somebody_holds_the_lock()
+    public void Nothing_is_found_where_there_is_no_slot_of_a_whole_page_or_a_writer_holds_the_lock()
     {
         using ShardedIndex index = new(1);
         IndexShard shard = index.For(Stripe);

@@ -4,7 +4,10 @@ using static PCache.Core.Tests.Indexing.Extents;
 
 namespace PCache.Core.Tests.Indexing;
 
-/// <summary>The hint that reads the index without its lock: a wrong step in it ends the process, so that is what these tests look for.</summary>
+/// <summary>
+/// The hint that reads the index without its lock: a wrong step in it ends the process, so that is what these tests
+/// look for.
+/// </summary>
 public class PrefetchTests
 {
     [Fact]
@@ -30,16 +33,19 @@ public class PrefetchTests
     [Fact]
     public void Never_faults_while_the_index_changes()
     {
-        // Tables, headers and slots are taken, given back and taken again for one another as fast as one thread can, while others read them at any moment.
+        // Tables, headers and slots are taken, given back and taken again for one another as fast as one thread can,
+        // while others read them at any moment.
         const int Stripes = 3000;
         using StripeDirectory directory = new();
-        Race(directory, random => directory.Prefetch(random.Next(Stripes), random.Next(StripeIndex.SectorCount)), stop => Change(directory, Stripes, stop));
+        Race(directory, random => directory.Prefetch(random.Next(Stripes), random.Next(StripeIndex.SectorCount)),
+            stop => Change(directory, Stripes, stop));
     }
 
     [Fact]
     public void Never_faults_while_a_root_changes_its_form()
     {
-        // A stripe goes from two chunks to one and back: a reader may see the mask of one form with the root of the other, which is no pointer.
+        // A stripe goes from two chunks to one and back: a reader may see the mask of one form with the root of the
+        // other, which is no pointer.
         const int ChunkSectors = 16 * 8;
         using StripeDirectory directory = new();
         StripeIndex index = directory.GetOrAdd(7);
@@ -101,7 +107,13 @@ public class PrefetchTests
                 int end = Math.Min(StripeIndex.SectorCount, start + 1 + random.Next(1 << random.Next(12)));
 
                 // Rubbish for pointers: whatever bits a slot can have.
-                index.Insert(new Extent { Start = (ushort)start, Length = (ushort)(end - start), Flags = ExtentFlags.Placeholder, Generation = (ulong)random.NextInt64() });
+                index.Insert(new Extent
+                {
+                    Start = (ushort)start,
+                    Length = (ushort)(end - start),
+                    Flags = ExtentFlags.Placeholder,
+                    Generation = (ulong)random.NextInt64()
+                });
                 if (i % 3 == 0)
                 {
                     start = random.Next(StripeIndex.SectorCount - 1);

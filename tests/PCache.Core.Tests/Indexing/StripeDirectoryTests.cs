@@ -72,7 +72,8 @@ public class StripeDirectoryTests
     public void Agrees_with_a_dictionary_and_no_stripe_is_passed_over_in_a_round()
     {
         Gen<(int Kind, long Stripe)> step =
-            from kind in Gen.Frequency((6, Gen.Constant(0)), (5, Gen.Constant(1)), (6, Gen.Constant(2)), (1, Gen.Constant(3)))
+            from kind in Gen.Frequency((6, Gen.Constant(0)), (5, Gen.Constant(1)), (6, Gen.Constant(2)),
+                (1, Gen.Constant(3)))
             from stripe in Gen.Choose(0, 40)
             select (kind, stripe >= 36 ? LargestStripe - stripe : stripe);
         Prop.ForAll(step.ArrayOf(200).ToArbitrary(), Run).QuickCheckThrowOnFailure();
@@ -185,7 +186,8 @@ public class StripeDirectoryTests
             long cursor = 0;
             while (directory.NextStripe(ref cursor, out long stripe, out StripeIndex index))
             {
-                found += index.Equals(directory.Find(stripe)!.Value) && index.Equals(directory.GetOrAdd(stripe)) ? 1 : 0;
+                found += index.Equals(directory.Find(stripe)!.Value) && index.Equals(directory.GetOrAdd(stripe)) ? 1
+                    : 0;
             }
 
             return found;

@@ -5,7 +5,10 @@ using static PCache.Core.Tests.Indexing.Extents;
 
 namespace PCache.Core.Tests.Indexing;
 
-/// <summary>Random operations on a stripe's index against the simplest model: an array with the extent of each of the 8192 sectors.</summary>
+/// <summary>
+/// Random operations on a stripe's index against the simplest model: an array with the extent of each of the 8192
+/// sectors.
+/// </summary>
 public class StripeIndexModelTests
 {
     [Fact]
@@ -17,7 +20,8 @@ public class StripeIndexModelTests
             (3, Window(StripeIndex.SectorCount - 16, StripeIndex.SectorCount)),
             (1, Window(0, StripeIndex.SectorCount)));
         Gen<Step> step =
-            from kind in Gen.Frequency((6, Gen.Constant(Kind.Insert)), (2, Gen.Constant(Kind.Remove)), (2, Gen.Constant(Kind.RemoveWhere)), (3, Gen.Constant(Kind.Replace)))
+            from kind in Gen.Frequency((6, Gen.Constant(Kind.Insert)), (2, Gen.Constant(Kind.Remove)),
+                (2, Gen.Constant(Kind.RemoveWhere)), (3, Gen.Constant(Kind.Replace)))
             from at in range
             from look in range
             select new Step(kind, at.Start, at.End, look.Start, look.End);
@@ -79,7 +83,8 @@ public class StripeIndexModelTests
         int runs = 0;
         for (int sector = 0; sector < model.Length; sector++)
         {
-            runs += model[sector].Length > 0 && (sector == 0 || model[sector - 1].Generation != model[sector].Generation) ? 1 : 0;
+            runs += model[sector].Length > 0
+                && (sector == 0 || model[sector - 1].Generation != model[sector].Generation) ? 1 : 0;
         }
 
         Assert.Equal(runs, index.Count);
@@ -97,9 +102,12 @@ public class StripeIndexModelTests
             Assert.Equal(position, piece.Start);
             for (; position < piece.End; position++)
             {
-                if (piece.IsGap ? model[position].Length != 0 : !piece.Clip(position, position + 1).Equals(model[position]))
+                if (piece.IsGap ? model[position].Length != 0
+                    : !piece.Clip(position, position + 1).Equals(model[position]))
                 {
-                    Assert.Fail($"Sector {position} of piece [{piece.Start}, {piece.End}) id {piece.Generation}: model has id {model[position].Generation}.");
+                    Assert.Fail(
+                        $"Sector {position} of piece [{piece.Start}, {piece.End}) id {piece.Generation}: model has "
+                        + $"id {model[position].Generation}.");
                 }
             }
         }

@@ -9,7 +9,8 @@ public class StripeIndexTests
     public void New_covers_old() => Assert.Equal("[5-30)2", AfterInserts((10, 20), (5, 30)));
 
     [Fact]
-    public void Old_covers_new_and_is_split() => Assert.Equal("[10-14)1 [14-16)2 [16-20)1", AfterInserts((10, 20), (14, 16)));
+    public void Old_covers_new_and_is_split() =>
+        Assert.Equal("[10-14)1 [14-16)2 [16-20)1", AfterInserts((10, 20), (14, 16)));
 
     [Fact]
     public void New_overlaps_the_end_of_old() => Assert.Equal("[10-15)1 [15-25)2", AfterInserts((10, 20), (15, 25)));

@@ -48,7 +48,8 @@ public class StripeStorageTests
         Assert.Equal("[0-8)1 [12-24)1", Show(index));
         Assert.Equal(whole + 64, directory.UsedBytes);
 
-        // The same key comes back to where it was (an abandoned relog, a filter that puts it back): one slot is enough again.
+        // The same key comes back to where it was (an abandoned relog, a filter that puts it back): one slot is enough
+        // again.
         index.Insert(Make(0, 24, 1).Clip(8, 12));
         Assert.Equal("[0-24)1", Show(index));
         Assert.Equal(whole, directory.UsedBytes);
@@ -126,7 +127,8 @@ public class StripeStorageTests
     public void What_the_format_allows_fits_the_fields()
     {
         Assert.InRange(MediaConstants.MaxSegmentCount, 1, Extent.MaxSegments);
-        Assert.InRange((MediaConstants.LinuxSegmentSize - MediaConstants.SegmentDataOffset) / MediaConstants.SectorSize, 1, (1 << 15) - 8);
+        Assert.InRange((MediaConstants.LinuxSegmentSize - MediaConstants.SegmentDataOffset)
+            / MediaConstants.SectorSize, 1, (1 << 15) - 8);
     }
 
     [Fact]
@@ -136,7 +138,13 @@ public class StripeStorageTests
         {
             StripeIndex index = NewIndex();
             index.Insert(new Extent { Start = 3, Length = 20, Flags = ExtentFlags.Placeholder, Generation = id });
-            index.Insert(new Extent { Start = 23, Length = 4, Flags = ExtentFlags.Placeholder, Generation = id ^ (1UL << 40) });
+            index.Insert(new Extent
+            {
+                Start = 23,
+                Length = 4,
+                Flags = ExtentFlags.Placeholder,
+                Generation = id ^ (1UL << 40)
+            });
             var pieces = new ExtentBuffer();
             Assert.Equal(3, index.Lookup(2, 24, pieces));
             Assert.True(pieces[1].IsPlaceholder && pieces[2].IsPlaceholder);
@@ -159,7 +167,15 @@ public class StripeStorageTests
     public void An_extent_has_the_tag_and_its_key_the_whole_generation(long value)
     {
         ulong generation = (ulong)value;
-        CacheKey key = new() { Offset = 5 << 22, Length = 4096, Segment = 9, SegmentOffset = 8192, Generation = generation, PayloadCrc = 7 };
+        CacheKey key = new()
+        {
+            Offset = 5 << 22,
+            Length = 4096,
+            Segment = 9,
+            SegmentOffset = 8192,
+            Generation = generation,
+            PayloadCrc = 7
+        };
         Extent extent = KeyExtents.ToExtent(in key, ExtentFlags.None);
         StripeIndex index = NewIndex();
         index.Insert(in extent);

@@ -10,10 +10,12 @@ public class CacheImageTests
     public void Status_of_a_compact_image()
     {
         using ImageBuilder image = new();
-        ExtensionBlocks.Bind(image.Region, image.Load(), 1 << 20, new Guid("ffffffff-0000-0000-0000-000000000001"), resizable: false);
+        ExtensionBlocks.Bind(image.Region, image.Load(), 1 << 20, new Guid("ffffffff-0000-0000-0000-000000000001"),
+            resizable: false);
         image.Append(image.Key(0, 1024));
         image.Link(2);
-        LogPosition dirty = image.Append(image.Key(0, 4096), image.Key(2048, 4096), image.Key(65536, 512, flags: CacheKey.CleanFlag), image.Key(8192, 512));
+        LogPosition dirty = image.Append(image.Key(0, 4096), image.Key(2048, 4096),
+            image.Key(65536, 512, flags: CacheKey.CleanFlag), image.Key(8192, 512));
         image.SetDirtyTail(dirty);
         CacheImageStatus status = CacheImage.ReadStatus(image.Region);
         Assert.False(status.IsLinuxGeometry);
@@ -65,7 +67,8 @@ public class CacheImageTests
     {
         using ImageBuilder image = new();
         image.ChangeInfo((ref CacheInfo c) => c.SegmentCount = 0);
-        Assert.Equal("cache info", Assert.Throws<PCacheCorruptionException>(() => CacheImage.ReadStatus(image.Region)).Structure);
+        Assert.Equal("cache info", Assert.Throws<PCacheCorruptionException>(() =>
+            CacheImage.ReadStatus(image.Region)).Structure);
         Assert.False(CacheImage.Check(image.Region).IsSound);
     }
 
@@ -95,7 +98,8 @@ public class CacheImageTests
         CheckReport report = CacheImage.Check(image.Region);
         Assert.False(report.IsSound);
         Assert.Equal(FindingSeverity.Lost, Assert.Single(report.Findings).Severity);
-        Assert.Equal((0L, 1L), (CacheImage.ReadStatus(image.Region).DirtyKeys, CacheImage.ReadStatus(image.Region).LostKeys));
+        Assert.Equal((0L, 1L), (CacheImage.ReadStatus(image.Region).DirtyKeys,
+            CacheImage.ReadStatus(image.Region).LostKeys));
     }
 
     [Fact]
@@ -109,7 +113,8 @@ public class CacheImageTests
         Assert.True(report.IsSound);
         Assert.False(report.IsAcceptedByLinux);
         Assert.Equal(2, report.Findings.Count(f => f.Text.StartsWith("Linux doesn't take", StringComparison.Ordinal)));
-        Assert.Equal(1, report.Findings.Count(f => f.Text.StartsWith("Linux takes this image, but wrongly", StringComparison.Ordinal)));
+        Assert.Equal(1, report.Findings.Count(f =>
+            f.Text.StartsWith("Linux takes this image, but wrongly", StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -127,7 +132,8 @@ public class CacheImageTests
 
             CheckReport report = CacheImage.Check(image.Region, new CheckOptions { CheckLinux = true });
             Assert.True(report.IsSound);
-            Assert.Equal(reasons, report.Findings.Count(f => f.Text.StartsWith("Linux doesn't take", StringComparison.Ordinal)));
+            Assert.Equal(reasons, report.Findings.Count(f =>
+                f.Text.StartsWith("Linux doesn't take", StringComparison.Ordinal)));
         }
     }
 
@@ -137,7 +143,8 @@ public class CacheImageTests
         GoldenSet golden = GoldenSet.Load("fresh");
         using TestRegion region = golden.OpenPmem(readOnly: false);
         ExtensionBlocks.Bind(region, MediaLoader.Load(region), golden.BackingBytes + 512, Guid.Empty, resizable: false);
-        CheckReport report = CacheImage.Check(region, new CheckOptions { CheckLinux = true, BackingLengthBytes = golden.BackingBytes });
+        CheckReport report = CacheImage.Check(region,
+            new CheckOptions { CheckLinux = true, BackingLengthBytes = golden.BackingBytes });
         Assert.False(report.IsSound);
         Assert.True(report.IsAcceptedByLinux);
     }
@@ -197,7 +204,8 @@ public class CacheImageTests
         CheckReport report = CacheImage.Check(image.Region, new CheckOptions { MaxFindings = 10 });
         Assert.Equal(11, report.Findings.Count);
         Assert.StartsWith("490 more", report.Findings[10].Text, StringComparison.Ordinal);
-        Assert.Throws<ArgumentOutOfRangeException>(() => CacheImage.Check(image.Region, new CheckOptions { MaxFindings = 0 }));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            CacheImage.Check(image.Region, new CheckOptions { MaxFindings = 0 }));
     }
 
     [Fact]
@@ -212,7 +220,14 @@ public class CacheImageTests
         {
             for (int k = 0; k < keys.Length; k++)
             {
-                keys[k] = new CacheKey { Offset = 0, Length = 4 << 20, Segment = 1, SegmentOffset = (uint)(((i * 128) + k) * 512), PayloadCrc = 0 };
+                keys[k] = new CacheKey
+                {
+                    Offset = 0,
+                    Length = 4 << 20,
+                    Segment = 1,
+                    SegmentOffset = (uint)(((i * 128) + k) * 512),
+                    PayloadCrc = 0
+                };
             }
 
             LogPosition at = shape.Append(keys);

@@ -25,7 +25,8 @@ public class GoldenInspectionTests
             _ => golden.LastDmStatus,
         };
         Assert.Equal(expected, status.DmStatus);
-        Assert.Equal((true, 31, 70, "writeback"), (status.IsLinuxGeometry, status.SegmentCount, status.GcThresholdPercent, status.Mode));
+        Assert.Equal((true, 31, 70, "writeback"),
+            (status.IsLinuxGeometry, status.SegmentCount, status.GcThresholdPercent, status.Mode));
         Assert.Equal(golden.Manifest.GetProperty("data_crc").GetBoolean(), status.PayloadCrc);
         Assert.Equal((Guid.Empty, string.Empty, null), (status.CacheId, status.Label, status.BackingLength));
         Assert.True(status.IsSound);
@@ -39,7 +40,8 @@ public class GoldenInspectionTests
     {
         GoldenSet golden = GoldenSet.Load(name);
         using TestRegion region = golden.OpenPmem();
-        CheckReport report = CacheImage.Check(region, new CheckOptions { BackingLengthBytes = golden.BackingBytes, CheckLinux = true });
+        CheckReport report = CacheImage.Check(region,
+            new CheckOptions { BackingLengthBytes = golden.BackingBytes, CheckLinux = true });
         Assert.True(report.IsSound, string.Join('\n', report.Findings));
         Assert.True(report.IsAcceptedByLinux, string.Join('\n', report.Findings));
         Assert.True(report.IsCache);
@@ -68,7 +70,8 @@ public class GoldenInspectionTests
             Assert.Equal(0u, kset.Sequence);
             Assert.Equal(kset.IsLast, kset.NextSegment is not null);
             Assert.Equal(kset.KeyCount, kset.Keys.Count);
-            expected = kset.NextSegment is int next ? new LogPosition(next, 0) : new LogPosition(kset.Position.Segment, kset.Position.Offset + 24 + (40 * kset.KeyCount));
+            expected = kset.NextSegment is int next ? new LogPosition(next, 0)
+                : new LogPosition(kset.Position.Segment, kset.Position.Offset + 24 + (40 * kset.KeyCount));
             ksets++;
             keys += kset.KeyCount;
             foreach (KeyInfo key in kset.Keys)

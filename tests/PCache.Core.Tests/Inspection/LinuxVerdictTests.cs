@@ -4,10 +4,14 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Inspection;
 
-/// <summary>What Linux does with forged images, as measured on 7.3.4: each is said by the check, and nothing that Linux takes rightly is called refused.</summary>
+/// <summary>
+/// What Linux does with forged images, as measured on 7.3.4: each is said by the check, and nothing that Linux takes
+/// rightly is called refused.
+/// </summary>
 public class LinuxVerdictTests
 {
-    private static CheckReport Check(ImageBuilder image) => CacheImage.Check(image.Region, new CheckOptions { CheckLinux = true });
+    private static CheckReport Check(ImageBuilder image) =>
+        CacheImage.Check(image.Region, new CheckOptions { CheckLinux = true });
 
     private static void Says(ImageBuilder image, LinuxVerdict verdict, string? code)
     {
@@ -17,7 +21,8 @@ public class LinuxVerdictTests
         Assert.Equal(verdict == LinuxVerdict.Takes, report.IsAcceptedByLinux);
         if (code is null)
         {
-            Assert.DoesNotContain(report.Findings, finding => finding.Code.StartsWith("linux-", StringComparison.Ordinal));
+            Assert.DoesNotContain(report.Findings, finding =>
+                finding.Code.StartsWith("linux-", StringComparison.Ordinal));
         }
         else
         {
@@ -34,7 +39,8 @@ public class LinuxVerdictTests
         return image;
     }
 
-    private static void Destroy(ImageBuilder image, long offset, int length = 16) => image.Region.Bytes(offset, length).Fill(0xEE);
+    private static void Destroy(ImageBuilder image, long offset, int length = 16) =>
+        image.Region.Bytes(offset, length).Fill(0xEE);
 
     [Fact]
     public void A_dirty_image_is_taken()
@@ -82,7 +88,13 @@ public class LinuxVerdictTests
     {
         using ImageBuilder image = Linux();
         Destroy(image, image.Geometry.SegmentOffset(4));
-        PCacheDevice.Open(image.Region, Disks.Make(1 << 20), new PCacheOptions { LeaveRegionOpen = true, StartWritebackPaused = true, Maintenance = MaintenanceMode.Manual }).Dispose();
+        PCacheDevice.Open(image.Region, Disks.Make(1 << 20),
+            new PCacheOptions
+            {
+                LeaveRegionOpen = true,
+                StartWritebackPaused = true,
+                Maintenance = MaintenanceMode.Manual
+            }).Dispose();
         Says(image, LinuxVerdict.Takes, null);
 
         // The replica that was left is not touched, and the image opens without either.
@@ -138,7 +150,8 @@ public class LinuxVerdictTests
         GoldenSet golden = GoldenSet.Load("fresh");
         using TestRegion region = golden.OpenPmem(readOnly: false);
         Assert.True(MediaLoader.Load(region).CacheInfoInOneReplica);
-        PCacheDevice.Open(region, Disks.Make(golden.BackingBytes), new PCacheOptions { LeaveRegionOpen = true, Maintenance = MaintenanceMode.Manual }).Dispose();
+        PCacheDevice.Open(region, Disks.Make(golden.BackingBytes),
+            new PCacheOptions { LeaveRegionOpen = true, Maintenance = MaintenanceMode.Manual }).Dispose();
         Assert.False(MediaLoader.Load(region).CacheInfoInOneReplica);
         foreach (int replica in new[] { 0, 1 })
         {
@@ -233,6 +246,7 @@ public class LinuxVerdictTests
         image.Flip(image.DeviceOffset(new LogPosition(0, 104)) + 30);
         Destroy(image, image.Geometry.SegmentOffset(4) + MediaConstants.SegmentInfoStride);
         image.SetTail(MediaConstants.DirtyTailOffset, 0, 40);
-        Assert.Equal(LinuxVerdict.TakesWrongly, CacheImage.Check(image.Region, new CheckOptions { CheckLinux = true, MaxFindings = 1 }).Linux);
+        Assert.Equal(LinuxVerdict.TakesWrongly,
+            CacheImage.Check(image.Region, new CheckOptions { CheckLinux = true, MaxFindings = 1 }).Linux);
     }
 }

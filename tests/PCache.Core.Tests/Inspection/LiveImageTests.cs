@@ -5,8 +5,9 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Inspection;
 
 /// <summary>
-/// What a device leaves if it is stopped at any drain is sound, and nothing that the check takes for damage: the log goes round many times here, so that
-/// segments hold payload, log and remains of both by turns, and the device is reopened, with its log empty and not.
+/// What a device leaves if it is stopped at any drain is sound, and nothing that the check takes for damage: the log
+/// goes round many times here, so that segments hold payload, log and remains of both by turns, and the device is
+/// reopened, with its log empty and not.
 /// </summary>
 public class LiveImageTests
 {
@@ -47,7 +48,9 @@ public class LiveImageTests
 
             checks++;
             CheckReport report = CacheImage.Check(region, new CheckOptions { BackingLengthBytes = BackingBytes });
-            found.UnionWith(report.IsSound ? [] : report.Findings.Where(f => f.Severity != FindingSeverity.Note).Select(f => f.Structure + ": " + f.Text));
+            found.UnionWith(report.IsSound ? []
+                : report.Findings.Where(f => f.Severity != FindingSeverity.Note)
+                .Select(f => f.Structure + ": " + f.Text));
             damaged += report.IsSound ? 0 : 1;
         };
         byte[] data = new byte[4096];
@@ -55,7 +58,8 @@ public class LiveImageTests
         {
             random.NextBytes(data);
             int length = 512 * (1 + random.Next(random.Next(8) == 0 ? 8 : 2));
-            device.Write(512 * random.Next((BackingBytes - length) / 512), data.AsSpan(0, length), random.Next(3) == 0 ? WriteDurability.ForceUnitAccess : WriteDurability.Normal);
+            device.Write(512 * random.Next((BackingBytes - length) / 512), data.AsSpan(0, length), random.Next(3) == 0
+                ? WriteDurability.ForceUnitAccess : WriteDurability.Normal);
             int head = device.GetStatus().KeyHead.Segment;
             links += head != logSegment ? 1 : 0;
             logSegment = head;

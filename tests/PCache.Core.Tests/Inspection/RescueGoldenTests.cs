@@ -1,4 +1,5 @@
-// Keeps true: a rescue of an image that nobody has damaged gives exactly what Linux gave; each kind of damage is played on images that Linux wrote too.
+// Keeps true: a rescue of an undamaged image gives exactly what Linux gave; each kind of damage is played on images
+// that Linux wrote too.
 
 using System.Security.Cryptography;
 using PCache.Core.Inspection;
@@ -17,7 +18,8 @@ public sealed class RescueGoldenTests
         var rows = new TheoryData<string, string>();
         foreach (string name in (string[])["dirty-small", "read-fill", "gc-crash"])
         {
-            foreach (string damage in (string[])["superblock", "cache info", "key tail", "dirty tail", "segment infos", "generations", "superblock, cache info, segment infos"])
+            foreach (string damage in (string[])["superblock", "cache info", "key tail", "dirty tail", "segment infos",
+                "generations", "superblock, cache info, segment infos"])
             {
                 rows.Add(name, damage);
             }

@@ -1,4 +1,5 @@
-// Keeps true: what it says about an image comes from the undamaged image and from what was written, never from the rescue under test.
+// Keeps true: what it says about an image comes from the undamaged image and from what was written, never from the
+// rescue under test.
 
 using PCache.Core.Inspection;
 using PCache.Core.Layout;
@@ -57,7 +58,8 @@ internal sealed class RescueModel
     public static RescueModel Make(int seed, int segments = 14, int steps = 60)
     {
         var random = new Random(seed);
-        using var cache = new SmallCache(segments, backingBytes: 1 << 20, with: o => o with { StartWritebackPaused = true, GcThresholdPercent = random.Next(20, 90) });
+        using var cache = new SmallCache(segments, backingBytes: 1 << 20, with: o =>
+            o with { StartWritebackPaused = true, GcThresholdPercent = random.Next(20, 90) });
         byte[] newest = new byte[1 << 20];
         Dictionary<long, List<byte[]>> versions = [];
         for (int step = 1; step <= steps; step++)
@@ -102,7 +104,10 @@ internal sealed class RescueModel
         return new RescueModel(cache.Region.KillImage(), cache.Backing.Snapshot(), newest, versions);
     }
 
-    /// <summary>An image as Linux writes it: ksets without numbers; segment 1 and up hold payload, segment 0 and the last ones the log.</summary>
+    /// <summary>
+    /// An image as Linux writes it: ksets without numbers; segment 1 and up hold payload, segment 0 and the last ones
+    /// the log.
+    /// </summary>
     public static RescueModel MakeUnnumbered(int seed)
     {
         var random = new Random(seed);
@@ -130,7 +135,8 @@ internal sealed class RescueModel
                 long sector = random.Next(random.Next(2) == 0 ? 16 : 500);
                 byte[] bytes = SectorPattern.Make(sector, 1, (i * 16) + k + 1);
                 CacheKey key = builder.Key((ulong)sector * Sector, Sector, fill: 0, segment: payloadSegment);
-                bytes.CopyTo(builder.Region.Bytes(builder.DeviceOffset(new LogPosition(payloadSegment, (int)key.SegmentOffset)), Sector));
+                bytes.CopyTo(builder.Region.Bytes(
+                    builder.DeviceOffset(new LogPosition(payloadSegment, (int)key.SegmentOffset)), Sector));
                 key.PayloadCrc = PCache.Core.Primitives.Crc32C.HashToUInt32(bytes);
                 keys[k] = key;
                 used += Sector;
@@ -144,12 +150,14 @@ internal sealed class RescueModel
         return new RescueModel(builder.Region.ToArray(), new byte[newest.Length], newest, versions);
     }
 
-    public long DataOffset(int segment) => MediaConstants.SegmentsOffset + ((long)segment * SegmentSize) + MediaConstants.SegmentDataOffset;
+    public long DataOffset(int segment) =>
+        MediaConstants.SegmentsOffset + ((long)segment * SegmentSize) + MediaConstants.SegmentDataOffset;
 
     public (long Offset, int Length) PlaceOf(KsetInfo kset) =>
         (DataOffset(kset.Position.Segment) + kset.Position.Offset, 24 + (40 * kset.KeyCount));
 
-    public (long Offset, int Length) PlaceOf(in KeyInfo key) => (DataOffset((int)key.Segment) + key.SegmentOffset, (int)key.Length);
+    public (long Offset, int Length) PlaceOf(in KeyInfo key) =>
+        (DataOffset((int)key.Segment) + key.SegmentOffset, (int)key.Length);
 
     public bool WasEver(long sector, ReadOnlySpan<byte> content)
     {
@@ -164,6 +172,7 @@ internal sealed class RescueModel
             }
         }
 
-        return content.SequenceEqual(Backing.AsSpan((int)(sector * Sector), Sector)) || !content.ContainsAnyExcept((byte)0);
+        return content.SequenceEqual(Backing.AsSpan((int)(sector * Sector), Sector))
+            || !content.ContainsAnyExcept((byte)0);
     }
 }

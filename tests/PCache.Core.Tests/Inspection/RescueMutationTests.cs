@@ -1,5 +1,6 @@
-// Keeps true: a rescued image never gives a sector that was never written there; what isn't the newest is said to be so, unless the only trace of the newer version was at the
-// very end of the log, where its loss can't be told from a log that ended; all whose chain of kset and payload is whole comes out.
+// Keeps true: a rescued image never gives a sector that was never written there; what isn't the newest is said to be
+// so, unless the only trace of the newer version was at the very end of the log, where its loss can't be told from a
+// log that ended; all whose chain of kset and payload is whole comes out.
 
 using PCache.Core.Inspection;
 using PCache.Core.Layout;
@@ -42,7 +43,8 @@ public sealed class RescueMutationTests
         }
         catch (Exception e)
         {
-            throw new InvalidOperationException($"PCACHE_TEST_SEED={seed}, mutation {mutation}: {string.Join("; ", mutated.What)}", e);
+            throw new InvalidOperationException(
+                $"PCACHE_TEST_SEED={seed}, mutation {mutation}: {string.Join("; ", mutated.What)}", e);
         }
     }
 
@@ -50,15 +52,19 @@ public sealed class RescueMutationTests
     {
         // Ksets behind the last whole one leave no trace when they are gone.
         int lastWhole = Array.FindLastIndex(model.Ksets, kset => mutated.IsWhole(model.PlaceOf(kset)));
-        int lostLink = Array.FindIndex(model.Ksets, kset => !mutated.IsWhole(model.PlaceOf(kset)) && (kset.IsLast || LooksLikeTheEnd(model, mutated, kset)));
+        int lostLink = Array.FindIndex(model.Ksets, kset =>
+            !mutated.IsWhole(model.PlaceOf(kset)) && (kset.IsLast || LooksLikeTheEnd(model, mutated, kset)));
         if (!numbered && lostLink >= 0)
         {
-            lastWhole = Array.FindLastIndex(model.Ksets, lostLink, kset => mutated.IsWhole(model.PlaceOf(kset))); // without numbers a zeroed link or header is an orderly end
+            // without numbers a zeroed link or header is an orderly end
+            lastWhole = Array.FindLastIndex(model.Ksets, lostLink, kset => mutated.IsWhole(model.PlaceOf(kset)));
         }
 
         int firstLost = Array.FindIndex(model.Ksets, kset => !mutated.IsWhole(model.PlaceOf(kset)));
         // Zeros where formatting puts the key tail are a new cache, whatever stands behind them.
-        bool looksNew = model.Ksets.Length > 0 && mutated.Region.LengthBytes >= model.DataOffset(0) + 24 && model.Ksets[0].Position == default && !mutated.Region.Bytes(model.DataOffset(0), 24).ContainsAnyExcept((byte)0);
+        bool looksNew = model.Ksets.Length > 0 && mutated.Region.LengthBytes >= model.DataOffset(0) + 24
+            && model.Ksets[0].Position == default
+            && !mutated.Region.Bytes(model.DataOffset(0), 24).ContainsAnyExcept((byte)0);
         RescueImage rescue;
         try
         {
@@ -86,19 +92,27 @@ public sealed class RescueMutationTests
                     continue;
                 }
 
-                Assert.True(rescue.TryReadPayload(in extent, at, sector), $"sector {number} can't be read, but is {extent}");
+                Assert.True(rescue.TryReadPayload(in extent, at, sector),
+                    $"sector {number} can't be read, but is {extent}");
                 ReadOnlySpan<byte> newest = model.Newest.AsSpan((int)(number * RescueModel.Sector), RescueModel.Sector);
-                Assert.True(model.WasEver(number, sector) || extent.State == RescueState.Unverifiable, $"sector {number} holds what was never written: {extent}");
+                Assert.True(model.WasEver(number, sector)
+                    || extent.State == RescueState.Unverifiable,
+                    $"sector {number} holds what was never written: {extent}");
                 if (extent.State == RescueState.Sound && !newest.SequenceEqual(sector))
                 {
-                    Assert.True(model.NewestKey[number] is (int kset, _) && kset > lastWhole, $"sector {number} is stale, but {extent}; newest in kset {model.NewestKey[number]?.Kset}, last whole {lastWhole}");
+                    Assert.True(model.NewestKey[number] is (int kset, _)
+                        && kset > lastWhole,
+                        $"sector {number} is stale, but {extent}; newest in kset {model.NewestKey[number]?.Kset}, "
+                        + $"last whole {lastWhole}");
                 }
             }
         }
 
         for (int number = 0; number < dirty.Length && !looksNew; number++)
         {
-            if (model.NewestKey[number] is not (int kset, KeyInfo key) || !key.IsLive || !model.Ksets[kset].IsDirty || key.IsClean || !mutated.IsWhole(model.PlaceOf(model.Ksets[kset])) || !mutated.IsWhole(model.PlaceOf(in key)))
+            if (model.NewestKey[number] is not (int kset, KeyInfo key) || !key.IsLive || !model.Ksets[kset].IsDirty
+                || key.IsClean || !mutated.IsWhole(model.PlaceOf(model.Ksets[kset]))
+                || !mutated.IsWhole(model.PlaceOf(in key)))
             {
                 continue;
             }
@@ -108,18 +122,26 @@ public sealed class RescueMutationTests
                 continue;
             }
 
-            Assert.True(dirty[number] is not null, $"sector {number} of kset {kset} is missing; first lost {firstLost}; {string.Join('|', rescue.Findings.Take(6))}");
+            Assert.True(dirty[number] is not null,
+                $"sector {number} of kset {kset} is missing; first lost {firstLost}; "
+                + $"{string.Join('|', rescue.Findings.Take(6))}");
             RescueExtent got = dirty[number]!.Value;
             Assert.True(got.State != RescueState.Damaged && got.IsDirty, $"sector {number} of kset {kset} is {got}");
-            bool excused = (firstLost >= 0 && lastWhole >= 0 && Array.FindLastIndex(model.Ksets, k => !mutated.IsWhole(model.PlaceOf(k))) > kset) || mutated.Structures > 0 || mutated.TouchesLogEnd;
-            Assert.True(got.State == RescueState.Sound || excused, $"sector {number} of kset {kset} is {got}, though nothing behind it is lost: {string.Join('|', rescue.Findings.Take(6))}");
+            bool excused = (firstLost >= 0 && lastWhole >= 0
+                && Array.FindLastIndex(model.Ksets, k => !mutated.IsWhole(model.PlaceOf(k))) > kset)
+                || mutated.Structures > 0 || mutated.TouchesLogEnd;
+            Assert.True(got.State == RescueState.Sound
+                || excused,
+                $"sector {number} of kset {kset} is {got}, though nothing behind it is lost: "
+                + $"{string.Join('|', rescue.Findings.Take(6))}");
         }
 
         WriteBack(model, rescue, lastWhole);
     }
 
     private static bool LooksLikeTheEnd(RescueModel model, Mutated mutated, KsetInfo kset) =>
-        model.PlaceOf(kset).Offset + 24 <= mutated.Region.LengthBytes && !mutated.Region.Bytes(model.PlaceOf(kset).Offset, 24).ContainsAnyExcept((byte)0);
+        model.PlaceOf(kset).Offset + 24 <= mutated.Region.LengthBytes
+            && !mutated.Region.Bytes(model.PlaceOf(kset).Offset, 24).ContainsAnyExcept((byte)0);
 
     private static void WriteBack(RescueModel model, RescueImage rescue, int lastWhole)
     {
@@ -135,7 +157,8 @@ public sealed class RescueMutationTests
                 bool written = extent.IsDirty && extent.State == RescueState.Sound;
                 bool same = now.SequenceEqual(model.Newest.AsSpan((int)at, RescueModel.Sector));
                 Assert.True(
-                    written ? same || (model.NewestKey[number] is (int kset, _) && kset > lastWhole) : now.SequenceEqual(model.Backing.AsSpan((int)at, RescueModel.Sector)),
+                    written ? same || (model.NewestKey[number] is (int kset, _) && kset > lastWhole)
+                        : now.SequenceEqual(model.Backing.AsSpan((int)at, RescueModel.Sector)),
                     $"sector {number} on the backing is wrong after write-back of {extent}");
             }
         }
@@ -230,7 +253,8 @@ public sealed class RescueMutationTests
                     Touch(model, ksetOffset / 4096 * 4096, 4096);
                     return;
                 case 12:
-                    Flip((segment + MediaConstants.SegmentDataOffset, model.SegmentSize - MediaConstants.SegmentDataOffset), random);
+                    Flip((segment + MediaConstants.SegmentDataOffset,
+                        model.SegmentSize - MediaConstants.SegmentDataOffset), random);
                     break;
                 default:
                     long place = random.NextInt64(model.Image.Length - 600);
@@ -253,7 +277,8 @@ public sealed class RescueMutationTests
         private void Touch(RescueModel model, long offset, long length)
         {
             long end = model.DataOffset(model.KeyHead.Segment) + model.KeyHead.Offset;
-            TouchesLogEnd |= _touched.Exists(t => t.Offset < end + 24 && end < t.Offset + t.Length) || (offset < end + 24 && end < offset + length);
+            TouchesLogEnd |= _touched.Exists(t => t.Offset < end + 24 && end < t.Offset + t.Length)
+                || (offset < end + 24 && end < offset + length);
         }
 
         private void Flip((long Offset, int Length) place, Random random)

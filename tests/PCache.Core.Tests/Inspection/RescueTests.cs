@@ -13,7 +13,8 @@ public sealed class RescueTests
         using ImageBuilder image = Make();
         RescueImage rescue = CacheRescue.Open(image.Region);
         Assert.True(rescue.IsSound, Text(rescue));
-        Assert.Equal([(0L, 512L, RescueState.Sound), (512, 512, RescueState.Sound), (1024, 512, RescueState.Sound)], Ranges(rescue));
+        Assert.Equal([(0L, 512L, RescueState.Sound), (512, 512, RescueState.Sound), (1024, 512, RescueState.Sound)],
+            Ranges(rescue));
         Assert.Equal((byte)13, First(rescue, 512));
     }
 
@@ -22,8 +23,10 @@ public sealed class RescueTests
     {
         using ImageBuilder image = Make();
         Assert.Throws<ArgumentNullException>(() => CacheRescue.Open(null!));
-        Assert.Throws<ArgumentOutOfRangeException>(() => CacheRescue.Open(image.Region, new RescueOptions { SegmentSizeBytes = 100_000 }));
-        Assert.Throws<ArgumentOutOfRangeException>(() => CacheRescue.Open(image.Region, new RescueOptions { MaxFindings = 0 }));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            CacheRescue.Open(image.Region, new RescueOptions { SegmentSizeBytes = 100_000 }));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            CacheRescue.Open(image.Region, new RescueOptions { MaxFindings = 0 }));
     }
 
     [Theory]
@@ -48,12 +51,18 @@ public sealed class RescueTests
     public void The_segment_size_is_inferred_or_given(int segmentSize, int segments)
     {
         using TestRegion region = TestRegion.Create(MediaConstants.SegmentsOffset + ((long)segments * segmentSize));
-        Formatter.Format(region, new FormatParameters { SegmentSizeBytes = segmentSize, PayloadCrc = true, CacheId = Guid.NewGuid() });
+        Formatter.Format(region, new FormatParameters
+        {
+            SegmentSizeBytes = segmentSize,
+            PayloadCrc = true,
+            CacheId = Guid.NewGuid()
+        });
         region.Bytes(4096, 4096).Clear();
         RescueImage rescue = CacheRescue.Open(region);
         Assert.Equal((segmentSize, segments), (rescue.SegmentSizeBytes, rescue.SegmentCount));
         Assert.False(rescue.IsSound);
-        Assert.Equal(1 << 20, CacheRescue.Open(region, new RescueOptions { SegmentSizeBytes = 1 << 20 }).SegmentSizeBytes);
+        Assert.Equal(1 << 20, CacheRescue.Open(region,
+            new RescueOptions { SegmentSizeBytes = 1 << 20 }).SegmentSizeBytes);
     }
 
     [Fact]
@@ -184,7 +193,8 @@ public sealed class RescueTests
         image.Flip(image.DeviceOffset(new LogPosition(1, (int)flipped.SegmentOffset)));
         image.Region.Poison(image.DeviceOffset(new LogPosition(1, 4096)), 64);
         RescueImage rescue = CacheRescue.Open(image.Region);
-        Assert.Equal([(0L, 512L, RescueState.Sound), (512, 512, RescueState.Damaged), (1024, 8192, RescueState.Damaged)], Ranges(rescue));
+        Assert.Equal([(0L, 512L, RescueState.Sound), (512, 512, RescueState.Damaged),
+            (1024, 8192, RescueState.Damaged)], Ranges(rescue));
         byte[] content = new byte[16384];
         using var backing = Disks.Make(Enumerable.Repeat((byte)0x55, 16384).ToArray());
         List<RescueExtent> untrusted = [];
@@ -201,7 +211,8 @@ public sealed class RescueTests
     {
         using ImageBuilder image = new();
         image.Append(image.Key(0, segment: 1), image.Key(512, segment: 3));
-        using TestRegion cut = TestRegion.Of(image.Region.ToArray().AsSpan(0, (int)image.Geometry.SegmentOffset(3) - 1000));
+        using TestRegion cut = TestRegion.Of(image.Region.ToArray()
+            .AsSpan(0, (int)image.Geometry.SegmentOffset(3) - 1000));
         RescueImage rescue = CacheRescue.Open(cut);
         Assert.Equal([(0L, 512L, RescueState.Sound), (512, 512, RescueState.Damaged)], Ranges(rescue));
         Assert.Contains(rescue.Findings, finding => finding.Code == "cut");
@@ -247,7 +258,8 @@ public sealed class RescueTests
         return image;
     }
 
-    private static (long Offset, long Length, RescueState State)[] Ranges(RescueImage image) => [.. image.Extents.Select(extent => (extent.Offset, extent.LengthBytes, extent.State))];
+    private static (long Offset, long Length, RescueState State)[] Ranges(RescueImage image) =>
+        [.. image.Extents.Select(extent => (extent.Offset, extent.LengthBytes, extent.State))];
 
     private static byte First(RescueImage image, long offset)
     {

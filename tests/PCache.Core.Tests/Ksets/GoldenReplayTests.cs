@@ -15,7 +15,8 @@ public class GoldenReplayTests
     [InlineData("multi-link", "14:48336", 3307, 418_242, 0, 412_005, 16)]
     [InlineData("killed", "0:18008", 122, 377, 0, 377, 2)]
     [InlineData("gc-crash", "0:201752", 41, 4722, 40, 64, 20)]
-    public void Replays_what_linux_wrote(string name, string keyHead, long ksets, long live, long dead, long dirty, int used)
+    public void Replays_what_linux_wrote(string name, string keyHead, long ksets, long live, long dead, long dirty,
+        int used)
     {
         GoldenSet golden = GoldenSet.Load(name);
         using TestRegion region = golden.OpenPmem();
@@ -43,7 +44,8 @@ public class GoldenReplayTests
         GoldenSet golden = GoldenSet.Load("dirty-small");
         using TestRegion region = golden.OpenPmem();
         MediaState media = MediaLoader.Load(region);
-        Assert.Throws<PCacheBackingMismatchException>(() => LogReplay.Run(region, media, new CountingSink(), golden.BackingBytes - 512));
+        Assert.Throws<PCacheBackingMismatchException>(() =>
+            LogReplay.Run(region, media, new CountingSink(), golden.BackingBytes - 512));
 
         // The last partial sector counts as whole.
         LogReplay.Run(region, media, new CountingSink(), golden.BackingBytes - 511);

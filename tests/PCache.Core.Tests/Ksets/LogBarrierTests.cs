@@ -46,7 +46,8 @@ public sealed class LogBarrierTests
         cache.Device.Flush(); // nothing lies between the two
         cache.Device.Write(0, new byte[512]);
         cache.Device.Flush();
-        Assert.Equal([true, false, false, false, false, true], Headers(cache.Region).Select(header => header.IsBarrier));
+        Assert.Equal([true, false, false, false, false, true],
+            Headers(cache.Region).Select(header => header.IsBarrier));
     }
 
     private static List<KsetHeader> Headers(PmemRegion region)

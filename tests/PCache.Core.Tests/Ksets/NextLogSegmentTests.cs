@@ -11,14 +11,16 @@ public sealed class NextLogSegmentTests : IDisposable
 {
     private const int Segments = 3;
     private const int SegmentBytes = (4 * NextLogSegment.CheapPieceBytes) + MediaConstants.SegmentDataOffset - 512;
-    private readonly SimulatedPmem _region = SimulatedPmem.Allocate(MediaConstants.SegmentsOffset + (Segments * SegmentBytes));
+    private readonly SimulatedPmem _region =
+        SimulatedPmem.Allocate(MediaConstants.SegmentsOffset + (Segments * SegmentBytes));
     private readonly SegmentTable _segments;
     private readonly NextLogSegment _next;
 
     public NextLogSegmentTests()
     {
         var geometry = new Geometry(SegmentBytes, Segments, isLinux: false);
-        _segments = new SegmentTable(_region, geometry, [0, 1, 2], new ulong[Segments], [ReplicaState.None, ReplicaState.None, ReplicaState.None], reserveTarget: 2, new WorkSignal());
+        _segments = new SegmentTable(_region, geometry, [0, 1, 2], new ulong[Segments],
+            [ReplicaState.None, ReplicaState.None, ReplicaState.None], reserveTarget: 2, new WorkSignal());
         Assert.Equal(2, _segments.BuildPools());
         for (int i = 0; i < Segments; i++)
         {
@@ -52,7 +54,7 @@ public sealed class NextLogSegmentTests : IDisposable
     [InlineData(0)]
     [InlineData(1)]
     [InlineData(4)]
-    public void Whoever_takes_it_finishes_what_was_prepared(int pieces)
+    public void The_writer_that_takes_it_finishes_what_was_prepared(int pieces)
     {
         for (int i = 0; i < pieces; i++)
         {
@@ -68,7 +70,9 @@ public sealed class NextLogSegmentTests : IDisposable
         AssertAll(1, 0);
     }
 
-    /// <summary>The preparation has just seen which segment is next, and now the log takes that one and writes to it.</summary>
+    /// <summary>
+    /// The preparation has just seen which segment is next, and now the log takes that one and writes to it.
+    /// </summary>
     [Fact]
     public async Task Nothing_is_zeroed_that_has_become_part_of_the_log()
     {

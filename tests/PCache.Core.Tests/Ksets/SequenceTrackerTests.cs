@@ -22,7 +22,8 @@ public class SequenceTrackerTests
     [Fact]
     public void Distance_is_the_number_of_steps()
     {
-        Gen<uint> numbers = Gen.OneOf(Gen.Choose(1, 50).Select(n => (uint)n), Gen.Choose(0, 50).Select(n => uint.MaxValue - (uint)n));
+        Gen<uint> numbers = Gen.OneOf(Gen.Choose(1, 50).Select(n => (uint)n),
+            Gen.Choose(0, 50).Select(n => uint.MaxValue - (uint)n));
         Prop.ForAll(numbers.ToArbitrary(), Gen.Choose(0, 100).ToArbitrary(), (from, steps) =>
         {
             uint to = from;
@@ -31,7 +32,8 @@ public class SequenceTrackerTests
                 to = SequenceTracker.Next(to);
             }
 
-            return to != 0 && SequenceTracker.Distance(from, to) == steps && (steps == 0 || SequenceTracker.Distance(to, from) > 1000);
+            return to != 0 && SequenceTracker.Distance(from, to) == steps
+                && (steps == 0 || SequenceTracker.Distance(to, from) > 1000);
         }).QuickCheckThrowOnFailure();
     }
 }

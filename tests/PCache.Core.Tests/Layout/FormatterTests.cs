@@ -22,7 +22,8 @@ public class FormatterTests
             (MediaConstants.KeyTailOffset, MediaConstants.KeyTailOffset + 16, 16),
             (MediaConstants.DirtyTailOffset, MediaConstants.DirtyTailOffset + 16, 16),
             (20480 + (30L << 24) + 4096, 20480 + (30L << 24), 16),
-            .. Enumerable.Range(0, 31).Select(id => (20480 + ((long)id << 24) + 8192 + 16, 20480 + ((long)id << 24) + 8192, 16)),
+            .. Enumerable.Range(0, 31).Select(id =>
+                (20480 + ((long)id << 24) + 8192 + 16, 20480 + ((long)id << 24) + 8192, 16)),
         ];
         foreach ((long first, long other, int size) in pairs)
         {
@@ -40,7 +41,9 @@ public class FormatterTests
             Same(20480 + (segment << 24) + (16 << 20) - 4096, 4096);
         }
 
-        void Same(long offset, int length) => Assert.True(expected.Bytes(offset, length).SequenceEqual(actual.Bytes(offset, length)), $"{length} bytes at {offset}");
+        void Same(long offset, int length) =>
+            Assert.True(expected.Bytes(offset, length).SequenceEqual(actual.Bytes(offset, length)),
+            $"{length} bytes at {offset}");
     }
 
     [Theory]
@@ -54,8 +57,11 @@ public class FormatterTests
             (MediaConstants.CacheInfoOffset, MediaConstants.CacheInfoStride),
             (MediaConstants.KeyTailOffset, MediaConstants.PositionStride),
             (MediaConstants.DirtyTailOffset, MediaConstants.PositionStride),
-            .. Enumerable.Range(0, 6).Select(id => (MediaConstants.SegmentsOffset + ((long)id * Compact), MediaConstants.SegmentInfoStride)),
-            .. Enumerable.Range(0, 6).Select(id => (MediaConstants.SegmentsOffset + ((long)id * Compact) + MediaConstants.SegmentControlOffset, MediaConstants.GenerationStride)),
+            .. Enumerable.Range(0, 6).Select(id =>
+                (MediaConstants.SegmentsOffset + ((long)id * Compact), MediaConstants.SegmentInfoStride)),
+            .. Enumerable.Range(0, 6).Select(
+                id => (MediaConstants.SegmentsOffset + ((long)id * Compact)
+                + MediaConstants.SegmentControlOffset, MediaConstants.GenerationStride)),
         ];
         foreach ((long offset, int stride) in structures)
         {
@@ -94,7 +100,15 @@ public class FormatterTests
         using TestRegion clean = TestRegion.Create(length);
         using TestRegion dirty = TestRegion.Create(length);
         new Random(5).NextBytes(dirty.Bytes(0, (int)length));
-        FormatParameters p = new() { SegmentSizeBytes = Compact, GcPercent = 0, CacheId = Guid.NewGuid(), BackingLengthBytes = 12345, BackingIdentity = Guid.NewGuid(), Label = "äöü" };
+        FormatParameters p = new()
+        {
+            SegmentSizeBytes = Compact,
+            GcPercent = 0,
+            CacheId = Guid.NewGuid(),
+            BackingLengthBytes = 12345,
+            BackingIdentity = Guid.NewGuid(),
+            Label = "äöü"
+        };
         Formatter.Format(clean, p);
         Formatter.Format(dirty, p);
         Assert.Equal(clean.ToArray()[..20480], dirty.ToArray()[..20480]);

@@ -65,12 +65,16 @@ public class MediaLoaderTests
         ["no segments"] = ("superblock", i => i.ChangeSuperblock((ref Superblock s) => s.SegmentCount = 0)),
         ["3 segments"] = ("superblock", i => i.ChangeSuperblock((ref Superblock s) => s.SegmentCount = 3)),
         ["7 segments of 6"] = ("superblock", i => i.ChangeSuperblock((ref Superblock s) => s.SegmentCount = 7)),
-        ["4 billion segments"] = ("superblock", i => i.ChangeSuperblock((ref Superblock s) => s.SegmentCount = uint.MaxValue)),
+        ["4 billion segments"] = ("superblock", i =>
+            i.ChangeSuperblock((ref Superblock s) => s.SegmentCount = uint.MaxValue)),
         ["segment size 0"] = ("superblock", i => i.ChangeSuperblock((ref Superblock s) => s.SegmentSize = 0)),
-        ["segment size odd"] = ("superblock", i => i.ChangeSuperblock((ref Superblock s) => s.SegmentSize = 65536 + 4096)),
+        ["segment size odd"] = ("superblock", i =>
+            i.ChangeSuperblock((ref Superblock s) => s.SegmentSize = 65536 + 4096)),
         ["segment size 32 KiB"] = ("superblock", i => i.ChangeSuperblock((ref Superblock s) => s.SegmentSize = 32768)),
-        ["segment size 32 MiB"] = ("superblock", i => i.ChangeSuperblock((ref Superblock s) => s.SegmentSize = 32 << 20)),
-        ["linux magic on a small device"] = ("superblock", i => i.ChangeSuperblock((ref Superblock s) => s.Magic = MediaConstants.SuperblockMagicLinux)),
+        ["segment size 32 MiB"] = ("superblock", i =>
+            i.ChangeSuperblock((ref Superblock s) => s.SegmentSize = 32 << 20)),
+        ["linux magic on a small device"] = ("superblock", i =>
+            i.ChangeSuperblock((ref Superblock s) => s.Magic = MediaConstants.SuperblockMagicLinux)),
         ["cache info both bad"] = ("cache info", i =>
         {
             i.ChangeInfo((ref CacheInfo _) => { });
@@ -81,7 +85,8 @@ public class MediaLoaderTests
         ["cache info one bad, one blank"] = ("cache info", i => FlipOneClearOther(i, 12288 + 8, 8192)),
         ["mode 1"] = ("cache info", i => i.ChangeInfo((ref CacheInfo c) => c.Flags |= 1 << 2)),
         ["mode 15"] = ("cache info", i => i.ChangeInfo((ref CacheInfo c) => c.Flags |= 15 << 2)),
-        ["gc 91"] = ("cache info", i => i.ChangeInfo((ref CacheInfo c) => c.Flags = new CacheFlags(c.Flags).WithGcPercent(91).Value)),
+        ["gc 91"] = ("cache info", i =>
+            i.ChangeInfo((ref CacheInfo c) => c.Flags = new CacheFlags(c.Flags).WithGcPercent(91).Value)),
         ["first segment"] = ("cache info", i => i.ChangeInfo((ref CacheInfo c) => c.FirstSegment = 6)),
         ["chain of 0"] = ("cache info", i => i.ChangeInfo((ref CacheInfo c) => c.SegmentCount = 0)),
         ["chain of 7"] = ("cache info", i => i.ChangeInfo((ref CacheInfo c) => c.SegmentCount = 7)),
@@ -109,15 +114,19 @@ public class MediaLoaderTests
         }
         ),
         ["key tail blank"] = ("key tail", i => i.Region.Bytes(MediaConstants.KeyTailOffset, 32).Clear()),
-        ["key tail bad"] = ("key tail", i => FlipOneClearOther(i, MediaConstants.KeyTailOffset + 12, MediaConstants.KeyTailOffset + 16)),
+        ["key tail bad"] = ("key tail", i =>
+            FlipOneClearOther(i, MediaConstants.KeyTailOffset + 12, MediaConstants.KeyTailOffset + 16)),
         ["key tail segment"] = ("key tail", i => i.SetTail(MediaConstants.KeyTailOffset, 6, 0)),
-        ["key tail offset"] = ("key tail", i => i.SetTail(MediaConstants.KeyTailOffset, 0, (uint)i.Geometry.DataSize - 16)),
+        ["key tail offset"] = ("key tail", i =>
+            i.SetTail(MediaConstants.KeyTailOffset, 0, (uint)i.Geometry.DataSize - 16)),
         ["key tail offset huge"] = ("key tail", i => i.SetTail(MediaConstants.KeyTailOffset, 0, uint.MaxValue - 7)),
         ["key tail offset odd"] = ("key tail", i => i.SetTail(MediaConstants.KeyTailOffset, 0, 4)),
         ["dirty tail blank"] = ("dirty tail", i => i.Region.Bytes(MediaConstants.DirtyTailOffset, 32).Clear()),
         ["dirty tail segment"] = ("dirty tail", i => i.SetTail(MediaConstants.DirtyTailOffset, uint.MaxValue, 0)),
-        ["dirty tail offset"] = ("dirty tail", i => i.SetTail(MediaConstants.DirtyTailOffset, 1, (uint)i.Geometry.DataSize)),
-        ["backing length"] = ("extension block", i => i.Change(0, 2048, (ref ExtensionBlock b) => b.BackingLength = ulong.MaxValue)),
+        ["dirty tail offset"] = ("dirty tail", i =>
+            i.SetTail(MediaConstants.DirtyTailOffset, 1, (uint)i.Geometry.DataSize)),
+        ["backing length"] = ("extension block", i =>
+            i.Change(0, 2048, (ref ExtensionBlock b) => b.BackingLength = ulong.MaxValue)),
     };
 
     [Theory]
@@ -136,7 +145,8 @@ public class MediaLoaderTests
         // With a sink the same is a finding.
         Collector findings = new();
         MediaLoader.Load(image.Region, findings);
-        Assert.Contains(findings.All, f => f.Severity == FindingSeverity.Damage && f.Structure == structure && f.Offset == e.DeviceOffset);
+        Assert.Contains(findings.All, f =>
+            f.Severity == FindingSeverity.Damage && f.Structure == structure && f.Offset == e.DeviceOffset);
     }
 
     [Fact]
@@ -144,7 +154,8 @@ public class MediaLoaderTests
     {
         using ImageBuilder image = new();
         byte[] whole = image.Region.ToArray();
-        foreach (int length in new[] { 1, 4096, 4100, 8191, 8192, 12288, 16384, 20480, 20481, 90000, whole.Length - 65536, whole.Length - 1 })
+        foreach (int length in new[] { 1, 4096, 4100, 8191, 8192, 12288, 16384, 20480, 20481, 90000,
+            whole.Length - 65536, whole.Length - 1 })
         {
             using TestRegion cut = TestRegion.Of(whole.AsSpan(0, length), readOnly: true);
             Assert.ThrowsAny<PCacheException>(() => MediaLoader.Load(cut));
@@ -199,7 +210,8 @@ public class MediaLoaderTests
         using ImageBuilder image = new();
         for (int id = 0; id < 6; id++)
         {
-            image.Region.Bytes(20480 + (id * 65536L), 1)[0] ^= 1; // replica 0, which names the successor (the last segment has none)
+            // replica 0, which names the successor (the last segment has none)
+            image.Region.Bytes(20480 + (id * 65536L), 1)[0] ^= 1;
         }
 
         Assert.Equal([0, 1, 2, 3, 4, 5], image.Load().Chain);
@@ -214,7 +226,8 @@ public class MediaLoaderTests
         for (int i = 0; i < order.Length; i++)
         {
             int next = i + 1 < order.Length ? order[i + 1] : -1;
-            image.ChangeSegmentInfo(order[i], (ref SegmentInfo s) => (s.Flags, s.Next) = next < 0 ? (2u, 0u) : (3u, (uint)next));
+            image.ChangeSegmentInfo(order[i], (ref SegmentInfo s) =>
+                (s.Flags, s.Next) = next < 0 ? (2u, 0u) : (3u, (uint)next));
         }
 
         image.SetGeneration(5, 77);

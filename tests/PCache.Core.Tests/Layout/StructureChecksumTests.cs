@@ -3,7 +3,9 @@ using PCache.Core.Primitives;
 
 namespace PCache.Core.Tests.Layout;
 
-/// <summary>The checksum of structures, from the platform's package, against that of payload, which is ours: the format has one.</summary>
+/// <summary>
+/// The checksum of structures, from the platform's package, against that of payload, which is ours: the format has one.
+/// </summary>
 public sealed class StructureChecksumTests
 {
     [Fact]

@@ -5,7 +5,8 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Opening;
 
 /// <summary>
-/// After a crash the backing is known by what is clean in the cache, by what it held at the open, and by its file: an older copy is refused, the right one never is, whatever write-back was doing.
+/// After a crash the backing is known by what is clean in the cache, by what it held at the open, and by its file: an
+/// older copy is refused, the right one never is, whatever write-back was doing.
 /// </summary>
 public sealed class BackingAfterCrashTests
 {
@@ -64,7 +65,8 @@ public sealed class BackingAfterCrashTests
     {
         for (int n = 0; ; n++)
         {
-            using SmallCache cache = Make(o => o with { WritebackDelay = TimeSpan.Zero, WritebackGroupBytes = 64 << 10 });
+            using SmallCache cache = Make(o =>
+                o with { WritebackDelay = TimeSpan.Zero, WritebackGroupBytes = 64 << 10 });
             Write(cache, 0, 40, 1);
             cache.Device.Drain();
             byte[] older = cache.Backing.Snapshot();
@@ -101,7 +103,8 @@ public sealed class BackingAfterCrashTests
 
             byte[] oldest = [.. older];
             oldest.AsSpan(0, 10 * 4096).Clear();
-            Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(Rig.Load(image), Disks.Make(oldest), Options(cache)));
+            Assert.Throws<PCacheBackingMismatchException>(() =>
+                PCacheDevice.Open(Rig.Load(image), Disks.Make(oldest), Options(cache)));
         }
     }
 
@@ -148,7 +151,8 @@ public sealed class BackingAfterCrashTests
         byte[] image = cache.Region.KillImage();
         SimulatedPmem region = SimulatedPmem.FromImage(image);
         SimulatedDisk disk = Disks.Make(other);
-        using (PCacheDevice device = PCacheDevice.Open(region, disk, Options(cache) with { RebindBacking = true, LeaveRegionOpen = true }))
+        using (PCacheDevice device = PCacheDevice.Open(region, disk,
+            Options(cache) with { RebindBacking = true, LeaveRegionOpen = true }))
         {
             device.Write(50 * 4096, new byte[4096]);
             device.Flush();
@@ -174,7 +178,8 @@ public sealed class BackingAfterCrashTests
         cache.Device.Flush();
         byte[] shorter = cache.Backing.Snapshot()[..(Length + 4096)];
         PCacheBackingMismatchException error = Assert.Throws<PCacheBackingMismatchException>(
-            () => PCacheDevice.Open(Rig.Load(cache.Region.KillImage()), Disks.Make(shorter, canResize: true), Options(cache)));
+            () => PCacheDevice.Open(Rig.Load(cache.Region.KillImage()), Disks.Make(shorter, canResize: true),
+                Options(cache)));
         Assert.Equal(BackingMismatchReason.Length, error.Reason);
         cache.Device.SetLength(Length); // of our own
         Write(cache, 4, 1, 1);
@@ -221,17 +226,20 @@ public sealed class BackingAfterCrashTests
         else
         {
             using IBlockDevice other = BlockDevice.OpenFile(copy);
-            PCacheDevice.Open(Rig.Load(image), other, options with { LeaveBackingOpen = true }).Dispose(); // by what the backing held when the cache was made
+            // by what the backing held when the cache was made
+            PCacheDevice.Open(Rig.Load(image), other, options with { LeaveBackingOpen = true }).Dispose();
             using PmemRegion without = Rig.Load(image);
             ExtensionBlocks.ClearFingerprint(without, MediaLoader.Load(without));
-            Assert.Equal(BackingMismatchReason.File, Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(without, other, options)).Reason);
+            Assert.Equal(BackingMismatchReason.File,
+                Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(without, other, options)).Reason);
             image = Rig.Copy(without);
         }
 
         PCacheDevice.Open(Rig.Load(image), BlockDevice.OpenFile(path), options).Dispose();
     }
 
-    private static SmallCache Make(Func<PCacheOptions, PCacheOptions>? with = null, bool canResize = false, bool canDiscard = false)
+    private static SmallCache Make(Func<PCacheOptions, PCacheOptions>? with = null, bool canResize =
+        false, bool canDiscard = false)
     {
         var content = new byte[Length];
         new Random(4).NextBytes(content);
@@ -253,7 +261,8 @@ public sealed class BackingAfterCrashTests
 
     private static void AssertAccepted(SmallCache cache, byte[] backing)
     {
-        using PCacheDevice device = PCacheDevice.Open(Rig.Load(cache.Region.KillImage()), Disks.Make(backing, canResize: cache.Backing.CanResize), Options(cache));
+        using PCacheDevice device = PCacheDevice.Open(Rig.Load(cache.Region.KillImage()),
+            Disks.Make(backing, canResize: cache.Backing.CanResize), Options(cache));
         Assert.Equal(BackingCheck.MatchedAfterCrash, device.Recovery.BackingCheck);
     }
 
@@ -264,12 +273,14 @@ public sealed class BackingAfterCrashTests
         {
             using PmemRegion region = Rig.Load(image);
             PCacheBackingMismatchException error = Assert.Throws<PCacheBackingMismatchException>(
-                () => PCacheDevice.Open(region, Disks.Make(backing, canResize: cache.Backing.CanResize), Options(cache) with { ReadOnly = readOnly }));
+                () => PCacheDevice.Open(region, Disks.Make(backing, canResize: cache.Backing.CanResize),
+                    Options(cache) with { ReadOnly = readOnly }));
             Assert.Equal(BackingMismatchReason.Content, error.Reason);
             Assert.NotEmpty(error.ChangedBlocks);
             Assert.Contains("RebindBacking", error.Message, StringComparison.Ordinal);
         }
 
-        PCacheDevice.Open(Rig.Load(image), Disks.Make(backing, canResize: cache.Backing.CanResize), Options(cache) with { RebindBacking = true }).Dispose();
+        PCacheDevice.Open(Rig.Load(image), Disks.Make(backing, canResize: cache.Backing.CanResize),
+            Options(cache) with { RebindBacking = true }).Dispose();
     }
 }

@@ -4,7 +4,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Opening;
 
-/// <summary>Fingerprints where something fails, hangs, crashes or was written by somebody else: never a wrong one, and no close that fails or hangs for one.</summary>
+/// <summary>
+/// Fingerprints where something fails, hangs, crashes or was written by another program: never a wrong one, and no
+/// close that fails or hangs for one.
+/// </summary>
 public sealed class BackingFingerprintFailureTests
 {
     [Fact]
@@ -18,7 +21,8 @@ public sealed class BackingFingerprintFailureTests
             cache.Device.Dispose();
             Assert.Null(CacheImage.ReadStatus(cache.Region).BackingFingerprint);
             cache.Reopen();
-            Assert.Equal(BackingCheck.MatchedAfterCrash, cache.Status.BackingCheck); // by what it held when the cache was made
+            // by what it held when the cache was made
+            Assert.Equal(BackingCheck.MatchedAfterCrash, cache.Status.BackingCheck);
         }
     }
 
@@ -35,7 +39,8 @@ public sealed class BackingFingerprintFailureTests
         };
         cache.Device.Dispose();
         cache.Region.DrainError = null;
-        using PCacheDevice device = PCacheDevice.Open(cache.Region.AfterPowerCut(new Random(1)), cache.Backing.AfterKill(), cache.Options with { LeaveRegionOpen = false });
+        using PCacheDevice device = PCacheDevice.Open(cache.Region.AfterPowerCut(new Random(1)),
+            cache.Backing.AfterKill(), cache.Options with { LeaveRegionOpen = false });
         Assert.NotEqual(BackingCheck.PassedOver, device.Recovery.BackingCheck);
     }
 
@@ -46,7 +51,13 @@ public sealed class BackingFingerprintFailureTests
     {
         using var region = SimulatedPmem.Allocate(Rig.RegionLength(8));
         SimulatedDisk backing = Disks.Make(1 << 20);
-        var options = new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, DisposeTimeout = TimeSpan.FromMilliseconds(200), LeaveRegionOpen = true, WritebackDelay = TimeSpan.FromHours(1) };
+        var options = new PCacheOptions
+        {
+            SegmentSizeBytes = Rig.SegmentBytes,
+            DisposeTimeout = TimeSpan.FromMilliseconds(200),
+            LeaveRegionOpen = true,
+            WritebackDelay = TimeSpan.FromHours(1)
+        };
         PCacheDevice device = PCacheDevice.Create(region, backing, options);
         device.Write(0, Patterns.Make(0, 512, 1));
         backing.Hang(operation);
@@ -69,7 +80,12 @@ public sealed class BackingFingerprintFailureTests
     {
         using var region = SimulatedPmem.Allocate(Rig.RegionLength(8));
         SimulatedDisk backing = Disks.Make(1 << 20);
-        var options = new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, LeaveRegionOpen = true, LeaveBackingOpen = true };
+        var options = new PCacheOptions
+        {
+            SegmentSizeBytes = Rig.SegmentBytes,
+            LeaveRegionOpen = true,
+            LeaveBackingOpen = true
+        };
         PCacheDevice.Create(region, backing, options).Dispose();
         byte[] before = region.KillImage();
         backing.Hang(DiskOperation.Read);
@@ -88,7 +104,8 @@ public sealed class BackingFingerprintFailureTests
         using var cache = new SmallCache();
         cache.Device.Dispose();
         SimulatedDisk damaged = cache.Backing.AfterKill();
-        damaged.FailWhere(call => call.Operation == DiskOperation.Read && call.Offset == 0 ? new IOException("planned") : null);
+        damaged.FailWhere(call => call.Operation == DiskOperation.Read && call.Offset == 0 ? new IOException("planned")
+            : null);
         cache.Reopen(backing: damaged);
         Assert.Equal(BackingCheck.PartlyMatched, cache.Status.BackingCheck);
 
@@ -125,7 +142,7 @@ public sealed class BackingFingerprintFailureTests
     }
 
     [Fact]
-    public void A_cache_used_by_somebody_who_keeps_none_has_a_stale_one()
+    public void A_cache_used_by_a_program_that_keeps_none_has_a_stale_one()
     {
         using var cache = new SmallCache();
         cache.Device.Write(0, Patterns.Make(0, 512, 1));
@@ -136,7 +153,8 @@ public sealed class BackingFingerprintFailureTests
         // What Linux does: it writes back, and knows nothing of the block.
         using SimulatedPmem region = cache.Region.AfterKill();
         SimulatedDisk disk = cache.Backing.AfterKill();
-        using (PCacheDevice other = PCacheDevice.Open(region, disk, cache.Options with { BackingFingerprintBlocks = 0 }))
+        using (PCacheDevice other = PCacheDevice.Open(region, disk,
+            cache.Options with { BackingFingerprintBlocks = 0 }))
         {
             other.Drain();
         }
@@ -149,7 +167,8 @@ public sealed class BackingFingerprintFailureTests
         byte[] changed = disk.Snapshot();
         changed.AsSpan(512).Fill(0xEE);
         using PCacheDevice device = PCacheDevice.Open(region, Disks.Make(changed), cache.Options);
-        Assert.Equal(BackingCheck.MatchedAfterCrash, device.Recovery.BackingCheck); // by what the cache has in common with it; the fingerprint doesn't count
+        // by what the cache has in common with it; the fingerprint doesn't count
+        Assert.Equal(BackingCheck.MatchedAfterCrash, device.Recovery.BackingCheck);
     }
 
     [Fact]
@@ -158,7 +177,8 @@ public sealed class BackingFingerprintFailureTests
         using var cache = new SmallCache();
         cache.Device.Dispose();
         RewriteAsVersion1(cache.Region);
-        using PCacheDevice device = PCacheDevice.Open(cache.Region, Disks.Make(Patterns.Make(0, 1 << 20, 9)), cache.Options);
+        using PCacheDevice device = PCacheDevice.Open(cache.Region, Disks.Make(Patterns.Make(0, 1 << 20, 9)),
+            cache.Options);
         Assert.Equal(BackingCheck.Stale, device.Recovery.BackingCheck);
     }
 
@@ -184,9 +204,11 @@ public sealed class BackingFingerprintFailureTests
         block.Fingerprint.Kind = 200;
         block.Fingerprint.Sequence = (byte)(state.Sequence + 1);
         ExtensionBlocks.Write(cache.Region, ref block, ref state);
-        using PCacheDevice device = PCacheDevice.Open(cache.Region, Disks.Make(Patterns.Make(0, 1 << 20, 9)), cache.Options);
+        using PCacheDevice device = PCacheDevice.Open(cache.Region, Disks.Make(Patterns.Make(0, 1 << 20, 9)),
+            cache.Options);
         Assert.Equal(BackingCheck.Stale, device.Recovery.BackingCheck);
-        Assert.Equal(ExtensionBlocks.OpenFingerprintKind, MediaLoader.Load(cache.Region).Extension!.Value.Fingerprint.Kind);
+        Assert.Equal(ExtensionBlocks.OpenFingerprintKind,
+            MediaLoader.Load(cache.Region).Extension!.Value.Fingerprint.Kind);
     }
 
     [Fact]
@@ -195,8 +217,16 @@ public sealed class BackingFingerprintFailureTests
         TestRuns.ForSeeds(2000, seed =>
         {
             var random = new Random(seed);
-            FingerprintRecord record = new() { Kind = 1, BlockShift = 12, SampleCount = 16, BackingLength = 1 << 20, RecentCount = 1 };
-            Span<byte> bytes = System.Runtime.InteropServices.MemoryMarshal.AsBytes(new Span<FingerprintRecord>(ref record));
+            FingerprintRecord record = new()
+            {
+                Kind = 1,
+                BlockShift = 12,
+                SampleCount = 16,
+                BackingLength = 1 << 20,
+                RecentCount = 1
+            };
+            Span<byte> bytes = System.Runtime.InteropServices.MemoryMarshal.AsBytes(
+                new Span<FingerprintRecord>(ref record));
             for (int i = random.Next(1, 8); i > 0; i--)
             {
                 bytes[random.Next(1, bytes.Length)] = (byte)random.Next(256);
@@ -211,7 +241,8 @@ public sealed class BackingFingerprintFailureTests
                 SimulatedDisk backing = Disks.Make(1 << 20, blockSize: 4096);
                 var fingerprint = Core.Opening.BackingFingerprint.Of(backing, Guid.Empty, in read);
                 fingerprint.Read(CancellationToken.None);
-                Assert.All(fingerprint.Differences(in read), range => Assert.True(range.Offset >= 0 && range.LengthBytes > 0, $"seed {seed}: {range}"));
+                Assert.All(fingerprint.Differences(in read), range =>
+                    Assert.True(range.Offset >= 0 && range.LengthBytes > 0, $"seed {seed}: {range}"));
                 Assert.Empty(backing.Violations);
             }
         });
@@ -223,7 +254,8 @@ public sealed class BackingFingerprintFailureTests
         TestRuns.ForSeeds(6, seed =>
         {
             var random = new Random(seed);
-            using var cache = new SmallCache(with: o => o with { WritebackDelay = TimeSpan.Zero, LeaveBackingOpen = true }, backingBytes: 64 << 10);
+            using var cache = new SmallCache(
+                with: o => o with { WritebackDelay = TimeSpan.Zero, LeaveBackingOpen = true }, backingBytes: 64 << 10);
             int matched = 0;
             Exception? found = null;
             void Cut()
@@ -245,7 +277,8 @@ public sealed class BackingFingerprintFailureTests
                 for (int i = 0; i < 3; i++)
                 {
                     int offset = random.Next(120) * Patterns.Sector;
-                    device.Write(offset, Patterns.Make(offset, Patterns.Sector, (life * 10) + i + 1), WriteDurability.ForceUnitAccess);
+                    device.Write(offset, Patterns.Make(offset, Patterns.Sector, (life * 10) + i + 1),
+                        WriteDurability.ForceUnitAccess);
                     device.RunMaintenanceStep();
                     device.RunMaintenanceStep();
                 }
@@ -262,7 +295,9 @@ public sealed class BackingFingerprintFailureTests
         });
     }
 
-    /// <summary>Binds anew as the first version of the block did: without a thought of what stands behind the label.</summary>
+    /// <summary>
+    /// Binds anew as the first version of the block did: without a thought of what stands behind the label.
+    /// </summary>
     internal static void RewriteAsVersion1(SimulatedPmem region)
     {
         ExtensionBlocks.Read(region, out ExtensionBlock? latest, out ReplicaState state);

@@ -5,7 +5,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Opening;
 
-/// <summary>A backing that was changed, swapped, cut or put back while the cache was away is refused, and nothing is changed; one that wasn't is never refused.</summary>
+/// <summary>
+/// A backing that was changed, swapped, cut or put back while the cache was away is refused, and nothing is changed;
+/// one that wasn't is never refused.
+/// </summary>
 public sealed class BackingFingerprintTests
 {
     private const int Block = 4096;
@@ -20,7 +23,8 @@ public sealed class BackingFingerprintTests
             int length = (random.Next(1, 40) * 65536) + (blockSize == 1 ? random.Next(2) * 300 : 0);
             var first = new byte[length];
             random.NextBytes(first);
-            using var cache = new SmallCache(with: o => o with { BackingFingerprintBlocks = random.Next(1, 24) }, content: first, blockSize: blockSize);
+            using var cache = new SmallCache(with: o => o with { BackingFingerprintBlocks = random.Next(1, 24) },
+                content: first, blockSize: blockSize);
             for (int i = random.Next(20); i > 0; i--)
             {
                 int offset = random.Next(length / Patterns.Sector) * Patterns.Sector;
@@ -35,8 +39,10 @@ public sealed class BackingFingerprintTests
             byte[] content = cache.Backing.Snapshot();
             content[changed] ^= (byte)(1 << random.Next(8));
             byte[] before = cache.Region.KillImage();
-            var error = Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, Disks.Make(content, blockSize), cache.Options));
-            Assert.True(error.ChangedBlocks.Any(range => changed >= range.Offset && changed < range.End), $"seed {seed}: {changed} isn't in {string.Join(", ", error.ChangedBlocks)}");
+            var error = Assert.Throws<PCacheBackingMismatchException>(() =>
+                PCacheDevice.Open(cache.Region, Disks.Make(content, blockSize), cache.Options));
+            Assert.True(error.ChangedBlocks.Any(range => changed >= range.Offset && changed < range.End),
+                $"seed {seed}: {changed} isn't in {string.Join(", ", error.ChangedBlocks)}");
             Assert.Equal(places.Length, error.ComparedBlocks);
             Rig.AssertSame(before, cache.Region.KillImage(), $"seed {seed}: the region after the refusal");
             cache.Reopen();
@@ -50,7 +56,8 @@ public sealed class BackingFingerprintTests
         TestRuns.ForSeeds(50, seed =>
         {
             var random = new Random(seed);
-            using var cache = new SmallCache(with: o => o with { BackingFingerprintBlocks = 1 }, backingBytes: 64 << 20);
+            using var cache = new SmallCache(with: o => o with { BackingFingerprintBlocks = 1 },
+                backingBytes: 64 << 20);
             SimulatedDisk older = cache.Backing.AfterKill();
             long offset = random.NextInt64((64 << 20) / Patterns.Sector) * Patterns.Sector;
             cache.Device.Write(offset, Patterns.Make(offset, Patterns.Sector, 1));
@@ -58,7 +65,8 @@ public sealed class BackingFingerprintTests
             cache.Reopen();
             cache.Reopen(); // what was written last is remembered, also where nothing was written since
             cache.Device.Dispose();
-            var error = Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, older, cache.Options));
+            var error = Assert.Throws<PCacheBackingMismatchException>(() =>
+                PCacheDevice.Open(cache.Region, older, cache.Options));
             Assert.Contains(error.ChangedBlocks, range => offset >= range.Offset && offset < range.End);
         });
     }
@@ -73,7 +81,8 @@ public sealed class BackingFingerprintTests
         cache.Device.Write(8192, Patterns.Make(8192, 512, 1));
         cache.Device.Drain();
         cache.Device.Dispose();
-        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(older, cache.Backing.AfterKill(), cache.Options));
+        Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(older, cache.Backing.AfterKill(), cache.Options));
     }
 
     [Fact]
@@ -83,8 +92,10 @@ public sealed class BackingFingerprintTests
         using var b = new SmallCache(content: Patterns.Make(0, 1 << 20, 2));
         a.Device.Dispose();
         b.Device.Dispose();
-        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(a.Region, b.Backing.AfterKill(), a.Options));
-        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(b.Region, a.Backing.AfterKill(), b.Options));
+        Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(a.Region, b.Backing.AfterKill(), a.Options));
+        Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(b.Region, a.Backing.AfterKill(), b.Options));
         a.Reopen();
         b.Reopen();
         Assert.Equal((BackingCheck.Matched, BackingCheck.Matched), (a.Status.BackingCheck, b.Status.BackingCheck));
@@ -101,17 +112,25 @@ public sealed class BackingFingerprintTests
         cache.Device.Dispose();
         byte[] content = cache.Backing.Snapshot();
         content[^1] = 1;
-        var changed = Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, Disks.Make(content), cache.Options));
-        Assert.Equal((BackingMismatchReason.Content, id, "mail", closed), (changed.Reason, changed.CacheId, changed.CacheLabel, changed.LastKnown));
-        Assert.Equal((16, new DeviceRange((1 << 20) - Block, Block)), (changed.ComparedBlocks, Assert.Single(changed.ChangedBlocks)));
-        string[] contained = [$"{id}", "'mail'", "of 16 blocks compared, 1 differ", $"at byte {(1 << 20) - Block}", $"{closed:u}", nameof(PCacheOptions.RebindBacking)];
+        var changed = Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(cache.Region, Disks.Make(content), cache.Options));
+        Assert.Equal((BackingMismatchReason.Content, id, "mail", closed),
+            (changed.Reason, changed.CacheId, changed.CacheLabel, changed.LastKnown));
+        Assert.Equal((16, new DeviceRange((1 << 20) - Block, Block)),
+            (changed.ComparedBlocks, Assert.Single(changed.ChangedBlocks)));
+        string[] contained = [$"{id}", "'mail'", "of 16 blocks compared, 1 differ", $"at byte {(1 << 20) - Block}",
+            $"{closed:u}", nameof(PCacheOptions.RebindBacking)];
         Assert.All(contained, text => Assert.Contains(text, changed.Message, StringComparison.Ordinal));
 
-        var other = Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, Disks.Make(content), cache.Options with { BackingIdentity = id }));
-        Assert.Equal((BackingMismatchReason.Identity, identity, id), (other.Reason, other.ExpectedIdentity, other.ActualIdentity));
+        var other = Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(cache.Region, Disks.Make(content), cache.Options with { BackingIdentity = id }));
+        Assert.Equal((BackingMismatchReason.Identity, identity, id),
+            (other.Reason, other.ExpectedIdentity, other.ActualIdentity));
         Assert.Contains($"{identity}", other.Message, StringComparison.Ordinal);
-        var shorter = Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, Disks.Make(1 << 19), cache.Options));
-        Assert.Equal((BackingMismatchReason.Length, 1 << 20, 1 << 19), (shorter.Reason, shorter.ExpectedLength, shorter.ActualLength));
+        var shorter = Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(cache.Region, Disks.Make(1 << 19), cache.Options));
+        Assert.Equal((BackingMismatchReason.Length, 1 << 20, 1 << 19),
+            (shorter.Reason, shorter.ExpectedLength, shorter.ActualLength));
         Assert.Contains($"{1 << 20} bytes", shorter.Message, StringComparison.Ordinal);
     }
 
@@ -121,8 +140,10 @@ public sealed class BackingFingerprintTests
         using var cache = new SmallCache();
         cache.Device.Write(8192, Patterns.Make(8192, 512, 1));
         cache.Device.Dispose();
-        var error = Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, Disks.Make(4096), cache.Options with { RebindBacking = true }));
-        Assert.Equal((BackingMismatchReason.TooShort, 8192 + 1, 4096), (error.Reason, error.ExpectedLength, error.ActualLength));
+        var error = Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(cache.Region, Disks.Make(4096), cache.Options with { RebindBacking = true }));
+        Assert.Equal((BackingMismatchReason.TooShort, 8192 + 1, 4096),
+            (error.Reason, error.ExpectedLength, error.ActualLength));
     }
 
     [Fact]
@@ -132,20 +153,24 @@ public sealed class BackingFingerprintTests
         cache.Device.Write(0, Patterns.Make(0, 512, 1));
         cache.Device.Dispose();
         SimulatedDisk changed = Disks.Make(Patterns.Make(0, 1 << 20, 7));
-        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, changed, cache.Options with { ReadOnly = true, LeaveBackingOpen = true }));
-        using (PCacheDevice readOnly = PCacheDevice.Open(cache.Region, changed, cache.Options with { ReadOnly = true, LeaveBackingOpen = true, RebindBacking = true }))
+        Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(cache.Region, changed, cache.Options with { ReadOnly = true, LeaveBackingOpen = true }));
+        using (PCacheDevice readOnly = PCacheDevice.Open(cache.Region, changed,
+            cache.Options with { ReadOnly = true, LeaveBackingOpen = true, RebindBacking = true }))
         {
             Assert.Equal(BackingCheck.PassedOver, readOnly.GetStatus().BackingCheck);
         }
 
-        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, changed, cache.Options with { LeaveBackingOpen = true }));
+        Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(cache.Region, changed, cache.Options with { LeaveBackingOpen = true }));
         cache.Reopen(o => o with { RebindBacking = true }, backing: changed);
         Assert.Equal(BackingCheck.PassedOver, cache.Status.BackingCheck);
         cache.Device.Drain();
         cache.Reopen();
         Assert.Equal(BackingCheck.Matched, cache.Status.BackingCheck);
         cache.Device.Dispose();
-        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, Disks.Make(1 << 20), cache.Options));
+        Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(cache.Region, Disks.Make(1 << 20), cache.Options));
     }
 
     [Fact]
@@ -161,7 +186,8 @@ public sealed class BackingFingerprintTests
         }
 
         Rig.AssertSame(before, cache.Region.KillImage(), "the region");
-        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, Disks.Make(Patterns.Make(0, 1 << 20, 1)), reading));
+        Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(cache.Region, Disks.Make(Patterns.Make(0, 1 << 20, 1)), reading));
     }
 
     [Fact]
@@ -170,8 +196,10 @@ public sealed class BackingFingerprintTests
         using var cache = new SmallCache();
         cache.Reopen();
         var other = Disks.Make(Patterns.Make(0, 1 << 20, 1));
-        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(Rig.Load(cache.Region.KillImage()), other, cache.Options));
-        using PCacheDevice device = PCacheDevice.Open(Rig.Load(cache.Region.KillImage()), other, cache.Options with { BackingFingerprintBlocks = 0 });
+        Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(Rig.Load(cache.Region.KillImage()), other, cache.Options));
+        using PCacheDevice device = PCacheDevice.Open(Rig.Load(cache.Region.KillImage()), other,
+            cache.Options with { BackingFingerprintBlocks = 0 });
         Assert.Equal(BackingCheck.NoFingerprint, device.Recovery.BackingCheck);
     }
 
@@ -183,8 +211,10 @@ public sealed class BackingFingerprintTests
         cache.Device.Dispose();
         SimulatedDisk longer = cache.Backing.AfterKill();
         longer.SetLength(longer.Length + 1);
-        var error = Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, longer, cache.Options));
-        Assert.Equal((BackingMismatchReason.Length, (1 << 20) + 1003, (1 << 20) + 1004), (error.Reason, error.ExpectedLength, error.ActualLength));
+        var error = Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(cache.Region, longer, cache.Options));
+        Assert.Equal((BackingMismatchReason.Length, (1 << 20) + 1003, (1 << 20) + 1004),
+            (error.Reason, error.ExpectedLength, error.ActualLength));
         cache.Reopen();
         Assert.Equal(BackingCheck.Matched, cache.Status.BackingCheck);
         cache.Device.SetLength(700);
@@ -208,7 +238,8 @@ public sealed class BackingFingerprintTests
         {
             byte[] content = cache.Backing.Snapshot();
             content[^1] = 1;
-            Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, Disks.Make(content, canResize: true), cache.Options));
+            Assert.Throws<PCacheBackingMismatchException>(() =>
+                PCacheDevice.Open(cache.Region, Disks.Make(content, canResize: true), cache.Options));
         }
     }
 
@@ -234,7 +265,8 @@ public sealed class BackingFingerprintTests
         cache.Device.Dispose();
         Assert.Equal((0, 0), (backing.Calls(DiskOperation.Read), backing.Calls(DiskOperation.Flush)));
         Assert.Null(CacheImage.ReadStatus(cache.Region).BackingFingerprint);
-        using PCacheDevice device = PCacheDevice.Open(cache.Region, Disks.Make(Patterns.Make(0, 1 << 20, 1)), cache.Options);
+        using PCacheDevice device = PCacheDevice.Open(cache.Region, Disks.Make(Patterns.Make(0, 1 << 20, 1)),
+            cache.Options);
         Assert.Equal(BackingCheck.NoFingerprint, device.Recovery.BackingCheck);
     }
 
@@ -244,7 +276,8 @@ public sealed class BackingFingerprintTests
         using var cache = new SmallCache();
         cache.Device.Dispose();
         ExtensionBlocks.SetLabel(cache.Region, MediaLoader.Load(cache.Region), "another");
-        Assert.Throws<PCacheBackingMismatchException>(() => PCacheDevice.Open(cache.Region, Disks.Make(Patterns.Make(0, 1 << 20, 1)), cache.Options));
+        Assert.Throws<PCacheBackingMismatchException>(() =>
+            PCacheDevice.Open(cache.Region, Disks.Make(Patterns.Make(0, 1 << 20, 1)), cache.Options));
         cache.Reopen();
         Assert.Equal((BackingCheck.Matched, "another"), (cache.Status.BackingCheck, cache.Status.Label));
     }
@@ -254,7 +287,8 @@ public sealed class BackingFingerprintTests
     {
         var identity = new Guid("00112233-4455-6677-8899-aabbccddeeff");
         using var cache = new SmallCache(with: o => o with { BackingIdentity = identity });
-        Assert.Equal((1L << 20, identity, BackingCheck.NoFingerprint), (cache.Status.BackingLength, cache.Status.BackingIdentity, cache.Status.BackingCheck));
+        Assert.Equal((1L << 20, identity, BackingCheck.NoFingerprint),
+            (cache.Status.BackingLength, cache.Status.BackingIdentity, cache.Status.BackingCheck));
         Assert.Null(CacheImage.ReadStatus(cache.Region).BackingFingerprint);
         cache.Clock.Advance(TimeSpan.FromDays(3));
         DateTimeOffset closed = cache.Clock.GetUtcNow();
@@ -277,7 +311,9 @@ public sealed class BackingFingerprintTests
             if (count > 1)
             {
                 Assert.Equal((0, blocks - 1), (samples[0], samples[^1]));
-                Assert.All(samples.Zip(samples.Skip(1)), pair => Assert.InRange(pair.Second - pair.First, 1, Math.Max(2, 2 * (blocks / Math.Max(1, count - 2)) + 3)));
+                Assert.All(samples.Zip(samples.Skip(1)),
+                    pair => Assert.InRange(pair.Second - pair.First, 1,
+                    Math.Max(2, 2 * (blocks / Math.Max(1, count - 2)) + 3)));
             }
         });
         Assert.NotEqual(BackingFingerprint.Sample(1 << 20, 16, 1), BackingFingerprint.Sample(1 << 20, 16, 2));
@@ -289,7 +325,8 @@ public sealed class BackingFingerprintTests
         MediaState media = MediaLoader.Load(cache.Region);
         ExtensionBlock block = media.Extension!.Value;
         Assert.Equal(ExtensionBlocks.FingerprintKind, block.Fingerprint.Kind);
-        BackingFingerprint fingerprint = BackingFingerprint.Of(cache.Backing, block.CacheId.ToGuid(), in block.Fingerprint);
+        BackingFingerprint fingerprint =
+            BackingFingerprint.Of(cache.Backing, block.CacheId.ToGuid(), in block.Fingerprint);
         return (block.Fingerprint, [.. fingerprint.SampledPlaces, .. fingerprint.RecentPlaces]);
     }
 }

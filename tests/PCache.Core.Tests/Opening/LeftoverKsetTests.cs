@@ -2,7 +2,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Opening;
 
-/// <summary>A kset in a free segment, left by an earlier use or written as payload, must never come to look like the continuation of this log, whatever its number.</summary>
+/// <summary>
+/// A kset in a free segment, left by an earlier use or written as payload, must never come to look like the
+/// continuation of this log, whatever its number.
+/// </summary>
 public sealed class LeftoverKsetTests
 {
     private static readonly PCacheOptions Options = new()
@@ -54,7 +57,9 @@ public sealed class LeftoverKsetTests
         ImageChecks.AssertSound(image.Region);
     }
 
-    /// <summary>A kset with a later number at the head of segment 5; as it stands on the medium, padded to a sector.</summary>
+    /// <summary>
+    /// A kset with a later number at the head of segment 5; as it stands on the medium, padded to a sector.
+    /// </summary>
     private static byte[] Forge(ImageBuilder image, uint ahead)
     {
         (var head, uint next) = (image.Head, image.NextSequence);

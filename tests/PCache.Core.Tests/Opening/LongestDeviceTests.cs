@@ -3,7 +3,9 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Opening;
 
-/// <summary>Offsets near 2^63: what a key can't name is refused before anything changes, and all before it works.</summary>
+/// <summary>
+/// Offsets near 2^63: what a key can't name is refused before anything changes, and all before it works.
+/// </summary>
 public sealed class LongestDeviceTests
 {
     [Fact]
@@ -34,7 +36,8 @@ public sealed class LongestDeviceTests
     {
         using SimulatedPmem region = SimulatedPmem.Allocate(Rig.RegionLength(6));
         var backing = Disks.Make(long.MaxValue);
-        Assert.Throws<ArgumentException>(() => PCacheDevice.Create(region, backing, new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes }));
+        Assert.Throws<ArgumentException>(() =>
+            PCacheDevice.Create(region, backing, new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes }));
         Assert.Equal(-1, region.KillImage().AsSpan().IndexOfAnyExcept((byte)0));
     }
 }

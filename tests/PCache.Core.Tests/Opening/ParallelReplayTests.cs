@@ -1,4 +1,5 @@
-// Keeps true: filling the index with helpers is the same as filling it alone, and both are the same as applying one key after the other.
+// Keeps true: filling the index with helpers is the same as filling it alone, and both are the same as applying one key
+// after the other.
 
 using PCache.Core.Indexing;
 using PCache.Core.Ksets;
@@ -33,8 +34,10 @@ public sealed class ParallelReplayTests
             string helped = Outcome(image, helpers, batchKeys);
 
             // The size of a batch decides about the order of the stripes in the directory, which nothing depends on.
-            Assert.True(Sorted(alone) == Sorted(helped), $"seed {seed}: {helpers} helpers, batches of {batchKeys}:\n{helped}\nalone:\n{alone}");
-            Assert.True(Outcome(image, 0, batchKeys) == helped, $"seed {seed}: {helpers} helpers, batches of {batchKeys} differ from none");
+            Assert.True(Sorted(alone) == Sorted(helped),
+                $"seed {seed}: {helpers} helpers, batches of {batchKeys}:\n{helped}\nalone:\n{alone}");
+            Assert.True(Outcome(image, 0, batchKeys) == helped,
+                $"seed {seed}: {helpers} helpers, batches of {batchKeys} differ from none");
         }
     });
 
@@ -52,7 +55,8 @@ public sealed class ParallelReplayTests
             indexer.Add(in key, action);
             long stripe = KeyExtents.StripeOf(in key);
             StripeDirectory stripes = expected.For(stripe).Stripes;
-            Extent extent = KeyExtents.ToExtent(in key, action == ReplayAction.InsertClean ? ExtentFlags.Clean : ExtentFlags.None);
+            Extent extent = KeyExtents.ToExtent(in key, action == ReplayAction.InsertClean ? ExtentFlags.Clean
+                : ExtentFlags.None);
             if (action == ReplayAction.Remove)
             {
                 stripes.Find(stripe)?.Remove(extent.Start, extent.End);
@@ -73,7 +77,7 @@ public sealed class ParallelReplayTests
     [InlineData(3)]
     public void What_a_helper_throws_comes_out_of_the_open(int helpers)
     {
-        // A stripe number beyond all that a key can have makes the directory throw, whoever applies the batch.
+        // A stripe number beyond all that a key can have makes the directory throw, whichever thread applies the batch.
         var index = new ShardedIndex(4);
         using var indexer = new ReplayIndexer(index, helpers, batchKeys: 4);
         CacheKey bad = new() { Offset = ulong.MaxValue - 511, Length = 512 };
@@ -128,7 +132,8 @@ public sealed class ParallelReplayTests
                 ulong generation = generations[segment];
                 bool dead = random.Next(10) == 0 && generation > 0;
                 keys[k] = RandomKey(random, segment, dead ? generation - 1 : generation, (uint)(random.Next(16) * 512));
-                keys[k].Flags = (clean && random.Next(3) == 0) || (dead && random.Next(50) != 0) ? CacheKey.CleanFlag : 0;
+                keys[k].Flags = (clean && random.Next(3) == 0) || (dead && random.Next(50) != 0) ? CacheKey.CleanFlag
+                    : 0;
             }
 
             if (image.Head.Offset + KsetReader.MaxKsetBytes + MediaConstants.KsetHeaderSize > image.Geometry.DataSize)
@@ -173,16 +178,24 @@ public sealed class ParallelReplayTests
         using SimulatedDisk backing = Disks.Make(BackingBytes);
         PCacheOptions options = MachineClock.On(
             new PCacheOptions { TimeProvider = new VirtualClock() },
-            new Machine { ReplayHelpers = helpers, ReplayBatchKeys = batchKeys, Chance = Core.Primitives.Chance.FromSeed(1, cores: 2) });
+            new Machine
+            {
+                ReplayHelpers = helpers,
+                ReplayBatchKeys = batchKeys,
+                Chance = Core.Primitives.Chance.FromSeed(1, cores: 2)
+            });
         try
         {
             RecoveredCache found = Recovery.Run(region, backing, options, CancellationToken.None);
             var text = new List<string>
             {
                 found.Report.ToString(),
-                $"dirty {found.Extents.Dirty.Keys} {found.Extents.Dirty.Bytes}, last {found.LastSequence}, reserved {found.ReservedSegments}, used {found.Extents.Segments.UsedCount}",
-                $"{found.Extents.Positions.KeyTail} {found.Extents.Positions.DirtyTail} {found.Extents.Positions.KeyHead}",
-                string.Join(' ', Enumerable.Range(0, found.Extents.Segments.Count).Select(found.Extents.Segments.References)),
+                $"dirty {found.Extents.Dirty.Keys} {found.Extents.Dirty.Bytes}, last {found.LastSequence}, reserved "
+                    + $"{found.ReservedSegments}, used {found.Extents.Segments.UsedCount}",
+                $"{found.Extents.Positions.KeyTail} {found.Extents.Positions.DirtyTail} "
+                    + $"{found.Extents.Positions.KeyHead}",
+                string.Join(' ', Enumerable.Range(0, found.Extents.Segments.Count)
+                    .Select(found.Extents.Segments.References)),
                 Describe(found.Extents.Index),
             };
             return string.Join('\n', text);
@@ -205,7 +218,8 @@ public sealed class ParallelReplayTests
                 var pieces = new ExtentBuffer();
                 found.Lookup(0, StripeIndex.SectorCount, pieces);
                 lines.AddRange(pieces.AsSpan().ToArray().Select(e =>
-                    $"{stripe}: {e.Start}+{e.Length} key {e.KeyStart}+{e.KeyLength} at {e.Segment}:{e.PayloadSector} {e.Flags} {e.PayloadCrc:x8} {e.Generation}"));
+                    $"{stripe}: {e.Start}+{e.Length} key {e.KeyStart}+{e.KeyLength} at "
+                        + $"{e.Segment}:{e.PayloadSector} {e.Flags} {e.PayloadCrc:x8} {e.Generation}"));
             }
         }
 

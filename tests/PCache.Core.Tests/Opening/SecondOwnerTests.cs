@@ -43,7 +43,8 @@ public sealed class SecondOwnerTests
             using PCacheDevice third = PCacheDevice.Open(cut, backing!.AfterPowerCut(null), cache.Options);
             byte[] found = new byte[1024];
             third.Read(0, found);
-            Rig.AssertSame(Patterns.Make(512, 512, 2), found.AsSpan(512), $"killed before event {at}: flushed by the second owner");
+            Rig.AssertSame(Patterns.Make(512, 512, 2), found.AsSpan(512),
+                $"killed before event {at}: flushed by the second owner");
             Rig.AssertSame(seen, found.AsSpan(0, 512), $"killed before event {at}: seen by the second owner");
         }
     }

@@ -4,8 +4,9 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Pmem;
 
 /// <summary>
-/// A cache file on a file system that writes changes to new places, and is full: found by a call that fails, not by a signal that ends the process; at the open, and at any store after it.
-/// What is dirty comes out all the same, and once there is room all goes on.
+/// A cache file on a file system that writes changes to new places, and is full: found by a call that fails, not by a
+/// signal that ends the process; at the open, and at any store after it. What is dirty comes out all the same, and once
+/// there is room all goes on.
 /// </summary>
 public sealed class CopyOnWriteTests
 {
@@ -20,7 +21,8 @@ public sealed class CopyOnWriteTests
         byte[] data = new byte[Megabyte];
         new Random(2).NextBytes(data);
         MakePlain(mount["c"]);
-        using (PCacheStream stream = PCacheStream.OpenOrCreate(mount["c"], 8 * Megabyte, backing, Small with { StartWritebackPaused = true }))
+        using (PCacheStream stream = PCacheStream.OpenOrCreate(mount["c"], 8 * Megabyte, backing,
+            Small with { StartWritebackPaused = true }))
         {
             stream.Write(data);
             stream.Flush();
@@ -63,7 +65,8 @@ public sealed class CopyOnWriteTests
         string backing = elsewhere.CreateFile("back", 16 * Megabyte);
         byte[] data = new byte[Megabyte];
         new Random(3).NextBytes(data);
-        using PCacheStream stream = PCacheStream.OpenOrCreate(mount["c"], 8 * Megabyte, backing, Small, new PmemFileOptions { PowerSafe = true });
+        using PCacheStream stream = PCacheStream.OpenOrCreate(mount["c"], 8 * Megabyte, backing, Small,
+            new PmemFileOptions { PowerSafe = true });
         stream.Write(data);
         stream.Flush();
         mount.Fill();
@@ -101,7 +104,9 @@ public sealed class CopyOnWriteTests
 
     private static PCacheOptions Small => new() { SegmentSizeBytes = 64 << 10, PayloadCrc = true };
 
-    /// <summary>A file as versions before, or other programs, have made it: one whose changes go to new places.</summary>
+    /// <summary>
+    /// A file as versions before, or other programs, have made it: one whose changes go to new places.
+    /// </summary>
     private static void MakePlain(string cache) => File.WriteAllBytes(cache, new byte[8 * Megabyte]);
 
     /// <summary>All is on the disk, so that the next change of any page needs a new place.</summary>
@@ -124,9 +129,13 @@ public sealed class DescriptorStoreRegionTests : PmemRegionContract
     {
         // A descriptor that takes no byte, as a full disk does, behind a mapping that can be read.
         using Microsoft.Win32.SafeHandles.SafeFileHandle readable = File.OpenHandle(_folder.CreateFile("f", 8192));
-        Microsoft.Win32.SafeHandles.SafeFileHandle full = File.OpenHandle("/dev/full", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
-        using var region = new DescriptorStoreRegion(full, FileMapping.Map(readable, 8192, readOnly: true, synchronous: false), 8192, new PmemFileOptions(), "/cache\n");
-        foreach (Action store in (Action[])[() => region.Write(0, new byte[512]), () => region.WriteWithCrc(0, new byte[512], 0), () => region.WriteZeros(0, 8192)])
+        Microsoft.Win32.SafeHandles.SafeFileHandle full =
+            File.OpenHandle("/dev/full", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        using var region = new DescriptorStoreRegion(full,
+            FileMapping.Map(readable, 8192, readOnly: true, synchronous: false), 8192, new PmemFileOptions(),
+            "/cache\n");
+        foreach (Action store in (Action[])[() => region.Write(0, new byte[512]),
+            () => region.WriteWithCrc(0, new byte[512], 0), () => region.WriteZeros(0, 8192)])
         {
             IOException e = Assert.Throws<IOException>(store);
             Assert.Equal(28, e.HResult);
@@ -143,9 +152,11 @@ public sealed class DescriptorStoreRegionTests : PmemRegionContract
 
     protected override PmemRegion Create()
     {
-        Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(_folder[Guid.NewGuid().ToString()], FileMode.CreateNew, FileAccess.ReadWrite);
+        Microsoft.Win32.SafeHandles.SafeFileHandle file =
+            File.OpenHandle(_folder[Guid.NewGuid().ToString()], FileMode.CreateNew, FileAccess.ReadWrite);
         RandomAccess.SetLength(file, Length);
-        return new DescriptorStoreRegion(file, FileMapping.Map(file, Length, readOnly: false, synchronous: false), Length, new PmemFileOptions { PowerSafe = true });
+        return new DescriptorStoreRegion(file, FileMapping.Map(file, Length, readOnly: false, synchronous: false),
+            Length, new PmemFileOptions { PowerSafe = true });
     }
 }
 

@@ -15,7 +15,8 @@ public sealed class MappedSyncTests
     public void A_drain_syncs_what_was_flushed(bool powerSafe)
     {
         using var folder = new TemporaryDirectory();
-        SafeFileHandle file = System.IO.File.OpenHandle(folder.File("mapped"), FileMode.CreateNew, FileAccess.ReadWrite);
+        SafeFileHandle file = System.IO.File.OpenHandle(folder.File("mapped"), FileMode.CreateNew,
+            FileAccess.ReadWrite);
         RandomAccess.SetLength(file, Length);
         var mapping = new CountingMapping();
         using var region = new MappedFileRegion(file, mapping, Length, new PmemFileOptions { PowerSafe = powerSafe });

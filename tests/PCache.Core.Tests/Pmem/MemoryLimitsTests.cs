@@ -2,7 +2,10 @@ using PCache.Core.Pmem;
 
 namespace PCache.Core.Tests.Pmem;
 
-/// <summary>What memory is left to a process, from the texts that Linux has: both versions of control groups, namespaces, nested groups, swap, and texts that say nothing.</summary>
+/// <summary>
+/// What memory is left to a process, from the texts that Linux has: both versions of control groups, namespaces, nested
+/// groups, swap, and texts that say nothing.
+/// </summary>
 public sealed class MemoryLimitsTests
 {
     private const long Mi = 1 << 20;
@@ -27,11 +30,14 @@ public sealed class MemoryLimitsTests
             ["/sys/fs/cgroup/memory/a/b:c/memory.usage_in_bytes"] = $"{20 * Mi}\n",
             ["/sys/fs/cgroup/memory/a/memory.limit_in_bytes"] = $"{150 * Mi}\n",
             ["/sys/fs/cgroup/memory/a/memory.usage_in_bytes"] = $"{100 * Mi}\n",
-            ["/sys/fs/cgroup/memory/a/memory.stat"] = $"cache 1\ntotal_cache {80 * Mi}\ntotal_inactive_file {30 * Mi}\ntotal_active_file {10 * Mi}\ntotal_shmem {40 * Mi}\n",
+            ["/sys/fs/cgroup/memory/a/memory.stat"] =
+                $"cache 1\ntotal_cache {80 * Mi}\ntotal_inactive_file {30 * Mi}\ntotal_active_file "
+                + $"{10 * Mi}\ntotal_shmem {40 * Mi}\n",
             ["/sys/fs/cgroup/memory/memory.limit_in_bytes"] = "9223372036854771712\n",
             ["/sys/fs/cgroup/memory/memory.usage_in_bytes"] = $"{900 * Mi}\n",
         };
-        Assert.Equal(new MemoryLimit("/sys/fs/cgroup/memory/a/memory.limit_in_bytes", 150 * Mi, 90 * Mi), Tightest(files));
+        Assert.Equal(new MemoryLimit("/sys/fs/cgroup/memory/a/memory.limit_in_bytes", 150 * Mi, 90 * Mi),
+            Tightest(files));
     }
 
     [Fact]
@@ -46,7 +52,9 @@ public sealed class MemoryLimitsTests
             ["/sys/fs/cgroup/a/b/memory.current"] = $"{20 * Mi}\n",
             ["/sys/fs/cgroup/a/memory.max"] = $"{200 * Mi}\n",
             ["/sys/fs/cgroup/a/memory.current"] = $"{150 * Mi}\n",
-            ["/sys/fs/cgroup/a/memory.stat"] = $"anon 5\nfile {90 * Mi}\ninactive_file {40 * Mi}\nactive_file {9 * Mi}\nslab_reclaimable {Mi}\nshmem {41 * Mi}\n",
+            ["/sys/fs/cgroup/a/memory.stat"] =
+                $"anon 5\nfile {90 * Mi}\ninactive_file {40 * Mi}\nactive_file {9 * Mi}\nslab_reclaimable "
+                + $"{Mi}\nshmem {41 * Mi}\n",
         };
         Assert.Equal(new MemoryLimit("/sys/fs/cgroup/a/memory.max", 200 * Mi, 100 * Mi), Tightest(files));
         files["/sys/fs/cgroup/a/b/memory.max"] = $"{21 * Mi}\n";
@@ -63,14 +71,16 @@ public sealed class MemoryLimitsTests
     public void A_group_is_found_below_what_is_mounted(string root, string path, string folder)
     {
         string mounts = $"35 31 0:32 {root} /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
-        Assert.Equal(new MemoryGroup(false, "/sys/fs/cgroup/memory", folder), Assert.Single(MemoryLimits.Groups($"4:memory:{path}\n", mounts)));
+        Assert.Equal(new MemoryGroup(false, "/sys/fs/cgroup/memory", folder),
+            Assert.Single(MemoryLimits.Groups($"4:memory:{path}\n", mounts)));
     }
 
     [Fact]
     public void Mount_points_with_blanks_are_unescaped() =>
         Assert.Equal(
             "/mnt/c group\\/a",
-            Assert.Single(MemoryLimits.Groups("0::/a\n", "30 23 0:26 / /mnt/c\\040group\\134 rw - cgroup2 none rw\n")).Folder);
+            Assert.Single(MemoryLimits.Groups("0::/a\n",
+                "30 23 0:26 / /mnt/c\\040group\\134 rw - cgroup2 none rw\n")).Folder);
 
     [Theory]
     [InlineData(1000, null, null, 60)] // all of the machine's swap
@@ -91,7 +101,8 @@ public sealed class MemoryLimitsTests
         Add("memory.swap.max", max);
         Add("memory.swap.current", current);
         Assert.Equal(room * Mi, Tightest(files)!.RoomBytes);
-        Assert.Equal(50 * Mi, MemoryLimits.Tightest(files.GetValueOrDefault, canSwap: false, withMachine: true)!.RoomBytes);
+        Assert.Equal(50 * Mi, MemoryLimits.Tightest(files.GetValueOrDefault, canSwap: false,
+            withMachine: true)!.RoomBytes);
 
         void Add(string name, string? text)
         {
@@ -159,7 +170,9 @@ public sealed class MemoryLimitsTests
     }
 
     private static string Meminfo(long available, long swap) =>
-        $"MemTotal:        {8000 << 10} kB\nMemFree:  1 kB\nMemAvailable:    {available << 10} kB\nSwapTotal: 99999999 kB\nSwapFree:  {swap << 10} kB\nHugePages_Total:       0\n";
+        $"MemTotal:        {8000 << 10} kB\nMemFree:  1 kB\nMemAvailable:    {available << 10} kB\nSwapTotal: "
+            + $"99999999 kB\nSwapFree:  {swap << 10} kB\nHugePages_Total:       0\n";
 
-    private static MemoryLimit? Tightest(Dictionary<string, string> files) => MemoryLimits.Tightest(files.GetValueOrDefault, canSwap: true, withMachine: true);
+    private static MemoryLimit? Tightest(Dictionary<string, string> files) =>
+        MemoryLimits.Tightest(files.GetValueOrDefault, canSwap: true, withMachine: true);
 }

@@ -3,7 +3,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Pmem;
 
-/// <summary>A cache in memory that is larger than what there is of it is refused, with both figures, before any of it is taken: nobody is killed for it.</summary>
+/// <summary>
+/// A cache in memory that is larger than what there is of it is refused, with both figures, before any of it is taken:
+/// no process is killed for it.
+/// </summary>
 public sealed class MemoryRoomTests
 {
     [MountFact("mount")]

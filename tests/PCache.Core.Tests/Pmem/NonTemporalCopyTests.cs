@@ -26,7 +26,8 @@ public unsafe class NonTemporalCopyTests : IDisposable
     {
         Assert.True(NonTemporalCopy.IsSupported(NonTemporalCopy.Best));
         Assert.True(NonTemporalCopy.IsSupported(CopyPath.Words));
-        Assert.DoesNotContain(Enum.GetValues<CopyPath>(), path => path > NonTemporalCopy.Best && NonTemporalCopy.IsSupported(path));
+        Assert.DoesNotContain(Enum.GetValues<CopyPath>(), path =>
+            path > NonTemporalCopy.Best && NonTemporalCopy.IsSupported(path));
     }
 
     [Theory]
@@ -119,7 +120,8 @@ public unsafe class NonTemporalCopyTests : IDisposable
             AssertOnly(all, destination, source, where);
 
             all.Fill(0xDD);
-            uint crc = NonTemporalCopy.CopyWithCrc(path, _memory + destination, bytes + start, (nuint)length, 0x1234567);
+            uint crc = NonTemporalCopy.CopyWithCrc(path, _memory + destination, bytes
+                + start, (nuint)length, 0x1234567);
             AssertOnly(all, destination, source, where);
             Assert.True(Crc32CTests.Reference(0x1234567, source) == crc, where);
 
@@ -134,6 +136,7 @@ public unsafe class NonTemporalCopyTests : IDisposable
         byte filler = all[0];
         Assert.True(all.Slice(destination, expected.Length).SequenceEqual(expected), where);
         Assert.False(all[..destination].ContainsAnyExcept(filler), $"{where}: bytes before the range changed");
-        Assert.False(all[(destination + expected.Length)..].ContainsAnyExcept(filler), $"{where}: bytes behind the range changed");
+        Assert.False(all[(destination + expected.Length)..].ContainsAnyExcept(filler),
+            $"{where}: bytes behind the range changed");
     }
 }

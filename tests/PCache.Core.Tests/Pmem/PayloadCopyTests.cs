@@ -12,7 +12,8 @@ public sealed class PayloadCopyTests
         new Random(7).NextBytes(source);
         using PmemRegion region = PmemMemory.Allocate(64 << 10);
         region.Write(0, source);
-        int[] lengths = [0, 1, 63, 64, 100, 255, 256, 257, 319, 320, 511, 512, 513, 1000, 1023, 4095, 4096, 4097, 8192, 10_000, 16_384, 16_385, 30_000];
+        int[] lengths = [0, 1, 63, 64, 100, 255, 256, 257, 319, 320, 511, 512, 513, 1000, 1023, 4095, 4096, 4097, 8192,
+            10_000, 16_384, 16_385, 30_000];
         foreach (int length in lengths)
         {
             for (int skip = 0; skip < 130; skip += 13)
@@ -20,7 +21,8 @@ public sealed class PayloadCopyTests
                 byte[] destination = new byte[length + (2 * Margin)];
                 Array.Fill(destination, (byte)0xA5);
                 region.CopyOut(skip, destination.AsSpan(Margin, length));
-                Assert.True(destination.AsSpan(Margin, length).SequenceEqual(source.AsSpan(skip, length)), $"{length} bytes from {skip}");
+                Assert.True(destination.AsSpan(Margin, length).SequenceEqual(source.AsSpan(skip, length)),
+                    $"{length} bytes from {skip}");
                 Assert.Equal(-1, destination.AsSpan(0, Margin).IndexOfAnyExcept((byte)0xA5));
                 Assert.Equal(-1, destination.AsSpan(Margin + length).IndexOfAnyExcept((byte)0xA5));
             }

@@ -103,7 +103,8 @@ public class PendingSyncTests
     [Fact]
     public void Whatever_threads_do_a_drained_range_was_synced_after_it_was_added()
     {
-        // Each range's version is raised before it is added; a sync notes the versions in its range; after a drain the noted one must have caught up.
+        // Each range's version is raised before it is added; a sync notes the versions in its range; after a drain the
+        // noted one must have caught up.
         const int Ranges = 4;
         long[] stored = new long[Ranges];
         long[] durable = new long[Ranges];

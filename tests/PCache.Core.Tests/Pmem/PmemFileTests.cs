@@ -68,7 +68,8 @@ public sealed class PmemFileTests : IDisposable
     [Fact]
     public void A_directory_is_refused()
     {
-        Assert.Contains("directory", Assert.Throws<PCacheException>(() => PmemFile.Open(_directory.FullPath)).Message, StringComparison.Ordinal);
+        Assert.Contains("directory", Assert.Throws<PCacheException>(() => PmemFile.Open(_directory.FullPath)).Message,
+            StringComparison.Ordinal);
         Assert.Throws<PCacheException>(() => PmemFile.Create(_directory.FullPath, Length));
         Assert.Throws<PCacheException>(() => PmemFile.OpenOrCreate(_directory.FullPath, Length));
     }
@@ -80,8 +81,10 @@ public sealed class PmemFileTests : IDisposable
     public void Short_files_are_refused_and_left_as_they_are(int length, string named)
     {
         File.WriteAllBytes(_path, new byte[length]);
-        Assert.Contains(named, Assert.Throws<PCacheException>(() => PmemFile.Open(_path)).Message, StringComparison.Ordinal);
-        Assert.Contains(named, Assert.Throws<PCacheException>(() => PmemFile.Open(_path, ReadOnly)).Message, StringComparison.Ordinal);
+        Assert.Contains(named, Assert.Throws<PCacheException>(() => PmemFile.Open(_path)).Message,
+            StringComparison.Ordinal);
+        Assert.Contains(named, Assert.Throws<PCacheException>(() => PmemFile.Open(_path, ReadOnly)).Message,
+            StringComparison.Ordinal);
         Assert.Equal(length, new FileInfo(_path).Length);
         AssertNotLocked();
     }
@@ -177,7 +180,8 @@ public sealed class PmemFileTests : IDisposable
 
         File.Delete(_path);
         PmemFile.Create(_path, Length).Dispose();
-        Assert.Contains(OperatingSystem.IsLinux() ? "MAP_SYNC" : "Dax", Assert.Throws<PCacheException>(() => PmemFile.Open(_path, dax)).Message, StringComparison.Ordinal);
+        Assert.Contains(OperatingSystem.IsLinux() ? "MAP_SYNC"
+            : "Dax", Assert.Throws<PCacheException>(() => PmemFile.Open(_path, dax)).Message, StringComparison.Ordinal);
         Assert.Throws<PCacheException>(() => PmemFile.Open(_path, dax with { ReadOnly = true }));
         AssertNotLocked();
     }
@@ -225,10 +229,14 @@ public sealed class PmemFileTests : IDisposable
         Assert.Throws<ArgumentOutOfRangeException>(() => PmemFile.OpenOrCreate(_path, -1));
         Assert.Throws<ArgumentException>(() => PmemFile.Create(_path, Length, ReadOnly));
         Assert.Throws<ArgumentException>(() => PmemFile.OpenOrCreate(_path, Length, ReadOnly));
-        Assert.Throws<ArgumentException>(() => PmemFile.Create(_path, Length, new PmemFileOptions { Persistence = Persistence.Volatile }));
-        Assert.Throws<ArgumentException>(() => PmemFile.Create(_path, Length, new PmemFileOptions { Persistence = (Persistence)9 }));
-        Assert.Throws<ArgumentException>(() => PmemFile.Create(_path, Length, new PmemFileOptions { Persistence = Persistence.Assumed, PowerSafe = true }));
-        Assert.Throws<ArgumentException>(() => PmemFile.Create(_path, Length, new PmemFileOptions { Persistence = Persistence.Dax, PowerSafe = true }));
+        Assert.Throws<ArgumentException>(() =>
+            PmemFile.Create(_path, Length, new PmemFileOptions { Persistence = Persistence.Volatile }));
+        Assert.Throws<ArgumentException>(() =>
+            PmemFile.Create(_path, Length, new PmemFileOptions { Persistence = (Persistence)9 }));
+        Assert.Throws<ArgumentException>(() => PmemFile.Create(_path, Length,
+            new PmemFileOptions { Persistence = Persistence.Assumed, PowerSafe = true }));
+        Assert.Throws<ArgumentException>(() =>
+            PmemFile.Create(_path, Length, new PmemFileOptions { Persistence = Persistence.Dax, PowerSafe = true }));
         Assert.False(File.Exists(_path));
     }
 
@@ -268,15 +276,20 @@ public sealed class PmemFileTests : IDisposable
         {
             Assert.Throws<PCacheException>(() => PmemFile.Open(_path));
             Assert.Throws<PCacheInUseException>(() => PmemFile.Open(sound));
-            Assert.Throws<PCacheException>(() => PmemFile.Create(_directory.File("dax"), Length, new PmemFileOptions { Persistence = Persistence.Dax }));
+            Assert.Throws<PCacheException>(() =>
+                PmemFile.Create(_directory.File("dax"), Length, new PmemFileOptions { Persistence = Persistence.Dax }));
         }
 
-        string[] open = [.. Directory.GetFiles(Descriptors).Select(link => new FileInfo(link).LinkTarget ?? string.Empty).Where(target => target.StartsWith(_directory.FullPath, StringComparison.Ordinal))];
+        string[] open = [.. Directory.GetFiles(Descriptors)
+            .Select(link => new FileInfo(link).LinkTarget ?? string.Empty)
+            .Where(target => target.StartsWith(_directory.FullPath, StringComparison.Ordinal))];
         Assert.Equal([sound], open);
-        string mapped = Assert.Single(File.ReadAllLines("/proc/self/maps"), line => line.Contains(_directory.FullPath, StringComparison.Ordinal));
+        string mapped = Assert.Single(File.ReadAllLines("/proc/self/maps"), line =>
+            line.Contains(_directory.FullPath, StringComparison.Ordinal));
         Assert.Contains(sound, mapped, StringComparison.Ordinal);
         region.Dispose();
-        Assert.DoesNotContain(File.ReadAllLines("/proc/self/maps"), line => line.Contains(_directory.FullPath, StringComparison.Ordinal));
+        Assert.DoesNotContain(File.ReadAllLines("/proc/self/maps"), line =>
+            line.Contains(_directory.FullPath, StringComparison.Ordinal));
     }
 
     private static long? AllocatedBytes(string path)
@@ -286,7 +299,8 @@ public sealed class PmemFileTests : IDisposable
             return null;
         }
 
-        using Process stat = Process.Start(new ProcessStartInfo("stat", ["-c", "%b", path]) { RedirectStandardOutput = true })!;
+        using Process stat = Process.Start(
+            new ProcessStartInfo("stat", ["-c", "%b", path]) { RedirectStandardOutput = true })!;
         string blocks = stat.StandardOutput.ReadToEnd();
         stat.WaitForExit();
         return long.Parse(blocks, System.Globalization.CultureInfo.InvariantCulture) * 512;
@@ -300,5 +314,6 @@ public sealed class PmemFileTests : IDisposable
         }
     }
 
-    private void AssertNotLocked() => File.OpenHandle(_path, FileMode.Open, FileAccess.ReadWrite, FileShare.None).Dispose();
+    private void AssertNotLocked() =>
+        File.OpenHandle(_path, FileMode.Open, FileAccess.ReadWrite, FileShare.None).Dispose();
 }

@@ -88,7 +88,8 @@ public abstract class FileRegionContract : PmemRegionContract
         }
 
         Assert.Equal(Length, new FileInfo(path).Length);
-        foreach (PmemFileOptions options in new[] { Options, Options with { Prefault = true }, Options with { ReadOnly = true }, Options with { ReadOnly = true, Prefault = true } })
+        foreach (PmemFileOptions options in new[] { Options, Options with { Prefault = true },
+            Options with { ReadOnly = true }, Options with { ReadOnly = true, Prefault = true } })
         {
             using PmemRegion region = PmemFile.Open(path, options);
             Assert.Equal(Length, region.LengthBytes);
@@ -103,7 +104,8 @@ public abstract class FileRegionContract : PmemRegionContract
         Assert.Equal(data, read);
     }
 
-    protected override PmemRegion Create() => PmemFile.Create(Directory.File(Guid.NewGuid().ToString()), Length, Options);
+    protected override PmemRegion Create() =>
+        PmemFile.Create(Directory.File(Guid.NewGuid().ToString()), Length, Options);
 }
 
 public sealed class PageCacheRegionTests : FileRegionContract
@@ -167,13 +169,15 @@ public sealed class ViewMappingRegionTests : PmemRegionContract
         new Random(8).NextBytes(content);
         File.WriteAllBytes(path, content);
         Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(path);
-        using MappedFileRegion region = new(file, new ViewFileMapping(file, 8192, readOnly: true), 8192, new PmemFileOptions { ReadOnly = true });
+        using MappedFileRegion region =
+            new(file, new ViewFileMapping(file, 8192, readOnly: true), 8192, new PmemFileOptions { ReadOnly = true });
         Assert.True(region.ReadSpan(0, 8192).SequenceEqual(content));
     }
 
     protected override PmemRegion Create()
     {
-        Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(_directory.File(Guid.NewGuid().ToString()), FileMode.CreateNew, FileAccess.ReadWrite);
+        Microsoft.Win32.SafeHandles.SafeFileHandle file =
+            File.OpenHandle(_directory.File(Guid.NewGuid().ToString()), FileMode.CreateNew, FileAccess.ReadWrite);
         RandomAccess.SetLength(file, Length);
         ViewFileMapping mapping = new(file, Length, readOnly: false);
         mapping.Prefault(forWriting: true);

@@ -60,7 +60,8 @@ public sealed partial class UnixSyncTests
             }
 
             bool belongs = hole >= offset / page && hole <= (offset + lengthBytes - 1) / page;
-            Assert.True(refused == belongs, $"page {hole} {(belongs ? "isn't" : "is")} part of a sync of {lengthBytes} bytes at {offset}");
+            Assert.True(refused == belongs,
+                $"page {hole} {(belongs ? "isn't" : "is")} part of a sync of {lengthBytes} bytes at {offset}");
         }
     }
 

@@ -13,7 +13,9 @@ public class Crc32CTests
 
     public delegate uint Append(uint crc, ReadOnlySpan<byte> source);
 
-    /// <summary>The paths by name; those that this processor lacks are tested by <see cref="Paths_follow_the_processor"/> only.</summary>
+    /// <summary>
+    /// The paths by name; those that this processor lacks are tested by <see cref="Paths_follow_the_processor"/> only.
+    /// </summary>
     public static TheoryData<string> PathNames
     {
         get
@@ -80,7 +82,8 @@ public class Crc32CTests
             int length = random.Next(4) == 0 ? (random.Next(4) + 1) * 4096 : random.Next(bytes.Length - 130);
             ReadOnlySpan<byte> source = bytes.AsSpan(start, length);
             uint crc = (uint)random.NextInt64(1L << 32);
-            Assert.True(Reference(crc, source) == append(crc, source), $"{name}, length {length}, start {start}, crc {crc:X8}");
+            Assert.True(Reference(crc, source) == append(crc, source),
+                $"{name}, length {length}, start {start}, crc {crc:X8}");
         }
     }
 
@@ -108,7 +111,8 @@ public class Crc32CTests
     [Fact]
     public void Folding_constants_are_powers_of_x()
     {
-        Assert.Equal((Power((8 * 256) + 31), Power((8 * 256) - 33)), (Crc32CFolding.Fold256Low, Crc32CFolding.Fold256High));
+        Assert.Equal((Power((8 * 256) + 31), Power((8 * 256) - 33)),
+            (Crc32CFolding.Fold256Low, Crc32CFolding.Fold256High));
         Assert.Equal((Power((8 * 64) + 31), Power((8 * 64) - 33)), (Crc32CFolding.Fold64Low, Crc32CFolding.Fold64High));
         Assert.Equal((Power((8 * 16) + 31), Power((8 * 16) - 33)), (Crc32CFolding.Fold16Low, Crc32CFolding.Fold16High));
         Assert.Equal(

@@ -4,7 +4,7 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Primitives;
 
 /// <summary>
-/// Threads that are interrupted at any moment while they wait for a lock of ours: nobody is left out, nobody is let in
+/// Threads that are interrupted at any moment while they wait for a lock of ours: no thread is left out, none is let in
 /// twice, and no interrupt is lost.
 /// </summary>
 public sealed class InterruptedLockTests

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using PCache.Core.Primitives;
+using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Primitives;
 
@@ -48,10 +49,11 @@ public class LatchTests
     [InlineData(0, 2, 60_000)]
     [InlineData(0, 6, 10_000)]
     [InlineData(40, 4, 100_000)]
-    public void One_holder_at_a_time_and_nobody_sleeps_for_good(int pauses, int threads, int rounds)
+    public void One_holder_at_a_time_and_no_waiter_sleeps_for_good(int pauses, int threads, int rounds)
     {
-        // Without pauses every meeting ends in a sleep: the leaver's look and the sleeper's announcement race all the time. A wake-up that is lost leaves a
-        // thread asleep beside a free latch; it hangs for good once all others are done (or asleep too).
+        // Without pauses every meeting ends in a sleep: the leaver's look and the sleeper's announcement race all the
+        // time. A wake-up that is lost leaves a thread asleep beside a free latch; it hangs for good once all others
+        // are done (or asleep too).
         var latch = new Latch(pauses: pauses);
         long counter = 0;
         int inside = 0;
@@ -87,14 +89,15 @@ public class LatchTests
     [Fact]
     public void A_leaver_and_one_who_goes_to_sleep_never_miss_each_other()
     {
-        // One meeting a round: the leaver does nothing more until the other has come through, so that a wake-up that is lost is lost for good.
-        const int Rounds = 60_000;
+        // One meeting a round: the leaver does nothing more until the other has come through, so that a wake-up that is
+        // lost is lost for good.
+        int rounds = TestRuns.Many(suite: 15_000, longRun: 60_000);
         var latch = new Latch(pauses: 0);
         int held = 0;
         int through = 0;
         void Work()
         {
-            for (int round = 1; round <= Rounds; round++)
+            for (int round = 1; round <= rounds; round++)
             {
                 SpinUntil(ref held, round);
                 latch.Enter();
@@ -106,7 +109,7 @@ public class LatchTests
         var worker = new Thread(Work) { IsBackground = true };
         worker.Start();
         long start = Stopwatch.GetTimestamp();
-        for (int round = 1; round <= Rounds; round++)
+        for (int round = 1; round <= rounds; round++)
         {
             latch.Enter();
             Volatile.Write(ref held, round);

@@ -20,18 +20,21 @@ public sealed partial class LockRankTests
     [Fact]
     public void Shipped_locks_have_no_rank_and_ask_nothing()
     {
-        const BindingFlags Any = BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic;
+        const BindingFlags Any =
+            BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic;
         foreach (Type type in (Type[])[typeof(Latch), typeof(SteadyLock), typeof(AsyncGate), typeof(LockOrder)])
         {
-            Assert.DoesNotContain(type.GetFields(Any), field => field.FieldType == typeof(LockRank) || type == typeof(LockOrder));
-            Assert.DoesNotContain(type.GetMethods(Any), method => method.Name.StartsWith("Note", StringComparison.Ordinal));
+            Assert.DoesNotContain(type.GetFields(Any), field =>
+                field.FieldType == typeof(LockRank) || type == typeof(LockOrder));
+            Assert.DoesNotContain(type.GetMethods(Any), method =>
+                method.Name.StartsWith("Note", StringComparison.Ordinal));
         }
 
         using (new Latch(LockRank.Shard).Hold())
         using (new Latch(LockRank.Shard).Hold())
         using (new SteadyLock(LockRank.Append).Hold())
         {
-            Invariant.Holds(Ask(), "nobody asks");
+            Invariant.Holds(Ask(), "it is never asked");
         }
     }
 

@@ -1,5 +1,5 @@
 using PCache.Core.Primitives;
-
+using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Primitives;
 
@@ -8,15 +8,16 @@ public class OperationGateTests
     [Fact]
     public void The_drained_action_runs_once_after_the_last_exit_however_the_close_races_with_an_entry()
     {
-        // Neither entry nor exit has a fence of its own: in each round one of each races with a close at full speed, at all distances.
-        const int Rounds = 150_000;
+        // Neither entry nor exit has a fence of its own: in each round one of each races with a close at full speed, at
+        // all distances.
+        int rounds = TestRuns.Many(suite: 30_000, longRun: 150_000);
         OperationGate gate = new();
         int inside = 0;
         int started = 0;
         int finished = 0;
         void Work()
         {
-            for (int round = 1; round <= Rounds; round++)
+            for (int round = 1; round <= rounds; round++)
             {
                 SpinUntil(ref started, round);
                 try
@@ -37,7 +38,7 @@ public class OperationGateTests
 
         var worker = new Thread(Work) { IsBackground = true };
         worker.Start();
-        for (int round = 1; round <= Rounds; round++)
+        for (int round = 1; round <= rounds; round++)
         {
             var next = new OperationGate();
             int runs = 0;
@@ -60,7 +61,9 @@ public class OperationGateTests
                 }
             });
             SpinUntil(ref finished, round);
-            Assert.True(next.Drained.IsCompleted || SpinWait.SpinUntil(() => next.Drained.IsCompleted, TimeSpan.FromSeconds(30)), $"Round {round}: nobody noticed that the last one has left.");
+            Assert.True(next.Drained.IsCompleted
+                || SpinWait.SpinUntil(() => next.Drained.IsCompleted, TimeSpan.FromSeconds(30)),
+                $"Round {round}: the last exit went unnoticed.");
             Assert.Equal(1, runs);
             Assert.True(insideAtDrain == 0, $"Round {round}: drained with an operation inside.");
         }

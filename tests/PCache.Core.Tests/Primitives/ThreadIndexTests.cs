@@ -27,7 +27,8 @@ public class ThreadIndexTests
             worker.Join();
         }
 
-        Assert.All(seen.GroupBy(index => index).Where(group => group.Key != ThreadIndex.Shared), group => Assert.Equal(2, group.Count()));
+        Assert.All(seen.GroupBy(index => index).Where(group => group.Key != ThreadIndex.Shared), group =>
+            Assert.Equal(2, group.Count()));
         Assert.All(seen, index => Assert.InRange(index, 1, ThreadIndex.Shared));
         Assert.Contains(ThreadIndex.Shared, seen);
     }

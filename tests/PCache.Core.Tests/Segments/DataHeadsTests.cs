@@ -7,7 +7,9 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Segments;
 
-/// <summary>Room that data heads take ahead: none of it is lost, and nobody goes without because another head has it in hand.</summary>
+/// <summary>
+/// Room that data heads take ahead: none of it is lost, and no writer goes without because another head has it in hand.
+/// </summary>
 public sealed class DataHeadsTests
 {
     private const int Segments = 64;
@@ -20,7 +22,8 @@ public sealed class DataHeadsTests
         using var parts = new Parts(new Room { Available = 100, Greedy = true });
         for (int i = 0; i < 100; i++)
         {
-            Assert.True(parts.Heads.TryTake(Sector, out PayloadRoom room), $"key {i} of 100: {parts.Keys.Available} are free");
+            Assert.True(parts.Heads.TryTake(Sector, out PayloadRoom room),
+                $"key {i} of 100: {parts.Keys.Available} are free");
             Assert.Equal(Sector, room.LengthBytes);
         }
 
@@ -30,7 +33,7 @@ public sealed class DataHeadsTests
     }
 
     [Fact]
-    public void Room_that_somebody_else_has_just_brought_back_is_found()
+    public void Room_that_another_writer_has_just_brought_back_is_found()
     {
         // Between the failed try and this thread's look at what heads have in hand, another thread has returned it all.
         using var parts = new Parts(new Room { Available = 40, Greedy = true });
@@ -51,7 +54,8 @@ public sealed class DataHeadsTests
         const int Threads = 6;
         using var parts = new Parts(new Room { Available = 200, Greedy = true }, Chance.Machine);
         int[] held = new int[Segments];
-        Task[] tasks = [.. Enumerable.Range(0, Threads).Select(seed => Eventually.Thread(() => TakeAndReturn(parts.Heads, new Random(seed), held)))];
+        Task[] tasks = [.. Enumerable.Range(0, Threads)
+            .Select(seed => Eventually.Thread(() => TakeAndReturn(parts.Heads, new Random(seed), held)))];
         await Eventually.Completes(Task.WhenAll(tasks), "taking and giving back");
         foreach (int open in parts.Heads.OpenSegments)
         {
@@ -59,13 +63,16 @@ public sealed class DataHeadsTests
         }
 
         Assert.Equal(200 - held.Sum() + parts.Heads.OpenSegments.Count(), parts.Keys.Available);
-        Assert.All(Enumerable.Range(0, Segments), segment => Assert.Equal(held[segment], parts.Table.References(segment)));
+        Assert.All(Enumerable.Range(0, Segments), segment =>
+            Assert.Equal(held[segment], parts.Table.References(segment)));
     }
 
     [Fact]
     public void A_full_log_has_no_room_left_that_some_head_reserved()
     {
-        using var cache = new SmallCache(segments: Segments, backingBytes: 8 << 20, with: options => MachineClock.On(options with { LogReserveSegments = 1, StartWritebackPaused = true }, new Machine { Chance = Chance.FromSeed(3, 8) }));
+        using var cache = new SmallCache(segments: Segments, backingBytes: 8 << 20,
+            with: options => MachineClock.On(options with { LogReserveSegments = 1, StartWritebackPaused = true },
+            new Machine { Chance = Chance.FromSeed(3, 8) }));
         int written = 0;
         Assert.Throws<PCacheFullException>(() =>
         {
@@ -76,8 +83,10 @@ public sealed class DataHeadsTests
                 written++;
             }
         });
-        Assert.False(cache.Device.Internals.Writable.Writer.Heads.ReturnReserved(), "a write was refused while there was room in hand");
-        Assert.InRange(cache.Device.Internals.Writable.Writer.Log.Room.AvailableBytes, 0, (MediaConstants.MaxKeysPerKset + 1) * LogRoom.WorstCaseKeyBytes);
+        Assert.False(cache.Device.Internals.Writable.Writer.Heads.ReturnReserved(),
+            "a write was refused while there was room in hand");
+        Assert.InRange(cache.Device.Internals.Writable.Writer.Log.Room.AvailableBytes, 0,
+            (MediaConstants.MaxKeysPerKset + 1) * LogRoom.WorstCaseKeyBytes);
         IntegrityAudit.Check(cache.Device, cache.Region);
         Assert.Equal(written, cache.Status.DirtyKeys);
     }
@@ -101,7 +110,8 @@ public sealed class DataHeadsTests
         };
         using (PCacheDevice device = PCacheDevice.Create(region, backing, options))
         {
-            Task[] tasks = [.. Enumerable.Range(0, Threads).Select(thread => Eventually.Thread(() => Write(device, expected, thread)))];
+            Task[] tasks = [.. Enumerable.Range(0, Threads)
+                .Select(thread => Eventually.Thread(() => Write(device, expected, thread)))];
             await Eventually.Completes(Task.WhenAll(tasks), "writes on a tiny log");
             Assert.True(device.GetStatus().SpaceWaits > 0, "the cache was never full");
             Rig.AssertSame(expected, Rig.ReadAll(device), "the device");
@@ -109,7 +119,8 @@ public sealed class DataHeadsTests
             Rig.AssertSame(expected, backing.Snapshot(), "the backing");
 
             // The device's thread may still be at work.
-            Eventually.True(() => Record.Exception(() => IntegrityAudit.Check(device, region)) is null, "the counts agree");
+            Eventually.True(() => Record.Exception(() => IntegrityAudit.Check(device, region)) is null,
+                "the counts agree");
         }
 
         using PCacheDevice again = PCacheDevice.Open(region, backing, options);
@@ -121,7 +132,8 @@ public sealed class DataHeadsTests
             byte[] data = new byte[4 * Sector];
             for (int i = 0; i < 4000; i++)
             {
-                // Every thread has every sixth of some sectors, so that they meet in stripes and shards and never in a sector.
+                // Every thread has every sixth of some sectors, so that they meet in stripes and shards and never in a
+                // sector.
                 int at = ((random.Next(SectorsEach) * Threads) + thread) * Sector;
                 int length = i % 3 == 2 ? 100 : Sector;
                 Span<byte> part = data.AsSpan(0, length);
@@ -148,7 +160,8 @@ public sealed class DataHeadsTests
         {
             if (rooms.Count < 20 && (random.Next(2) == 0 || rooms.Count == 0))
             {
-                if (random.Next(4) == 0 ? heads.TryTakeZeros(Sector, out PayloadRoom room) : heads.TryTake(Sector, out room))
+                if (random.Next(4) == 0 ? heads.TryTakeZeros(Sector, out PayloadRoom room)
+                    : heads.TryTake(Sector, out room))
                 {
                     rooms.Add(room);
                 }
@@ -176,7 +189,8 @@ public sealed class DataHeadsTests
             Keys = keys;
             _region = PmemMemory.Allocate(MediaConstants.SegmentsOffset + ((long)Segments * Rig.SegmentBytes));
             var geometry = new Geometry(Rig.SegmentBytes, Segments, isLinux: false);
-            Table = new SegmentTable(_region, geometry, [.. Enumerable.Range(0, Segments)], new ulong[Segments], [.. Enumerable.Repeat(ReplicaState.None, Segments)], reserveTarget: 2, new WorkSignal());
+            Table = new SegmentTable(_region, geometry, [.. Enumerable.Range(0, Segments)], new ulong[Segments],
+                [.. Enumerable.Repeat(ReplicaState.None, Segments)], reserveTarget: 2, new WorkSignal());
             Table.BuildPools();
             Heads = new DataHeads(_region, Table, keys, chance ?? Chance.FromSeed(1, 8), static () => { });
         }

@@ -17,14 +17,16 @@ public sealed class DirectWriteTests
     public void Overwrites_of_every_kind_agree_with_a_model_over_many_lives() => TestRuns.ForSeeds(3, seed =>
     {
         var random = new Random(seed);
-        using var cache = new SmallCache(24, backingBytes: Pages * Page, with: o => o with { WritebackDelay = TimeSpan.Zero, GcThresholdPercent = 50 });
+        using var cache = new SmallCache(24, backingBytes: Pages * Page, with: o =>
+            o with { WritebackDelay = TimeSpan.Zero, GcThresholdPercent = 50 });
         byte[] model = new byte[Pages * Page];
         for (int i = 0; i < 1200; i++)
         {
             // Mostly what is in the index already, as a page or in sectors; now and then of other lengths and places,
             // so that places change their form.
             int length = random.Next(8) switch { < 3 => Page, < 6 => 512, 6 => 512 * random.Next(1, 20), _ => Page };
-            int at = random.Next(6) > 0 ? random.Next(Pages * Page) / length * length : random.Next((Pages * Page) - length) / 512 * 512;
+            int at = random.Next(6) > 0 ? random.Next(Pages * Page) / length * length
+                : random.Next((Pages * Page) - length) / 512 * 512;
             length = Math.Min(length, model.Length - at);
             byte[] data = Patterns.Make(at, length, i + 1);
             bool fails = random.Next(12) == 0;
@@ -80,7 +82,8 @@ public sealed class DirectWriteTests
         cache.Device.Flush(); // the list is empty, its places hold what they held
         for (int i = 0; i < 4; i++)
         {
-            cache.Device.Write(i * Page, Patterns.Make(i * Page, Page, 2)); // the first opens the list, the others go the short way
+            // the first opens the list, the others go the short way
+            cache.Device.Write(i * Page, Patterns.Make(i * Page, Page, 2));
         }
 
         Assert.Equal(4, cache.Status.DirtyKeys);

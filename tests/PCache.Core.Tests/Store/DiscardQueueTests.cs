@@ -57,7 +57,8 @@ public sealed class DiscardQueueTests
                     expected.AddRange(Enumerable.Range(first, end - first).Select(sector => (long)sector));
                     break;
                 default:
-                    Assert.True(queue.TryPeek(0, out long next, out _) == expected.Count > 0, $"seed {seed}, step {step}");
+                    Assert.True(queue.TryPeek(0, out long next, out _) == expected.Count > 0,
+                        $"seed {seed}, step {step}");
                     if (expected.Count > 0)
                     {
                         Assert.True(queue.TryTake(next, next + 3, out long taken), $"seed {seed}, step {step}");

@@ -3,7 +3,10 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Store;
 
-/// <summary>The index keeps only a tag of a segment's generation: nothing changes where the generation has more bits, or the tag begins anew at 0.</summary>
+/// <summary>
+/// The index keeps only a tag of a segment's generation: nothing changes where the generation has more bits, or the tag
+/// begins anew at 0.
+/// </summary>
 public sealed class GenerationTagTests
 {
     [Theory]
@@ -23,7 +26,13 @@ public sealed class GenerationTagTests
         image.SetDirtyTail(image.Head);
         image.Append(image.Key(512, fill: 9, segment: 3, generation: generation));
         var backing = Disks.Make(256 << 10);
-        var options = new PCacheOptions { Maintenance = MaintenanceMode.Manual, LeaveRegionOpen = true, LeaveBackingOpen = true, LogReserveSegments = 1 };
+        var options = new PCacheOptions
+        {
+            Maintenance = MaintenanceMode.Manual,
+            LeaveRegionOpen = true,
+            LeaveBackingOpen = true,
+            LogReserveSegments = 1
+        };
         byte[] expected = new byte[256 << 10];
         bool first = true;
         Random random = new(5);

@@ -5,8 +5,9 @@ using PCache.Core.Tests.Support;
 namespace PCache.Core.Tests.Store;
 
 /// <summary>
-/// Writes of parts of a sector go on in the copy that the thread keeps of what it merged last: only where the index still names that very payload. Each test leads the
-/// thread back to the same place on the medium, or in the device, with other content.
+/// Writes of parts of a sector go on in the copy that the thread keeps of what it merged last: only where the index
+/// still names that very payload. Each test leads the thread back to the same place on the medium, or in the device,
+/// with other content.
 /// </summary>
 public sealed class MergedSectorTests
 {
@@ -28,7 +29,8 @@ public sealed class MergedSectorTests
             AssertHolds(cache.Device, 0, expected);
 
             // And what another thread has merged.
-            await Eventually.Completes(Eventually.Thread(() => WritePart(cache.Device, expected, 400, (byte)(round + 4))), "the other thread's part");
+            await Eventually.Completes(Eventually.Thread(() =>
+                WritePart(cache.Device, expected, 400, (byte)(round + 4))), "the other thread's part");
             WritePart(cache.Device, expected, 200, (byte)(round + 5));
             AssertHolds(cache.Device, 0, expected);
         }
@@ -44,7 +46,8 @@ public sealed class MergedSectorTests
         WritePart(cache.Device, merged, 50, 0xEE, last);
         Extent kept = ExtentOf(cache.Device, last);
 
-        // Whole sectors leave the thread's copy alone. One after the other goes through all segments, until one lies where the copy came from.
+        // Whole sectors leave the thread's copy alone. One after the other goes through all segments, until one lies
+        // where the copy came from.
         for (int i = 0; ; i++)
         {
             Assert.True(i < 100_000, "the place is never used again");
@@ -99,7 +102,9 @@ public sealed class MergedSectorTests
     }
 
     /// <summary>One data head, so that where payload goes depends on nothing but the order of writes.</summary>
-    private static SmallCache Make() => new(segments: 16, backingBytes: 256 << 10, with: options => MachineClock.On(options, new Machine { Chance = Chance.FromSeed(5, 1) }));
+    private static SmallCache Make() =>
+        new(segments: 16, backingBytes: 256 << 10, with: options =>
+        MachineClock.On(options, new Machine { Chance = Chance.FromSeed(5, 1) }));
 
     private static void WritePart(PCacheDevice device, byte[] expected, int at, byte fill, int sector = 0)
     {

@@ -16,23 +16,27 @@ public sealed class MissOperationTests
     [InlineData(4096, 8192, 5000, 9, 16)] // blocks larger than sectors
     [InlineData(4096, 5000, 8192, 9, 16)]
     [InlineData(1, 700, 600, 1, 2)]
-    public void Beyond_the_end_of_device_and_backing_there_are_zeros(int blockSize, long backingLength, long deviceLength, int start, int end)
+    public void Beyond_the_end_of_device_and_backing_there_are_zeros(int blockSize, long backingLength,
+        long deviceLength, int start, int end)
     {
         var miss = new MissOperation { Start = start, End = end };
         miss.Prepare(blockSize, backingLength, deviceLength);
         Assert.Equal(0, miss.ReadOffset % blockSize);
         Assert.InRange(miss.ReadOffset, 0, start * 512);
-        Assert.Equal(Math.Min(backingLength, (end * 512) + blockSize - 1) / blockSize * blockSize - miss.ReadOffset, miss.ReadBuffer.Length / blockSize * blockSize);
+        Assert.Equal(Math.Min(backingLength, (end * 512) + blockSize - 1) / blockSize * blockSize - miss.ReadOffset,
+            miss.ReadBuffer.Length / blockSize * blockSize);
         miss.Data.Fill(Stale);
         miss.ReadBuffer.Span.Fill(1);
         miss.SetRead(miss.ReadBuffer.Length);
         for (int i = 0; i < miss.Data.Length; i++)
         {
             long at = (start * 512) + i;
-            Assert.True(miss.Data[i] == (at < Math.Min(backingLength, deviceLength) ? 1 : 0), $"byte {at} is {miss.Data[i]}");
+            Assert.True(miss.Data[i] == (at < Math.Min(backingLength, deviceLength) ? 1 : 0),
+                $"byte {at} is {miss.Data[i]}");
         }
 
-        Assert.Equal(deviceLength < Math.Min(backingLength, miss.ReadOffset + (long)miss.ReadBuffer.Length), miss.IsCut);
+        Assert.Equal(deviceLength < Math.Min(backingLength, miss.ReadOffset + (long)miss.ReadBuffer.Length),
+            miss.IsCut);
     }
 
     [Fact]

@@ -73,7 +73,8 @@ public sealed class MissRoomTests
             // The backing, or the medium: the first drain is the payload's.
             if (failing < 2)
             {
-                cache.Backing.FailWhere(call => call.Operation == DiskOperation.Read ? new IOException("planned") : null);
+                cache.Backing.FailWhere(call =>
+                    call.Operation == DiskOperation.Read ? new IOException("planned") : null);
             }
             else
             {
@@ -81,7 +82,8 @@ public sealed class MissRoomTests
             }
 
             byte[] found = new byte[Page];
-            Exception? error = await Record.ExceptionAsync(async () => _ = asynchronous ? await cache.Device.ReadAsync(failing * Page, found) : cache.Device.Read(failing * Page, found));
+            Exception? error = await Record.ExceptionAsync(async () => _ = asynchronous
+                ? await cache.Device.ReadAsync(failing * Page, found) : cache.Device.Read(failing * Page, found));
             cache.Backing.BeforeCall = null;
             cache.Region.DrainError = null;
             Assert.True(error is IOException, $"{failing}: {error}");

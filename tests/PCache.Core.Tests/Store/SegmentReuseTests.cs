@@ -5,8 +5,8 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Store;
 
-/// <summary>A segment is given to somebody else under a later generation only, and nobody takes the new bytes for the
-/// old.</summary>
+/// <summary>A segment is given to another writer under a later generation only, and no reader takes the new bytes for
+/// the old.</summary>
 public sealed class SegmentReuseTests
 {
     private const int PageBytes = 4096;
@@ -32,12 +32,14 @@ public sealed class SegmentReuseTests
             ulong[] durable = e == PmemEvent.Store && used.Count < 12 ? GenerationsOnMedium(Durable(cache.Region)) : [];
             foreach (int segment in durable.Length > 0 ? used.ToArray() : [])
             {
-                Assert.True(durable[segment] > before[segment], $"segment {segment} is in use under generation {durable[segment]}, which it had when it was free");
+                Assert.True(durable[segment] > before[segment],
+                    $"segment {segment} is in use under generation {durable[segment]}, which it had when it was free");
             }
         };
         for (int i = 0; i < 400 && used.Count < 12; i++)
         {
-            cache.Device.Write(i % 2000 * PageBytes, new byte[PageBytes], i % 2 == 0 ? WriteDurability.Normal : WriteDurability.ForceUnitAccess);
+            cache.Device.Write(i % 2000 * PageBytes, new byte[PageBytes], i % 2 == 0 ? WriteDurability.Normal
+                : WriteDurability.ForceUnitAccess);
             for (int segment = 1; segment < 24; segment++)
             {
                 if (cache.Device.Internals.Store.Segments.References(segment) > 0)
@@ -102,7 +104,8 @@ public sealed class SegmentReuseTests
             (int segment, long place) = PlaceOf(device, segments);
             int before = reader.Reads;
 
-            // In the middle of a read that has begun since; it goes on reading until then, so that this comes true however few processors there are.
+            // In the middle of a read that has begun since; it goes on reading until then, so that this comes true
+            // however few processors there are.
             Eventually.True(() => reader.Reads > before && reader.IsReading, "a read");
             segments.Reclaim(segment);
             region.Write(place, foreign);
@@ -111,7 +114,7 @@ public sealed class SegmentReuseTests
 
         reader.Stop = true;
         await Eventually.Completes(reading, "reading");
-        Assert.False(reader.FoundForeign, "a read has returned what was stored in its segment by somebody else");
+        Assert.False(reader.FoundForeign, "a read has returned what was stored in its segment by another writer");
     }
 
     private static (int Segment, long Place) PlaceOf(PCacheDevice device, SegmentTable segments)
@@ -124,7 +127,8 @@ public sealed class SegmentReuseTests
                 {
                     foreach (PCache.Core.Indexing.Extent extent in index)
                     {
-                        return ((int)extent.Segment, segments.DataOffset((int)extent.Segment) + (extent.PayloadSector * 512L));
+                        return ((int)extent.Segment, segments.DataOffset((int)extent.Segment)
+                            + (extent.PayloadSector * 512L));
                     }
                 }
             }

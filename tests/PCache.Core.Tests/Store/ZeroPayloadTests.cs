@@ -17,7 +17,15 @@ public sealed class ZeroPayloadTests
         before.AsSpan().Fill(0xEE);
         using SimulatedPmem region = SimulatedPmem.FromImage(before, drainIsCheap);
         SimulatedDisk backing = Disks.Make(Patterns.Make(0, 64 * Page, 1));
-        PCacheOptions options = new() { SegmentSizeBytes = Rig.SegmentBytes, PayloadCrc = true, Maintenance = MaintenanceMode.Manual, LeaveRegionOpen = true, LeaveBackingOpen = true, OverwriteExisting = true };
+        PCacheOptions options = new()
+        {
+            SegmentSizeBytes = Rig.SegmentBytes,
+            PayloadCrc = true,
+            Maintenance = MaintenanceMode.Manual,
+            LeaveRegionOpen = true,
+            LeaveBackingOpen = true,
+            OverwriteExisting = true
+        };
         using PCacheDevice device = PCacheDevice.Create(region, backing, options);
         device.WriteZeroes(Page, 3 * Page, WriteDurability.ForceUnitAccess);
         device.WriteZeroes(9 * Page, 512);

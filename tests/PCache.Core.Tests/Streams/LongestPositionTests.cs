@@ -28,7 +28,8 @@ public sealed class LongestPositionTests
         var memory = new MemoryStream();
         memory.SetLength(1 << 20);
         var region = Core.Pmem.PmemMemory.Allocate(Rig.RegionLength(6));
-        using PCacheDevice device = PCacheDevice.Create(region, memory, new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes });
+        using PCacheDevice device = PCacheDevice.Create(region, memory,
+            new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes });
         await Refuses(device.OpenStream(bufferSize), int.MaxValue);
         await Refuses(new PCacheStream(BlockDevice.FromStream(memory, leaveOpen: true), bufferSize), int.MaxValue);
     }

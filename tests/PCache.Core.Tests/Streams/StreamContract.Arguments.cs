@@ -20,12 +20,15 @@ public abstract partial class StreamContract
         await Assert.ThrowsAsync<ArgumentNullException>(async () => await stream.WriteAsync(null!, 0, 0));
         Assert.Throws<ArgumentNullException>(() => stream.CopyTo(null!));
         Assert.Throws<ArgumentOutOfRangeException>(() => stream.CopyTo(Stream.Null, 0));
-        foreach ((int offset, int count) in ((int, int)[])[(-1, 0), (0, -1), (0, 6), (6, 0), (5, 1), (1, int.MaxValue), (int.MaxValue, 1)])
+        foreach ((int offset, int count) in ((int, int)[])[(-1, 0), (0, -1), (0, 6), (6, 0), (5, 1), (1, int.MaxValue),
+            (int.MaxValue, 1)])
         {
             Assert.ThrowsAny<ArgumentOutOfRangeException>(() => stream.Read(buffer, offset, count));
             Assert.ThrowsAny<ArgumentOutOfRangeException>(() => stream.Write(buffer, offset, count));
-            await Assert.ThrowsAnyAsync<ArgumentOutOfRangeException>(async () => await stream.ReadAsync(buffer, offset, count));
-            await Assert.ThrowsAnyAsync<ArgumentOutOfRangeException>(async () => await stream.WriteAsync(buffer, offset, count));
+            await Assert.ThrowsAnyAsync<ArgumentOutOfRangeException>(async () =>
+                await stream.ReadAsync(buffer, offset, count));
+            await Assert.ThrowsAnyAsync<ArgumentOutOfRangeException>(async () =>
+                await stream.WriteAsync(buffer, offset, count));
             Assert.ThrowsAny<ArgumentOutOfRangeException>(() => stream.BeginRead(buffer, offset, count, null, null));
             Assert.ThrowsAny<ArgumentOutOfRangeException>(() => stream.BeginWrite(buffer, offset, count, null, null));
         }
@@ -65,7 +68,8 @@ public abstract partial class StreamContract
         Assert.Throws<ArgumentOutOfRangeException>(() => stream.ReadAtLeast(buffer, -1));
         Assert.Throws<ArgumentOutOfRangeException>(() => stream.ReadAtLeast(buffer, 6));
         await Assert.ThrowsAsync<ArgumentNullException>(async () => await stream.ReadExactlyAsync(null!, 0, 0));
-        await Assert.ThrowsAnyAsync<ArgumentOutOfRangeException>(async () => await stream.ReadExactlyAsync(buffer, 3, 3));
+        await Assert.ThrowsAnyAsync<ArgumentOutOfRangeException>(async () =>
+            await stream.ReadExactlyAsync(buffer, 3, 3));
         await Assert.ThrowsAsync<ArgumentOutOfRangeException>(async () => await stream.ReadAtLeastAsync(buffer, 6));
         Assert.Equal(1, stream.Position);
         await HoldsAsync(stream, [1, 2, 3]);

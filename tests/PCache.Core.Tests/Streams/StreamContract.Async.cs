@@ -15,9 +15,11 @@ public abstract partial class StreamContract
         var token = new CancellationToken(canceled: true);
         byte[] buffer = [9, 9, 9];
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await stream.ReadAsync(buffer, token));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await stream.ReadAsync(buffer, 0, 1, token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+            await stream.ReadAsync(buffer, 0, 1, token));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await stream.WriteAsync(buffer, token));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await stream.WriteAsync(buffer, 0, 1, token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+            await stream.WriteAsync(buffer, 0, 1, token));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => stream.FlushAsync(token));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => stream.CopyToAsync(Stream.Null, token));
         Assert.Equal(1, stream.Position);
@@ -55,9 +57,13 @@ public abstract partial class StreamContract
         byte[] buffer = [9, 9, 9];
         Task[] tasks =
         [
-            stream.ReadAsync(buffer, token).AsTask(), stream.ReadAsync(buffer, 0, 1, token), stream.WriteAsync(buffer, token).AsTask(), stream.WriteAsync(buffer, 0, 1, token),
-            stream.FlushAsync(token), stream.CopyToAsync(Stream.Null, token), stream.ReadExactlyAsync(buffer, token).AsTask(), stream.ReadAtLeastAsync(buffer, 1, true, token).AsTask(),
-            stream.ReadAsync(Memory<byte>.Empty, token).AsTask(), stream.WriteAsync(ReadOnlyMemory<byte>.Empty, token).AsTask(),
+            stream.ReadAsync(buffer, token).AsTask(), stream.ReadAsync(buffer, 0, 1, token),
+                stream.WriteAsync(buffer, token).AsTask(), stream.WriteAsync(buffer, 0, 1, token),
+            stream.FlushAsync(token), stream.CopyToAsync(Stream.Null, token),
+                stream.ReadExactlyAsync(buffer, token).AsTask(),
+                stream.ReadAtLeastAsync(buffer, 1, true, token).AsTask(),
+            stream.ReadAsync(Memory<byte>.Empty, token).AsTask(),
+                stream.WriteAsync(ReadOnlyMemory<byte>.Empty, token).AsTask(),
         ];
         foreach (Task task in tasks)
         {

@@ -34,11 +34,13 @@ public abstract partial class StreamContract
         {
             Assert.Throws<ObjectDisposedException>(() => stream.Read(buffer, 0, count));
             Assert.Throws<ObjectDisposedException>(() => stream.Read(buffer.AsSpan(0, count)));
-            await Assert.ThrowsAsync<ObjectDisposedException>(async () => await stream.ReadAsync(buffer.AsMemory(0, count)));
+            await Assert.ThrowsAsync<ObjectDisposedException>(async () =>
+                await stream.ReadAsync(buffer.AsMemory(0, count)));
             await Assert.ThrowsAsync<ObjectDisposedException>(async () => await stream.ReadAsync(buffer, 0, count));
             Assert.Throws<ObjectDisposedException>(() => stream.Write(buffer, 0, count));
             Assert.Throws<ObjectDisposedException>(() => stream.Write(buffer.AsSpan(0, count)));
-            await Assert.ThrowsAsync<ObjectDisposedException>(async () => await stream.WriteAsync(buffer.AsMemory(0, count)));
+            await Assert.ThrowsAsync<ObjectDisposedException>(async () =>
+                await stream.WriteAsync(buffer.AsMemory(0, count)));
             await Assert.ThrowsAsync<ObjectDisposedException>(async () => await stream.WriteAsync(buffer, 0, count));
         }
 
@@ -51,8 +53,10 @@ public abstract partial class StreamContract
         Assert.ThrowsAny<Exception>(() => stream.SetLength(0));
         Assert.Throws<ObjectDisposedException>(() => stream.ReadExactly(buffer));
         Assert.Throws<ObjectDisposedException>(() => stream.ReadAtLeast(buffer, 1));
-        Assert.True(Record.Exception(() => stream.BeginRead(buffer, 0, 1, null, null)) is ObjectDisposedException or NotSupportedException);
-        Assert.True(Record.Exception(() => stream.BeginWrite(buffer, 0, 1, null, null)) is ObjectDisposedException or NotSupportedException);
+        Assert.True(Record.Exception(() => stream.BeginRead(buffer, 0, 1, null, null)) is ObjectDisposedException
+            or NotSupportedException);
+        Assert.True(Record.Exception(() => stream.BeginWrite(buffer, 0, 1, null, null)) is ObjectDisposedException
+            or NotSupportedException);
         if (!FlushIgnoresDisposal)
         {
             Assert.Throws<ObjectDisposedException>(stream.Flush);

@@ -58,7 +58,8 @@ public abstract class ReadOnlyStreamContract : StreamContractBase
 #pragma warning disable CA1835 // this very overload is tested
         await Assert.ThrowsAsync<NotSupportedException>(async () => await stream.WriteAsync(data, 0, 3));
 #pragma warning restore CA1835
-        await Assert.ThrowsAsync<NotSupportedException>(() => Task.Factory.FromAsync(stream.BeginWrite, stream.EndWrite, data, 0, 3, null));
+        await Assert.ThrowsAsync<NotSupportedException>(() =>
+            Task.Factory.FromAsync(stream.BeginWrite, stream.EndWrite, data, 0, 3, null));
         using var source = new MemoryStream(data);
         Assert.Throws<NotSupportedException>(() => source.CopyTo(stream));
         Assert.Equal(10, stream.Position);

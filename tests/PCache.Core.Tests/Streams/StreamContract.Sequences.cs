@@ -6,10 +6,12 @@ namespace PCache.Core.Tests.Streams;
 
 public abstract partial class StreamContract
 {
-    private static readonly int[] Sizes = [1, 2, 15, 16, 17, 63, 64, 65, 255, 256, 257, 511, 512, 513, 4095, 4096, 4097, 9000];
+    private static readonly int[] Sizes =
+        [1, 2, 15, 16, 17, 63, 64, 65, 255, 256, 257, 511, 512, 513, 4095, 4096, 4097, 9000];
 
     [Fact]
-    public void Whatever_is_done_in_whatever_order_it_answers_as_a_MemoryStream_does() => TestRuns.ForSeeds(3, seed => RunAsync(seed).GetAwaiter().GetResult());
+    public void Whatever_is_done_in_whatever_order_it_answers_as_a_MemoryStream_does() =>
+        TestRuns.ForSeeds(3, seed => RunAsync(seed).GetAwaiter().GetResult());
 
     [Fact]
     public async Task Lengths_cut_and_grown_between_reads_and_writes_show_zeros_only()
@@ -66,7 +68,8 @@ public abstract partial class StreamContract
                         break;
                     case <= 9:
                         var origin = (SeekOrigin)random.Next(3);
-                        long start = origin == SeekOrigin.Begin ? 0 : origin == SeekOrigin.Current ? model.Position : model.Length;
+                        long start = origin == SeekOrigin.Begin ? 0 : origin == SeekOrigin.Current ? model.Position
+                            : model.Length;
                         long offset = random.NextInt64(Math.Max(-start, -6000), 6000);
                         log.Add($"seek {offset} {origin}");
                         Assert.Equal(model.Seek(offset, origin), stream.Seek(offset, origin));

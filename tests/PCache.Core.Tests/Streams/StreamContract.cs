@@ -1,6 +1,7 @@
-// What every seekable, growable Stream does, in the spirit of the .NET runtime's own conformance tests: run over PCacheStream of many kinds, and over MemoryStream
-// and FileStream as controls, so that a wrong expectation fails there too (StreamKinds.cs). Keeps true: there is one list of what a Stream does, in the files
-// StreamContract*.cs; where the controls differ from each other, a virtual property says how, and PCacheStream goes with FileStream.
+// What every seekable, growable Stream does, in the spirit of the .NET runtime's own conformance tests: run over
+// PCacheStream of many kinds, and over MemoryStream and FileStream as controls, so that a wrong expectation fails there
+// too (StreamKinds.cs). Keeps true: there is one list of what a Stream does, in the files StreamContract*.cs; where the
+// controls differ from each other, a virtual property says how, and PCacheStream goes with FileStream.
 
 #pragma warning disable CA1835, CA2022 // these very overloads, and what they return, are what is tested
 
@@ -81,7 +82,8 @@ public abstract partial class StreamContract : StreamContractBase
 
     [Theory]
     [MemberData(nameof(Modes))]
-    public async Task Beyond_the_end_nothing_is_read_and_writing_fills_with_zeros(ReadMode readMode, WriteMode writeMode)
+    public async Task Beyond_the_end_nothing_is_read_and_writing_fills_with_zeros(ReadMode readMode,
+        WriteMode writeMode)
     {
         using Stream stream = Create();
         await StreamModes.WriteAsync(stream, writeMode, [1, 2, 3], 0, 3);

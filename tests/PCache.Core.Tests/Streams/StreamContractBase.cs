@@ -2,7 +2,9 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Streams;
 
-/// <summary>What all stream contracts share. Keeps true: what a stream was made of outlives it, and goes with the test.</summary>
+/// <summary>
+/// What all stream contracts share. Keeps true: what a stream was made of outlives it, and goes with the test.
+/// </summary>
 public abstract class StreamContractBase : IDisposable
 {
     private readonly List<IDisposable> _owned = [];

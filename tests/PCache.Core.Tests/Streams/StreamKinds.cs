@@ -1,4 +1,5 @@
-// The streams that the contracts run over. Controls are the system's own streams: what a test expects has to be true of them first.
+// The streams that the contracts run over. Controls are the system's own streams: what a test expects has to be true of
+// them first.
 
 using PCache.Core.Tests.Support;
 
@@ -41,7 +42,8 @@ public class BufferedTrulyAsyncPCacheStreamTests : StreamContract
 
 public class FilePCacheStreamTests : StreamContract
 {
-    protected override Stream Create() => new PCacheStream(BlockDevice.OpenFile(Folder.CreateFile($"{Guid.NewGuid():N}")), 256);
+    protected override Stream Create() =>
+        new PCacheStream(BlockDevice.OpenFile(Folder.CreateFile($"{Guid.NewGuid():N}")), 256);
 }
 
 public abstract class CachedPCacheStreamTests(int bufferSize) : StreamContract
@@ -75,7 +77,9 @@ public class MemoryStreamControl : StreamContract
 
 public abstract class FileStreamControl(int bufferSize, FileOptions options) : StreamContract
 {
-    protected override Stream Create() => new FileStream(Folder[$"{Guid.NewGuid():N}"], FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read, bufferSize, options);
+    protected override Stream Create() =>
+        new FileStream(Folder[$"{Guid.NewGuid():N}"], FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read,
+        bufferSize, options);
 }
 
 public class UnbufferedFileStreamControl() : FileStreamControl(0, FileOptions.None);
@@ -125,7 +129,8 @@ public class ReadOnlyFileStreamControl : ReadOnlyStreamContract
 
 public class ReadOnlyPCacheStreamTests : ReadOnlyStreamContract
 {
-    protected override Stream Create() => new PCacheStream(BlockDevice.FromStream(new MemoryStream(LimitedContent.Bytes, writable: false)), 16);
+    protected override Stream Create() =>
+        new PCacheStream(BlockDevice.FromStream(new MemoryStream(LimitedContent.Bytes, writable: false)), 16);
 }
 
 public class ReadOnlyCachedPCacheStreamTests : ReadOnlyStreamContract
@@ -144,10 +149,19 @@ public class ReadOnlyCachedPCacheStreamTests : ReadOnlyStreamContract
 
 internal static class Caches
 {
-    /// <summary>A small cache with a thread of its own; what a device without resizing holds is <see cref="LimitedContent"/>.</summary>
+    /// <summary>
+    /// A small cache with a thread of its own; what a device without resizing holds is <see cref="LimitedContent"/>.
+    /// </summary>
     public static SmallCache Make(long length, bool canResize)
     {
-        Func<PCacheOptions, PCacheOptions> with = options => options with { Maintenance = MaintenanceMode.OwnThread, TimeProvider = TimeProvider.System, WritebackDelay = TimeSpan.FromMilliseconds(1) };
-        return length == 0 ? new SmallCache(8, 0, canResize: canResize, with: with) : new SmallCache(8, canResize: canResize, with: with, content: LimitedContent.Bytes);
+        Func<PCacheOptions, PCacheOptions> with = options =>
+            options with
+            {
+                Maintenance = MaintenanceMode.OwnThread,
+                TimeProvider = TimeProvider.System,
+                WritebackDelay = TimeSpan.FromMilliseconds(1)
+            };
+        return length == 0 ? new SmallCache(8, 0, canResize: canResize, with: with)
+            : new SmallCache(8, canResize: canResize, with: with, content: LimitedContent.Bytes);
     }
 }

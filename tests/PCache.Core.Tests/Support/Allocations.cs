@@ -4,8 +4,9 @@ namespace PCache.Core.Tests.Support;
 internal static class Allocations
 {
     /// <summary>
-    /// Least number of managed bytes that one of ten rounds allocates on this thread. The runtime itself allocates now and then on a thread that runs for the first time, is
-    /// recompiled or waits for a contended lock; code that allocates does so in each round.
+    /// Least number of managed bytes that one of ten rounds allocates on this thread. The runtime itself allocates now
+    /// and then on a thread that runs for the first time, is recompiled or waits for a contended lock; code that
+    /// allocates does so in each round.
     /// </summary>
     public static long Least(Action round)
     {

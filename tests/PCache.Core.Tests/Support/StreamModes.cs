@@ -1,4 +1,5 @@
-// The many members with which a Stream can be read and written, behind one call. Keeps true: whatever the mode, the bytes asked for are the same.
+// The many members with which a Stream can be read and written, behind one call. Keeps true: whatever the mode, the
+// bytes asked for are the same.
 
 namespace PCache.Core.Tests.Support;
 

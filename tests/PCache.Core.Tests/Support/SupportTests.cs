@@ -1,4 +1,5 @@
-// The test tools tell the truth: a pattern that is wrong is found and named, a clock that isn't moved doesn't move, timers fire in order.
+// The test tools tell the truth: a pattern that is wrong is found and named, a clock that isn't moved doesn't move,
+// timers fire in order.
 
 namespace PCache.Core.Tests.Support;
 
@@ -29,7 +30,8 @@ public class SectorPatternTests
     {
         byte[] sector = SectorPattern.Make(1, 1, 2);
         sector.AsSpan(256).Clear();
-        Assert.Equal("torn: write 0x2 of sector 1 in bytes 0..255, zeros in bytes 256..511", SectorPattern.Describe(sector));
+        Assert.Equal("torn: write 0x2 of sector 1 in bytes 0..255, zeros in bytes 256..511",
+            SectorPattern.Describe(sector));
         Assert.Equal("zeros", SectorPattern.Describe(new byte[512]));
         Assert.Null(SectorPattern.FindMismatch(new byte[512], 1, _ => -1));
         Assert.NotNull(SectorPattern.FindMismatch(sector, 1, _ => -1));
@@ -65,8 +67,10 @@ public class VirtualClockTests
     {
         var time = new VirtualClock();
         TimeSpan? second = null;
-        using ITimer inner = time.CreateTimer(_ => second = time.Elapsed, null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        using ITimer outer = time.CreateTimer(_ => inner.Change(TimeSpan.FromSeconds(1), Timeout.InfiniteTimeSpan), null, TimeSpan.FromSeconds(1), Timeout.InfiniteTimeSpan);
+        using ITimer inner = time.CreateTimer(_ => second =
+            time.Elapsed, null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        using ITimer outer = time.CreateTimer(_ => inner.Change(TimeSpan.FromSeconds(1), Timeout.InfiniteTimeSpan),
+            null, TimeSpan.FromSeconds(1), Timeout.InfiniteTimeSpan);
         time.Advance(TimeSpan.FromSeconds(3));
         Assert.Equal(TimeSpan.FromSeconds(2), second);
         Assert.False(time.AdvanceToNextTimer());

@@ -2,7 +2,10 @@ using System.Diagnostics;
 
 namespace PCache.Core.Tests.Support;
 
-/// <summary>A file system in memory with a bounded size. Keeps true: unmounted by Dispose; where mounting isn't allowed there is none.</summary>
+/// <summary>
+/// A file system in memory with a bounded size. Keeps true: unmounted by Dispose; where mounting isn't allowed there is
+/// none.
+/// </summary>
 internal sealed class TinyFileSystem : IDisposable
 {
     private TinyFileSystem(string path) => Path = path;
@@ -14,7 +17,8 @@ internal sealed class TinyFileSystem : IDisposable
     public static TinyFileSystem? TryMount(string path, long lengthBytes)
     {
         Directory.CreateDirectory(path);
-        return Run("mount", "-t", "tmpfs", "-o", $"size={lengthBytes}", "tmpfs", path) ? new TinyFileSystem(path) : null;
+        return Run("mount", "-t", "tmpfs", "-o", $"size={lengthBytes}", "tmpfs", path) ? new TinyFileSystem(path)
+            : null;
     }
 
     public void Dispose() => Run("umount", "-l", Path);
@@ -23,7 +27,8 @@ internal sealed class TinyFileSystem : IDisposable
     {
         try
         {
-            using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
+            using Process process = Process.Start(
+                new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
             process.WaitForExit();
             return process.ExitCode == 0;
         }

@@ -37,7 +37,8 @@ internal abstract class View(PCacheDevice device) : IDisposable
 
     public virtual void Discard(long offset, long length) => Device.Discard(offset, length);
 
-    public virtual void WriteThrough(long offset, ReadOnlySpan<byte> buffer) => Device.Write(offset, buffer, WriteDurability.ForceUnitAccess);
+    public virtual void WriteThrough(long offset, ReadOnlySpan<byte> buffer) =>
+        Device.Write(offset, buffer, WriteDurability.ForceUnitAccess);
 
     /// <summary>Reads to the end of the buffer or of the device.</summary>
     public byte[] ReadBytes(long offset, int length)
@@ -83,37 +84,48 @@ internal abstract class View(PCacheDevice device) : IDisposable
             return read;
         }
 
-        public override void Write(long offset, ReadOnlySpan<byte> buffer) => Device.WriteAsync(offset, buffer.ToArray()).AsTask().GetAwaiter().GetResult();
+        public override void Write(long offset, ReadOnlySpan<byte> buffer) =>
+            Device.WriteAsync(offset, buffer.ToArray()).AsTask().GetAwaiter().GetResult();
 
         public override void Flush() => Device.FlushAsync().AsTask().GetAwaiter().GetResult();
 
         public override void SetLength(long length) => Device.SetLengthAsync(length).AsTask().GetAwaiter().GetResult();
 
-        public override void WriteZeroes(long offset, long length) => Device.WriteZeroesAsync(offset, length).AsTask().GetAwaiter().GetResult();
+        public override void WriteZeroes(long offset, long length) =>
+            Device.WriteZeroesAsync(offset, length).AsTask().GetAwaiter().GetResult();
 
-        public override void Discard(long offset, long length) => Device.DiscardAsync(offset, length).AsTask().GetAwaiter().GetResult();
+        public override void Discard(long offset, long length) =>
+            Device.DiscardAsync(offset, length).AsTask().GetAwaiter().GetResult();
 
         public override void WriteThrough(long offset, ReadOnlySpan<byte> buffer) =>
-            Device.WriteAsync(offset, buffer.ToArray(), WriteDurability.ForceUnitAccess).AsTask().GetAwaiter().GetResult();
+            Device.WriteAsync(offset, buffer.ToArray(), WriteDurability.ForceUnitAccess).AsTask().GetAwaiter()
+                .GetResult();
     }
 
-    /// <summary>Each write and read is a batch of pieces of different sizes; before the writes of a batch go others, of the wrong bytes, that they overwrite.</summary>
+    /// <summary>
+    /// Each write and read is a batch of pieces of different sizes; before the writes of a batch go others, of the
+    /// wrong bytes, that they overwrite.
+    /// </summary>
     private sealed class BatchView(PCacheDevice device, bool isAsync) : View(device)
     {
         private static readonly int[] Sizes = [4096, 512, 100, 8192, 412];
 
         public override int Read(long offset, Span<byte> buffer)
         {
-            BlockRead[] reads = [.. Pieces(offset, buffer.Length).Select(piece => new BlockRead(piece.Offset, new byte[piece.Length]))];
-            long read = isAsync ? Device.ReadBatchAsync(reads).AsTask().GetAwaiter().GetResult() : Device.ReadBatch(reads);
+            BlockRead[] reads = [.. Pieces(offset, buffer.Length)
+                .Select(piece => new BlockRead(piece.Offset, new byte[piece.Length]))];
+            long read = isAsync ? Device.ReadBatchAsync(reads).AsTask().GetAwaiter().GetResult()
+                : Device.ReadBatch(reads);
             byte[] all = [.. reads.SelectMany(piece => piece.Buffer.ToArray())];
             all.AsSpan(0, (int)read).CopyTo(buffer);
             return (int)read;
         }
 
-        public override void Write(long offset, ReadOnlySpan<byte> buffer) => Write(offset, buffer, WriteDurability.Normal);
+        public override void Write(long offset, ReadOnlySpan<byte> buffer) =>
+            Write(offset, buffer, WriteDurability.Normal);
 
-        public override void WriteThrough(long offset, ReadOnlySpan<byte> buffer) => Write(offset, buffer, WriteDurability.ForceUnitAccess);
+        public override void WriteThrough(long offset, ReadOnlySpan<byte> buffer) =>
+            Write(offset, buffer, WriteDurability.ForceUnitAccess);
 
         public override void Flush() => Device.Flush();
 

@@ -16,11 +16,13 @@ public sealed class CrashChoicesTests
         Assert.Equal(states + 1, choices.Count);
         Assert.Equal(states + 1, choices.Select(c => c.ToString()).Distinct().Count());
         Assert.Single(choices, c => c.IsKill);
-        Assert.All(choices.Where(c => !c.IsKill), c => Assert.All(c.Versions.Zip(counts), v => Assert.InRange(v.First, 0, v.Second)));
+        Assert.All(choices.Where(c => !c.IsKill), c =>
+            Assert.All(c.Versions.Zip(counts), v => Assert.InRange(v.First, 0, v.Second)));
     }
 
     [Fact]
-    public void Nothing_open_has_one_state() => Assert.Equal("none", Assert.Single(CrashChoices.For([], 24, new Random(1))).ToString());
+    public void Nothing_open_has_one_state() =>
+        Assert.Equal("none", Assert.Single(CrashChoices.For([], 24, new Random(1))).ToString());
 
     [Fact]
     public void Many_items_get_the_telling_states_within_the_budget() => TestRuns.ForSeeds(20, seed =>
@@ -32,10 +34,13 @@ public sealed class CrashChoicesTests
         Assert.Equal(["none", "all", "kill"], choices.Take(3).Select(c => c.ToString()));
         Assert.Contains(choices, c => !c.IsKill && c.Kept == 1);
         Assert.Contains(choices, c => !c.IsKill && c.Lost == 1);
-        Assert.Contains(choices, c => !c.IsKill && c.Versions.Take(50).All(v => v == 1) && c.Versions.Skip(50).All(v => v == 0));
+        Assert.Contains(choices, c =>
+            !c.IsKill && c.Versions.Take(50).All(v => v == 1) && c.Versions.Skip(50).All(v => v == 0));
         Assert.Contains(choices, c => !c.IsKill && c.Size > 5);
-        Assert.All(choices.Where(c => !c.IsKill), c => Assert.All(c.Versions.Zip(counts), v => Assert.InRange(v.First, 0, v.Second)));
-        Assert.Equal(choices.Select(c => c.ToString()), CrashChoices.For(counts, 24, new Random(seed)).Select(c => c.ToString()));
+        Assert.All(choices.Where(c => !c.IsKill), c =>
+            Assert.All(c.Versions.Zip(counts), v => Assert.InRange(v.First, 0, v.Second)));
+        Assert.Equal(choices.Select(c => c.ToString()),
+            CrashChoices.For(counts, 24, new Random(seed)).Select(c => c.ToString()));
     });
 
     [Fact]
@@ -46,7 +51,8 @@ public sealed class CrashChoicesTests
         foreach (CrashChoice choice in CrashChoices.For(counts, 16, random))
         {
             var again = CrashChoice.Parse(choice.ToString(), counts);
-            Assert.True(again.IsKill == choice.IsKill && again.Versions.SequenceEqual(choice.Versions), $"seed {seed}: {choice}, {again}");
+            Assert.True(again.IsKill == choice.IsKill
+                && again.Versions.SequenceEqual(choice.Versions), $"seed {seed}: {choice}, {again}");
         }
     });
 

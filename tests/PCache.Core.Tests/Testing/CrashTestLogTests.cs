@@ -45,7 +45,8 @@ public sealed class CrashTestLogTests
 
         foreach (string? value in new[] { null, "1", "2", "3", "7", "never" }.Except(allowed))
         {
-            Assert.Contains("'name'", Assert.Throws<CrashTestException>(() => log.Check("name", value)).Message, StringComparison.Ordinal);
+            Assert.Contains("'name'", Assert.Throws<CrashTestException>(() => log.Check("name", value)).Message,
+                StringComparison.Ordinal);
         }
     }
 

@@ -4,8 +4,9 @@ using FsCheck.Fluent;
 namespace PCache.Core.Tests.Testing;
 
 /// <summary>
-/// Random writes, changes of length, flushes and FUA writes against the fault model written down naively: the list of all changes since what is durable. A power cut
-/// leaves some first changes of length, and of each sector its durable content or what it was after some change, less what those changes of length cut off later.
+/// Random writes, changes of length, flushes and FUA writes against the fault model written down naively: the list of
+/// all changes since what is durable. A power cut leaves some first changes of length, and of each sector its durable
+/// content or what it was after some change, less what those changes of length cut off later.
 /// </summary>
 public sealed class SimulatedDiskModelTests
 {
@@ -25,8 +26,10 @@ public sealed class SimulatedDiskModelTests
     [Fact]
     public void Every_power_cut_leaves_a_legal_state_and_a_kill_all()
     {
-        Gen<int> offset = Gen.Frequency((2, Gen.Choose(0, Sectors * 512)), (2, Gen.Choose(0, Sectors).Select(s => s * 512)), (1, Gen.Choose(500, 530)));
-        Gen<int> length = Gen.Frequency((2, Gen.Choose(0, 1500)), (1, Gen.Choose(1, 20)), (2, Gen.Choose(0, 3).Select(s => s * 512)));
+        Gen<int> offset = Gen.Frequency((2, Gen.Choose(0, Sectors * 512)),
+            (2, Gen.Choose(0, Sectors).Select(s => s * 512)), (1, Gen.Choose(500, 530)));
+        Gen<int> length = Gen.Frequency((2, Gen.Choose(0, 1500)), (1, Gen.Choose(1, 20)),
+            (2, Gen.Choose(0, 3).Select(s => s * 512)));
         Gen<Kind> kind = Gen.Frequency(
             (8, Gen.Constant(Kind.Write)),
             (1, Gen.Constant(Kind.Zeros)),
@@ -51,7 +54,8 @@ public sealed class SimulatedDiskModelTests
         var model = new Model(1024);
         Step[] steps =
         [
-            new(Kind.Write, 0, 1024, 1), new(Kind.Flush, 0, 0, 0), new(Kind.Write, 600, 424, 2), new(Kind.SetLength, 700, 0, 0), new(Kind.SetLength, 1024, 0, 0),
+            new(Kind.Write, 0, 1024, 1), new(Kind.Flush, 0, 0, 0), new(Kind.Write, 600, 424, 2),
+                new(Kind.SetLength, 700, 0, 0), new(Kind.SetLength, 1024, 0, 0),
             new(Kind.Write, 0, 600, 3), new(Kind.Write, 1000, 1, 4),
         ];
         foreach (Step step in steps)
@@ -92,7 +96,8 @@ public sealed class SimulatedDiskModelTests
 
             SimulatedDisk killed = disk.AfterKill();
             Assert.Equal(disk.IsOpen, killed.IsOpen);
-            Assert.True(model.IsLegal(killed.AfterPowerCut(random).Snapshot()), $"after {step} a kill and a power cut left an illegal state");
+            Assert.True(model.IsLegal(killed.AfterPowerCut(random).Snapshot()),
+                $"after {step} a kill and a power cut left an illegal state");
             killed.Write(0, [9]);
             killed.Flush();
             Assert.Equal(killed.Snapshot(), killed.AfterPowerCut(random).Snapshot());
@@ -147,7 +152,10 @@ public sealed class SimulatedDiskModelTests
 
     private sealed record Step(Kind Kind, int Offset, int Count, byte Fill);
 
-    /// <summary>All states since the durable one, each with what made it of the one before: a write (its range) or a change of length (null).</summary>
+    /// <summary>
+    /// All states since the durable one, each with what made it of the one before: a write (its range) or a change of
+    /// length (null).
+    /// </summary>
     private sealed class Model
     {
         private readonly List<(int Offset, int Count)?> _changes = [(0, 0)];
@@ -188,7 +196,10 @@ public sealed class SimulatedDiskModelTests
             _changes.RemoveRange(1, _changes.Count - 1);
         }
 
-        /// <summary>The sectors of a range are durable: every state has them as they are now. With an open change of length all is.</summary>
+        /// <summary>
+        /// The sectors of a range are durable: every state has them as they are now. With an open change of length all
+        /// is.
+        /// </summary>
         public void Through(int offset, int count)
         {
             if (_changes.Contains(null))
@@ -200,20 +211,28 @@ public sealed class SimulatedDiskModelTests
             for (int sector = offset / 512; count > 0 && sector * 512 < offset + count; sector++)
             {
                 int at = sector * 512;
-                States.ForEach(state => States[^1].AsSpan(at, Math.Min(512, state.Length - at)).CopyTo(state.AsSpan(at)));
+                States.ForEach(state => States[^1].AsSpan(at, Math.Min(512, state.Length - at))
+                    .CopyTo(state.AsSpan(at)));
             }
         }
 
-        public bool IsLegal(byte[] image) => Lengths().Any(lengths => Bases(lengths).Length == image.Length && Enumerable.Range(0, Sectors + 1).All(s => Candidates(lengths, s).Any(c => c.AsSpan().SequenceEqual(Sector(image, s)))));
+        public bool IsLegal(byte[] image) => Lengths()
+            .Any(lengths => Bases(lengths).Length == image.Length
+            && Enumerable.Range(0, Sectors + 1)
+            .All(s => Candidates(lengths, s).Any(c => c.AsSpan().SequenceEqual(Sector(image, s)))));
 
         /// <summary>Every legal state; only for few.</summary>
         public IEnumerable<byte[]> Legal() => Lengths().SelectMany(lengths => Enumerable.Range(0, Sectors + 1)
-            .Aggregate((IEnumerable<byte[]>)[[]], (states, s) => states.SelectMany(_ => Candidates(lengths, s), (state, sector) => (byte[])[.. state, .. sector])));
+            .Aggregate((IEnumerable<byte[]>)[[]], (states, s) =>
+                states.SelectMany(_ => Candidates(lengths, s), (state, sector) => (byte[])[.. state, .. sector])));
 
         private static ReadOnlySpan<byte> Sector(byte[] image, int sector) =>
             image.AsSpan(Math.Min(image.Length, sector * 512), Math.Clamp(image.Length - (sector * 512), 0, 512));
 
-        /// <summary>How many of the changes of length have happened: none, the first, the first two ... each as the places of the changes.</summary>
+        /// <summary>
+        /// How many of the changes of length have happened: none, the first, the first two ... each as the places of
+        /// the changes.
+        /// </summary>
         private IEnumerable<int[]> Lengths()
         {
             int[] all = [.. Enumerable.Range(1, _changes.Count - 1).Where(i => _changes[i] is null)];
@@ -222,13 +241,17 @@ public sealed class SimulatedDiskModelTests
 
         private byte[] Bases(int[] lengths) => After(States[0], 0, lengths);
 
-        /// <summary>What a sector may hold: as after each of the changes that wrote it, and changed in length since as far as that happened.</summary>
+        /// <summary>
+        /// What a sector may hold: as after each of the changes that wrote it, and changed in length since as far as
+        /// that happened.
+        /// </summary>
         private IEnumerable<byte[]> Candidates(int[] lengths, int sector)
         {
             int length = Bases(lengths).Length;
             for (int i = 0; i < States.Count; i++)
             {
-                if (i == 0 || (_changes[i] is var (offset, count) && offset < (sector + 1) * 512 && offset + count > sector * 512))
+                if (i == 0 || (_changes[i] is var (offset, count) && offset < (sector + 1) * 512 && offset
+                    + count > sector * 512))
                 {
                     byte[] state = After(States[i], i, lengths);
                     Array.Resize(ref state, length);

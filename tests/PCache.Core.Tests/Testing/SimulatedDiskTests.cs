@@ -16,7 +16,13 @@ public sealed class SimulatedDiskTests
         Assert.Throws<IOException>(() => disk.Write(0, [2]));
         await Assert.ThrowsAsync<IOException>(async () => await disk.WriteAsync(0, new byte[1]));
         disk.Write(1, [3]);
-        disk.Plan(new DiskFault { Operation = DiskOperation.Flush, Times = int.MaxValue, MakeException = () => new TimeoutException() });
+        disk.Plan(new DiskFault
+        {
+            Operation = DiskOperation.Flush,
+            Times = int.MaxValue,
+            MakeException = () =>
+            new TimeoutException()
+        });
         for (int i = 0; i < 5; i++)
         {
             Assert.Throws<TimeoutException>(disk.Flush);
@@ -26,7 +32,8 @@ public sealed class SimulatedDiskTests
         disk.Flush();
         Assert.Equal(4, disk.Calls(DiskOperation.Write));
         Assert.Equal(6, disk.Calls(DiskOperation.Flush));
-        Assert.Equal([new(DiskOperation.Write, 0, 1), new(DiskOperation.Write, 1, 1), new(DiskOperation.Flush, 0, 0)], went);
+        Assert.Equal([new(DiskOperation.Write, 0, 1), new(DiskOperation.Write, 1, 1), new(DiskOperation.Flush, 0, 0)],
+            went);
         Assert.Equal([1, 3], disk.Peek(0, 2));
     }
 
@@ -41,7 +48,8 @@ public sealed class SimulatedDiskTests
         disk.Read(0, new byte[1]);
         Assert.Throws<IOException>(() => disk.Write(0, [1]));
         disk.Write(0, [1]);
-        foreach (DiskFault bad in new DiskFault[] { new() { Skip = -1 }, new() { Times = -1 }, new() { Offset = -1 }, new() { LengthBytes = -1 }, new() { Delay = TimeSpan.FromTicks(-1) } })
+        foreach (DiskFault bad in new DiskFault[] { new() { Skip = -1 }, new() { Times = -1 }, new() { Offset = -1 },
+            new() { LengthBytes = -1 }, new() { Delay = TimeSpan.FromTicks(-1) } })
         {
             Assert.Throws<ArgumentOutOfRangeException>(() => disk.Plan(bad));
         }
@@ -67,10 +75,16 @@ public sealed class SimulatedDiskTests
     }
 
     [Fact]
-    public void A_bad_range_fails_whoever_touches_it()
+    public void A_bad_range_fails_whatever_touches_it()
     {
         using var disk = new SimulatedDisk(4096);
-        disk.Plan(new DiskFault { Operation = DiskOperation.Read, Offset = 1000, LengthBytes = 10, Times = int.MaxValue });
+        disk.Plan(new DiskFault
+        {
+            Operation = DiskOperation.Read,
+            Offset = 1000,
+            LengthBytes = 10,
+            Times = int.MaxValue
+        });
         disk.Plan(new DiskFault { Operation = DiskOperation.Write, Offset = 2000, Times = int.MaxValue });
         Assert.Equal(1000, disk.Read(0, new byte[1000]));
         Assert.Throws<IOException>(() => disk.Read(0, new byte[1001]));
@@ -169,7 +183,8 @@ public sealed class SimulatedDiskTests
         Task writing = disk.WriteAsync(0, new byte[] { 1 }, WriteDurability.Normal, cancel.Token).AsTask();
         Assert.Equal(1, disk.HangingCount);
         await cancel.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Eventually.Completes(writing, "the cancelled write"));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            Eventually.Completes(writing, "the cancelled write"));
         Assert.Equal(0, disk.HangingCount);
         Assert.Equal(0, disk.Peek(0, 1)[0]);
 
@@ -215,7 +230,8 @@ public sealed class SimulatedDiskTests
         disk.Write(600, [2], WriteDurability.ForceUnitAccess);
         disk.WriteZeroes(1600, 1, WriteDurability.ForceUnitAccess);
         byte[] left = disk.AfterPowerCut(null).Snapshot();
-        Assert.Equal([0, 1, 2, 1, 0, 1, 0, 1], [left[511], left[512], left[600], left[1023], left[1024], left[1536], left[1600], left[2047]]);
+        Assert.Equal([0, 1, 2, 1, 0, 1, 0, 1],
+            [left[511], left[512], left[600], left[1023], left[1024], left[1536], left[1600], left[2047]]);
         Assert.True(disk.IsOpen);
         disk.Flush();
         Assert.False(disk.IsOpen);
@@ -241,7 +257,8 @@ public sealed class SimulatedDiskTests
     [Fact]
     public void What_breaks_the_rules_of_a_disk_is_refused_and_noted()
     {
-        using var blocks = new SimulatedDisk(8292, new SimulatedDiskOptions { BlockSize = 4096, CanResize = true, GrowsOnWrite = false });
+        using var blocks = new SimulatedDisk(8292,
+            new SimulatedDiskOptions { BlockSize = 4096, CanResize = true, GrowsOnWrite = false });
         blocks.Write(8192, new byte[100]);
         blocks.Plan(new DiskFault { Kind = DiskFaultKind.ShortRead });
         Assert.Equal(2048, blocks.Read(0, new byte[4096]));
@@ -258,7 +275,8 @@ public sealed class SimulatedDiskTests
         readOnly.Flush();
         foreach (int bad in new[] { 0, 3, 131_072, -1 })
         {
-            Assert.Throws<ArgumentOutOfRangeException>(() => new SimulatedDisk(0, new SimulatedDiskOptions { BlockSize = bad }));
+            Assert.Throws<ArgumentOutOfRangeException>(() =>
+                new SimulatedDisk(0, new SimulatedDiskOptions { BlockSize = bad }));
         }
 
         Assert.Throws<ArgumentOutOfRangeException>(() => new SimulatedDisk(-1));
@@ -293,7 +311,8 @@ public sealed class SimulatedDiskTests
         byte[] left = disk.AfterPowerCut(new Random(1)).Snapshot();
         for (int sector = 1; sector < 4096; sector++)
         {
-            Assert.False(left.AsSpan(sector * 512, 512).ContainsAnyExcept(left[sector * 512]), $"sector {sector} is torn");
+            Assert.False(left.AsSpan(sector * 512, 512).ContainsAnyExcept(left[sector * 512]),
+                $"sector {sector} is torn");
         }
 
         disk.Discard(512, long.MaxValue);

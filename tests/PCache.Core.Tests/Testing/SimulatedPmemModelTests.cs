@@ -4,8 +4,9 @@ using FsCheck.Fluent;
 namespace PCache.Core.Tests.Testing;
 
 /// <summary>
-/// Random stores, flushes, drains and damage against the fault model written down naively: each word has its durable value and the list of all stored since.
-/// Whatever a kill or a power cut leaves is legal, and a copy loaded again and again is the same as one made anew.
+/// Random stores, flushes, drains and damage against the fault model written down naively: each word has its durable
+/// value and the list of all stored since. Whatever a kill or a power cut leaves is legal, and a copy loaded again and
+/// again is the same as one made anew.
 /// </summary>
 public sealed class SimulatedPmemModelTests
 {
@@ -26,7 +27,8 @@ public sealed class SimulatedPmemModelTests
     [Fact]
     public void Every_image_is_legal_and_every_copy_exact()
     {
-        Gen<int> offset = Gen.Frequency((5, Gen.Choose(0, 40)), (3, Gen.Choose(4080, 4112)), (3, Gen.Choose(Length - 40, Length)), (1, Gen.Choose(0, Length)));
+        Gen<int> offset = Gen.Frequency((5, Gen.Choose(0, 40)), (3, Gen.Choose(4080, 4112)),
+            (3, Gen.Choose(Length - 40, Length)), (1, Gen.Choose(0, Length)));
         Gen<int> length = Gen.Frequency((6, Gen.Choose(0, 20)), (2, Gen.Choose(0, 140)), (1, Gen.Choose(0, Length)));
         Gen<Kind> kind = Gen.Frequency(
             (8, Gen.Constant(Kind.Store)),
@@ -113,7 +115,8 @@ public sealed class SimulatedPmemModelTests
                 model.Store(step.Offset, new byte[step.Count]);
                 break;
             case Kind.StoreWithCrc:
-                Assert.Equal(PCache.Core.Primitives.Crc32C.Append(7, bytes), region.WriteWithCrc(step.Offset, bytes, 7));
+                Assert.Equal(PCache.Core.Primitives.Crc32C.Append(7, bytes),
+                    region.WriteWithCrc(step.Offset, bytes, 7));
                 model.Store(step.Offset, bytes);
                 break;
             case Kind.Flush:
@@ -156,7 +159,8 @@ public sealed class SimulatedPmemModelTests
     {
         public byte[] Memory { get; } = new byte[Length];
 
-        public Word[] Words { get; } = [.. Enumerable.Range(0, (Length + 7) / 8).Select(w => new Word(Math.Min(8, Length - (w * 8))))];
+        public Word[] Words { get; } =
+            [.. Enumerable.Range(0, (Length + 7) / 8).Select(w => new Word(Math.Min(8, Length - (w * 8))))];
 
         public byte[] Durable() => [.. Words.SelectMany(w => w.Versions[0])];
 
@@ -221,7 +225,9 @@ public sealed class SimulatedPmemModelTests
             for (int i = 0; i < Words.Length; i++)
             {
                 byte[] found = image[(i * 8)..Math.Min((i * 8) + 8, Length)];
-                Assert.True(Words[i].Versions.Exists(v => v.AsSpan().SequenceEqual(found)), $"word {i} is {Convert.ToHexString(found)}, legal: {string.Join(", ", Words[i].Versions.Select(Convert.ToHexString))}");
+                Assert.True(Words[i].Versions.Exists(v => v.AsSpan().SequenceEqual(found)),
+                    $"word {i} is {Convert.ToHexString(found)}, legal: "
+                    + $"{string.Join(", ", Words[i].Versions.Select(Convert.ToHexString))}");
             }
         }
 

@@ -16,7 +16,8 @@ public sealed class SimulatedPmemTests
         region.Write(57, [1]);
         region.Write(57, [2]);
         region.Write(57, [3]);
-        HashSet<(byte, byte, byte)> legal = [.. from a in (byte[])[1, 2, 3] from b in (byte[])[0, 1] from c in (byte[])[0, 1, 2, 3] select (a, b, c)];
+        HashSet<(byte, byte, byte)> legal =
+            [.. from a in (byte[])[1, 2, 3] from b in (byte[])[0, 1] from c in (byte[])[0, 1, 2, 3] select (a, b, c)];
         HashSet<(byte, byte, byte)> seen = [];
         var random = new Random(5);
         for (int i = 0; i < 300_000; i++)
@@ -211,7 +212,8 @@ public sealed class SimulatedPmemTests
     [InlineData(0)]
     [InlineData(-1)]
     [InlineData((1L << 30) + 1)]
-    public void Lengths_out_of_range_are_refused(long length) => Assert.Throws<ArgumentOutOfRangeException>(() => SimulatedPmem.Allocate(length));
+    public void Lengths_out_of_range_are_refused(long length) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => SimulatedPmem.Allocate(length));
 
     [Fact]
     public void An_image_is_durable_from_the_beginning()
@@ -235,5 +237,6 @@ public sealed class SimulatedPmemTests
         return [.. Enumerable.Range(0, 1000).Select(_ => region.PowerCutImage(random)[offset]).Distinct().Order()];
     }
 
-    private static void Read(SimulatedPmem region, int offset, int length) => region.ReadMetadata(offset, new byte[length]);
+    private static void Read(SimulatedPmem region, int offset, int length) =>
+        region.ReadMetadata(offset, new byte[length]);
 }

@@ -3,7 +3,9 @@ using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Upkeep;
 
-/// <summary>Keys whose generation is lower than their segment's: they took no reference, so GC drops none for them.</summary>
+/// <summary>
+/// Keys whose generation is lower than their segment's: they took no reference, so GC drops none for them.
+/// </summary>
 public sealed class DeadKeyTests
 {
     [Fact]
@@ -22,7 +24,8 @@ public sealed class DeadKeyTests
         }
 
         Assert.Null(device.GetStatus().WritebackError);
-        Assert.True(device.GetStatus().KeyTail.Offset >= device.Recovery.KeyHead.Offset || device.GetStatus().KeyTail.Segment != 0);
+        Assert.True(device.GetStatus().KeyTail.Offset >= device.Recovery.KeyHead.Offset
+            || device.GetStatus().KeyTail.Segment != 0);
         IntegrityAudit.Check(device, region);
     }
 
@@ -31,7 +34,8 @@ public sealed class DeadKeyTests
     [InlineData(MaintenanceMode.OwnThread)]
     public void An_orderly_close_takes_written_back_dead_keys_out_of_the_log(MaintenanceMode mode)
     {
-        // Their payload is gone, so that Linux refuses the image. Write-back is paused, as in "bind" and "write": nothing dirty moves.
+        // Their payload is gone, so that Linux refuses the image. Write-back is paused, as in "bind" and "write":
+        // nothing dirty moves.
         GoldenSet set = GoldenSet.Load("gc-crash");
         using TestRegion region = set.OpenPmem(readOnly: false);
         KeyInfo dead = CacheImage.ReadLog(region, withKeys: true).Ksets.SelectMany(k => k.Keys).First(k => !k.IsLive);

@@ -19,7 +19,13 @@ public sealed class MaintenanceThreadTests
                 Volatile.Write(ref seen, flow.Value);
             }
         };
-        using PCacheDevice device = PCacheDevice.Create(region, backing, new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, WritebackDelay = TimeSpan.Zero, LeaveRegionOpen = true });
+        using PCacheDevice device = PCacheDevice.Create(region, backing,
+            new PCacheOptions
+            {
+                SegmentSizeBytes = Rig.SegmentBytes,
+                WritebackDelay = TimeSpan.Zero,
+                LeaveRegionOpen = true
+            });
         device.Write(0, Patterns.Make(0, 512, 1));
         device.Drain();
         backing.BeforeCall = null;
@@ -46,7 +52,8 @@ public sealed class MaintenanceThreadTests
         Eventually.True(
             () =>
             {
-                clock.Advance(clock.Elapsed < TimeSpan.FromMinutes(10) ? TimeSpan.FromMilliseconds(100) : TimeSpan.Zero);
+                clock.Advance(clock.Elapsed < TimeSpan.FromMinutes(10) ? TimeSpan.FromMilliseconds(100)
+                    : TimeSpan.Zero);
                 return device.GetStatus().IsClean || clock.Elapsed >= TimeSpan.FromMinutes(10);
             },
             "write-back");

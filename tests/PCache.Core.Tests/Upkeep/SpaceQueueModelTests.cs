@@ -3,14 +3,14 @@ using PCache.Core.Upkeep;
 
 namespace PCache.Core.Tests.Upkeep;
 
-/// <summary>The queue against a list: whoever came first of those who are still there has the turn, whoever leaves from
+/// <summary>The queue against a list: the first of those who are still there has the turn, one that leaves from
 /// wherever.</summary>
 public sealed class SpaceQueueModelTests
 {
     private const int Size = 4096;
 
     [Fact]
-    public void Whoever_comes_after_the_last_one_has_left_gets_a_turn()
+    public void A_waiter_that_comes_after_the_last_one_has_left_gets_a_turn()
     {
         var queue = new SpaceQueue();
         SpaceWaiter first = queue.Enter(Size);
@@ -19,7 +19,7 @@ public sealed class SpaceQueueModelTests
         SpaceWaiter late = queue.Enter(Size);
         Assert.False(queue.MayTake(late, Size));
         queue.Leave(first);
-        Assert.True(queue.MayTake(late, Size), "the turn is lost: nobody will ever write again");
+        Assert.True(queue.MayTake(late, Size), "the turn is lost: no writer will ever write again");
         queue.Leave(late);
         SpaceWaiter alone = queue.Enter(Size);
         Assert.True(queue.MayTake(alone, Size));
@@ -29,7 +29,7 @@ public sealed class SpaceQueueModelTests
     }
 
     [Fact]
-    public void Turns_go_by_arrival_whoever_leaves() => TestRuns.ForSeeds(20, seed =>
+    public void Turns_go_by_arrival_whichever_waiter_leaves() => TestRuns.ForSeeds(20, seed =>
     {
         var random = new Random(seed);
         var queue = new SpaceQueue();
@@ -52,14 +52,15 @@ public sealed class SpaceQueueModelTests
             Assert.Equal(present.Count > 0, queue.HasWaiters);
             for (int i = 0; i < present.Count; i++)
             {
-                Assert.True(queue.MayTake(present[i], Size) == (i == 0), $"seed {seed}, step {step}: number {i} of {present.Count}");
+                Assert.True(queue.MayTake(present[i], Size) == (i == 0),
+                    $"seed {seed}, step {step}: number {i} of {present.Count}");
             }
         }
     });
 
     /// <summary>A leaver's place goes to the next one, who is asleep: a signal each, or it sleeps for ever.</summary>
     [Fact]
-    public async Task Whoever_gets_the_turn_is_woken()
+    public async Task The_waiter_that_gets_the_turn_is_woken()
     {
         var queue = new SpaceQueue();
         SpaceWaiter[] waiters = [.. Enumerable.Range(0, 3).Select(_ => queue.Enter(Size))];
@@ -86,10 +87,10 @@ public sealed class SpaceQueueModelTests
         }
     }
 
-    /// <summary>Room that was announced to those who have gone is nobody's: what comes next is told to the next ones
+    /// <summary>Room that was announced to those who have gone is free: what comes next is told to the next ones
     /// only.</summary>
     [Fact]
-    public void What_somebody_wanted_who_has_left_is_to_spare_again()
+    public void What_a_waiter_wanted_that_has_left_is_to_spare_again()
     {
         var queue = new SpaceQueue();
         SpaceWaiter first = queue.Enter(Size);

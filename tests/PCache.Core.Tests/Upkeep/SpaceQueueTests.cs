@@ -10,7 +10,7 @@ public class SpaceQueueTests
     private const int BurstWrites = 1024;
 
     [Fact]
-    public void Whoever_comes_while_others_wait_finds_nothing_to_spare_before_somebody_was_served()
+    public void A_writer_that_comes_while_others_wait_finds_nothing_to_spare_before_one_was_served()
     {
         var queue = new SpaceQueue();
         Assert.True(queue.MayTake(null, Size));
@@ -72,7 +72,7 @@ public class SpaceQueueTests
         queue.Signal(1 << 20);
         queue.Leave(first);
         queue.Leave(second);
-        Assert.True(queue.MayTake(null, Size), "nobody waits");
+        Assert.True(queue.MayTake(null, Size), "none waits");
         SpaceWaiter third = queue.Enter(Size);
         SpaceWaiter fourth = queue.Enter(Size);
         Assert.False(queue.MayTake(null, Size));
@@ -99,7 +99,7 @@ public class SpaceQueueTests
             int[] runnable = [.. Enumerable.Range(0, Writers).Where(MayRun)];
             if (runnable.Length == 0)
             {
-                Assert.True(room < Size, $"seed {seed}: there is room, and nobody may take it");
+                Assert.True(room < Size, $"seed {seed}: there is room, and no waiter may take it");
                 room += BurstWrites * Size;
                 queue.Signal(room);
                 continue;

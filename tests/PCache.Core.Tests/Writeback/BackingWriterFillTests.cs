@@ -20,7 +20,8 @@ public sealed class BackingWriterFillTests
         using PmemRegion region = PmemMemory.Allocate(16 * Block);
         var plan = new WritebackPlan();
         byte[] expected = content.ToArray();
-        foreach ((int at, int source) in new[] { (512, 0), (1536, 512), (Block + 512, Block), ((4 * Block) + 2048, 2 * Block) })
+        foreach ((int at, int source) in new[] { (512, 0), (1536, 512), (Block + 512, Block),
+            ((4 * Block) + 2048, 2 * Block) })
         {
             byte[] piece = Patterns.Make(at, 512, 2);
             region.Write(source, piece);
@@ -33,7 +34,9 @@ public sealed class BackingWriterFillTests
         Rig.AssertSame(expected, disk.Snapshot(), "the backing");
     }
 
-    /// <summary>A backing that returns less than it says it has: zeros in the gap would be written over what it holds.</summary>
+    /// <summary>
+    /// A backing that returns less than it says it has: zeros in the gap would be written over what it holds.
+    /// </summary>
     [Fact]
     public void Where_the_backing_reads_short_nothing_is_written()
     {
@@ -67,11 +70,16 @@ public sealed class BackingWriterFillTests
         plan.Build(1, 32 * Block, BackingWriter.MaxRunBytes);
         using var later = new Later(disk, 2L * failing * Block);
         BackingWriter writer = Writer(region, later, 3);
-        Assert.Equal("planned", Assert.Throws<IOException>(() => writer.WriteRuns(plan, _ => true, CancellationToken.None)).Message);
+        Assert.Equal("planned", Assert.Throws<IOException>(() =>
+            writer.WriteRuns(plan, _ => true, CancellationToken.None)).Message);
     }
 
     private static BackingWriter Writer(PmemRegion region, IBlockDevice disk, int concurrency) =>
-        new(region, disk, new PCacheOptions { Maintenance = MaintenanceMode.OwnThread, WritebackConcurrency = concurrency }, () => disk.Length);
+        new(region, disk, new PCacheOptions
+        {
+            Maintenance = MaintenanceMode.OwnThread,
+            WritebackConcurrency = concurrency
+        }, () => disk.Length);
 
     /// <summary>Writes complete on another thread, one of them with an error.</summary>
     private sealed class Later(IBlockDevice inner, long failing) : IBlockDevice
@@ -88,11 +96,14 @@ public sealed class BackingWriterFillTests
 
         public int Read(long offset, Span<byte> buffer) => inner.Read(offset, buffer);
 
-        public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default) => inner.ReadAsync(offset, buffer, cancellationToken);
+        public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken =
+            default) => inner.ReadAsync(offset, buffer, cancellationToken);
 
-        public void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal) => throw new InvalidOperationException("asynchronous writes only");
+        public void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability =
+            WriteDurability.Normal) => throw new InvalidOperationException("asynchronous writes only");
 
-        public async ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+        public async ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability =
+            WriteDurability.Normal, CancellationToken cancellationToken = default)
         {
             await Task.Yield();
             await inner.WriteAsync(offset, buffer, durability, cancellationToken);
@@ -104,20 +115,25 @@ public sealed class BackingWriterFillTests
 
         public void Flush() => inner.Flush();
 
-        public ValueTask FlushAsync(CancellationToken cancellationToken = default) => inner.FlushAsync(cancellationToken);
+        public ValueTask FlushAsync(CancellationToken cancellationToken = default) =>
+            inner.FlushAsync(cancellationToken);
 
-        public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal) => inner.WriteZeroes(offset, length, durability);
+        public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal) =>
+            inner.WriteZeroes(offset, length, durability);
 
-        public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default) =>
+        public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability =
+            WriteDurability.Normal, CancellationToken cancellationToken = default) =>
             inner.WriteZeroesAsync(offset, length, durability, cancellationToken);
 
         public void Discard(long offset, long length) => inner.Discard(offset, length);
 
-        public ValueTask DiscardAsync(long offset, long length, CancellationToken cancellationToken = default) => inner.DiscardAsync(offset, length, cancellationToken);
+        public ValueTask DiscardAsync(long offset, long length, CancellationToken cancellationToken = default) =>
+            inner.DiscardAsync(offset, length, cancellationToken);
 
         public void SetLength(long length) => inner.SetLength(length);
 
-        public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) => inner.SetLengthAsync(length, cancellationToken);
+        public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) =>
+            inner.SetLengthAsync(length, cancellationToken);
 
         public void Dispose() => inner.Dispose();
 

@@ -49,7 +49,8 @@ public sealed class BackingWriterTests : IDisposable
     [Fact]
     public void Writes_that_wait_are_made_by_several_threads()
     {
-        // The first write to come alone waits until another one has come, so that the test ends only when there are two at once.
+        // The first write to come alone waits until another one has come, so that the test ends only when there are two
+        // at once.
         _device.Meeting = new CountdownEvent(2);
         _device.Delay = TimeSpan.FromMilliseconds(1);
         Assert.True(Writer(MaintenanceMode.OwnThread, 3).WriteRuns(_plan, _ => true, CancellationToken.None));
@@ -65,7 +66,8 @@ public sealed class BackingWriterTests : IDisposable
     public void What_is_refused_is_not_written_and_nothing_behind_it(int refused)
     {
         _device.Delay = TimeSpan.FromMilliseconds(1);
-        Assert.False(Writer(MaintenanceMode.OwnThread, 4).WriteRuns(_plan, run => run.Offset < 2 * refused * Size, CancellationToken.None));
+        Assert.False(Writer(MaintenanceMode.OwnThread, 4)
+            .WriteRuns(_plan, run => run.Offset < 2 * refused * Size, CancellationToken.None));
         Assert.Equal(0, _device.InFlight);
         AssertWritten(refused);
     }
@@ -80,7 +82,8 @@ public sealed class BackingWriterTests : IDisposable
         {
             _device.FailAt = 2 * failing * Size;
             BackingWriter writer = Writer(MaintenanceMode.OwnThread, concurrency);
-            IOException error = Assert.Throws<IOException>(() => writer.WriteRuns(_plan, _ => true, CancellationToken.None));
+            IOException error = Assert.Throws<IOException>(() =>
+                writer.WriteRuns(_plan, _ => true, CancellationToken.None));
             Assert.Equal("planned", error.Message);
             Assert.Equal(0, _device.InFlight);
             _device.FailAt = -1;
@@ -105,13 +108,15 @@ public sealed class BackingWriterTests : IDisposable
             return true;
         }
 
-        Assert.ThrowsAny<OperationCanceledException>(() => Writer(MaintenanceMode.OwnThread, 4).WriteRuns(_plan, Admit, stop.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+            Writer(MaintenanceMode.OwnThread, 4).WriteRuns(_plan, Admit, stop.Token));
         Assert.Equal(0, _device.InFlight);
         AssertWritten(20);
     }
 
     private BackingWriter Writer(MaintenanceMode mode, int concurrency) =>
-        new(_region, _device, new PCacheOptions { Maintenance = mode, WritebackConcurrency = concurrency }, () => _device.Length);
+        new(_region, _device, new PCacheOptions { Maintenance = mode, WritebackConcurrency = concurrency }, () =>
+            _device.Length);
 
     private void AssertWritten(int runs)
     {
@@ -123,7 +128,8 @@ public sealed class BackingWriterTests : IDisposable
         }
     }
 
-    private sealed class SlowDevice(int lengthBytes) : CheckedBlockDevice(blockSize: 1, canWrite: true, canResize: false)
+    private sealed class SlowDevice(int lengthBytes)
+        : CheckedBlockDevice(blockSize: 1, canWrite: true, canResize: false)
     {
         private readonly Lock _lock = new();
 
@@ -178,12 +184,15 @@ public sealed class BackingWriterTests : IDisposable
             }
         }
 
-        protected override ValueTask WriteAtAsync(long offset, ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken) =>
+        protected override ValueTask WriteAtAsync(long offset, ReadOnlyMemory<byte> buffer,
+            CancellationToken cancellationToken) =>
             throw new InvalidOperationException("synchronous writes only");
 
-        protected override int ReadAt(long offset, Span<byte> buffer) => throw new InvalidOperationException("nothing to read");
+        protected override int ReadAt(long offset, Span<byte> buffer) =>
+            throw new InvalidOperationException("nothing to read");
 
-        protected override ValueTask<int> ReadAtAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken) =>
+        protected override ValueTask<int> ReadAtAsync(long offset, Memory<byte> buffer,
+            CancellationToken cancellationToken) =>
             throw new InvalidOperationException("nothing to read");
 
         protected override void FlushAll()
@@ -194,7 +203,8 @@ public sealed class BackingWriterTests : IDisposable
 
         protected override void ResizeTo(long lengthBytes) => throw new NotSupportedException();
 
-        protected override ValueTask ResizeToAsync(long lengthBytes, CancellationToken cancellationToken) => throw new NotSupportedException();
+        protected override ValueTask ResizeToAsync(long lengthBytes, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
 
         protected override void Close()
         {

@@ -37,8 +37,10 @@ public sealed class RecentBlocksTests
                 recent.NoteGroup(runs);
                 Assert.Equal(recent.Places.Distinct(), recent.Places);
                 Assert.InRange(recent.Places.Count, 1, RecentBlocks.Most);
-                int blocks = runs.SelectMany(run => Enumerable.Range(0, run.LengthBytes / 512).Select(sector => (run.Offset + (sector * 512)) / 4096)).Distinct().Count();
-                int own = recent.Places.Count(place => runs.Any(run => run.Offset < place + 4096 && run.Offset + run.LengthBytes > place));
+                int blocks = runs.SelectMany(run => Enumerable.Range(0, run.LengthBytes / 512)
+                    .Select(sector => (run.Offset + (sector * 512)) / 4096)).Distinct().Count();
+                int own = recent.Places.Count(place =>
+                    runs.Any(run => run.Offset < place + 4096 && run.Offset + run.LengthBytes > place));
                 Assert.True(own >= Math.Min(2, blocks) || recent.Places.Count == own, $"seed {seed}");
                 Assert.Contains(runs[0].Offset & -4096L, recent.Places);
             }

@@ -46,7 +46,8 @@ public class WritebackPlanModelTests
 
         plan.Build(group.BlockSize, group.DeviceLength, group.MaxRunBytes);
         CheckPieces(plan, model);
-        Assert.Equal(ExpectedRuns(model, group), plan.Runs.ToArray().Select(run => (run.Offset, run.LengthBytes, run.NeedsFill)));
+        Assert.Equal(ExpectedRuns(model, group),
+            plan.Runs.ToArray().Select(run => (run.Offset, run.LengthBytes, run.NeedsFill)));
         int firstPiece = 0;
         foreach (WritebackRun run in plan.Runs)
         {
@@ -77,7 +78,9 @@ public class WritebackPlanModelTests
             {
                 if (model[piece.Offset + i] != piece.Source + i)
                 {
-                    Assert.Fail($"Byte {piece.Offset + i} should come from {model[piece.Offset + i]}, not from {piece.Source + i}.");
+                    Assert.Fail(
+                        $"Byte {piece.Offset + i} should come from {model[piece.Offset + i]}, not from "
+                        + $"{piece.Source + i}.");
                 }
             }
 
@@ -88,7 +91,8 @@ public class WritebackPlanModelTests
     }
 
     /// <summary>
-    /// Block by block: one with a byte of a piece belongs to a run, and joins the run of the block before it when the bytes on both sides of the boundary are there and the run has room.
+    /// Block by block: one with a byte of a piece belongs to a run, and joins the run of the block before it when the
+    /// bytes on both sides of the boundary are there and the run has room.
     /// </summary>
     private static List<(long Offset, int LengthBytes, bool NeedsFill)> ExpectedRuns(long[] model, Group group)
     {
@@ -103,7 +107,8 @@ public class WritebackPlanModelTests
             }
 
             bool fill = block.Contains(0);
-            bool joins = start > 0 && model[start - 1] != 0 && block[0] != 0 && runs[^1].LengthBytes + group.BlockSize <= limit;
+            bool joins = start > 0 && model[start - 1] != 0 && block[0] != 0 && runs[^1].LengthBytes
+                + group.BlockSize <= limit;
             if (joins)
             {
                 runs[^1] = (runs[^1].Offset, runs[^1].LengthBytes + block.Length, runs[^1].NeedsFill || fill);
@@ -121,6 +126,8 @@ public class WritebackPlanModelTests
 
     internal sealed record Group(Entry[] Entries, int BlockSize, int DeviceLength, int MaxRunBytes)
     {
-        public override string ToString() => $"block {BlockSize}, device {DeviceLength}, run {MaxRunBytes}: {string.Join(' ', Entries.Select(entry => $"{entry.Offset}+{entry.LengthBytes}"))}";
+        public override string ToString() =>
+            $"block {BlockSize}, device {DeviceLength}, run {MaxRunBytes}: "
+            + $"{string.Join(' ', Entries.Select(entry => $"{entry.Offset}+{entry.LengthBytes}"))}";
     }
 }

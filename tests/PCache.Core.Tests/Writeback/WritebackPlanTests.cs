@@ -11,11 +11,13 @@ public class WritebackPlanTests
     public void Nothing_makes_no_run() => Check(Plan(512, Endless, 1 << 20), "", "");
 
     [Fact]
-    public void One_entry_is_one_run() => Check(Plan(512, Endless, 1 << 20, (1024, 512, 7000)), "1024+512:1", "1024+512@7000");
+    public void One_entry_is_one_run() =>
+        Check(Plan(512, Endless, 1 << 20, (1024, 512, 7000)), "1024+512:1", "1024+512@7000");
 
     [Fact]
     public void Entries_come_out_sorted_and_adjacent_ones_merged() =>
-        Check(Plan(1, Endless, 1000, (300, 10, 1000), (100, 10, 2000), (110, 10, 3000)), "100+20:2 300+10:1", "100+10@2000 110+10@3000 300+10@1000");
+        Check(Plan(1, Endless, 1000, (300, 10, 1000), (100, 10, 2000), (110, 10, 3000)), "100+20:2 300+10:1",
+            "100+10@2000 110+10@3000 300+10@1000");
 
     [Fact]
     public void Entries_that_are_contiguous_in_the_region_too_become_one_piece() =>
@@ -35,7 +37,8 @@ public class WritebackPlanTests
             var random = new Random(seed);
             long range = 1L << random.Next(12, 46);
             long start = random.NextInt64(1L << 60) & -512;
-            long[] offsets = [.. Enumerable.Range(0, 3000).Select(_ => start + (random.NextInt64(range) * 512)).Distinct()];
+            long[] offsets = [.. Enumerable.Range(0, 3000).Select(_ => start + (random.NextInt64(range) * 512))
+                .Distinct()];
             plan.Clear();
             for (int i = 0; i < offsets.Length; i++)
             {
@@ -45,7 +48,8 @@ public class WritebackPlanTests
             plan.Build(1, Endless, 512);
             int[] order = [.. Enumerable.Range(0, offsets.Length).OrderBy(i => offsets[i])];
             string what = $"seed {seed}";
-            Assert.True(order.Select(i => (offsets[i], 512, i * 100_000L)).SequenceEqual(plan.Pieces.ToArray().Select(p => (p.Offset, p.LengthBytes, p.Source))), what);
+            Assert.True(order.Select(i => (offsets[i], 512, i * 100_000L))
+                .SequenceEqual(plan.Pieces.ToArray().Select(p => (p.Offset, p.LengthBytes, p.Source))), what);
             Assert.True(order.AsSpan().SequenceEqual(plan.SortedEntries), what);
             Assert.True(order.Select(i => offsets[i]).SequenceEqual(plan.SortedOffsets.ToArray()), what);
         });
@@ -53,7 +57,8 @@ public class WritebackPlanTests
 
     [Fact]
     public void Later_inside_earlier() =>
-        Check(Plan(1, Endless, 1000, (100, 30, 1000), (110, 10, 2000)), "100+30:3", "100+10@1000 110+10@2000 120+10@1020");
+        Check(Plan(1, Endless, 1000, (100, 30, 1000), (110, 10, 2000)), "100+30:3",
+            "100+10@1000 110+10@2000 120+10@1020");
 
     [Fact]
     public void Later_covers_earlier() =>
@@ -69,7 +74,8 @@ public class WritebackPlanTests
 
     [Fact]
     public void A_long_run_is_cut_at_the_limit() =>
-        Check(Plan(512, Endless, 1024, (512, 2560, 9000)), "512+1024:1 1536+1024:1 2560+512:1", "512+1024@9000 1536+1024@10024 2560+512@11048");
+        Check(Plan(512, Endless, 1024, (512, 2560, 9000)), "512+1024:1 1536+1024:1 2560+512:1",
+            "512+1024@9000 1536+1024@10024 2560+512@11048");
 
     [Fact]
     public void The_limit_is_rounded_down_to_blocks_but_is_at_least_one_block()
@@ -84,15 +90,18 @@ public class WritebackPlanTests
 
     [Fact]
     public void Pieces_that_share_a_block_share_a_run() =>
-        Check(Plan(4096, Endless, 1 << 20, (0, 512, 1000), (3584, 512, 2000)), "0+4096:2 fill", "0+512@1000 3584+512@2000");
+        Check(Plan(4096, Endless, 1 << 20, (0, 512, 1000), (3584, 512, 2000)), "0+4096:2 fill",
+            "0+512@1000 3584+512@2000");
 
     [Fact]
     public void Blocks_that_only_touch_stay_apart_when_their_pieces_do_not() =>
-        Check(Plan(4096, Endless, 1 << 20, (0, 512, 1000), (4096, 512, 2000)), "0+4096:1 fill 4096+4096:1 fill", "0+512@1000 4096+512@2000");
+        Check(Plan(4096, Endless, 1 << 20, (0, 512, 1000), (4096, 512, 2000)), "0+4096:1 fill 4096+4096:1 fill",
+            "0+512@1000 4096+512@2000");
 
     [Fact]
     public void A_piece_over_a_block_boundary_joins_the_blocks_on_both_sides() =>
-        Check(Plan(4096, Endless, 1 << 20, (0, 512, 1000), (3584, 1024, 2000), (7680, 512, 3000)), "0+8192:3 fill", "0+512@1000 3584+1024@2000 7680+512@3000");
+        Check(Plan(4096, Endless, 1 << 20, (0, 512, 1000), (3584, 1024, 2000), (7680, 512, 3000)), "0+8192:3 fill",
+            "0+512@1000 3584+1024@2000 7680+512@3000");
 
     [Fact]
     public void Blocks_that_are_covered_by_several_pieces_need_no_fill() =>
@@ -101,7 +110,8 @@ public class WritebackPlanTests
     [Fact]
     public void Nothing_is_written_past_the_end_of_the_device()
     {
-        Check(Plan(512, 1000, 1 << 20, (512, 512, 1000), (1024, 512, 2000), (900, 200, 3000)), "512+488:2", "512+388@1000 900+100@3000");
+        Check(Plan(512, 1000, 1 << 20, (512, 512, 1000), (1024, 512, 2000), (900, 200, 3000)), "512+488:2",
+            "512+388@1000 900+100@3000");
         Check(Plan(4096, 1000, 1 << 20, (512, 100, 1000)), "0+1000:1 fill", "512+100@1000");
         Check(Plan(4096, 1024, 1 << 20, (1024, 512, 1000)), "", "");
         Check(Plan(4096, 0, 1 << 20, (0, 512, 1000)), "", "");
@@ -186,7 +196,8 @@ public class WritebackPlanTests
         }
     }
 
-    private static WritebackPlan Plan(int blockSize, long deviceLength, int maxRunBytes, params (long Offset, int LengthBytes, long Source)[] entries)
+    private static WritebackPlan Plan(int blockSize, long deviceLength, int maxRunBytes,
+        params (long Offset, int LengthBytes, long Source)[] entries)
     {
         WritebackPlan plan = new();
         foreach ((long offset, int lengthBytes, long source) in entries)
@@ -198,10 +209,15 @@ public class WritebackPlanTests
         return plan;
     }
 
-    /// <summary>Runs as "offset+length:pieces", with "fill" behind those that need it; pieces as "offset+length@source".</summary>
+    /// <summary>
+    /// Runs as "offset+length:pieces", with "fill" behind those that need it; pieces as "offset+length@source".
+    /// </summary>
     private static void Check(WritebackPlan plan, string runs, string pieces)
     {
-        Assert.Equal(runs, string.Join(' ', plan.Runs.ToArray().Select(run => $"{run.Offset}+{run.LengthBytes}:{run.PieceCount}{(run.NeedsFill ? " fill" : "")}")));
-        Assert.Equal(pieces, string.Join(' ', plan.Pieces.ToArray().Select(piece => $"{piece.Offset}+{piece.LengthBytes}@{piece.Source}")));
+        Assert.Equal(runs, string.Join(' ',
+            plan.Runs.ToArray().Select(run =>
+            $"{run.Offset}+{run.LengthBytes}:{run.PieceCount}{(run.NeedsFill ? " fill" : "")}")));
+        Assert.Equal(pieces, string.Join(' ',
+            plan.Pieces.ToArray().Select(piece => $"{piece.Offset}+{piece.LengthBytes}@{piece.Source}")));
     }
 }

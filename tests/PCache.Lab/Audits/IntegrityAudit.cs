@@ -12,10 +12,11 @@ namespace PCache.Lab.Audits;
 internal sealed class IntegrityException(string message) : Exception(message);
 
 /// <summary>
-/// What a device at rest counts, against a recount. Keeps true: the references of each segment are those of the keys from the key tail on and of the keys
-/// that aren't logged yet, plus one for a data head; the log's room that is left is what head and reserve have, less the worst case of each key that isn't
-/// logged yet; what is dirty are the live keys from the dirty tail on, and those that aren't logged yet, but for clean ones; no placeholder stands in the index, and each
-/// stripe's index is sound in itself. Changes nothing.
+/// What a device at rest counts, against a recount. Keeps true: the references of each segment are those of the keys
+/// from the key tail on and of the keys that aren't logged yet, plus one for a data head; the log's room that is left
+/// is what head and reserve have, less the worst case of each key that isn't logged yet; what is dirty are the live
+/// keys from the dirty tail on, and those that aren't logged yet, but for clean ones; no placeholder stands in the
+/// index, and each stripe's index is sound in itself. Changes nothing.
 /// </summary>
 internal static class IntegrityAudit
 {
@@ -50,7 +51,8 @@ internal static class IntegrityAudit
         Equal(dirty.Keys, engine.Store.Dirty.AtRest.Keys, "dirty keys");
         Equal(dirty.Bytes, engine.Store.Dirty.AtRest.Bytes, "dirty bytes");
         int segmentRoom = engine.Writable.Writer.Log.Room.SegmentBytes;
-        long room = segmentRoom - replay.KeyHead.Offset + ((long)segments.ReserveCount * segmentRoom) - ((long)pending.Count * LogRoom.WorstCaseKeyBytes);
+        long room = segmentRoom - replay.KeyHead.Offset
+            + ((long)segments.ReserveCount * segmentRoom) - ((long)pending.Count * LogRoom.WorstCaseKeyBytes);
         Equal(room, engine.Writable.Writer.Log.Room.AvailableBytes, "bytes of log that aren't reserved");
         CheckIndex(engine.Store.Index);
     }
@@ -68,7 +70,8 @@ internal static class IntegrityAudit
                     {
                         if (extent.IsPlaceholder)
                         {
-                            throw new IntegrityException($"A placeholder was left in stripe {stripe} at sector {extent.Start}.");
+                            throw new IntegrityException(
+                                $"A placeholder was left in stripe {stripe} at sector {extent.Start}.");
                         }
                     }
                 }
@@ -91,7 +94,10 @@ internal static class IntegrityAudit
         }
     }
 
-    /// <summary>Counts dirty keys from the device's dirty tail on: a store that failed may have moved the one on the medium already.</summary>
+    /// <summary>
+    /// Counts dirty keys from the device's dirty tail on: a store that failed may have moved the one on the medium
+    /// already.
+    /// </summary>
     private sealed class DirtySink(LogPosition tail) : IReplaySink
     {
         private bool _reached;
@@ -109,7 +115,8 @@ internal static class IntegrityAudit
             }
         }
 
-        public void OnKset(LogPosition position, in KsetHeader header, bool atOrAfterDirtyTail) => _reached |= position == tail;
+        public void OnKset(LogPosition position, in KsetHeader header, bool atOrAfterDirtyTail) =>
+            _reached |= position == tail;
 
         public void OnKey(in CacheKey key, KeyState state, bool atOrAfterDirtyTail)
         {

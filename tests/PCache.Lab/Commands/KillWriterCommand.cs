@@ -1,4 +1,5 @@
-// Keeps true: it runs until it is killed; the end of standard input ends it too (the parent is gone); an error ends it with an exit code, never unseen.
+// Keeps true: it runs until it is killed; the end of standard input ends it too (the parent is gone); an error ends it
+// with an exit code, never unseen.
 using System.CommandLine;
 using PCache.Lab.Kills;
 using PCache.Tool.Kills;
@@ -17,12 +18,23 @@ internal static class KillWriterCommand
         Option<int?> seed = Required(CommonOptions.Number("--seed", "Seed of the plan.", 0, int.MaxValue));
         Option<int?> sectors = Required(CommonOptions.Number("--sectors", "Sectors of each device.", 1, int.MaxValue));
         Option<int?> writers = Required(CommonOptions.Number("--writers", "Number of threads on each device.", 1, 64));
-        Option<int?> flushEvery = Required(CommonOptions.Number("--flush-every", "Writes per flush on average.", 1, int.MaxValue));
-        Option<int?> firstId = Required(CommonOptions.Number("--first-id", "Least first write id.", 1, (int)MarkedSector.MaxWriteId));
-        var firstIds = new Option<string>("--first-ids") { Description = "First write id of each image.", Required = true };
+        Option<int?> flushEvery = Required(
+            CommonOptions.Number("--flush-every", "Writes per flush on average.", 1, int.MaxValue));
+        Option<int?> firstId = Required(
+            CommonOptions.Number("--first-id", "Least first write id.", 1, (int)MarkedSector.MaxWriteId));
+        var firstIds = new Option<string>("--first-ids")
+        {
+            Description = "First write id of each image.",
+            Required = true,
+        };
         var powerSafe = new Option<bool>("--power-safe") { Description = "Open the cache files power-safe." };
-        var persistWrites = new Option<bool>("--persist-writes") { Description = "Never flush: each write is to survive the kill once it has returned." };
-        var command = new ToolCommand(Name, "Writes until it is killed; started by kills.", LabCommand.Start + " kills") { Hidden = true };
+        var persistWrites = new Option<bool>("--persist-writes")
+        {
+            Description = "Never flush: each write is to survive the kill once it has returned.",
+        };
+        var command = new ToolCommand(Name, "Writes until it is killed; started by kills.", LabCommand.Start
+            + " kills")
+        { Hidden = true };
         command.Add(cache);
         command.Add(backing);
         Option[] options = [seed, sectors, writers, flushEvery, firstId, firstIds, powerSafe, persistWrites];
@@ -45,7 +57,8 @@ internal static class KillWriterCommand
                 PowerSafe = parse.GetValue(powerSafe),
                 PersistWrites = parse.GetValue(persistWrites),
             };
-            return KillWriters.Run(settings, parse.GetRequiredValue(firstIds), () => new AckWriter(context.OpenOutput()).Ready());
+            return KillWriters.Run(settings, parse.GetRequiredValue(firstIds), () =>
+                new AckWriter(context.OpenOutput()).Ready());
         });
         return command;
     }

@@ -5,8 +5,9 @@ using PCache.Core.Pmem;
 namespace PCache.Lab.Hostile;
 
 /// <summary>
-/// Makes one small image with the engine itself. Keeps true: the same calls give the same image, byte for byte (the first kset's number, the cache's UUID and
-/// all content are given), so that a mutant's seed is enough to make it again.
+/// Makes one small image with the engine itself. Keeps true: the same calls give the same image, byte for byte (the
+/// first kset's number, the cache's UUID and all content are given), so that a mutant's seed is enough to make it
+/// again.
 /// </summary>
 internal sealed class BaseBuilder : IDisposable
 {
@@ -19,7 +20,8 @@ internal sealed class BaseBuilder : IDisposable
     private readonly Guid _identity;
     private PCacheDevice _device;
 
-    public BaseBuilder(int segments, bool payloadCrc, long backingBytes, uint firstNumber, bool canResize = false, Guid identity = default)
+    public BaseBuilder(int segments, bool payloadCrc, long backingBytes, uint firstNumber, bool canResize =
+        false, Guid identity = default)
     {
         _random = new Random((int)firstNumber);
         _identity = identity;
@@ -101,9 +103,11 @@ internal sealed class BaseBuilder : IDisposable
         _device.Dispose();
         ModelImage image = ModelReader.Read(Copy(), _backing.Length, new ModelBinding(_identity, _backing.CanResize));
         int target = Enumerable.Range(0, image.Chain.Count).Last(i =>
-            i != image.KeyTail.Segment && image.Ksets.All(k => k.Segment != i) && image.Head.Segment != i && image.LiveKeys.All(k => k.Segment != i));
+            i != image.KeyTail.Segment && image.Ksets.All(k => k.Segment != i) && image.Head.Segment != i
+                && image.LiveKeys.All(k => k.Segment != i));
         Store(image.Place(target, 0), new byte[image.AreaBytes]);
-        Store(image.Place(image.Head.Segment, image.Head.Offset), Forge.Link(image.LastNumber == uint.MaxValue ? 1 : image.LastNumber + 1, (uint)target));
+        Store(image.Place(image.Head.Segment, image.Head.Offset),
+            Forge.Link(image.LastNumber == uint.MaxValue ? 1 : image.LastNumber + 1, (uint)target));
         _device = Open();
     }
 
@@ -116,12 +120,14 @@ internal sealed class BaseBuilder : IDisposable
         var binding = new ModelBinding(_identity, _backing.CanResize);
         change?.Invoke(image, ModelReader.Read(image, _backing.Length, binding));
         _backing.Freeze();
-        return new HostileBase(name, image.Length, memory => image.CopyTo(memory.Span(0, image.Length)), _backing, _identity);
+        return new HostileBase(name, image.Length, memory => image.CopyTo(memory.Span(0, image.Length)), _backing,
+            _identity);
     }
 
     public void Dispose()
     {
-        // The backing belongs to the base now: the device has nothing to write to it, but it logs what is pending into a region of its own.
+        // The backing belongs to the base now: the device has nothing to write to it, but it logs what is pending into
+        // a region of its own.
         _device.Dispose();
         _region.Dispose();
     }

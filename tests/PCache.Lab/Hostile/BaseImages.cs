@@ -2,7 +2,10 @@ using System.Buffers.Binary;
 
 namespace PCache.Lab.Hostile;
 
-/// <summary>The small images that mutants are made of. Keeps true: between them they have every structure of the format in every state that it can be in.</summary>
+/// <summary>
+/// The small images that mutants are made of. Keeps true: between them they have every structure of the format in every
+/// state that it can be in.
+/// </summary>
 internal static class BaseImages
 {
     private const long Small = 192 << 10;
@@ -73,7 +76,8 @@ internal static class BaseImages
             b.WriteAt(0, 4 << 20, (4 << 20) - 3072, 1L << 31, 1L << 32, (1L << 40) + 512, (1L << 50) - 4096);
             b.WriteAt(1024, (4 << 20) + 512, 1L << 31);
         }),
-        Make("identity", new BaseBuilder(4, payloadCrc: true, Small, 8000, identity: new Guid("7d444840-9dc0-11d1-b245-5ffdce74fad2")), b => b.Write(8)),
+        Make("identity", new BaseBuilder(4, payloadCrc: true, Small, 8000,
+            identity: new Guid("7d444840-9dc0-11d1-b245-5ffdce74fad2")), b => b.Write(8)),
         Make("empty", new BaseBuilder(4, payloadCrc: true, Small, 9000), _ => { }),
         Make("drained", new BaseBuilder(5, payloadCrc: true, Small, 10000), b =>
         {
@@ -84,11 +88,14 @@ internal static class BaseImages
         }),
         Make("as Linux", new BaseBuilder(7, payloadCrc: true, Small, 11000), FillLinked, WithoutOurs),
         Make("as Linux, no checksums", new BaseBuilder(7, payloadCrc: false, Small, 12000), FillLinked, WithoutOurs),
-        Make("dead keys", new BaseBuilder(8, payloadCrc: true, Small, 13000), FillDead, (image, model) => RaiseGenerations(image, model, dirty: false)),
-        Make("lost writes", new BaseBuilder(8, payloadCrc: true, Small, 14000), FillDead, (image, model) => RaiseGenerations(image, model, dirty: true)),
+        Make("dead keys", new BaseBuilder(8, payloadCrc: true, Small, 13000), FillDead, (image, model) =>
+            RaiseGenerations(image, model, dirty: false)),
+        Make("lost writes", new BaseBuilder(8, payloadCrc: true, Small, 14000), FillDead, (image, model) =>
+            RaiseGenerations(image, model, dirty: true)),
     ];
 
-    private static HostileBase Make(string name, BaseBuilder builder, Action<BaseBuilder> fill, Action<byte[], ModelImage>? change = null)
+    private static HostileBase Make(string name, BaseBuilder builder, Action<BaseBuilder> fill, Action<byte[],
+        ModelImage>? change = null)
     {
         using (builder)
         {
@@ -126,10 +133,13 @@ internal static class BaseImages
         }
     }
 
-    /// <summary>Kills the keys of segments that hold written back data only, or of one that holds dirty data too.</summary>
+    /// <summary>
+    /// Kills the keys of segments that hold written back data only, or of one that holds dirty data too.
+    /// </summary>
     private static void RaiseGenerations(byte[] image, ModelImage model, bool dirty)
     {
-        var segments = model.LiveKeys.GroupBy(k => k.Segment).Where(g => g.Any(k => k.Dirty) == dirty).Select(g => (int)g.Key).Take(1);
+        var segments = model.LiveKeys.GroupBy(k => k.Segment).Where(g => g.Any(k => k.Dirty) == dirty)
+            .Select(g => (int)g.Key).Take(1);
         foreach (int segment in segments)
         {
             byte[] generation = Forge.Generation(9, model.Generations[segment] + 1);

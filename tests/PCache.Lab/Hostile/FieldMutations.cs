@@ -3,11 +3,14 @@ using System.Buffers.Binary;
 namespace PCache.Lab.Hostile;
 
 /// <summary>
-/// Changes single fields: to the boundaries of what is allowed, to values of other places, at random. Keeps true: all comes from the given random numbers.
+/// Changes single fields: to the boundaries of what is allowed, to values of other places, at random. Keeps true: all
+/// comes from the given random numbers.
 /// </summary>
 internal sealed class FieldMutations(HostileImage image, ImageMap map, Random random)
 {
-    /// <summary>Changes one field of one structure: in one replica or both, mostly with the checksum made right again.</summary>
+    /// <summary>
+    /// Changes one field of one structure: in one replica or both, mostly with the checksum made right again.
+    /// </summary>
     public void ChangeField()
     {
         ImageStructure[] kind = map.Kinds[random.Next(map.Kinds.Count)];
@@ -32,10 +35,14 @@ internal sealed class FieldMutations(HostileImage image, ImageMap map, Random ra
             image.Patch(structure.Twin, bytes);
         }
 
-        image.Say($"{structure.Name} at {structure.At}{(both ? " and its twin" : "")}: {field.Name} {before} -> {after}{(seal ? "" : ", checksum left")}");
+        image.Say(
+            $"{structure.Name} at {structure.At}{(both ? " and its twin" : "")}: {field.Name} {before} -> "
+            + $"{after}{(seal ? "" : ", checksum left")}");
     }
 
-    /// <summary>Changes what the format says is ignored, or one replica of a structure that has a good other one.</summary>
+    /// <summary>
+    /// Changes what the format says is ignored, or one replica of a structure that has a good other one.
+    /// </summary>
     public void ChangeNothingThatCounts()
     {
         image.KeepsMeaning = true;
@@ -74,7 +81,9 @@ internal sealed class FieldMutations(HostileImage image, ImageMap map, Random ra
         all[..field.Size].CopyTo(bytes[field.At..]);
     }
 
-    /// <summary>A kset with another key count has its checksum elsewhere: over as many keys as it says there are.</summary>
+    /// <summary>
+    /// A kset with another key count has its checksum elsewhere: over as many keys as it says there are.
+    /// </summary>
     private void SealAsRead(ImageStructure structure, byte[] bytes)
     {
         if (structure.Name != "kset")
@@ -182,7 +191,8 @@ internal sealed class FieldMutations(HostileImage image, ImageMap map, Random ra
             0 => 256 + random.Next(1700),
             1 => (4 << 10) + 24 + random.Next(4000),
             2 => (16 << 10) + 64 + random.Next(3900),
-            _ => (20 << 10) + ((long)image.Base.Original.SegmentBytes * random.Next(image.Base.Original.Segments)) + (4096 * random.Next(3)) + 32 + random.Next(3900),
+            _ => (20 << 10) + ((long)image.Base.Original.SegmentBytes * random.Next(image.Base.Original.Segments))
+                + (4096 * random.Next(3)) + 32 + random.Next(3900),
         };
         image.Patch(at, bytes);
         image.Say($"{bytes.Length} unused bytes at {at}");
@@ -217,7 +227,8 @@ internal sealed class FieldMutations(HostileImage image, ImageMap map, Random ra
         byte[] bytes = image.Bytes.Slice((int)copied.At, copied.Bytes).ToArray();
         bytes[random.Next(4)] ^= (byte)random.Next(1, 256);
         int room = original.AreaBytes - original.Head.Offset;
-        image.Patch(original.Place(original.Head.Segment, original.Head.Offset), bytes.AsSpan(0, Math.Min(room, random.Next(1, bytes.Length + 1))));
+        image.Patch(original.Place(original.Head.Segment, original.Head.Offset),
+            bytes.AsSpan(0, Math.Min(room, random.Next(1, bytes.Length + 1))));
         image.Say("torn kset at the end");
     }
 }

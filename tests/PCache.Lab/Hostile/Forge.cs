@@ -2,17 +2,22 @@ using System.Buffers.Binary;
 
 namespace PCache.Lab.Hostile;
 
-/// <summary>Bytes of the format made by hand. Keeps true: what comes out has right checksums; none of the engine's code is used.</summary>
+/// <summary>
+/// Bytes of the format made by hand. Keeps true: what comes out has right checksums; none of the engine's code is used.
+/// </summary>
 internal static class Forge
 {
     public const ulong KsetMagic = 0x676894A64E164F1A;
 
-    public static uint Get32(ReadOnlySpan<byte> image, long at) => BinaryPrimitives.ReadUInt32LittleEndian(image[(int)at..]);
+    public static uint Get32(ReadOnlySpan<byte> image, long at) =>
+        BinaryPrimitives.ReadUInt32LittleEndian(image[(int)at..]);
 
-    public static ulong Get64(ReadOnlySpan<byte> image, long at) => BinaryPrimitives.ReadUInt64LittleEndian(image[(int)at..]);
+    public static ulong Get64(ReadOnlySpan<byte> image, long at) =>
+        BinaryPrimitives.ReadUInt64LittleEndian(image[(int)at..]);
 
     /// <summary>Makes a structure's checksum right.</summary>
-    public static void Seal(Span<byte> structure) => BinaryPrimitives.WriteUInt32LittleEndian(structure, ModelReader.Sum(structure[4..]));
+    public static void Seal(Span<byte> structure) =>
+        BinaryPrimitives.WriteUInt32LittleEndian(structure, ModelReader.Sum(structure[4..]));
 
     /// <summary>A position's 16 bytes.</summary>
     public static byte[] Position(byte sequence, uint segment, uint offset)

@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace PCache.Lab.Hostile;
 
 /// <summary>
-/// Zeroed, sparse memory between two pages that nobody may touch. Keeps true: a byte before the begin or behind the last page is a guard (on Unix; elsewhere
-/// it is plain memory), so that an access out there ends the process at once instead of going unnoticed.
+/// Zeroed, sparse memory between two pages that no code may touch. Keeps true: a byte before the begin or behind the
+/// last page is a guard (on Unix; elsewhere it is plain memory), so that an access out there ends the process at once
+/// instead of going unnoticed.
 /// </summary>
 internal sealed unsafe partial class GuardedMemory : IDisposable
 {
@@ -33,7 +34,8 @@ internal sealed unsafe partial class GuardedMemory : IDisposable
         nint mapping = Map(0, _mappedBytes, ProtNone, MapPrivate | (linux ? 0x20 | 0x4000 : 0x1000), -1, 0);
         if (mapping == -1)
         {
-            throw new InsufficientMemoryException($"No {_mappedBytes} bytes of address space: error {Marshal.GetLastPInvokeError()}.");
+            throw new InsufficientMemoryException(
+                $"No {_mappedBytes} bytes of address space: error {Marshal.GetLastPInvokeError()}.");
         }
 
         _mapping = (byte*)mapping;
@@ -54,7 +56,10 @@ internal sealed unsafe partial class GuardedMemory : IDisposable
 
     public Span<byte> Span(long offset, long lengthBytes) => new(Begin + offset, checked((int)lengthBytes));
 
-    /// <summary>Turns everything behind the first bytes (rounded up to a page) into a guard, and makes them read-only if asked for. Nothing is forgotten.</summary>
+    /// <summary>
+    /// Turns everything behind the first bytes (rounded up to a page) into a guard, and makes them read-only if asked
+    /// for. Nothing is forgotten.
+    /// </summary>
     public void Allow(long lengthBytes, bool readOnly)
     {
         if (OperatingSystem.IsWindows())
@@ -64,9 +69,11 @@ internal sealed unsafe partial class GuardedMemory : IDisposable
 
         long allowed = (lengthBytes + PageBytes - 1) / PageBytes * PageBytes;
         if ((allowed > 0 && Protect((nint)Begin, (nuint)allowed, readOnly ? ProtRead : ProtReadWrite) != 0)
-            || (allowed < LengthBytes && Protect((nint)Begin + (nint)allowed, (nuint)(LengthBytes - allowed), ProtNone) != 0))
+            || (allowed < LengthBytes && Protect((nint)Begin + (nint)allowed, (nuint)(LengthBytes - allowed), ProtNone)
+                != 0))
         {
-            throw new InvalidOperationException($"The memory can't be protected: error {Marshal.GetLastPInvokeError()}.");
+            throw new InvalidOperationException(
+                $"The memory can't be protected: error {Marshal.GetLastPInvokeError()}.");
         }
     }
 

@@ -4,12 +4,16 @@ using PCache.Core.Primitives;
 
 namespace PCache.Lab.Hostile;
 
-/// <summary>Raised by a <see cref="GuardedRegion"/> when far more is read than any sound walk of such an image reads: an endless loop, most likely.</summary>
+/// <summary>
+/// Raised by a <see cref="GuardedRegion"/> when far more is read than any sound walk of such an image reads: an endless
+/// loop, most likely.
+/// </summary>
 internal sealed class HostileLimitException(string message) : Exception(message);
 
 /// <summary>
-/// A region in guarded memory that it doesn't own. Keeps true: the old content of each page is kept before the first store into it, so that
-/// <see cref="Undo"/> brings everything back; a store into a read-only region throws; so does reading without end.
+/// A region in guarded memory that it doesn't own. Keeps true: the old content of each page is kept before the first
+/// store into it, so that <see cref="Undo"/> brings everything back; a store into a read-only region throws; so does
+/// reading without end.
 /// </summary>
 internal sealed unsafe class GuardedRegion : PmemRegion
 {
@@ -58,7 +62,8 @@ internal sealed unsafe class GuardedRegion : PmemRegion
         CheckStore(offset, lengthBytes);
         for (long at = offset; at < offset + lengthBytes;)
         {
-            long end = Math.Min(offset + lengthBytes, (at / GuardedMemory.PageBytes * GuardedMemory.PageBytes) + GuardedMemory.PageBytes);
+            long end = Math.Min(offset + lengthBytes, (at / GuardedMemory.PageBytes * GuardedMemory.PageBytes)
+                + GuardedMemory.PageBytes);
             Span<byte> part = Bytes(at, end - at);
             if (part.ContainsAnyExcept((byte)0))
             {

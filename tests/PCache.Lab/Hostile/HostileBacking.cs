@@ -3,8 +3,9 @@ using PCache.Core;
 namespace PCache.Lab.Hostile;
 
 /// <summary>
-/// A backing of any length that is back to its base with one call. Keeps true: the base never changes after <see cref="Freeze"/>; what is written since shows
-/// until <see cref="Reset"/>; nothing beyond the length is ever taken.
+/// A backing of any length that is back to its base with one call. Keeps true: the base never changes after
+/// <see cref="Freeze"/>; what is written since shows until <see cref="Reset"/>; nothing beyond the length is ever
+/// taken.
 /// </summary>
 internal sealed class HostileBacking(long lengthBytes, bool canResize = false) : IBlockDevice
 {
@@ -88,7 +89,8 @@ internal sealed class HostileBacking(long lengthBytes, bool canResize = false) :
             int n = Math.Min(buffer.Length - done, Page - at);
             if (!_changed.TryGetValue(page, out byte[]? bytes))
             {
-                _changed[page] = bytes = _base.TryGetValue(page, out byte[]? old) ? (byte[])old.Clone() : new byte[Page];
+                _changed[page] = bytes = _base.TryGetValue(page, out byte[]? old) ? (byte[])old.Clone()
+                    : new byte[Page];
             }
 
             buffer.Slice(done, n).CopyTo(bytes.AsSpan(at));
@@ -123,9 +125,11 @@ internal sealed class HostileBacking(long lengthBytes, bool canResize = false) :
         Length = length;
     }
 
-    public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default) => new(Read(offset, buffer.Span));
+    public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        new(Read(offset, buffer.Span));
 
-    public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability =
+        WriteDurability.Normal, CancellationToken cancellationToken = default)
     {
         Write(offset, buffer.Span, durability);
         return ValueTask.CompletedTask;
@@ -133,13 +137,15 @@ internal sealed class HostileBacking(long lengthBytes, bool canResize = false) :
 
     public ValueTask FlushAsync(CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
 
-    public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability =
+        WriteDurability.Normal, CancellationToken cancellationToken = default)
     {
         WriteZeroes(offset, length, durability);
         return ValueTask.CompletedTask;
     }
 
-    public ValueTask DiscardAsync(long offset, long length, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
+    public ValueTask DiscardAsync(long offset, long length, CancellationToken cancellationToken = default) =>
+        ValueTask.CompletedTask;
 
     public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default)
     {

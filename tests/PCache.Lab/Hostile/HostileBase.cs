@@ -3,8 +3,9 @@ using PCache.Core;
 namespace PCache.Lab.Hostile;
 
 /// <summary>
-/// A sound image that mutants are made of, in guarded memory of its own, with its backing. Keeps true: between two mutants memory and backing are as they were
-/// made; the image is at the memory's begin, and a spare segment of zeros behind it, for mutants that are longer.
+/// A sound image that mutants are made of, in guarded memory of its own, with its backing. Keeps true: between two
+/// mutants memory and backing are as they were made; the image is at the memory's begin, and a spare segment of zeros
+/// behind it, for mutants that are longer.
 /// </summary>
 internal sealed unsafe class HostileBase : IDisposable
 {
@@ -62,7 +63,8 @@ internal sealed unsafe class HostileBase : IDisposable
     public uint ComputeSum() => IsCompact ? ModelReader.Sum(Memory.Span(0, Memory.LengthBytes)) : 0;
 
     /// <summary>
-    /// Options to open it with. Content that mutants claim the backing to hold is no reason to refuse them: with that comparison few would get any further.
+    /// Options to open it with. Content that mutants claim the backing to hold is no reason to refuse them: with that
+    /// comparison few would get any further.
     /// </summary>
     public PCacheOptions Options => new()
     {

@@ -1,8 +1,9 @@
 namespace PCache.Lab.Hostile;
 
 /// <summary>
-/// A base image while it is mutated. Keeps true: every change goes through <see cref="Patch"/>, which keeps what was there, so that <see cref="Undo"/> brings
-/// the base back, byte for byte; what has been done is said in words for the report.
+/// A base image while it is mutated. Keeps true: every change goes through <see cref="Patch"/>, which keeps what was
+/// there, so that <see cref="Undo"/> brings the base back, byte for byte; what has been done is said in words for the
+/// report.
 /// </summary>
 internal sealed unsafe class HostileImage
 {
@@ -28,7 +29,9 @@ internal sealed unsafe class HostileImage
     /// <summary>First byte of the mutant, which may be a copy elsewhere.</summary>
     public byte* Begin { get; set; }
 
-    /// <summary>Whether nothing was changed that means anything: what the reader gets must be the base's content.</summary>
+    /// <summary>
+    /// Whether nothing was changed that means anything: what the reader gets must be the base's content.
+    /// </summary>
     public bool KeepsMeaning { get; set; }
 
     public string Description => $"base \"{Base.Name}\", {string.Join("; ", _steps)}";

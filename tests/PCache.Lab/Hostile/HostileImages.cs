@@ -1,7 +1,8 @@
 namespace PCache.Lab.Hostile;
 
 /// <summary>
-/// Makes mutants of base images. Keeps true: a seed and the same bases always give the same image; at most one mutant of a base is there at a time.
+/// Makes mutants of base images. Keeps true: a seed and the same bases always give the same image; at most one mutant
+/// of a base is there at a time.
 /// </summary>
 internal sealed unsafe class HostileImages : IDisposable
 {
@@ -18,7 +19,9 @@ internal sealed unsafe class HostileImages : IDisposable
 
     public IReadOnlyList<HostileBase> Bases => _bases;
 
-    /// <summary>Makes the image of a seed. To be given back with <see cref="Undo"/> before the next one is made.</summary>
+    /// <summary>
+    /// Makes the image of a seed. To be given back with <see cref="Undo"/> before the next one is made.
+    /// </summary>
     public HostileImage Make(int seed)
     {
         var random = new Random(seed);
@@ -110,7 +113,8 @@ internal sealed unsafe class HostileImages : IDisposable
         }
 
         image.Patch(at, bytes);
-        image.Say($"{bytes.Length} bytes at {at} {(kind == 0 ? "random" : kind == 1 ? "with a flipped bit" : "zeroed")}");
+        image.Say(
+            $"{bytes.Length} bytes at {at} {(kind == 0 ? "random" : kind == 1 ? "with a flipped bit" : "zeroed")}");
     }
 
     private static void Resize(HostileImage image, Random random)
@@ -122,13 +126,16 @@ internal sealed unsafe class HostileImages : IDisposable
             1 => random.NextInt64(length),
             2 => length - random.Next(1, 8192),
             3 => length + random.Next(1, HostileBase.SpareBytes),
-            4 => (20 << 10) + ((long)image.Base.Original.SegmentBytes * random.Next(image.Base.Original.Segments + 1)) - random.Next(2),
+            4 => (20 << 10) + ((long)image.Base.Original.SegmentBytes * random.Next(image.Base.Original.Segments + 1))
+                - random.Next(2),
             _ => 4096L * random.Next(8),
         };
         image.Say($"length {length} -> {image.LengthBytes}");
     }
 
-    /// <summary>Puts a guard right behind the image's last byte, or behind its last page, or before its first byte, as it comes.</summary>
+    /// <summary>
+    /// Puts a guard right behind the image's last byte, or behind its last page, or before its first byte, as it comes.
+    /// </summary>
     private void Place(HostileImage image, Random random)
     {
         if (image.Base.IsCompact && random.Next(2) == 0)

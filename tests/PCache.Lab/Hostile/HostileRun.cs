@@ -3,18 +3,22 @@ using PCache.Core;
 
 namespace PCache.Lab.Hostile;
 
-/// <summary>Something that no image may bring about, and the seed from which exactly that image is made again.</summary>
+/// <summary>
+/// Something that no image may bring about, and the seed from which exactly that image is made again.
+/// </summary>
 /// <param name="Seed">Seed of the image.</param>
 /// <param name="Image">How it was made, in words.</param>
 /// <param name="Text">What happened.</param>
 internal sealed record HostileViolation(int Seed, string Image, string Text)
 {
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"Seed {Seed}: {Text}{Environment.NewLine}  Image: {Image}");
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"Seed {Seed}: {Text}{Environment.NewLine}  Image: {Image}");
 }
 
 /// <summary>
-/// Confronts the engine with hostile images, one for each seed. Keeps true: the engine's verdict on each image, and every byte that it returns, is compared with
-/// the model reader's; whatever the engine does, the base is as it was before the next image; a call that never ends is told on standard error, with its seed.
+/// Confronts the engine with hostile images, one for each seed. Keeps true: the engine's verdict on each image, and
+/// every byte that it returns, is compared with the model reader's; whatever the engine does, the base is as it was
+/// before the next image; a call that never ends is told on standard error, with its seed.
 /// </summary>
 internal sealed class HostileRun : IDisposable
 {
@@ -64,7 +68,8 @@ internal sealed class HostileRun : IDisposable
 
         HostileImages.Undo(image);
         _note.End();
-        return image.Base.ComputeSum() != image.Base.Sum ? throw new InvalidOperationException($"Seed {seed}: the base '{image.Base.Name}' isn't what it was.")
+        return image.Base.ComputeSum() != image.Base.Sum
+            ? throw new InvalidOperationException($"Seed {seed}: the base '{image.Base.Name}' isn't what it was.")
             : wrong is not null ? new HostileViolation(seed, image.Description, wrong)
             : null;
     }
@@ -88,7 +93,9 @@ internal sealed class HostileRun : IDisposable
     /// <summary>What has been done, in one line.</summary>
     public string Summary() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Images} images ({string.Join(", ", _outcomes.Select(o => $"{o.Key} {o.Value}"))}; {Unharmed} unharmed, {Recognised} recognised, {Sessions} worked with; at most {MostAllocatedBytes >> 10} KiB allocated for one)");
+        $"{Images} images ({string.Join(", ", _outcomes.Select(o => $"{o.Key} {o.Value}"))}; {Unharmed} unharmed, "
+            + $"{Recognised} recognised, {Sessions} worked with; "
+            + $"at most {MostAllocatedBytes >> 10} KiB allocated for one)");
 
     public void Dispose()
     {

@@ -5,8 +5,9 @@ using PCache.Core.Pmem;
 namespace PCache.Lab.Hostile;
 
 /// <summary>
-/// Work with an image that was opened for writing: reads, writes, maintenance, a drain, a close, and another open. Keeps true: whatever stood in the image, the
-/// device behaves as a disk from then on, and leaves an image that the model reader reads as the same disk.
+/// Work with an image that was opened for writing: reads, writes, maintenance, a drain, a close, and another open.
+/// Keeps true: whatever stood in the image, the device behaves as a disk from then on, and leaves an image that the
+/// model reader reads as the same disk.
 /// </summary>
 internal sealed class HostileSession(HostileImage image, PCacheDevice device, ModelImage model)
 {
@@ -47,7 +48,8 @@ internal sealed class HostileSession(HostileImage image, PCacheDevice device, Mo
     private string? Operate(VirtualClock clock)
     {
         int window = _random.Next(_universe.Windows.Count);
-        int most = (int)Math.Min(_universe.Windows[window].Count * 512L, image.Base.Backing.Length - (_universe.Windows[window].First * 512));
+        int most = (int)Math.Min(_universe.Windows[window].Count * 512L,
+            image.Base.Backing.Length - (_universe.Windows[window].First * 512));
         int at = _random.Next(most);
         int length = _random.Next(1, Math.Min(MostBytes, most - at) + 1);
         switch (_random.Next(10))
@@ -91,7 +93,8 @@ internal sealed class HostileSession(HostileImage image, PCacheDevice device, Mo
             }
             else
             {
-                device.Write(offset, data, _random.Next(3) == 0 ? WriteDurability.ForceUnitAccess : WriteDurability.Normal);
+                device.Write(offset, data, _random.Next(3) == 0 ? WriteDurability.ForceUnitAccess
+                    : WriteDurability.Normal);
             }
 
             failed = false;
@@ -143,13 +146,15 @@ internal sealed class HostileSession(HostileImage image, PCacheDevice device, Mo
             return $"after a close the model says {after.Verdict} ({after.Reason}), {after.LostKeys} lost";
         }
 
-        CheckReport report = CacheImage.Check(region, new CheckOptions { BackingLengthBytes = image.Base.Backing.Length });
+        CheckReport report = CacheImage.Check(region,
+            new CheckOptions { BackingLengthBytes = image.Base.Backing.Length });
         if (!report.IsSound && model.LostKeys == 0 && !_damaged)
         {
             return $"after a close the check says {string.Join(" / ", report.Findings.Take(3))}";
         }
 
-        using PCacheDevice again = PCacheDevice.Open(region, image.Base.Backing, image.Base.Options with { ReadOnly = true });
+        using PCacheDevice again = PCacheDevice.Open(region, image.Base.Backing,
+            image.Base.Options with { ReadOnly = true });
         return _oracle.Compare(again, _damaged) is string wrong ? $"opened again: {wrong}" : null;
     }
 }

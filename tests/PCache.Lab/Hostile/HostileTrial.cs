@@ -5,8 +5,9 @@ using PCache.Core.Primitives;
 namespace PCache.Lab.Hostile;
 
 /// <summary>
-/// One image: opened for reading, inspected, opened for writing and worked with. Keeps true: everything is held against the model's reading of the same bytes;
-/// what may change nothing is held against the bytes before; what still means the same is never taken for an image of another backing.
+/// One image: opened for reading, inspected, opened for writing and worked with. Keeps true: everything is held against
+/// the model's reading of the same bytes; what may change nothing is held against the bytes before; what still means
+/// the same is never taken for an image of another backing.
 /// </summary>
 internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
 {
@@ -14,7 +15,9 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
 
     private long ReadableBytes => (64L << 20) + (8 * image.LengthBytes);
 
-    /// <summary>Half of the images that mean the same are opened for writing with the comparison of the backing.</summary>
+    /// <summary>
+    /// Half of the images that mean the same are opened for writing with the comparison of the backing.
+    /// </summary>
     private bool ComparesForWriting => image.KeepsMeaning && image.Seed % 2 == 0;
 
     /// <summary>Far more than any image of that length has been seen to need.</summary>
@@ -39,7 +42,8 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
 
         if (wrong is null && model.Verdict == ModelVerdict.WrongBacking)
         {
-            ModelImage consented = ModelReader.Read(image.Mutant, _base.Backing.Length, _base.Binding with { Consent = true });
+            ModelImage consented = ModelReader.Read(image.Mutant, _base.Backing.Length,
+                _base.Binding with { Consent = true });
             wrong = OpenForReading(consented, _base.Options with { ReadOnly = true, RebindBacking = true });
         }
 
@@ -91,7 +95,8 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
         catch (PCacheException e)
         {
             run.CountOutcome(NameOf(e));
-            return NameOf(e) == Expected(model.Verdict) ? null : $"the model says {model.Verdict} ({model.Reason}), the engine says {e}";
+            return NameOf(e) == Expected(model.Verdict) ? null
+                : $"the model says {model.Verdict} ({model.Reason}), the engine says {e}";
         }
 
         using (device)
@@ -103,13 +108,14 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
             }
 
             return CompareReport(model, device.Recovery)
-                ?? ImageOracle.Of(SectorUniverse.Of(model, _base.Backing.Length), model, image.Mutant, _base.Backing).Compare(device);
+                ?? ImageOracle.Of(SectorUniverse.Of(model, _base.Backing.Length), model, image.Mutant, _base.Backing)
+                    .Compare(device);
         }
     }
 
     /// <summary>
-    /// A sound image whose keys or fingerprint a mutation changed may be refused for the content that it claims the backing to have; for nothing else, and not if it
-    /// means the same as ever.
+    /// A sound image whose keys or fingerprint a mutation changed may be refused for the content that it claims the
+    /// backing to have; for nothing else, and not if it means the same as ever.
     /// </summary>
     private string? OpenComparing(ModelImage model)
     {
@@ -122,9 +128,11 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
         }
         catch (PCacheBackingMismatchException e)
         {
-            bool inside = e.ChangedBlocks.Count > 0 && e.ChangedBlocks.All(r => r.Offset >= 0 && r.LengthBytes > 0 && r.End <= _base.Backing.Length);
+            bool inside = e.ChangedBlocks.Count > 0
+                && e.ChangedBlocks.All(r => r.Offset >= 0 && r.LengthBytes > 0 && r.End <= _base.Backing.Length);
             return e.Reason != BackingMismatchReason.Content || !inside || image.KeepsMeaning
-                ? $"a sound image{(image.KeepsMeaning ? " that means the same" : "")} is taken for another backing's: {e}"
+                ? $"a sound image{(image.KeepsMeaning ? " that means the same" : "")} is taken for another "
+                    + $"backing's: {e}"
                 : null;
         }
     }
@@ -137,21 +145,32 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
             ModelEnd.Leftover => LogEnd.Leftover,
             _ => LogEnd.Torn,
         };
-        return (report.Ksets, report.LiveKeys, report.DeadKeys, report.LostKeys) == (model.Ksets.Count, model.LiveKeys.Count, model.DeadKeys, model.LostKeys)
+        return (report.Ksets, report.LiveKeys, report.DeadKeys, report.LostKeys)
+            == (model.Ksets.Count, model.LiveKeys.Count, model.DeadKeys, model.LostKeys)
             && (report.KeyHead.Segment, report.KeyHead.Offset) == model.Head && report.LogEnd == end
             ? null
-            : $"the model found {model.Ksets.Count} ksets, {model.LiveKeys.Count} live, {model.DeadKeys} dead, {model.LostKeys} lost keys, end {model.End} at {model.Head}; the engine: {report}";
+            : $"the model found {model.Ksets.Count} ksets, {model.LiveKeys.Count} live, {model.DeadKeys} dead, "
+                + $"{model.LostKeys} lost keys, end {model.End} at {model.Head}; the engine: {report}";
     }
 
     private string? Inspect(ModelImage model)
     {
         GuardedRegion region = Region(readOnly: true);
-        bool known = image.Seed % 5 != 0 || model.Verdict != ModelVerdict.WrongBacking; // a check needn't know the backing
-        CheckReport report = CacheImage.Check(region, new CheckOptions { BackingLengthBytes = image.Seed % 5 != 0 ? _base.Backing.Length : null, CheckLinux = image.Seed % 2 == 0 });
-        bool sound = model.Verdict == ModelVerdict.Sound && model.LostKeys == 0 && model.LiveKeys.TrueForAll(k => k.Fits);
+        // a check needn't know the backing
+        bool known = image.Seed % 5 != 0 || model.Verdict != ModelVerdict.WrongBacking;
+        CheckReport report = CacheImage.Check(region,
+            new CheckOptions
+            {
+                BackingLengthBytes = image.Seed % 5 != 0 ? _base.Backing.Length
+            : null,
+                CheckLinux = image.Seed % 2 == 0
+            });
+        bool sound = model.Verdict == ModelVerdict.Sound && model.LostKeys == 0
+            && model.LiveKeys.TrueForAll(k => k.Fits);
         if (known && report.IsSound != sound && (sound || model.Verdict != ModelVerdict.WrongBacking))
         {
-            return $"the model says {model.Verdict} ({model.Reason}), {model.LostKeys} lost; the check says {(report.IsSound ? "sound" : string.Join(" / ", report.Findings.Take(3)))}";
+            return $"the model says {model.Verdict} ({model.Reason}), {model.LostKeys} lost; the check says "
+                + $"{(report.IsSound ? "sound" : string.Join(" / ", report.Findings.Take(3)))}";
         }
 
         if (report.IsAcceptedByLinux == true && model.SegmentBytes < 16 << 20)
@@ -163,13 +182,16 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
         {
             CacheImageStatus status = CacheImage.ReadStatus(region);
             int ksets = CacheImage.ReadLog(region, withKeys: true).Ksets.Count();
-            return model.Verdict != ModelVerdict.Sound || (status.Ksets, status.LiveKeys, status.LostKeys, ksets) == (model.Ksets.Count, model.LiveKeys.Count, model.LostKeys, model.Ksets.Count)
+            return model.Verdict != ModelVerdict.Sound
+                || (status.Ksets, status.LiveKeys, status.LostKeys, ksets)
+                == (model.Ksets.Count, model.LiveKeys.Count, model.LostKeys, model.Ksets.Count)
                 ? null
                 : $"the status tells {status.Ksets} ksets, the dump {ksets}, the model {model.Ksets.Count}";
         }
         catch (PCacheException e) when (e is PCacheCorruptionException or PCacheNotFormattedException)
         {
-            return model.Verdict is ModelVerdict.Damaged or ModelVerdict.NotFormatted ? null : $"no status of a sound image: {e}";
+            return model.Verdict is ModelVerdict.Damaged or ModelVerdict.NotFormatted ? null
+                : $"no status of a sound image: {e}";
         }
     }
 
@@ -190,7 +212,9 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
             long end = 0;
             foreach (RescueExtent extent in rescue.Extents)
             {
-                if (extent.Offset < end || extent.LengthBytes <= 0 || (extent.State != RescueState.Damaged && !rescue.TryReadPayload(in extent, 0, bytes.AsSpan(0, (int)extent.LengthBytes))))
+                if (extent.Offset < end || extent.LengthBytes <= 0
+                    || (extent.State != RescueState.Damaged
+                    && !rescue.TryReadPayload(in extent, 0, bytes.AsSpan(0, (int)extent.LengthBytes))))
                 {
                     return $"the rescue offers {extent}, which overlaps another one or can't be read";
                 }
@@ -202,7 +226,8 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
         }
         catch (PCacheNotFormattedException e)
         {
-            return model.Verdict is ModelVerdict.Damaged or ModelVerdict.NotFormatted ? null : $"nothing can be rescued of a sound image: {e}";
+            return model.Verdict is ModelVerdict.Damaged or ModelVerdict.NotFormatted ? null
+                : $"nothing can be rescued of a sound image: {e}";
         }
     }
 
@@ -215,11 +240,18 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
         PCacheDevice device;
         try
         {
-            device = PCacheDevice.Open(region, _base.Backing, _base.Options with { AcceptLostWrites = consent, CompareBackingAfterCrash = ComparesForWriting, TimeProvider = clock });
+            device = PCacheDevice.Open(region, _base.Backing,
+                _base.Options with
+                {
+                    AcceptLostWrites = consent,
+                    CompareBackingAfterCrash = ComparesForWriting,
+                    TimeProvider = clock
+                });
         }
         catch (PCacheException e)
         {
-            string? expected = model.Verdict == ModelVerdict.Sound && model.LostKeys > 0 && !consent ? nameof(PCacheLostWritesException) : Expected(model.Verdict);
+            string? expected = model.Verdict == ModelVerdict.Sound && model.LostKeys > 0 && !consent
+                ? nameof(PCacheLostWritesException) : Expected(model.Verdict);
             return NameOf(e) != expected ? $"the model says {model.Verdict} ({model.Reason}), a writable open says {e}"
                 : region.Changed || _base.Backing.Changed || Sum() != before ? "an open that failed changed the medium"
                 : null;
@@ -229,7 +261,8 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
         {
             if (model.Verdict != ModelVerdict.Sound || (model.LostKeys > 0 && !consent))
             {
-                return $"the model says {model.Verdict} ({model.Reason}), {model.LostKeys} lost; a writable open takes it";
+                return $"the model says {model.Verdict} ({model.Reason}), {model.LostKeys} lost; a writable open "
+                    + "takes it";
             }
 
             run.CountSession();

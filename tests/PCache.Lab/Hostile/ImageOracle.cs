@@ -16,8 +16,8 @@ internal enum SectorState : byte
 }
 
 /// <summary>
-/// What a device has to hold, sector by sector, over a universe of sectors. Keeps true: it follows from the model's reading of the image, and later from the
-/// operations alone, never from what the device returned.
+/// What a device has to hold, sector by sector, over a universe of sectors. Keeps true: it follows from the model's
+/// reading of the image, and later from the operations alone, never from what the device returned.
 /// </summary>
 internal sealed class ImageOracle
 {
@@ -37,7 +37,8 @@ internal sealed class ImageOracle
     public bool AnyDamaged => _states.AsSpan().Contains(SectorState.Damaged);
 
     /// <summary>What the model says that a reader of an image gets.</summary>
-    public static ImageOracle Of(SectorUniverse universe, ModelImage model, ReadOnlySpan<byte> image, HostileBacking backing)
+    public static ImageOracle Of(SectorUniverse universe, ModelImage model, ReadOnlySpan<byte> image,
+        HostileBacking backing)
     {
         var oracle = new ImageOracle(universe);
         foreach ((long first, int count, int index) in universe.Windows)
@@ -67,8 +68,9 @@ internal sealed class ImageOracle
     }
 
     /// <summary>
-    /// Before work with an image: forgets what can't be relied on. Where a key counts as clean but the backing holds something else, or will for a while (a
-    /// forged tail or flag says so, or a lost write covers older ones), a read may give either, depending on when the key leaves the cache.
+    /// Before work with an image: forgets what can't be relied on. Where a key counts as clean but the backing holds
+    /// something else, or will for a while (a forged tail or flag says so, or a lost write covers older ones), a read
+    /// may give either, depending on when the key leaves the cache.
     /// </summary>
     public void ForgetInconsistent(ModelImage model, HostileBacking backing)
     {
@@ -109,7 +111,8 @@ internal sealed class ImageOracle
     {
         for (int i = 0; i < _states.Length; i++)
         {
-            if (_states[i] != other._states[i] || !_content.AsSpan(i * Sector, Sector).SequenceEqual(other._content.AsSpan(i * Sector, Sector)))
+            if (_states[i] != other._states[i]
+                || !_content.AsSpan(i * Sector, Sector).SequenceEqual(other._content.AsSpan(i * Sector, Sector)))
             {
                 return $"sector {i} of the universe";
             }
@@ -133,7 +136,8 @@ internal sealed class ImageOracle
                     to++;
                 }
 
-                if (CompareRun(device, first + from, index + from, to - from, state, buffer, damageMayBeGone) is string wrong)
+                if (CompareRun(device, first + from, index
+                    + from, to - from, state, buffer, damageMayBeGone) is string wrong)
                 {
                     return wrong;
                 }
@@ -160,7 +164,8 @@ internal sealed class ImageOracle
 
         byte[] buffer = new byte[length];
         int read = device.Read((first * Sector) + at, buffer);
-        return buffer.AsSpan(0, read).SequenceEqual(_content.AsSpan((index * Sector) + at, read)) ? null : $"wrong data in {length} bytes at {(first * Sector) + at}";
+        return buffer.AsSpan(0, read).SequenceEqual(_content.AsSpan((index * Sector) + at, read)) ? null
+            : $"wrong data in {length} bytes at {(first * Sector) + at}";
     }
 
     /// <summary>What the backing alone has to hold once all is written back; what is wrong, or null.</summary>
@@ -172,7 +177,8 @@ internal sealed class ImageOracle
             for (int i = 0; i < count; i++)
             {
                 int read = backing.Read((first + i) * Sector, buffer);
-                if (_states[index + i] == SectorState.Known && !buffer.AsSpan(0, read).SequenceEqual(_content.AsSpan((index + i) * Sector, read)))
+                if (_states[index + i] == SectorState.Known
+                    && !buffer.AsSpan(0, read).SequenceEqual(_content.AsSpan((index + i) * Sector, read)))
                 {
                     return $"the drained backing is wrong at {(first + i) * Sector}";
                 }
@@ -207,7 +213,8 @@ internal sealed class ImageOracle
         }
     }
 
-    private string? CompareRun(PCacheDevice device, long sector, int index, int count, SectorState state, byte[] buffer, bool damageMayBeGone)
+    private string? CompareRun(PCacheDevice device, long sector, int index, int count, SectorState state,
+        byte[] buffer, bool damageMayBeGone)
     {
         Span<byte> target = buffer.AsSpan(0, count * Sector);
         if (state == SectorState.Unknown)
@@ -233,7 +240,8 @@ internal sealed class ImageOracle
         }
         catch (PCacheDamagedDataException e)
         {
-            return state == SectorState.Damaged ? null : $"sectors {sector}..{sector + count - 1} are sound and were refused: {e.Message}";
+            return state == SectorState.Damaged ? null
+                : $"sectors {sector}..{sector + count - 1} are sound and were refused: {e.Message}";
         }
     }
 }

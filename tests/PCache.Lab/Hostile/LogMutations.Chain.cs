@@ -13,7 +13,8 @@ internal sealed partial class LogMutations
         }
         else
         {
-            chain[random.Next(chain.Length)] = random.Next(-1, _original.Segments + 1); // twice the same, or none that there is
+            // twice the same, or none that there is
+            chain[random.Next(chain.Length)] = random.Next(-1, _original.Segments + 1);
         }
 
         int length = random.Next(4) == 0 ? random.Next(chain.Length + 3) : chain.Length;
@@ -42,7 +43,8 @@ internal sealed partial class LogMutations
         }
 
         byte[] cacheInfo = new byte[24];
-        image.Bytes.Slice(ModelReader.Sum(image.Bytes.Slice((8 << 10) + 4, 20)) == Forge.Get32(image.Bytes, 8 << 10) ? 8 << 10 : 12 << 10, 24).CopyTo(cacheInfo);
+        image.Bytes.Slice(ModelReader.Sum(image.Bytes.Slice((8 << 10) + 4, 20)) == Forge.Get32(image.Bytes, 8 << 10)
+            ? 8 << 10 : 12 << 10, 24).CopyTo(cacheInfo);
         BitConverter.TryWriteBytes(cacheInfo.AsSpan(8), chain[0]);
         BitConverter.TryWriteBytes(cacheInfo.AsSpan(12), length);
         Forge.Seal(cacheInfo);
@@ -69,7 +71,8 @@ internal sealed partial class LogMutations
     private void RaiseGeneration()
     {
         // Often one whose keys count as clean: they may be dead without harm.
-        int segment = _original.LiveKeys.Find(k => !k.Dirty) is { Bytes: > 0 } clean && random.Next(2) == 0 ? (int)clean.Segment : AnySegment();
+        int segment = _original.LiveKeys.Find(k => !k.Dirty) is { Bytes: > 0 } clean && random.Next(2) == 0
+            ? (int)clean.Segment : AnySegment();
         ulong generation = random.Next(4) switch
         {
             0 or 1 => ulong.MaxValue - (ulong)random.Next(3),

@@ -1,14 +1,15 @@
 namespace PCache.Lab.Hostile;
 
 /// <summary>
-/// Forges the log and the chain as a whole: further ksets, links, copies, moved tails, exchanged segments. Keeps true: checksums and numbers are right unless
-/// being wrong is the point; all comes from the given random numbers.
+/// Forges the log and the chain as a whole: further ksets, links, copies, moved tails, exchanged segments. Keeps true:
+/// checksums and numbers are right unless being wrong is the point; all comes from the given random numbers.
 /// </summary>
 internal sealed partial class LogMutations(HostileImage image, Random random)
 {
     private readonly ModelImage _original = image.Base.Original;
 
-    private uint NextNumber => _original.LastNumber == 0 ? 0 : _original.LastNumber == uint.MaxValue ? 1 : _original.LastNumber + 1;
+    private uint NextNumber => _original.LastNumber == 0 ? 0 : _original.LastNumber == uint.MaxValue ? 1
+        : _original.LastNumber + 1;
 
     public void Mutate()
     {
@@ -78,9 +79,11 @@ internal sealed partial class LogMutations(HostileImage image, Random random)
             Spoil(ref key);
         }
 
-        if (key.Segment < _original.Chain.Count && (long)key.SegmentOffset + key.Bytes <= _original.AreaBytes && random.Next(8) != 0)
+        if (key.Segment < _original.Chain.Count && (long)key.SegmentOffset + key.Bytes <= _original.AreaBytes
+            && random.Next(8) != 0)
         {
-            key.Crc = ModelReader.Sum(image.Bytes.Slice((int)_original.Place((int)key.Segment, (int)key.SegmentOffset), (int)key.Bytes));
+            key.Crc = ModelReader.Sum(image.Bytes.Slice((int)_original.Place((int)key.Segment, (int)key.SegmentOffset),
+                (int)key.Bytes));
         }
 
         return key;
@@ -170,7 +173,9 @@ internal sealed partial class LogMutations(HostileImage image, Random random)
         image.Say($"forged ksets up to {at.Segment}:{at.Offset}");
     }
 
-    /// <summary>Keeps a segment usable whose first info is about to be overrun by a kset of the segment before.</summary>
+    /// <summary>
+    /// Keeps a segment usable whose first info is about to be overrun by a kset of the segment before.
+    /// </summary>
     private void SaveSegmentInfo(int id)
     {
         int place = _original.Chain.IndexOf(id);
@@ -184,7 +189,8 @@ internal sealed partial class LogMutations(HostileImage image, Random random)
     private void AppendLink()
     {
         uint target = random.Next(4) == 0 ? (uint)random.Next(-2, _original.Chain.Count + 3) : (uint)AnySegment();
-        image.Patch(_original.Place(_original.Head.Segment, _original.Head.Offset), Forge.Link(Spoilt(NextNumber), target));
+        image.Patch(_original.Place(_original.Head.Segment, _original.Head.Offset),
+            Forge.Link(Spoilt(NextNumber), target));
         image.Say($"link to {target}");
         if (target < _original.Chain.Count && random.Next(2) == 0)
         {
@@ -220,7 +226,8 @@ internal sealed partial class LogMutations(HostileImage image, Random random)
         {
             0 => (AnySegment(), 8 * random.Next((_original.AreaBytes / 8) + 4)),
             1 => _original.Head,
-            _ when _original.Ksets.Count > 0 => (_original.Ksets[random.Next(_original.Ksets.Count)] is var k ? (k.Segment, k.Offset) : default),
+            _ when _original.Ksets.Count > 0 =>
+                (_original.Ksets[random.Next(_original.Ksets.Count)] is var k ? (k.Segment, k.Offset) : default),
             _ => (AnySegment(), 0),
         };
         byte[] bytes = Forge.Position(100, (uint)segment, (uint)offset);
@@ -234,7 +241,8 @@ internal sealed partial class LogMutations(HostileImage image, Random random)
     private void LogElsewhere()
     {
         int segment = AnySegment();
-        int offset = random.Next(4) == 0 ? 0 : _original.AreaBytes - (8 * random.Next(3, random.Next(2) == 0 ? 50 : 12));
+        int offset = random.Next(4) == 0 ? 0
+            : _original.AreaBytes - (8 * random.Next(3, random.Next(2) == 0 ? 50 : 12));
         image.Patch(_original.Place(segment, 0), new byte[Math.Min(_original.AreaBytes, 64 << 10)]);
         byte[] tail = Forge.Position(100, (uint)segment, (uint)offset);
         foreach (int at in (ReadOnlySpan<int>)[0, 16, 32, 48])

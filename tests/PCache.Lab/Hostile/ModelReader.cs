@@ -4,9 +4,9 @@ using System.Numerics;
 namespace PCache.Lab.Hostile;
 
 /// <summary>
-/// A reader of the format that was written from its page (docs/on-media-format.md) alone, to judge the engine by. Keeps true: it shares no code and no constant
-/// with the engine; it follows the page's order of checks, so that even the kind of a refusal can be compared; any bytes give a verdict, in time and memory
-/// bounded by their number.
+/// A reader of the format that was written from its page (docs/on-media-format.md) alone, to judge the engine by. Keeps
+/// true: it shares no code and no constant with the engine; it follows the page's order of checks, so that even the
+/// kind of a refusal can be compared; any bytes give a verdict, in time and memory bounded by their number.
 /// </summary>
 internal ref partial struct ModelReader
 {
@@ -150,8 +150,10 @@ internal ref partial struct ModelReader
             _result.Chain.Add((int)next);
             long first = SegmentsAt + ((long)next * _result.SegmentBytes);
             long segment = Latest(first, 4 << 10, 16, out _);
-            bool firstIsBad = U32(first) != Sum(_image.Slice((int)first + 4, 12)) || !_image.Slice((int)first, 16).ContainsAnyExcept((byte)0);
-            if (segment > first && firstIsBad && _image[(int)segment + 4] == 1 && (U32(segment + 8) & 1) == 0 && ((U32(segment + 8) >> 1) & 15) == 1 && i + 1 < length)
+            bool firstIsBad = U32(first) != Sum(_image.Slice((int)first + 4, 12))
+                || !_image.Slice((int)first, 16).ContainsAnyExcept((byte)0);
+            if (segment > first && firstIsBad && _image[(int)segment + 4] == 1 && (U32(segment + 8) & 1) == 0
+                && ((U32(segment + 8) >> 1) & 15) == 1 && i + 1 < length)
             {
                 next++; // what formatting wrote before it linked the segments
                 continue;
@@ -179,13 +181,15 @@ internal ref partial struct ModelReader
         return true;
     }
 
-    private readonly bool ReadTails() => ReadTail(16 << 10, out _result.KeyTail) && ReadTail((16 << 10) + 32, out _result.DirtyTail);
+    private readonly bool ReadTails() =>
+        ReadTail(16 << 10, out _result.KeyTail) && ReadTail((16 << 10) + 32, out _result.DirtyTail);
 
     private readonly bool ReadTail(long at, out (int Segment, int Offset) tail)
     {
         tail = default;
         long latest = Latest(at, 16, 16, out _);
-        if (latest < 0 || U32(latest + 8) >= _result.Chain.Count || U32(latest + 12) > _result.AreaBytes - HeadBytes || U32(latest + 12) % 8 != 0)
+        if (latest < 0 || U32(latest + 8) >= _result.Chain.Count || U32(latest + 12) > _result.AreaBytes - HeadBytes
+            || U32(latest + 12) % 8 != 0)
         {
             return Damaged("key tail or dirty tail");
         }
@@ -211,9 +215,11 @@ internal ref partial struct ModelReader
         ReadOnlySpan<byte> identity = _image.Slice((int)block + 48, 16);
         bool longer = _binding.CanGrow || (U32(block + 20) & 1) != 0;
         bool fits = bound == 0 || (longer ? (ulong)_backingBytes >= bound : (ulong)_backingBytes == bound);
-        return _binding.Consent || (fits && (!identity.ContainsAnyExcept((byte)0) || new Guid(identity, bigEndian: true) == _binding.Identity))
+        return _binding.Consent || (fits
+            && (!identity.ContainsAnyExcept((byte)0) || new Guid(identity, bigEndian: true) == _binding.Identity))
             || Refuse(ModelVerdict.WrongBacking, "bound length or identity");
     }
 
-    private readonly long Place(int segment, int offset) => SegmentsAt + ((long)_result.Chain[segment] * _result.SegmentBytes) + AreaAt + offset;
+    private readonly long Place(int segment, int offset) =>
+        SegmentsAt + ((long)_result.Chain[segment] * _result.SegmentBytes) + AreaAt + offset;
 }

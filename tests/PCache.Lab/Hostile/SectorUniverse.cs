@@ -1,8 +1,9 @@
 namespace PCache.Lab.Hostile;
 
 /// <summary>
-/// The sectors of a backing whose content is compared: all of a small one; of a large one those around its image's keys. Keeps true: windows are sorted and
-/// disjoint, and lie inside the backing (its last partial sector counts); their number is bounded.
+/// The sectors of a backing whose content is compared: all of a small one; of a large one those around its image's
+/// keys. Keeps true: windows are sorted and disjoint, and lie inside the backing (its last partial sector counts);
+/// their number is bounded.
 /// </summary>
 internal sealed class SectorUniverse
 {
@@ -40,7 +41,8 @@ internal sealed class SectorUniverse
         foreach (ModelKey key in image.LiveKeys)
         {
             long first = (long)key.Offset / 512;
-            for (long s = Math.Max(0, first - Margin); s < Math.Min(sectors, first + (key.Bytes / 512) + Margin) && wanted.Count < MostSectors; s++)
+            for (long s = Math.Max(0, first - Margin); s < Math.Min(sectors, first + (key.Bytes / 512) + Margin)
+                && wanted.Count < MostSectors; s++)
             {
                 wanted.Add(s);
             }

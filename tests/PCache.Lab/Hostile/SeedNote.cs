@@ -3,8 +3,9 @@ using System.Globalization;
 namespace PCache.Lab.Hostile;
 
 /// <summary>
-/// Remembers which image is being looked at, for the cases in which nobody can be told any more. Keeps true: one that takes longer than <see cref="Limit"/> ends the
-/// process with its seed on standard error; if the process dies (an access to a guard page), the seed stands in a file in the folder for temporary files.
+/// Remembers which image is being looked at, for the cases in which no caller can be told any more. Keeps true: one
+/// that takes longer than <see cref="Limit"/> ends the process with its seed on standard error; if the process dies (an
+/// access to a guard page), the seed stands in a file in the folder for temporary files.
 /// </summary>
 internal sealed class SeedNote : IDisposable
 {
@@ -49,7 +50,8 @@ internal sealed class SeedNote : IDisposable
         long since = Volatile.Read(ref _since);
         if (since != 0 && Environment.TickCount64 - since > Limit.TotalMilliseconds)
         {
-            Environment.FailFast($"The hostile image of seed {Volatile.Read(ref _seed)} takes longer than {Limit}: a hang.");
+            Environment.FailFast(
+                $"The hostile image of seed {Volatile.Read(ref _seed)} takes longer than {Limit}: a hang.");
         }
     }
 }

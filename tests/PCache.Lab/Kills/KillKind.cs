@@ -3,7 +3,8 @@ namespace PCache.Lab.Kills;
 /// <summary>What kills of writers hit.</summary>
 /// <param name="PowerSafe">On a disk, where flushes and msync take their real time; else in memory, where there are
 /// many turns of log and segments between two kills.</param>
-/// <param name="PersistWrites">Nobody ever flushes, and each write that has returned counts as acknowledged.</param>
+/// <param name="PersistWrites">The writers never flush, and each write that has returned counts as
+/// acknowledged.</param>
 internal readonly record struct KillKind(bool PowerSafe, bool PersistWrites)
 {
     /// <summary>All kinds.</summary>

@@ -163,7 +163,8 @@ internal sealed class KillLoop : IDisposable
     {
         if (result.Violations > 0)
         {
-            throw new KillViolationException($"{when}: {result.Violations} violations: {string.Join(" ", result.Details)}");
+            throw new KillViolationException(
+                $"{when}: {result.Violations} violations: {string.Join(" ", result.Details)}");
         }
     }
 }

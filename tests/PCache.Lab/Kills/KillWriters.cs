@@ -1,5 +1,6 @@
-// Keeps true: an acknowledgement is in its image's file, by one write call, after the device acknowledged and never before; the file outlives the process. The
-// images know nothing of each other: one kill of the process hits each of them at a moment of its own.
+// Keeps true: an acknowledgement is in its image's file, by one write call, after the device acknowledged and never
+// before; the file outlives the process. The images know nothing of each other: one kill of the process hits each of
+// them at a moment of its own.
 using System.Globalization;
 using PCache.Core;
 using PCache.Core.Pmem;
@@ -11,7 +12,9 @@ namespace PCache.Lab.Kills;
 /// <summary>What the writer of an image does besides writing; a kill then comes in the middle of that.</summary>
 internal enum KillWriterKind
 {
-    /// <summary>Writes only: the cache is full nearly always, so that write-back and garbage collection never rest.</summary>
+    /// <summary>
+    /// Writes only: the cache is full nearly always, so that write-back and garbage collection never rest.
+    /// </summary>
     Writes,
 
     /// <summary>Drains all the time.</summary>
@@ -46,7 +49,8 @@ internal static class KillWriters
 
     /// <summary>The hidden command's arguments for writers that begin with these ids.</summary>
     public static IReadOnlyList<string> ToArguments(WriterSettings all, IEnumerable<uint> firstIds) =>
-        [.. all.ToArguments(KillWriterCommand.Name, 1), "--first-ids", string.Join(',', firstIds.Select(id => id.ToString(CultureInfo.InvariantCulture)))];
+        [.. all.ToArguments(KillWriterCommand.Name, 1), "--first-ids",
+            string.Join(',', firstIds.Select(id => id.ToString(CultureInfo.InvariantCulture)))];
 
     /// <summary>Takes the acknowledgements of a killed writer.</summary>
     public static void TakeAcknowledgements(WriterSettings image, KillVerifier verifier)
@@ -70,13 +74,16 @@ internal static class KillWriters
     /// <summary>Opens an image as its writer does; the device owns everything.</summary>
     public static PCacheDevice Open(WriterSettings image, bool readOnly = false)
     {
-        PmemRegion region = PmemFile.Open(image.CachePath, new PmemFileOptions { ReadOnly = readOnly, PowerSafe = image.PowerSafe && !readOnly });
-        IBlockDevice backing = BlockDevice.OpenFile(image.BackingPath, readOnly ? FileAccess.Read : FileAccess.ReadWrite);
+        PmemRegion region = PmemFile.Open(image.CachePath,
+            new PmemFileOptions { ReadOnly = readOnly, PowerSafe = image.PowerSafe && !readOnly });
+        IBlockDevice backing = BlockDevice.OpenFile(image.BackingPath, readOnly ? FileAccess.Read
+            : FileAccess.ReadWrite);
         return PCacheDevice.Open(region, backing, new PCacheOptions
         {
             ReadOnly = readOnly,
             WritebackDelay = TimeSpan.FromMilliseconds(image.Seed % 5),
-            KsetTimeout = image.PersistWrites ? TimeSpan.FromHours(1) : TimeSpan.FromMilliseconds(5), // no timer shall help
+            // no timer shall help
+            KsetTimeout = image.PersistWrites ? TimeSpan.FromHours(1) : TimeSpan.FromMilliseconds(5),
             PersistOn = image.PersistWrites ? PersistOn.Write : PersistOn.Flush,
             WritebackGroupBytes = 64 << 10,
         });
@@ -101,7 +108,8 @@ internal static class KillWriters
                 catch (Exception exception)
                 {
                     Interlocked.CompareExchange(ref failure, exception, null);
-                    Environment.FailFast(exception.ToString()); // the others go on until they are killed: that must not hide it
+                    // the others go on until they are killed: that must not hide it
+                    Environment.FailFast(exception.ToString());
                 }
             });
             threads[i].Start();
@@ -138,12 +146,14 @@ internal static class KillWriters
             }
             else if (kind == KillWriterKind.Grows)
             {
-                Forever(() => device.SetLength(device.Length + 512 < ((long)settings.Sectors * 512) + MaxGrowth ? device.Length + 512 : device.Length));
+                Forever(() => device.SetLength(device.Length + 512 < ((long)settings.Sectors * 512) + MaxGrowth
+                    ? device.Length + 512 : device.Length));
             }
 
             int atLeast = 20;
             long end = Environment.TickCount64 + (long)ShortestOpen.TotalMilliseconds + random.Next(30);
-            next = PlannedWriter.Run(device, plan, log, next, kind == KillWriterKind.Reopens ? () => --atLeast < 0 && Environment.TickCount64 >= end : null, settings.PersistWrites);
+            next = PlannedWriter.Run(device, plan, log, next, kind == KillWriterKind.Reopens ? () => --atLeast < 0
+                && Environment.TickCount64 >= end : null, settings.PersistWrites);
         }
     }
 

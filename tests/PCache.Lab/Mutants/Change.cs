@@ -1,5 +1,5 @@
-// Keeps true: a change is told by a text that stands in its file exactly once, however its lines are broken and indented,
-// and has the changed part in it.
+// Keeps true: a change is told by a text that stands in its file exactly once, however its lines are broken and
+// indented, and has the changed part in it.
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.RegularExpressions;
@@ -8,12 +8,14 @@ namespace PCache.Lab.Mutants;
 
 /// <summary>A change of one source file.</summary>
 /// <param name="File">From the repository's root, with slashes.</param>
-/// <param name="Text">Stands in the file once; what is changed is between « and », or all of it: an expression; statements, which then declare nothing
-/// that is used behind them; an arrow body (from => to ;) without result; or nothing, where statements are put in.</param>
+/// <param name="Text">Stands in the file once; what is changed is between « and », or all of it: an expression;
+/// statements, which then declare nothing that is used behind them; an arrow body (from => to ;) without result; or
+/// nothing, where statements are put in.</param>
 /// <param name="New">What is put there.</param>
 /// <param name="Table">The table that has the change, for messages.</param>
 /// <param name="Line">Its line there; 0: unknown.</param>
-internal record Change(string File, string Text, string New, [CallerFilePath] string Table = "", [CallerLineNumber] int Line = 0)
+internal record Change(string File, string Text, string New, [CallerFilePath] string Table =
+    "", [CallerLineNumber] int Line = 0)
 {
     /// <summary>The project that has the file: src/NAME.</summary>
     public string Product => File.Split('/')[1];
@@ -35,7 +37,8 @@ internal record Change(string File, string Text, string New, [CallerFilePath] st
 
     /// <summary>Whether the changed part is statements; else it is an expression.</summary>
     public bool IsStatement =>
-        IsInsertion || Old.TrimEnd().EndsWith(';') || (Old.TrimEnd().EndsWith('}') && (New.Length == 0 || New.TrimEnd()[^1] is ';' or '}'));
+        IsInsertion || Old.TrimEnd().EndsWith(';')
+            || (Old.TrimEnd().EndsWith('}') && (New.Length == 0 || New.TrimEnd()[^1] is ';' or '}'));
 
     /// <summary>Finds the changed part in a source that has the text once.</summary>
     public (int Start, int Length) PlaceIn(string source)

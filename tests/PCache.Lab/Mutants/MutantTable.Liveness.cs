@@ -27,10 +27,10 @@ internal static partial class MutantTable
             "WriterStaysInTheQueueForRoom", Waiting,
             "rooms.Leave(write.Turn, write.Timer);",
             "",
-            "InterruptTests.A_writer_that_is_interrupted_while_it_waits_for_room_leaves_the_queue_and_the_next_one_is_served"),
+            "InterruptTests.A_writer_interrupted_while_it_waits_for_room_leaves_the_queue_and_the_next_is_served"),
         new("PersistDoesNothing", Flushing, "_log.Persist();", "", "PersistOnTests"),
         new(
-            "PersistWaitsForNobody", LogWriter,
+            "PersistWaitsForNone", LogWriter,
             "_persistsCompleted < request",
             "false",
             "PersistOnTests"),

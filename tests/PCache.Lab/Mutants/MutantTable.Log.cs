@@ -42,7 +42,7 @@ internal static partial class MutantTable
             "(long)keys * 8",
             "LogRoomTests"),
         new(
-            "FailedAppendIsNobodysBusiness", LogWriter,
+            "FailedAppendIsOverlooked", LogWriter,
             "_taken.Count > 0 ? TimeSpan.MaxValue : null",
             "null",
             "PendingKeysTests"),

@@ -7,7 +7,8 @@ internal static partial class MutantTable
 {
     private static Mutant[] Requests =>
     [
-        new("PublishIgnoresTruncation", ExtentWriter, "offset + room.LengthBytes > _store.Length", "false", "TruncationRaceTests"),
+        new("PublishIgnoresTruncation", ExtentWriter, "offset + room.LengthBytes > _store.Length", "false",
+            "TruncationRaceTests"),
         new("PartIgnoresTruncation", Pieces, "offset + data.Length > length", "false", "TruncationRaceTests"),
         new("MergedSectorKeepsWhatIsBeyondTheEnd", Pieces, "content[valid..].Clear();", "")
         {
@@ -50,7 +51,7 @@ internal static partial class MutantTable
             "DirectWriteTests"),
         new("OverwriteNotCounted", Direct, "_dirty.Add(room.LengthBytes);", "", "DirectWriteTests"),
         new("FailedOverwriteKeepsItsRoom", Direct, "_heads.Return(in room);", "", "DirectWriteTests"),
-        new("OverwriteRelievesNobody", Direct, "_log.Relieve(shard.Id);", "", "PendingKeysTests"),
+        new("OverwriteRelievesNone", Direct, "_log.Relieve(shard.Id);", "", "PendingKeysTests"),
         new("OverwriteKeyFromTheLastUse", Direct, "key.Flags = 0;", "", "DirectWriteTests"),
         new("OverwriteOfTheWrongPage", Direct, "(inStripe & (length - 1)) == 0", "true", "DirectWriteTests"),
         new(
@@ -59,11 +60,13 @@ internal static partial class MutantTable
             "(wholePage || length >= SectorSize)",
             "DirectWriteTests"),
         new(
-            "PublishRelievesNobody", ExtentWriter,
-            "relieve = «PublishLocked(shard, stripe, MakeExtent((int)(offset & (StripeSize - 1)) / SectorSize, in room, crc, flags))»;",
-            "!PublishLocked(shard, stripe, MakeExtent((int)(offset & (StripeSize - 1)) / SectorSize, in room, crc, flags)) && false",
+            "PublishRelievesNone", ExtentWriter,
+            "relieve = «PublishLocked(shard, stripe, MakeExtent((int)(offset & (StripeSize - 1)) / SectorSize, in "
+                + "room, crc, flags))»;",
+            "!PublishLocked(shard, stripe, MakeExtent((int)(offset & (StripeSize - 1)) / SectorSize, in room, crc, "
+                + "flags)) && false",
             "PendingKeysTests"),
-        new("BatchRelievesNobody", Groups, "writer.Log.Relieve(shard.Id);", "", "PendingKeysTests"),
+        new("BatchRelievesNone", Groups, "writer.Log.Relieve(shard.Id);", "", "PendingKeysTests"),
         new(
             "GrowthsCountedAfterTheFlush", Flushing,
             "_growth.NoteFlushed(«growths»);",
@@ -95,7 +98,8 @@ internal static partial class MutantTable
             "«_writer.Log.AppendAll();»\n\n        // From the moment",
             "",
             "TruncationRaceTests", "TruncationDurabilityTests"),
-        new("CutRangesDiscarded", Lengths, "_writer.Discards.TruncateTo(length / MediaConstants.SectorSize);", "", "TruncationRaceTests"),
+        new("CutRangesDiscarded", Lengths, "_writer.Discards.TruncateTo(length / MediaConstants.SectorSize);", "",
+            "TruncationRaceTests"),
         new(
             "LastSectorKeepsItsCleanCopy", Ranges,
             "shard.Stripes.Find(stripe)?.RemoveWhere(sector, sector + 1, ref clean);",
@@ -129,10 +133,13 @@ internal static partial class MutantTable
             "ref relieve) == 0)\n            {\n                «writer.Heads.Return(in room);»",
             "",
             "MissRoomTests"),
-        new("SplitFillTakesOneReference", Misses, "Store.Segments.AddReference((int)whole.Segment);", "", "MissRoomTests"),
+        new("SplitFillTakesOneReference", Misses, "Store.Segments.AddReference((int)whole.Segment);", "",
+            "MissRoomTests"),
         new(
             "SplitFillHasTheWholesChecksum", Misses,
-            "«part.PayloadCrc = Store.PayloadCrc\n                    ? Crc32C.HashToUInt32(miss.Data.Slice((part.Start - miss.Start) * SectorSize, part.Length * SectorSize))\n                    : 0;»",
+            "«part.PayloadCrc = Store.PayloadCrc\n                    ? "
+                + "Crc32C.HashToUInt32(miss.Data.Slice((part.Start - miss.Start) * SectorSize, part.Length * "
+                + "SectorSize))\n                    : 0;»",
             "",
             "MissRoomTests"),
         new(

@@ -119,7 +119,7 @@ internal static partial class MutantTable
             "_position += head;\n        «NothingPending();»",
             "",
             "PCacheStreamTests", "PCacheStreamModelTests"),
-        new("DrainedGateTellsNobody", Gate, "Add(token, -1);\n        if («_closed»)", "false", "OperationGateTests"),
+        new("DrainedGateTellsNone", Gate, "Add(token, -1);\n        if («_closed»)", "false", "OperationGateTests"),
         new("ClosedGateLetsIn", Gate, "Add(token, 1);\n        if («_closed»)", "false", "OperationGateTests"),
         new(
             "SlotNotAdvanced", IndexStorage,

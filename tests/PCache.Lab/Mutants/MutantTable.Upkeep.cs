@@ -109,7 +109,8 @@ internal static partial class MutantTable
             "_discards.Rewritten(stripe, sector, sector + sectors);",
             "",
             "DiscardOrderTests"),
-        new("DiscardBeginsInAStrangersBlock", Forwarding, "(from + block - 1) & -block", "from & -block", "DiscardTests"),
+        new("DiscardBeginsInAStrangersBlock", Forwarding, "(from + block - 1) & -block", "from & -block",
+            "DiscardTests"),
         new(
             "DiscardEndsInAStrangersBlock", Forwarding,
             "to &= -block;",
@@ -142,7 +143,7 @@ internal static partial class MutantTable
             "",
             "DiscardQueueTests"),
         new("TakenRangeStays", DiscardQueue, "_ranges[i] = (end, rangeEnd, distance);", "", "DiscardQueueTests"),
-        new("ReachedIsToldNobody", Asked, "request.OnReached?.Invoke();", "", "TruncationRaceTests"),
+        new("ReachedIsNotTold", Asked, "request.OnReached?.Invoke();", "", "TruncationRaceTests"),
         new(
             "CollectionDoneWhenNothingIsLeftToWrite", Asked,
             "nothingLeft && !request.Collect",

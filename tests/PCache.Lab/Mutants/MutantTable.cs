@@ -5,5 +5,6 @@ namespace PCache.Lab.Mutants;
 internal static partial class MutantTable
 {
     /// <summary>All of them, by part.</summary>
-    public static IReadOnlyList<Mutant> All { get; } = [.. Log, .. Upkeep, .. Requests, .. Storage, .. Liveness, .. Sqlite];
+    public static IReadOnlyList<Mutant> All { get; } =
+        [.. Log, .. Upkeep, .. Requests, .. Storage, .. Liveness, .. Sqlite];
 }

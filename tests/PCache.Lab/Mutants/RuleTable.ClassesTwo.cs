@@ -56,12 +56,12 @@ internal static partial class RuleTable
             [new(Trouble, "_error = error;", "_error = null;")]),
         new(
             "FreedWithoutWaking", "Class 22",
-            "room comes free, and nobody who waits for it is woken",
+            "room comes free, and none of those who wait for it is woken",
             Liveness,
             [new(SpaceQueue, "if («_count > 0»)", "false")]),
         new(
-            "LeaverWakesNobody", "Class 22",
-            "whoever leaves the queue doesn't wake the next",
+            "LeaverWakesNone", "Class 22",
+            "a waiter that leaves the queue doesn't wake the next",
             Liveness,
             [
                 new(
@@ -203,12 +203,12 @@ internal static partial class RuleTable
             ]),
         new(
             "FingerprintStateIgnored", "Class 25",
-            "a fingerprint counts although somebody else has used the cache since",
+            "a fingerprint counts although another writer has used the cache since",
             Images,
             [new(Fingerprints, "&& «record.State == cacheState»", "true")]),
         new(
             "FingerprintSequenceIgnored", "Class 25",
-            "a fingerprint counts although somebody who doesn't know it has bound the cache anew since",
+            "a fingerprint counts although a writer that doesn't know it has bound the cache anew since",
             Images,
             [new(Fingerprints, "&& «record.Sequence == state.Sequence»", "true")]),
         new(

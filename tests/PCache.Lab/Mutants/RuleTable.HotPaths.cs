@@ -146,7 +146,9 @@ internal static partial class RuleTable
     public static IReadOnlyList<Probe> Probes { get; } =
     [
         new("DirectPlaceFound", "a direct write has found its place without the lock", Direct, "«»if (!peeked)"),
-        new("HitFound", "a hit has found its extent and is about to copy", Extents, "«»Region.CopyOut(PayloadAddress(in extent) + skipBytes, destination);"),
-        new("PageFound", "a lookup without the lock has found a page's place", Peeking, "«»Slot slot = *place;\nint inPage"),
+        new("HitFound", "a hit has found its extent and is about to copy", Extents,
+            "«»Region.CopyOut(PayloadAddress(in extent) + skipBytes, destination);"),
+        new("PageFound", "a lookup without the lock has found a page's place", Peeking,
+            "«»Slot slot = *place;\nint inPage"),
     ];
 }

@@ -2,7 +2,8 @@ using static PCache.Lab.Mutants.Sources;
 
 namespace PCache.Lab.Mutants;
 
-// Class 6: checks of single fields that are left out. The cycle check of the chain isn't among them: a cycle has no end, so "has next" refuses it too.
+// Class 6: checks of single fields that are left out. The cycle check of the chain isn't among them: a cycle has no
+// end, so "has next" refuses it too.
 internal static partial class RuleTable
 {
     private static RuleRow[] Validation =>

@@ -1,29 +1,38 @@
-// Keeps true: what is woven is a copy; a file is touched only if its content changes, so what is up to date isn't compiled anew; a row that can't be woven
-// is told with its table, line and rule, and nothing is woven then.
+// Keeps true: what is woven is a copy; a file is touched only if its content changes, so what is up to date isn't
+// compiled anew; a row that can't be woven is told with its table, line and rule, and nothing is woven then.
 using System.Globalization;
 using System.Text;
 
 namespace PCache.Lab.Mutants;
 
-/// <summary>Makes the copies of sources that the checked build compiles: every rule behind its switch; and the enum of the rules.</summary>
+/// <summary>
+/// Makes the copies of sources that the checked build compiles: every rule behind its switch; and the enum of the
+/// rules.
+/// </summary>
 internal static class RuleWeaving
 {
     private const string Switch = "global::PCache.Core.Checked.Mutation.Is(global::PCache.Core.Checked.Rule.";
     private const string ProbeSwitch = "global::PCache.Core.Checked.Mutation.IsProbed";
 
-    /// <summary>Weaves all rules into copies of sources below a folder. Returns what is wrong with the table, in the form of compilers' messages.</summary>
+    /// <summary>
+    /// Weaves all rules into copies of sources below a folder. Returns what is wrong with the table, in the form of
+    /// compilers' messages.
+    /// </summary>
     public static List<string> Run(string root, string folder)
     {
         Dictionary<string, string> copies = new()
         {
-            ["Rule.cs"] = EnumOf("Rule", "What can be broken", RuleTable.All.Select(rule => (rule.Name, $"{rule.Where}: {rule.What}"))),
-            ["Moment.cs"] = EnumOf("Moment", "When a check can come between", RuleTable.Probes.Select(probe => (probe.Name, probe.What))),
+            ["Rule.cs"] = EnumOf("Rule", "What can be broken",
+                RuleTable.All.Select(rule => (rule.Name, $"{rule.Where}: {rule.What}"))),
+            ["Moment.cs"] = EnumOf("Moment", "When a check can come between",
+                RuleTable.Probes.Select(probe => (probe.Name, probe.What))),
         };
         List<string> wrong = [];
         IEnumerable<(string Name, string Condition, Change Change)> all = RuleTable.All
             .SelectMany(rule => rule.Changes.Select(change => ($"rule {rule.Name}", $"{Switch}{rule.Name})", change)))
             .Concat(RuleTable.Probes.Select(probe => ($"probe {probe.Name}", ProbeSwitch, (Change)probe)));
-        foreach (IGrouping<string, (string Name, string Condition, Change Change)> file in all.GroupBy(entry => entry.Change.File))
+        foreach (IGrouping<string, (string Name, string Condition, Change Change)> file in all.GroupBy(entry =>
+            entry.Change.File))
         {
             string? source = Read(root, file.Key);
             int before = wrong.Count;
@@ -32,7 +41,8 @@ internal static class RuleWeaving
             {
                 copies.Add(
                     file.Key["src/".Length..],
-                    Heading(root, file.Key) + Weaving.Weave(source!, file.Select(entry => (entry.Condition, entry.Change))));
+                    Heading(root, file.Key) + Weaving.Weave(source!,
+                        file.Select(entry => (entry.Condition, entry.Change))));
             }
         }
 
@@ -47,10 +57,12 @@ internal static class RuleWeaving
     /// <summary>What can't be woven of the changes of one file.</summary>
     public static IEnumerable<string> Check(string root, string? source, (string Name, Change Change)[] changes)
     {
-        (string Name, Change Change)[] wrong = [.. changes.Where(entry => source is null || entry.Change.CountIn(source) != 1)];
+        (string Name, Change Change)[] wrong =
+            [.. changes.Where(entry => source is null || entry.Change.CountIn(source) != 1)];
         foreach ((string name, Change change) in wrong)
         {
-            string stands = source is null ? "there is no such file" : $"its text stands {change.CountIn(source)} times in it instead of once";
+            string stands = source is null ? "there is no such file"
+                : $"its text stands {change.CountIn(source)} times in it instead of once";
             yield return Message(change, $"{name}: {change.File}: {stands}{NearestTo(root, change)}");
         }
 
@@ -67,7 +79,8 @@ internal static class RuleWeaving
                 {
                     yield return Message(
                         changes[i].Change,
-                        $"{changes[i].Name}: {changes[i].Change.File}: what it changes overlaps with what {changes[j].Name} changes");
+                        $"{changes[i].Name}: {changes[i].Change.File}: what it changes overlaps with what "
+                            + $"{changes[j].Name} changes");
                 }
             }
         }
@@ -80,7 +93,8 @@ internal static class RuleWeaving
         [
             .. Directory.EnumerateFiles(Path.Combine(root, "src", change.Product), "*.cs", SearchOption.AllDirectories)
                 .Select(file => Path.GetRelativePath(root, file).Replace('\\', '/'))
-                .Where(file => !file.Contains("/obj/", StringComparison.Ordinal) && !file.Contains("/bin/", StringComparison.Ordinal))
+                .Where(file => !file.Contains("/obj/", StringComparison.Ordinal)
+                    && !file.Contains("/bin/", StringComparison.Ordinal))
                 .OrderByDescending(file => file == change.File)
                 .Select(file => (file, Read(root, file)!)),
         ];
@@ -95,7 +109,8 @@ internal static class RuleWeaving
         {
             foreach (string part in (string[])[longest[..length], longest[^length..]])
             {
-                if (sources.FirstOrDefault(source => source.Source.Contains(part, StringComparison.Ordinal)) is { File: { } file, Source: { } text })
+                if (sources.FirstOrDefault(source => source.Source.Contains(part,
+                    StringComparison.Ordinal)) is { File: { } file, Source: { } text })
                 {
                     int line = text[..text.IndexOf(part, StringComparison.Ordinal)].Count(c => c == '\n') + 1;
                     return string.Create(CultureInfo.InvariantCulture, $"; the nearest is {file}({line}): \"{part}\"");
@@ -108,7 +123,8 @@ internal static class RuleWeaving
 
     private static string Message(Change change, string text)
     {
-        string at = change.Line > 0 ? string.Create(CultureInfo.InvariantCulture, $"{change.Table}({change.Line})") : change.File;
+        string at = change.Line > 0 ? string.Create(CultureInfo.InvariantCulture, $"{change.Table}({change.Line})")
+            : change.File;
         return $"{at}: error MUTANT: {text}";
     }
 
@@ -119,7 +135,8 @@ internal static class RuleWeaving
     }
 
     /// <summary>Messages and stack traces tell the place in the source itself.</summary>
-    private static string Heading(string root, string file) => $"#line 1 \"{Path.GetFullPath(Path.Combine(root, file))}\"\n";
+    private static string Heading(string root, string file) =>
+        $"#line 1 \"{Path.GetFullPath(Path.Combine(root, file))}\"\n";
 
     private static string EnumOf(string name, string what, IEnumerable<(string Name, string What)> members)
     {
@@ -134,7 +151,8 @@ internal static class RuleWeaving
         return text.Append("}\n").ToString();
     }
 
-    private static string Escape(string text) => text.Replace("&", "&amp;", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal);
+    private static string Escape(string text) =>
+        text.Replace("&", "&amp;", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal);
 
     private static void Replace(string folder, Dictionary<string, string> copies)
     {

@@ -1,12 +1,12 @@
-// Keeps true: with nothing switched on, woven sources do what they did, line by line; each place has all its changes, and no two
-// places of one copy overlap.
+// Keeps true: with nothing switched on, woven sources do what they did, line by line; each place has all its changes,
+// and no two places of one copy overlap.
 using System.Text;
 
 namespace PCache.Lab.Mutants;
 
 /// <summary>
-/// Puts many changes into one build, each behind a condition that is switched on at run time: compiling takes longer than
-/// testing by far. Source mutants whose places overlap go into different builds (waves).
+/// Puts many changes into one build, each behind a condition that is switched on at run time: compiling takes longer
+/// than testing by far. Source mutants whose places overlap go into different builds (waves).
 /// </summary>
 internal static class Weaving
 {
@@ -38,7 +38,8 @@ internal static class Weaving
         foreach (Mutant mutant in mutants)
         {
             List<Mutant>? wave = waves.Find(
-                wave => wave.TrueForAll(other => other.File != mutant.File || !mutant.Overlaps(other, read(mutant.File))));
+                wave => wave.TrueForAll(other =>
+                    other.File != mutant.File || !mutant.Overlaps(other, read(mutant.File))));
             if (wave is null)
             {
                 waves.Add(wave = []);
@@ -53,7 +54,8 @@ internal static class Weaving
     /// <summary>The source of a file with changes, each by the condition that switches it on.</summary>
     public static string Weave(string source, IEnumerable<(string Condition, Change Change)> changes)
     {
-        // From the end, so that places before stay where they are; what is put in where something else begins stands before it.
+        // From the end, so that places before stay where they are; what is put in where something else begins stands
+        // before it.
         foreach (IGrouping<(int Start, int Length), (string Condition, Change Change)> place in
             changes.GroupBy(entry => entry.Change.PlaceIn(source))
                 .OrderByDescending(place => place.Key.Start).ThenByDescending(place => place.Key.Length).ToArray())
@@ -79,7 +81,8 @@ internal static class Weaving
         var text = new StringBuilder();
         foreach ((string condition, Change change) in changes)
         {
-            text.Append(text.Length > 0 ? " else " : "").Append("if (").Append(condition).Append(") { ").Append(OneLine(change.New)).Append(" }");
+            text.Append(text.Length > 0 ? " else " : "").Append("if (").Append(condition).Append(") { ")
+                .Append(OneLine(change.New)).Append(" }");
         }
 
         return old.Length == 0 ? text.ToString() : text.Append(" else { ").Append(old).Append(" }").ToString();

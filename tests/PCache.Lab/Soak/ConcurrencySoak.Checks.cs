@@ -7,8 +7,9 @@ using PCache.Lab.Audits;
 namespace PCache.Lab.Soak;
 
 /// <summary>
-/// Kills while threads run, and the checks at the end. Keeps true: what a kill leaves is copied between two stores, memory and backing at the same moment,
-/// and what was acknowledged is noted before that; nothing is compared before it is at rest.
+/// Kills while threads run, and the checks at the end. Keeps true: what a kill leaves is copied between two stores,
+/// memory and backing at the same moment, and what was acknowledged is noted before that; nothing is compared before it
+/// is at rest.
 /// </summary>
 internal sealed partial class ConcurrencySoak
 {
@@ -19,7 +20,8 @@ internal sealed partial class ConcurrencySoak
     {
         Thread.Sleep(random.Next(25));
         using var gate = new WorldGate();
-        (RaceOracle.KillState shared, RaceOracle.KillState tail, byte[] image, SoakBacking backing) = _gate.WhileStopped(() =>
+        (RaceOracle.KillState shared, RaceOracle.KillState tail, byte[] image, SoakBacking backing) =
+            _gate.WhileStopped(() =>
             (_shared.TakeKill(), _tail.TakeKill(), _place.Region.Copy(), _backing.Copy(gate)));
         using PmemRegion region = Load(image);
         CheckImage(region, "after a kill");
@@ -43,7 +45,8 @@ internal sealed partial class ConcurrencySoak
         if (_options.Growth || _options.Shrink)
         {
             // Also ends a truncation, or a growth of the backing alone, that a failure has left behind.
-            SoakRetry.UntilDone(() => _device.SetLength(Math.Max(_device.Length, _backing.Length) + Unit), tolerant: _options.FailEvery > 0);
+            SoakRetry.UntilDone(() => _device.SetLength(Math.Max(_device.Length, _backing.Length) + Unit),
+                tolerant: _options.FailEvery > 0);
         }
 
         byte[] all = ReadAll(_device);
@@ -61,7 +64,8 @@ internal sealed partial class ConcurrencySoak
         _device = PCacheDevice.Open(_place.Region, _backing, _deviceOptions);
         CheckSame(all, ReadAll(_device), "the device opened again");
         AuditAtRest();
-        return _backing.Violation is null ? report : throw new SoakException("The backing was used wrongly: " + _backing.Violation);
+        return _backing.Violation is null ? report
+            : throw new SoakException("The backing was used wrongly: " + _backing.Violation);
     }
 
     private void CheckAll(byte[] all, string what)
@@ -86,7 +90,8 @@ internal sealed partial class ConcurrencySoak
         (byte[] image, SoakBacking backing) = _gate.WhileStopped(() => (_place.Region.Copy(), _backing.Copy(gate)));
         using PmemRegion region = Load(image);
         CheckImage(region, "killed at the end");
-        using PCacheDevice device = PCacheDevice.Open(region, backing, _deviceOptions with { Maintenance = MaintenanceMode.Manual });
+        using PCacheDevice device = PCacheDevice.Open(region, backing,
+            _deviceOptions with { Maintenance = MaintenanceMode.Manual });
         CheckSame(all, ReadAll(device), "a device killed at the end");
         IntegrityAudit.Check(device, region);
     }
@@ -108,7 +113,8 @@ internal sealed partial class ConcurrencySoak
                 IntegrityAudit.Check(_device, _place.Region);
                 return;
             }
-            catch (Exception e) when (e is IntegrityException or PCacheException && Stopwatch.GetElapsedTime(start) < RestLimit)
+            catch (Exception e) when (e is IntegrityException or PCacheException
+                && Stopwatch.GetElapsedTime(start) < RestLimit)
             {
                 Thread.Sleep(1);
             }

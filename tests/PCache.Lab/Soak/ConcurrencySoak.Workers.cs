@@ -3,8 +3,8 @@ using PCache.Core;
 namespace PCache.Lab.Soak;
 
 /// <summary>
-/// What the threads do. Keeps true: what an operation may do is recorded before it begins, and what it certainly did after it has ended; so the checks
-/// allow all that the contract allows, and nothing else.
+/// What the threads do. Keeps true: what an operation may do is recorded before it begins, and what it certainly did
+/// after it has ended; so the checks allow all that the contract allows, and nothing else.
 /// </summary>
 internal sealed partial class ConcurrencySoak
 {
@@ -51,13 +51,15 @@ internal sealed partial class ConcurrencySoak
             switch (zeros, asynchronous)
             {
                 case (true, true):
-                    await _device.WriteZeroesAsync(offset, (long)count * Unit, durability, cancel.Token).ConfigureAwait(false);
+                    await _device.WriteZeroesAsync(offset, (long)count * Unit, durability, cancel.Token)
+                        .ConfigureAwait(false);
                     break;
                 case (true, false):
                     _device.WriteZeroes(offset, (long)count * Unit, durability);
                     break;
                 case (false, true):
-                    await _device.WriteAsync(offset, oracle.Make(id, first, count), durability, cancel.Token).ConfigureAwait(false);
+                    await _device.WriteAsync(offset, oracle.Make(id, first, count), durability, cancel.Token)
+                        .ConfigureAwait(false);
                     break;
                 default:
                     _device.Write(offset, oracle.Make(id, first, count), durability);
@@ -163,7 +165,8 @@ internal sealed partial class ConcurrencySoak
     private void SettingsStep(Random random)
     {
         PCacheStatus status = _device.GetStatus();
-        if (status.SegmentsUsed < 1 || status.SegmentsUsed > status.SegmentCount || status.DirtyBytes < 0 || status.DirtyKeys < 0 || status.PendingKeys < 0 || status.IsDegraded)
+        if (status.SegmentsUsed < 1 || status.SegmentsUsed > status.SegmentCount || status.DirtyBytes < 0
+            || status.DirtyKeys < 0 || status.PendingKeys < 0 || status.IsDegraded)
         {
             throw new SoakException($"An impossible status: {status}");
         }
@@ -188,8 +191,9 @@ internal sealed partial class ConcurrencySoak
     }
 
     /// <summary>
-    /// Changes the length. Shrinking: whatever the device was like, all that lies beyond the new end is gone, durably, when the call returns; so it counts as a
-    /// write of zeros. Growing only: by writes past the end; from half of the time on also to lengths beyond all of them, so that nothing is cut.
+    /// Changes the length. Shrinking: whatever the device was like, all that lies beyond the new end is gone, durably,
+    /// when the call returns; so it counts as a write of zeros. Growing only: by writes past the end; from half of the
+    /// time on also to lengths beyond all of them, so that nothing is cut.
     /// </summary>
     private void LengthStep(Random random)
     {
@@ -205,7 +209,8 @@ internal sealed partial class ConcurrencySoak
         else if (_time.Elapsed > _options.Duration / 2)
         {
             _longest += random.Next(1, 100) * Unit;
-            SoakRetry.UntilDone(() => SetLength(_tail.BaseOffset + _tail.LengthBytes + _longest, asynchronous), tolerant: _options.FailEvery > 0);
+            SoakRetry.UntilDone(() => SetLength(_tail.BaseOffset + _tail.LengthBytes + _longest, asynchronous),
+                tolerant: _options.FailEvery > 0);
         }
         else
         {
@@ -230,14 +235,16 @@ internal sealed partial class ConcurrencySoak
     /// <summary>Whether an error is one that the failing backing explains.</summary>
     private bool IsPlanned(Exception error) => SoakRetry.IsPlanned(error, _options.FailEvery > 0);
 
-    private RaceOracle PickOracle(Random random) => (_options.Growth || _options.Shrink) && random.Next(6) == 0 ? _tail : _shared;
+    private RaceOracle PickOracle(Random random) =>
+        (_options.Growth || _options.Shrink) && random.Next(6) == 0 ? _tail : _shared;
 
     /// <summary>Mostly a few sectors; half of them in a few hot ones, so that threads meet.</summary>
     private static (int First, int Count) PickUnits(RaceOracle oracle, Random random, bool wholeSectors)
     {
         const int PerSector = RaceOracle.UnitsPerSector;
         int count = 1 + random.Next(random.Next(5) == 0 ? MostUnits : 4 * PerSector);
-        int first = random.Next(2) == 0 ? (oracle.Units / 2) - (MostUnits / 2) + random.Next(MostUnits) : random.Next(oracle.Units);
+        int first = random.Next(2) == 0 ? (oracle.Units / 2) - (MostUnits / 2) + random.Next(MostUnits)
+            : random.Next(oracle.Units);
         if (wholeSectors)
         {
             first = first / PerSector * PerSector;
@@ -262,7 +269,8 @@ internal sealed partial class ConcurrencySoak
             Span<long> floors = _floors.AsSpan(0, count);
             Memory<byte> bytes = _bytes.AsMemory(0, count * Unit);
             long offset = oracle.OffsetOf(first);
-            long least = soak._options.Shrink && oracle == soak._tail ? 0 : Math.Clamp(soak._device.Length - offset, 0, bytes.Length);
+            long least = soak._options.Shrink && oracle == soak._tail ? 0
+                : Math.Clamp(soak._device.Length - offset, 0, bytes.Length);
             oracle.TakeFloors(first, floors);
             int read;
             try
@@ -278,7 +286,9 @@ internal sealed partial class ConcurrencySoak
 
             if (read < least || read > bytes.Length || read % Unit != 0)
             {
-                throw new SoakException($"A read of {bytes.Length} bytes at {offset} returned {read}, and there were {least} when it began.");
+                throw new SoakException(
+                    $"A read of {bytes.Length} bytes at {offset} returned {read}, and there were {least} when it "
+                    + "began.");
             }
 
             oracle.CheckRead(first, bytes.Span[..read], floors, oracle == soak._shared ? _shared : _tail, "a read");

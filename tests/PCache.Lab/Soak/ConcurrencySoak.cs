@@ -7,11 +7,13 @@ namespace PCache.Lab.Soak;
 /// Threads of all kinds at once on one tiny cache.
 /// </summary>
 /// <remarks>
-/// <para>Writers and readers share sectors on both sides of a stripe's boundary and at the device's end; lanes have bytes of their own; flushes, drains,
-/// changes of length, pauses, settings and "kills" go on beside them, with the device's own maintenance thread behind. The cache holds less than what is
-/// written over and over, so that space waiting, write-back and garbage collection never rest.</para>
-/// Keeps true: whatever is legal under the contract passes, and every read, every kill's image, the backing after a drain and the state at the end are held
-/// against it; the first violation ends the run, and so does a hang. The end: device, backing, counts and image are compared once everything is at rest.
+/// <para>Writers and readers share sectors on both sides of a stripe's boundary and at the device's end; lanes have
+/// bytes of their own; flushes, drains, changes of length, pauses, settings and "kills" go on beside them, with the
+/// device's own maintenance thread behind. The cache holds less than what is written over and over, so that space
+/// waiting, write-back and garbage collection never rest.</para> Keeps true: whatever is legal under the contract
+/// passes, and every read, every kill's image, the backing after a drain and the state at the end are held against it;
+/// the first violation ends the run, and so does a hang. The end: device, backing, counts and image are compared once
+/// everything is at rest.
 /// </remarks>
 internal sealed partial class ConcurrencySoak : IDisposable
 {
@@ -50,7 +52,8 @@ internal sealed partial class ConcurrencySoak : IDisposable
         _options = options;
         _place = new SoakPlace(options, _gate, MetadataBytes + ((long)options.Segments * SegmentBytes));
         _backing = new SoakBacking(_gate, BaseLength, options.BlockSize, canDiscard: options.Discard);
-        _shared = new RaceOracle(_clock, Stripe - (SharedSectors / 2 * 512), SharedSectors, options.MaxWrites, zerosAreWholeSectors: true);
+        _shared = new RaceOracle(_clock, Stripe - (SharedSectors / 2 * 512), SharedSectors, options.MaxWrites,
+            zerosAreWholeSectors: true);
         _tail = new RaceOracle(_clock, BaseLength, TailSectors, options.MaxWrites / 4, zerosAreWholeSectors: false);
         _deviceOptions = new PCacheOptions
         {
@@ -68,7 +71,8 @@ internal sealed partial class ConcurrencySoak : IDisposable
         for (int i = 0; i < _lanes.Length; i++)
         {
             // On both sides of the shared sectors, an odd byte off any boundary.
-            _lanes[i] = new SoakLane(_device, FirstLane + 77 + ((long)i * SoakLane.LengthBytes), options, (options.Seed * 1000) + 500 + i);
+            _lanes[i] = new SoakLane(_device, FirstLane + 77
+                + ((long)i * SoakLane.LengthBytes), options, (options.Seed * 1000) + 500 + i);
         }
     }
 
@@ -96,22 +100,29 @@ internal sealed partial class ConcurrencySoak : IDisposable
         }
     }
 
-    private bool IsOver => _failure is not null || _shared.IsFull || _tail.IsFull || (_time.Elapsed >= _options.Duration && (DidEnough || _time.Elapsed >= _options.Duration + _options.HangLimit));
+    private bool IsOver => _failure is not null || _shared.IsFull || _tail.IsFull
+        || (_time.Elapsed >= _options.Duration
+        && (DidEnough || _time.Elapsed >= _options.Duration + _options.HangLimit));
 
-    /// <summary>Whether enough of everything has happened to show something: on a busy machine a run takes longer.</summary>
+    /// <summary>
+    /// Whether enough of everything has happened to show something: on a busy machine a run takes longer.
+    /// </summary>
     private bool DidEnough
     {
         get
         {
             SoakReport did = Report;
-            return did.Writes > 100 && did.Reads > 100 && did.LaneOperations > 20 && did.Flushes > 2 && did.Drains > 0 && did.SegmentsReclaimed > 5 && did.WritebackBytes > 0
-                && (did.Kills > 0 || !_options.Kills) && (did.LengthChanges > 0 || !(_options.Growth || _options.Shrink))
+            return did.Writes > 100 && did.Reads > 100 && did.LaneOperations > 20 && did.Flushes > 2 && did.Drains > 0
+                && did.SegmentsReclaimed > 5 && did.WritebackBytes > 0
+                && (did.Kills > 0 || !_options.Kills)
+                    && (did.LengthChanges > 0 || !(_options.Growth || _options.Shrink))
                 && (did.SpaceWaits > 0 || _options.Segments > 6) && (did.Failures > 0 || _options.FailEvery == 0);
         }
     }
 
     /// <summary>Runs a soak to its end.</summary>
-    /// <exception cref="SoakException">The device broke its contract, hangs, or failed where nothing had gone wrong; the message has the seed.</exception>
+    /// <exception cref="SoakException">The device broke its contract, hangs, or failed where nothing had gone wrong;
+    /// the message has the seed.</exception>
     public static SoakReport Run(SoakOptions options)
     {
         using var soak = new ConcurrencySoak(options);
@@ -122,7 +133,8 @@ internal sealed partial class ConcurrencySoak : IDisposable
         }
         catch (Exception e)
         {
-            throw new SoakException($"Seed {options.Seed}, after {soak._time.Elapsed.TotalSeconds:F1} s: {e.Message}", e);
+            throw new SoakException($"Seed {options.Seed}, after {soak._time.Elapsed.TotalSeconds:F1} s: {e.Message}",
+                e);
         }
     }
 
@@ -201,7 +213,8 @@ internal sealed partial class ConcurrencySoak : IDisposable
             catch (Exception e)
             {
                 // The first failure counts; what follows from it doesn't.
-                Interlocked.CompareExchange(ref _failure, new SoakException($"{name}: {e.GetType().Name}: {e.Message}", e), null);
+                Interlocked.CompareExchange(ref _failure,
+                    new SoakException($"{name}: {e.GetType().Name}: {e.Message}", e), null);
             }
         })
         {
@@ -228,7 +241,9 @@ internal sealed partial class ConcurrencySoak : IDisposable
             }
             else if (Stopwatch.GetElapsedTime(since) > _options.HangLimit)
             {
-                var hang = new HangException($"Hangs: {string.Join(", ", threads.Where(t => t.IsAlive).Select(t => t.Name))}. {_device.GetStatus()}");
+                var hang = new HangException(
+                    $"Hangs: {string.Join(", ", threads.Where(t => t.IsAlive).Select(t => t.Name))}. "
+                    + $"{_device.GetStatus()}");
                 _failure = hang;
                 throw hang;
             }

@@ -2,12 +2,19 @@ using System.Buffers.Binary;
 
 namespace PCache.Lab.Soak;
 
-/// <summary>The checks. Keeps true: they read only what was recorded, so that they hold whatever runs meanwhile; where the order of events isn't known they allow both.</summary>
+/// <summary>
+/// The checks. Keeps true: they read only what was recorded, so that they hold whatever runs meanwhile; where the order
+/// of events isn't known they allow both.
+/// </summary>
 internal sealed partial class RaceOracle
 {
-    /// <summary>Checks what a read returned that began after <paramref name="floors"/> were taken, and remembers it for later reads.</summary>
+    /// <summary>
+    /// Checks what a read returned that began after <paramref name="floors"/> were taken, and remembers it for later
+    /// reads.
+    /// </summary>
     /// <exception cref="SoakException">It isn't legal.</exception>
-    public void CheckRead(int firstUnit, ReadOnlySpan<byte> bytes, ReadOnlySpan<long> floors, SeenOrder? seen, string what)
+    public void CheckRead(int firstUnit, ReadOnlySpan<byte> bytes, ReadOnlySpan<long> floors, SeenOrder? seen,
+        string what)
     {
         Check(firstUnit, bytes, floors, null, seen, what);
         for (int i = 0; i < bytes.Length / UnitBytes; i++)
@@ -22,13 +29,19 @@ internal sealed partial class RaceOracle
 
     /// <summary>Checks all units of an opened kill image (or as many as the device is long).</summary>
     /// <exception cref="SoakException">It isn't legal.</exception>
-    public void CheckKill(ReadOnlySpan<byte> bytes, KillState kill, string what) => Check(0, bytes, kill.Durable.AsSpan(0, bytes.Length / UnitBytes), kill, null, what);
+    public void CheckKill(ReadOnlySpan<byte> bytes, KillState kill, string what) =>
+        Check(0, bytes, kill.Durable.AsSpan(0, bytes.Length / UnitBytes), kill, null, what);
 
-    /// <summary>Checks units against floors taken earlier, without remembering anything: what the backing holds after a drain, say.</summary>
+    /// <summary>
+    /// Checks units against floors taken earlier, without remembering anything: what the backing holds after a drain,
+    /// say.
+    /// </summary>
     /// <exception cref="SoakException">It isn't legal.</exception>
-    public void CheckAtLeast(ReadOnlySpan<byte> bytes, ReadOnlySpan<long> floors, string what) => Check(0, bytes, floors, null, null, what);
+    public void CheckAtLeast(ReadOnlySpan<byte> bytes, ReadOnlySpan<long> floors, string what) =>
+        Check(0, bytes, floors, null, null, what);
 
-    private void Check(int firstUnit, ReadOnlySpan<byte> bytes, ReadOnlySpan<long> floors, KillState? kill, SeenOrder? seen, string what)
+    private void Check(int firstUnit, ReadOnlySpan<byte> bytes, ReadOnlySpan<long> floors, KillState? kill,
+        SeenOrder? seen, string what)
     {
         int units = bytes.Length / UnitBytes;
         for (int i = 0; i < units; i++)
@@ -54,13 +67,16 @@ internal sealed partial class RaceOracle
         ulong place = BinaryPrimitives.ReadUInt64LittleEndian(bytes[((at * UnitBytes) + 8)..]);
         if (id == 0 && place == 0)
         {
-            // First the count, then the end: a write of zeros that ends in between raises the end before it leaves the count.
+            // First the count, then the end: a write of zeros that ends in between raises the end before it leaves the
+            // count.
             bool legal = kill is null
                 ? Volatile.Read(ref _zeroing[unit]) > 0 || Volatile.Read(ref _zeroEnd[unit]) >= floor
                 : kill.Zeroing[unit] > 0 || kill.ZeroEnd[unit] >= floor;
             if (!legal)
             {
-                throw Illegal(unit, what, $"zeros, last written before {(kill?.ZeroEnd ?? _zeroEnd)[unit]}; a write that began at {floor} replaced them");
+                throw Illegal(unit, what,
+                    $"zeros, last written before {(kill?.ZeroEnd ?? _zeroEnd)[unit]}; a write that began at {floor} "
+                    + "replaced them");
             }
 
             return;
@@ -68,7 +84,8 @@ internal sealed partial class RaceOracle
 
         if (place != PlaceOf(unit) || id <= 0 || id > (kill?.LastWrite ?? Writes))
         {
-            throw Illegal(unit, what, $"no write's content for this place: {Convert.ToHexString(bytes.Slice(at * UnitBytes, UnitBytes))}");
+            throw Illegal(unit, what,
+                $"no write's content for this place: {Convert.ToHexString(bytes.Slice(at * UnitBytes, UnitBytes))}");
         }
 
         if (!Covers(id, unit))
@@ -127,13 +144,16 @@ internal sealed partial class RaceOracle
                 // At i, top lies over below.
                 if (top == 0 ? _zerosAreWholeSectors : Covers(top, firstUnit + j))
                 {
-                    throw Illegal(firstUnit + i, what, $"a torn sector: {Name(top)} here, write {below} in unit {firstUnit + j}");
+                    throw Illegal(firstUnit + i, what,
+                        $"a torn sector: {Name(top)} here, write {below} in unit {firstUnit + j}");
                 }
 
                 long end = top == 0 ? 0 : Volatile.Read(ref _end[top]);
                 if (end != 0 && end < _start[below])
                 {
-                    throw Illegal(firstUnit + i, what, $"a torn sector: write {top}, which ended at {end}, over write {below}, which began at {_start[below]} and is in unit {firstUnit + j}");
+                    throw Illegal(firstUnit + i, what,
+                        $"a torn sector: write {top}, which ended at {end}, over write {below}, which began at "
+                        + $"{_start[below]} and is in unit {firstUnit + j}");
                 }
             }
         }
@@ -142,9 +162,11 @@ internal sealed partial class RaceOracle
     private bool Covers(long id, int unit) => unit >= _first[id] && unit < _first[id] + _count[id];
 
     private SoakException Illegal(int unit, string what, string found) =>
-        new($"{what}: unit {unit} (sector {unit / UnitsPerSector}, byte {OffsetOf(unit)} of the device) holds {found}.");
+        new($"{what}: unit {unit} (sector {unit / UnitsPerSector}, byte {OffsetOf(unit)} of the device) holds "
+            + $"{found}.");
 
     private static string Name(long id) => id == 0 ? "zeros" : $"write {id}";
 
-    private static long IdAt(ReadOnlySpan<byte> bytes, int unit) => BinaryPrimitives.ReadInt64LittleEndian(bytes[(unit * UnitBytes)..]);
+    private static long IdAt(ReadOnlySpan<byte> bytes, int unit) =>
+        BinaryPrimitives.ReadInt64LittleEndian(bytes[(unit * UnitBytes)..]);
 }

@@ -6,17 +6,18 @@ namespace PCache.Lab.Soak;
 /// What sectors that many threads write may hold.
 /// </summary>
 /// <remarks>
-/// <para>A sector is 32 units of 16 bytes; each unit that a write stores names the write and its own place. So every unit read tells where it comes from,
-/// whatever parts of sectors are written. Zeros are anonymous.</para>
-/// Keeps true (<see cref="Check"/> refuses everything else):
-/// <list type="bullet">
-/// <item>A unit holds a write that covers it, that began before it was read, and that didn't end before another write began that had certainly taken effect
-/// (returned, or was seen by a read) before the read began.</item>
-/// <item>Inside a sector, of two writes that both cover two units not each is on top of the other somewhere: no torn sector.</item>
+/// <para>A sector is 32 units of 16 bytes; each unit that a write stores names the write and its own place. So every
+/// unit read tells where it comes from, whatever parts of sectors are written. Zeros are anonymous.</para> Keeps true
+/// (<see cref="Check"/> refuses everything else): <list type="bullet">
+/// <item>A unit holds a write that covers it, that began before it was read, and that didn't end before another write
+/// began that had certainly taken effect (returned, or was seen by a read) before the read began.</item>
+/// <item>Inside a sector, of two writes that both cover two units not each is on top of the other somewhere: no torn
+/// sector.</item>
 /// <item>Who sees a write replaced by another one never sees the first one again (<see cref="SeenOrder"/>).</item>
 /// <item>After a kill the same holds, with what was flushed in place of what had returned.</item>
 /// </list>
-/// A write that failed or was cancelled may have taken effect or not: it may be seen, and it replaces nothing for certain.
+/// A write that failed or was cancelled may have taken effect or not: it may be seen, and it replaces nothing for
+/// certain.
 /// </remarks>
 internal sealed partial class RaceOracle
 {
@@ -34,7 +35,8 @@ internal sealed partial class RaceOracle
     private readonly int[] _count;
     private long _last;
 
-    // By unit: the latest begin among writes that have returned, were seen, or are durable; zeros: the latest end, and how many are being written.
+    // By unit: the latest begin among writes that have returned, were seen, or are durable; zeros: the latest end, and
+    // how many are being written.
     private readonly long[] _returned;
     private readonly long[] _seen;
     private readonly long[] _durable;
@@ -169,7 +171,9 @@ internal sealed partial class RaceOracle
         }
     }
 
-    /// <summary>What must and may be there after a kill at this moment; take it while the world is stopped, before the copy.</summary>
+    /// <summary>
+    /// What must and may be there after a kill at this moment; take it while the world is stopped, before the copy.
+    /// </summary>
     public KillState TakeKill()
     {
         // The counts before the ends: a write of zeros that ends meanwhile is in the one or in the other.

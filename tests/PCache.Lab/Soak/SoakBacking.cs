@@ -4,8 +4,9 @@ using PCache.Core.Primitives;
 namespace PCache.Lab.Soak;
 
 /// <summary>
-/// A backing in memory that is slow and fails now and then. Keeps true: each call takes effect as a whole, and none while the world is stopped; a call that
-/// fails has taken effect or hasn't, as with a real disk; breaches of the block size and of the length are kept in <see cref="Violation"/>.
+/// A backing in memory that is slow and fails now and then. Keeps true: each call takes effect as a whole, and none
+/// while the world is stopped; a call that fails has taken effect or hasn't, as with a real disk; breaches of the block
+/// size and of the length are kept in <see cref="Violation"/>.
 /// </summary>
 internal sealed class SoakBacking : IBlockDevice
 {
@@ -55,7 +56,7 @@ internal sealed class SoakBacking : IBlockDevice
 
     public bool CanDiscard { get; }
 
-    /// <summary>A backing of its own with this one's content; nobody may hold the gate's other side.</summary>
+    /// <summary>A backing of its own with this one's content; no thread may hold the gate's other side.</summary>
     public SoakBacking Copy(WorldGate gate)
     {
         using (_lock.Hold())
@@ -87,7 +88,8 @@ internal sealed class SoakBacking : IBlockDevice
         return failsLate ? throw Fault() : count;
     }
 
-    public async ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default)
+    public async ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken =
+        default)
     {
         await Delay(cancellationToken).ConfigureAwait(false);
         return Read(offset, buffer.Span);
@@ -116,7 +118,8 @@ internal sealed class SoakBacking : IBlockDevice
         }
     }
 
-    public async ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    public async ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability =
+        WriteDurability.Normal, CancellationToken cancellationToken = default)
     {
         await Delay(cancellationToken).ConfigureAwait(false);
         Write(offset, buffer.Span, durability);
@@ -136,12 +139,14 @@ internal sealed class SoakBacking : IBlockDevice
         Flush();
     }
 
-    public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal) => Write(offset, new byte[length], durability);
+    public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal) =>
+        Write(offset, new byte[length], durability);
 
-    public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default) =>
+    public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability =
+        WriteDurability.Normal, CancellationToken cancellationToken = default) =>
         WriteAsync(offset, new byte[length], durability, cancellationToken);
 
-    /// <summary>What is discarded is garbage, so that nobody takes it for zeros.</summary>
+    /// <summary>What is discarded is garbage, so that no reader takes it for zeros.</summary>
     public void Discard(long offset, long length)
     {
         byte[] garbage = new byte[Math.Clamp(Length - offset, 0, length)];
@@ -220,9 +225,11 @@ internal sealed class SoakBacking : IBlockDevice
 
     private void Check(string what, long offset, long length, bool mayPassEnd)
     {
-        if (offset % BlockSize != 0 || (length % BlockSize != 0 && offset + length != _content.Length) || (!mayPassEnd && offset + length > _content.Length))
+        if (offset % BlockSize != 0 || (length % BlockSize != 0 && offset + length != _content.Length)
+            || (!mayPassEnd && offset + length > _content.Length))
         {
-            Violation ??= $"{what} of {offset}+{length} on a backing of {_content.Length} bytes in blocks of {BlockSize}";
+            Violation ??= $"{what} of {offset}+{length} on a backing of {_content.Length} bytes in blocks of "
+                + $"{BlockSize}";
         }
     }
 }

@@ -1,6 +1,8 @@
 namespace PCache.Lab.Soak;
 
-/// <summary>Counts events of all threads. Keeps true: of two ticks, the one that returned before the other began is the smaller.</summary>
+/// <summary>
+/// Counts events of all threads. Keeps true: of two ticks, the one that returned before the other began is the smaller.
+/// </summary>
 internal sealed class SoakClock
 {
     private long _now;
@@ -12,7 +14,10 @@ internal sealed class SoakClock
 /// <summary>The device under test did what its contract forbids.</summary>
 internal sealed class SoakException(string message, Exception? inner = null) : Exception(message, inner);
 
-/// <summary>Whether all stores go on. Keeps true: while stopped, no store is half done and none begins. Stores nest in nothing, and nothing in them.</summary>
+/// <summary>
+/// Whether all stores go on. Keeps true: while stopped, no store is half done and none begins. Stores nest in nothing,
+/// and nothing in them.
+/// </summary>
 internal sealed class WorldGate : IDisposable
 {
     private readonly ReaderWriterLockSlim _lock = new(LockRecursionPolicy.NoRecursion);

@@ -3,8 +3,8 @@ using PCache.Core;
 namespace PCache.Lab.Soak;
 
 /// <summary>
-/// A range that one thread alone uses, byte by byte. Keeps true: its content is known exactly, whatever the other threads do: a write that failed or was
-/// cancelled is made again at once, and a read returns what was written last.
+/// A range that one thread alone uses, byte by byte. Keeps true: its content is known exactly, whatever the other
+/// threads do: a write that failed or was cancelled is made again at once, and a read returns what was written last.
 /// </summary>
 internal sealed class SoakLane(PCacheDevice device, long start, SoakOptions options, int seed)
 {
@@ -47,7 +47,7 @@ internal sealed class SoakLane(PCacheDevice device, long start, SoakOptions opti
         }
     }
 
-    /// <summary>Compares what somebody read with what must be there.</summary>
+    /// <summary>Compares what a reader got with what must be there.</summary>
     /// <exception cref="SoakException">It differs.</exception>
     public void Check(ReadOnlySpan<byte> found, string what) => Compare(found, _content, 0, what);
 
@@ -96,7 +96,8 @@ internal sealed class SoakLane(PCacheDevice device, long start, SoakOptions opti
 
     private void WriteZeroes(int at, int length)
     {
-        if (!IsAsync || !Try(token => device.WriteZeroesAsync(start + at, length, WriteDurability.Normal, token).AsTask()))
+        if (!IsAsync || !Try(token =>
+            device.WriteZeroesAsync(start + at, length, WriteDurability.Normal, token).AsTask()))
         {
             SoakRetry.UntilDone(() => device.WriteZeroes(start + at, length), tolerant: options.FailEvery > 0);
         }
@@ -133,7 +134,9 @@ internal sealed class SoakLane(PCacheDevice device, long start, SoakOptions opti
         int same = expected.CommonPrefixLength(found);
         if (same < expected.Length)
         {
-            throw new SoakException($"{what}: byte {start + at + same} of the device is 0x{found[same]:x2}, and 0x{expected[same]:x2} was written there last.");
+            throw new SoakException(
+                $"{what}: byte {start + at + same} of the device is 0x{found[same]:x2}, and 0x{expected[same]:x2} "
+                + "was written there last.");
         }
     }
 }

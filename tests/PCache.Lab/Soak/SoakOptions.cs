@@ -30,7 +30,9 @@ internal sealed record SoakOptions
     /// <summary>How long the threads run; what is checked afterwards comes on top.</summary>
     public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Most writes that are watched; the run ends when they are used up. About 50 bytes of memory each.</summary>
+    /// <summary>
+    /// Most writes that are watched; the run ends when they are used up. About 50 bytes of memory each.
+    /// </summary>
     public int MaxWrites { get; init; } = 400_000;
 
     /// <summary>Threads that write the shared sectors.</summary>
@@ -67,7 +69,10 @@ internal sealed record SoakOptions
     /// <summary>Percentage of operations that are asynchronous; of those some are cancelled.</summary>
     public int AsyncPercent { get; init; } = 40;
 
-    /// <summary>Whether the process is "killed" at random moments: what it would leave is opened and checked while the threads go on.</summary>
+    /// <summary>
+    /// Whether the process is "killed" at random moments: what it would leave is opened and checked while the threads
+    /// go on.
+    /// </summary>
     public bool Kills { get; init; } = true;
 
     /// <summary>Where files go, for regions that are files; null: a temporary directory.</summary>
@@ -160,9 +165,11 @@ internal sealed class SoakPlace : IDisposable
     {
         SoakRegion.PageCache => PmemFile.OpenOrCreate(_path!, _length),
         SoakRegion.PowerSafe => PmemFile.OpenOrCreate(_path!, _length, new PmemFileOptions { PowerSafe = true }),
-        SoakRegion.Assumed => PmemFile.OpenOrCreate(_path!, _length, new PmemFileOptions { Persistence = Persistence.Assumed }),
+        SoakRegion.Assumed => PmemFile.OpenOrCreate(_path!, _length,
+            new PmemFileOptions { Persistence = Persistence.Assumed }),
         _ => PmemMemory.Allocate(_length),
     };
 
-    private StoppableRegion Wrap() => new(_inner, _gate, _options.Region == SoakRegion.MemoryDrainedByFlushes ? false : null);
+    private StoppableRegion Wrap() =>
+        new(_inner, _gate, _options.Region == SoakRegion.MemoryDrainedByFlushes ? false : null);
 }

@@ -3,15 +3,16 @@ using PCache.Core.Pmem;
 namespace PCache.Lab.Soak;
 
 /// <summary>
-/// A region whose stores can be stopped, so that what a kill would leave can be copied while threads run. Keeps true: a copy holds each store as a whole or
-/// not at all, in the order in which they were made; everything else is that of the region behind.
+/// A region whose stores can be stopped, so that what a kill would leave can be copied while threads run. Keeps true: a
+/// copy holds each store as a whole or not at all, in the order in which they were made; everything else is that of the
+/// region behind.
 /// </summary>
 internal sealed unsafe class StoppableRegion(PmemRegion inner, WorldGate gate, bool? drainIsCheap = null)
     : PmemRegion((nint)inner.Memory, inner.LengthBytes, inner.Persistence, inner.IsPowerSafe, inner.IsReadOnly)
 {
     public override bool DrainIsCheap { get; } = drainIsCheap ?? inner.DrainIsCheap;
 
-    /// <summary>The bytes; whole only while the world is stopped, or nobody stores.</summary>
+    /// <summary>The bytes; whole only while the world is stopped, or no thread stores.</summary>
     public byte[] Copy() => inner.ReadSpan(0, checked((int)inner.LengthBytes)).ToArray();
 
     public override void Write(long offset, ReadOnlySpan<byte> source)
@@ -59,7 +60,7 @@ internal sealed unsafe class StoppableRegion(PmemRegion inner, WorldGate gate, b
 
     public override void ReadMetadata(long offset, Span<byte> destination) => inner.ReadMetadata(offset, destination);
 
-    /// <summary>The region behind belongs to whoever made it.</summary>
+    /// <summary>The region behind belongs to its maker.</summary>
     protected override void Dispose(bool disposing)
     {
     }

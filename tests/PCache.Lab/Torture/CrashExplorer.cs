@@ -26,13 +26,13 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
     /// <summary>Whether the making of the cache is explored too.</summary>
     public bool ExploresCreation { get; init; } = true;
 
-    /// <summary>Told of each state; null: nobody is.</summary>
+    /// <summary>Told of each state; null: none is there.</summary>
     public TortureWatch? Watch { get; init; }
 
     public void BeforeEvent(World world, WorldEvent what)
     {
         _world = world;
-        if (world.ActionNumber < FirstAction || (!world.IsFormatted && !ExploresCreation) || (options.PointOneIn > 1 && what != WorldEvent.End && _random.Next(options.PointOneIn) > 0))
+        if (counters.States >= options.MostStates || world.ActionNumber < FirstAction || (!world.IsFormatted && !ExploresCreation) || (options.PointOneIn > 1 && what != WorldEvent.End && _random.Next(options.PointOneIn) > 0))
         {
             return;
         }

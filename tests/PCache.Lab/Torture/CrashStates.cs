@@ -1,8 +1,9 @@
 namespace PCache.Lab.Torture;
 
 /// <summary>
-/// The states that a power cut may leave of some open words: all of them where they are few, a choice where not. Keeps true: 0 stands for a word's durable
-/// value, 1 for its newest, and so on; the same words, budget and seed yield the same states in the same order.
+/// The states that a power cut may leave of some open words: all of them where they are few, a choice where not. Keeps
+/// true: 0 stands for a word's durable value, 1 for its newest, and so on; the same words, budget and seed yield the
+/// same states in the same order.
 /// </summary>
 internal static class CrashStates
 {
@@ -49,7 +50,14 @@ internal static class CrashStates
             int cut = 1 + random.Next(Math.Max(1, words.Length - 1));
             for (int j = 0; j < versions.Length; j++)
             {
-                versions[j] = (i switch { 0 => j < cut, 1 => j >= cut, 2 => words[j].Word / 8 % 2 == 0, _ => words[j].Word / 8 % 2 == 1 }) ? 1 : 0;
+                versions[j] = (i switch
+                {
+                    0 => j < cut,
+                    1 => j >= cut,
+                    2 => words[j].Word / 8 % 2 == 0,
+                    _ =>
+                    words[j].Word / 8 % 2 == 1
+                }) ? 1 : 0;
             }
 
             visit(versions);

@@ -6,7 +6,10 @@ internal sealed record ExplorerOptions
     /// <summary>States drawn at a drain of the region where not all are tried.</summary>
     public int StatesPerDrain { get; init; } = 64;
 
-    /// <summary>All states are tried at a drain where there are no more than this; never fewer than <see cref="StatesPerDrain"/>.</summary>
+    /// <summary>
+    /// All states are tried at a drain where there are no more than this; never fewer than
+    /// <see cref="StatesPerDrain"/>.
+    /// </summary>
     public int AllUpTo { get; init; }
 
     /// <summary>States tried before a call of the backing.</summary>
@@ -17,6 +20,9 @@ internal sealed record ExplorerOptions
 
     /// <summary>One point in so many is looked at; 1: each.</summary>
     public int PointOneIn { get; init; } = 1;
+
+    /// <summary>When its counters have so many states, nothing more is explored.</summary>
+    public long MostStates { get; init; } = long.MaxValue;
 
     /// <summary>Of one recovery in so many, each persist point is a crash again; 0: never.</summary>
     public int NestOneIn { get; init; } = 24;
@@ -37,5 +43,6 @@ internal sealed record ExplorerOptions
     public int LoseReplicaOneIn { get; init; } = 8;
 
     /// <summary>All subsets where at most 12 words are open, at a choice of points: for short scripts.</summary>
-    public static ExplorerOptions AllSubsets { get; } = new() { AllUpTo = 1 << CrashStates.ExhaustiveWords, StatesPerDrain = 32, PointOneIn = 16 };
+    public static ExplorerOptions AllSubsets { get; } =
+        new() { AllUpTo = 1 << CrashStates.ExhaustiveWords, StatesPerDrain = 32, PointOneIn = 16 };
 }

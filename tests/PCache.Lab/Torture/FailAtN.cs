@@ -1,9 +1,11 @@
 namespace PCache.Lab.Torture;
 
 /// <summary>
-/// Scripted operations with the n-th call of backing or region failing, for n = 0, 1, 2, ... until they complete without meeting the fault. Keeps true: an
-/// operation throws nothing but documented errors of I/O; what failed is old or new, sector by sector, everything else as it was; crashes while the fault lasts
-/// and after it are recovered from; healed, the cache drains, its counts agree with a recount, and the strict check finds nothing. Not thread-safe: one for each thread.
+/// Scripted operations with the n-th call of backing or region failing, for n = 0, 1, 2, ... until they complete
+/// without meeting the fault. Keeps true: an operation throws nothing but documented errors of I/O; what failed is old
+/// or new, sector by sector, everything else as it was; crashes while the fault lasts and after it are recovered from;
+/// healed, the cache drains, its counts agree with a recount, and the strict check finds nothing. Not thread-safe: one
+/// for each thread.
 /// </summary>
 internal sealed class FailAtN(TortureCounters counters)
 {
@@ -38,7 +40,8 @@ internal sealed class FailAtN(TortureCounters counters)
     public long Struck { get; private set; }
 
     /// <summary>A script and a plan, with n from 0 on; null: no promise was broken.</summary>
-    /// <param name="number">0 to <see cref="Count"/> - 1. Neighbours differ in the plan and in the script, so that any stretch of numbers is a mixture.</param>
+    /// <param name="number">0 to <see cref="Count"/> - 1. Neighbours differ in the plan and in the script, so that any
+    /// stretch of numbers is a mixture.</param>
     public TortureFailure? Run(int number)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(number);
@@ -47,7 +50,8 @@ internal sealed class FailAtN(TortureCounters counters)
         int scripts = single ? ScriptedWorkloads.SingleCount : ScriptedWorkloads.Count - ScriptedWorkloads.SingleCount;
         (int round, int script) = Math.DivRem(single ? number : number - SingleCount, scripts);
         FailPlan plan = FailPlan.All[(script + round) % FailPlan.All.Count];
-        (string name, WorldSettings settings, WorldAction[] before, WorldAction[] explored) = ScriptedWorkloads.Get(single ? script : script + ScriptedWorkloads.SingleCount);
+        (string name, WorldSettings settings, WorldAction[] before, WorldAction[] explored) =
+            ScriptedWorkloads.Get(single ? script : script + ScriptedWorkloads.SingleCount);
         counters.Workloads++;
         for (int n = 0; ; n += 1 + (n * SkipPercent / 100))
         {
@@ -68,14 +72,17 @@ internal sealed class FailAtN(TortureCounters counters)
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
-                string[] script0 = [.. before.TakeLast(12).Select(action => $"before: {action}"), .. explored.Select(action => action.ToString())];
-                return new TortureFailure(number, $"{name}; {plan}, from call {n} on", e.Message, settings.ToString(), script0, e);
+                string[] script0 = [.. before.TakeLast(12).Select(action => $"before: {action}"),
+                    .. explored.Select(action => action.ToString())];
+                return new TortureFailure(number, $"{name}; {plan}, from call {n} on", e.Message, settings.ToString(),
+                    script0, e);
             }
         }
     }
 
     /// <summary>One run. Keeps true: nothing fails before the explored part, nor after the healing.</summary>
-    private sealed class Attempt(WorldSettings settings, FailPlan plan, int n, int crashOneEventIn, TortureCounters counters) : IWorldObserver
+    private sealed class Attempt(WorldSettings settings, FailPlan plan, int n, int crashOneEventIn,
+        TortureCounters counters) : IWorldObserver
     {
         private CrashExplorer _explorer = null!;
         private Random _random = null!;
@@ -119,7 +126,8 @@ internal sealed class FailAtN(TortureCounters counters)
             }
 
             bool lasts = _struck + world.Disk.Struck > 0 && what != WorldEvent.End;
-            if (what == WorldEvent.End || (lasts && _crashes < MostCrashesWhileItLasts && crashOneEventIn > 0 && _random.Next(crashOneEventIn) == 0))
+            if (what == WorldEvent.End || (lasts && _crashes < MostCrashesWhileItLasts && crashOneEventIn > 0
+                && _random.Next(crashOneEventIn) == 0))
             {
                 _crashes++;
                 _explorer.BeforeEvent(world, what);

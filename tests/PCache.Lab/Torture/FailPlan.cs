@@ -23,8 +23,8 @@ internal enum FailPoint
 }
 
 /// <summary>
-/// What fails, how, and for how long. Keeps true: every kind of fault that a cache can notice is in the list with each of its durations; misdirected and lost
-/// writes are not, since no cache can notice them.
+/// What fails, how, and for how long. Keeps true: every kind of fault that a cache can notice is in the list with each
+/// of its durations; misdirected and lost writes are not, since no cache can notice them.
 /// </summary>
 /// <param name="Point">Which calls.</param>
 /// <param name="Kind">How a call of the backing fails; the region's calls fail without an effect.</param>
@@ -32,7 +32,11 @@ internal enum FailPoint
 internal sealed record FailPlan(FailPoint Point, DiskFaultKind Kind, int Times)
 {
     /// <summary>All plans.</summary>
-    public static IReadOnlyList<FailPlan> All { get; } = [.. Kinds().SelectMany(kind => new[] { 1, 3, int.MaxValue }.Select(times => new FailPlan(kind.Point, kind.Kind, times)))];
+    public static IReadOnlyList<FailPlan> All
+    {
+        get;
+    } = [.. Kinds().SelectMany(kind =>
+        new[] { 1, 3, int.MaxValue }.Select(times => new FailPlan(kind.Point, kind.Kind, times)))];
 
     /// <summary>Whether the region fails, not the backing.</summary>
     public bool IsRegion => Point is FailPoint.RegionDrain or FailPoint.RegionRead;

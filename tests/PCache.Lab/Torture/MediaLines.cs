@@ -25,8 +25,8 @@ internal enum LineKind
 internal sealed record MediaLine(long Offset, LineKind Kind, string Name, CacheKey Key = default, bool IsDirty = false);
 
 /// <summary>
-/// The lines of a sound image: each structure and replica, ksets, the first and the last line of each live key's payload. Keeps true: nothing is changed; the list is
-/// that of the image at the call, so it doesn't outlive a write.
+/// The lines of a sound image: each structure and replica, ksets, the first and the last line of each live key's
+/// payload. Keeps true: nothing is changed; the list is that of the image at the call, so it doesn't outlive a write.
 /// </summary>
 internal static class MediaLines
 {
@@ -37,14 +37,16 @@ internal static class MediaLines
     {
         using SimulatedPmem copy = region.AfterKill();
         MediaState media = MediaLoader.Load(copy);
-        List<MediaLine> lines = [new(MediaConstants.SuperblockOffset, LineKind.Only, "superblock"), new(MediaConstants.ControlOffset, LineKind.Only, "both tails")];
+        List<MediaLine> lines = [new(MediaConstants.SuperblockOffset, LineKind.Only, "superblock"),
+            new(MediaConstants.ControlOffset, LineKind.Only, "both tails")];
         AddPair(MediaConstants.ExtensionOffset, MediaConstants.ExtensionStride, "extension block");
         AddPair(MediaConstants.CacheInfoOffset, MediaConstants.CacheInfoStride, "cache info");
         foreach (int physical in media.Chain)
         {
             long at = media.Geometry.SegmentOffset(physical);
             AddPair(at, MediaConstants.SegmentInfoStride, $"info of segment {physical}");
-            lines.Add(new(at + MediaConstants.SegmentControlOffset, LineKind.Only, $"generation of segment {physical}"));
+            lines.Add(new(at + MediaConstants.SegmentControlOffset, LineKind.Only,
+                $"generation of segment {physical}"));
         }
 
         var sink = new Sink(media, lines);
@@ -60,7 +62,8 @@ internal static class MediaLines
         }
     }
 
-    private static bool IsWritten(PmemRegion region, long offset) => region.ReadSpan(offset, 16).ContainsAnyExcept((byte)0);
+    private static bool IsWritten(PmemRegion region, long offset) =>
+        region.ReadSpan(offset, 16).ContainsAnyExcept((byte)0);
 
     private static long Line(long offset) => offset / LineBytes * LineBytes;
 

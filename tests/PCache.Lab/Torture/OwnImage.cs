@@ -6,14 +6,17 @@ using PCache.Core.Segments;
 namespace PCache.Lab.Torture;
 
 /// <summary>
-/// What holds for images that only our own engine has written, beyond what any sound image keeps: what others leave and we have to take, we never leave.
-/// Keeps true: nothing is changed; each check costs little beside a recovery.
+/// What holds for images that only our own engine has written, beyond what any sound image keeps: what others leave and
+/// we have to take, we never leave. Keeps true: nothing is changed; each check costs little beside a recovery.
 /// </summary>
 internal static class OwnImage
 {
-    private const int LongestKset = MediaConstants.KsetHeaderSize + (MediaConstants.MaxKeysPerKset * MediaConstants.KeySize);
+    private const int LongestKset =
+        MediaConstants.KsetHeaderSize + (MediaConstants.MaxKeysPerKset * MediaConstants.KeySize);
 
-    /// <summary>A crash of a running device: beyond the log's end there is one kset in the making at most, and then zeros.</summary>
+    /// <summary>
+    /// A crash of a running device: beyond the log's end there is one kset in the making at most, and then zeros.
+    /// </summary>
     /// <param name="device">The device that runs.</param>
     /// <param name="left">What a crash now leaves.</param>
     /// <param name="settings">Its machine.</param>
@@ -27,7 +30,10 @@ internal static class OwnImage
         }
     }
 
-    /// <summary>A recovery: no dead keys, no ksets of an earlier use, no link to what isn't zero; and behind the log's end all is zero by now, durably.</summary>
+    /// <summary>
+    /// A recovery: no dead keys, no ksets of an earlier use, no link to what isn't zero; and behind the log's end all
+    /// is zero by now, durably.
+    /// </summary>
     /// <param name="device">The device that was opened.</param>
     /// <param name="image">Its region.</param>
     /// <param name="settings">Its machine.</param>
@@ -62,12 +68,16 @@ internal static class OwnImage
         {
             if (word.Word * 8L >= at && word.Word * 8L < at + rest)
             {
-                throw new TortureViolation($"What stands behind the log's end {head} is zero after an open, but not durably.");
+                throw new TortureViolation(
+                    $"What stands behind the log's end {head} is zero after an open, but not durably.");
             }
         }
     }
 
-    /// <summary>A recovery, whatever is lost besides: a segment with live payload says so in both replicas of its generation, and neither replica of the key tail names it.</summary>
+    /// <summary>
+    /// A recovery, whatever is lost besides: a segment with live payload says so in both replicas of its generation,
+    /// and neither replica of the key tail names it.
+    /// </summary>
     /// <param name="device">The device that was opened.</param>
     /// <param name="image">Its region.</param>
     /// <param name="settings">Its machine.</param>
@@ -82,11 +92,14 @@ internal static class OwnImage
                 continue;
             }
 
-            long at = MediaConstants.SegmentsOffset + ((long)i * settings.SegmentBytes) + MediaConstants.SegmentControlOffset;
-            ReplicaOutcome found = Replicas.Read(image, at, MediaConstants.GenerationStride, out GenerationRecord latest, out GenerationRecord older, out _);
+            long at = MediaConstants.SegmentsOffset + ((long)i * settings.SegmentBytes)
+                + MediaConstants.SegmentControlOffset;
+            ReplicaOutcome found = Replicas.Read(image, at, MediaConstants.GenerationStride,
+                out GenerationRecord latest, out GenerationRecord older, out _);
             if (latest.Generation > 0 && (found != ReplicaOutcome.Both || latest.Generation != older.Generation))
             {
-                throw new TortureViolation($"Segment {i} holds live payload of generation {latest.Generation}, and only one replica says so.");
+                throw new TortureViolation(
+                    $"Segment {i} holds live payload of generation {latest.Generation}, and only one replica says so.");
             }
 
             if (i == olderKeyTail)
@@ -98,14 +111,16 @@ internal static class OwnImage
 
     /// <summary>The segment that the older replica of the key tail names; -1: there is no such replica.</summary>
     public static int OlderKeyTail(SimulatedPmem left) =>
-        Replicas.Read(left, MediaConstants.KeyTailOffset, MediaConstants.PositionStride, out PositionRecord _, out PositionRecord older, out _) == ReplicaOutcome.Both ? (int)older.Segment : -1;
+        Replicas.Read(left, MediaConstants.KeyTailOffset, MediaConstants.PositionStride, out PositionRecord _,
+            out PositionRecord older, out _) == ReplicaOutcome.Both ? (int)older.Segment : -1;
 
     /// <summary>A format has got as far as to say "initialised": then all but the superblock is there.</summary>
     /// <param name="left">What a crash in the middle of a format leaves; its superblock is put there.</param>
     /// <param name="superblock">The superblock that the format writes last.</param>
     public static void AfterUnfinishedFormat(SimulatedPmem left, ReadOnlySpan<byte> superblock)
     {
-        if (Replicas.Read(left, MediaConstants.CacheInfoOffset, MediaConstants.CacheInfoStride, out CacheInfo info, out _, out _) != ReplicaOutcome.One
+        if (Replicas.Read(left, MediaConstants.CacheInfoOffset, MediaConstants.CacheInfoStride, out CacheInfo info,
+            out _, out _) != ReplicaOutcome.One
             || new CacheFlags(info.Flags).GcPercent is World.EarlierGcPercent or World.EarlierGcPercent + 1)
         {
             return; // none yet, or one that is left of an earlier cache
@@ -121,7 +136,8 @@ internal static class OwnImage
     }
 
     private static long Address(WorldSettings settings, LogPosition position) =>
-        MediaConstants.SegmentsOffset + ((long)position.Segment * settings.SegmentBytes) + MediaConstants.SegmentDataOffset + position.Offset;
+        MediaConstants.SegmentsOffset + ((long)position.Segment * settings.SegmentBytes)
+            + MediaConstants.SegmentDataOffset + position.Offset;
 
     private static int Rest(WorldSettings settings, LogPosition position, int from) =>
         settings.SegmentBytes - MediaConstants.SegmentDataOffset - position.Offset - from;

@@ -11,7 +11,7 @@ namespace PCache.Lab.Torture;
 internal sealed class PoisonedLines(TortureCounters counters)
 {
     private const int Stripe = 4 << 20;
-    private const int Elsewhere = 1 << 20; // nobody looks there
+    private const int Elsewhere = 1 << 20; // no check looks there
 
     private static readonly WorldAction[] Script =
     [

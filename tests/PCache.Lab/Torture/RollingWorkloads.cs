@@ -1,8 +1,9 @@
 namespace PCache.Lab.Torture;
 
 /// <summary>
-/// Random scripts in which what is rare elsewhere is frequent: the log goes on in a segment that was used before, GC gives segments back, room runs out, flushes have many keys.
-/// Keeps true: a seed makes one machine and one script; short enough to be explored at every moment.
+/// Random scripts in which what is rare elsewhere is frequent: the log goes on in a segment that was used before, GC
+/// gives segments back, room runs out, flushes have many keys. Keeps true: a seed makes one machine and one script;
+/// short enough to be explored at every moment.
 /// </summary>
 internal static class RollingWorkloads
 {
@@ -12,7 +13,14 @@ internal static class RollingWorkloads
     public static (WorldSettings Settings, List<WorldAction> Script) Get(int seed, bool crashes)
     {
         var random = new Random(seed ^ 0x0B5E55ED);
-        WorldSettings settings = WorldSettings.FromSeed(seed) with { Aged = true, SegmentBytes = 64 << 10, Segments = 5 + random.Next(3), GcPercent = 0 };
+        WorldSettings settings = WorldSettings.FromSeed(seed) with
+        {
+            Aged = true,
+            SegmentBytes = 64 << 10,
+            Segments = 5
+            + random.Next(3),
+            GcPercent = 0
+        };
         var script = new List<WorldAction>();
         List<WorldAction> others = Workloads.Random(settings, seed, 20, crashes);
         if (random.Next(2) == 0)
@@ -27,7 +35,8 @@ internal static class RollingWorkloads
 
         bool twice = random.Next(3) == 0;
         settings = twice ? settings with { Segments = 8 } : settings;
-        others = twice ? [new WorldAction(ActionKind.Flush)] : others; // a long log makes each state dear: there is one thing to see here
+        // a long log makes each state dear: there is one thing to see here
+        others = twice ? [new WorldAction(ActionKind.Flush)] : others;
         for (int i = 0; i < others.Count; i++)
         {
             if (i % 8 == 0)
@@ -36,7 +45,9 @@ internal static class RollingWorkloads
                 if (twice && i == 0)
                 {
                     script.Add(new WorldAction(ActionKind.Force, 0, 512));
-                    script.AddRange(Enumerable.Range(0, 12).Select(j => new WorldAction(ActionKind.Zeroes, j * 512, 512)).SelectMany(zeroes => (WorldAction[])[zeroes, new(ActionKind.Flush)]));
+                    script.AddRange(Enumerable.Range(0, 12)
+                        .Select(j => new WorldAction(ActionKind.Zeroes, j * 512, 512))
+                        .SelectMany(zeroes => (WorldAction[])[zeroes, new(ActionKind.Flush)]));
                 }
             }
 

@@ -1,8 +1,9 @@
 namespace PCache.Lab.Torture;
 
 /// <summary>
-/// Short scripts, each operation and each pair of them, each in every situation that matters: an empty cache, a log about to go on in its next segment, GC with
-/// work to do, a full cache. Keeps true: the list is the same on every machine; every operation and situation of the tables below is paired with every one.
+/// Short scripts, each operation and each pair of them, each in every situation that matters: an empty cache, a log
+/// about to go on in its next segment, GC with work to do, a full cache. Keeps true: the list is the same on every
+/// machine; every operation and situation of the tables below is paired with every one.
 /// </summary>
 internal static class ScriptedWorkloads
 {
@@ -26,8 +27,10 @@ internal static class ScriptedWorkloads
         ("drain", [new(ActionKind.Drain)]),
         ("close", [new(ActionKind.Reopen)]),
         ("drain and close", [new(ActionKind.Reopen, 0, 1)]),
-        ("write within write-back", [new(ActionKind.Within, 0, 1), new(ActionKind.Write, 1024, 512), new(ActionKind.Wait, 0, 4000), new(ActionKind.Maintain, 0, 12)]),
-        ("flush within write-back", [new(ActionKind.Within, 0, 1), new(ActionKind.Flush), new(ActionKind.Wait, 0, 4000), new(ActionKind.Maintain, 0, 12)]),
+        ("write within write-back", [new(ActionKind.Within, 0, 1), new(ActionKind.Write, 1024, 512),
+            new(ActionKind.Wait, 0, 4000), new(ActionKind.Maintain, 0, 12)]),
+        ("flush within write-back", [new(ActionKind.Within, 0, 1), new(ActionKind.Flush),
+            new(ActionKind.Wait, 0, 4000), new(ActionKind.Maintain, 0, 12)]),
         ("write within a read", [new(ActionKind.Within, 0, 1), new(ActionKind.Write, 1024, 512), new(ActionKind.Read)]),
         ("grow", [new(ActionKind.SetLength, Stripe + (27 << 10))]),
         ("grow by a write", [new(ActionKind.Write, Stripe + (26 << 10), 700)]),
@@ -38,17 +41,21 @@ internal static class ScriptedWorkloads
     private static readonly (string Name, WorldAction[] Actions)[] Situations =
     [
         ("empty", []),
-        ("written", [new(ActionKind.Write, 0, 4096), new(ActionKind.Write, Stripe - 1024, 2048), new(ActionKind.Flush), new(ActionKind.Write, 1024, 512)]),
+        ("written", [new(ActionKind.Write, 0, 4096), new(ActionKind.Write, Stripe - 1024, 2048), new(ActionKind.Flush),
+            new(ActionKind.Write, 1024, 512)]),
         ("end of a log segment", [.. FillLog(), new(ActionKind.Write, 0, 4096)]),
-        ("collecting", [.. FillLog(), new(ActionKind.Drain), new(ActionKind.Write, 0, 4096), new(ActionKind.Flush), new(ActionKind.Maintain, 0, 3)]),
-        ("full", [.. Enumerable.Range(0, 40).Select(i => new WorldAction(ActionKind.Write, i % 2 * 6144, 6144)), new(ActionKind.Flush)]),
+        ("collecting", [.. FillLog(), new(ActionKind.Drain), new(ActionKind.Write, 0, 4096), new(ActionKind.Flush),
+            new(ActionKind.Maintain, 0, 3)]),
+        ("full", [.. Enumerable.Range(0, 40).Select(i => new WorldAction(ActionKind.Write, i % 2 * 6144, 6144)),
+            new(ActionKind.Flush)]),
     ];
 
     /// <summary>Number of scripts with one operation: the first ones.</summary>
     public static int SingleCount => Situations.Length * Operations.Length * Machines.Length;
 
     /// <summary>Number of scripts.</summary>
-    public static int Count => Situations.Length * (Operations.Length + (Operations.Length * Operations.Length)) * Machines.Length;
+    public static int Count => Situations.Length * (Operations.Length + (Operations.Length * Operations.Length))
+        * Machines.Length;
 
     /// <summary>Number of scripts with one operation; they come first.</summary>
     public static int Singles => Situations.Length * Operations.Length * Machines.Length;
@@ -57,7 +64,8 @@ internal static class ScriptedWorkloads
     private static WorldSettings[] Machines { get; } =
     [
         new() { CanResize = true, CanDiscard = true, OddBytes = 300 },
-        new() { CanResize = true, CanDiscard = true, OddBytes = 300, PayloadCrc = false, DrainIsCheap = false, Cores = 1, LogReserveSegments = 1, GcPercent = 0, WritebackDelayMs = 0 },
+        new() { CanResize = true, CanDiscard = true, OddBytes = 300, PayloadCrc = false, DrainIsCheap = false,
+            Cores = 1, LogReserveSegments = 1, GcPercent = 0, WritebackDelayMs = 0 },
     ];
 
     /// <summary>A script: name, machine, what is done without being explored, and what is explored.</summary>
@@ -68,7 +76,8 @@ internal static class ScriptedWorkloads
         (number, int situation) = Math.DivRem(number, Situations.Length);
         int second = (number / Operations.Length) - 1;
         int first = number % Operations.Length;
-        string name = $"{Situations[situation].Name}: {Operations[first].Name}" + (second < 0 ? "" : $", {Operations[second].Name}") + (machine == 0 ? "" : $" (machine {machine})");
+        string name = $"{Situations[situation].Name}: {Operations[first].Name}"
+            + (second < 0 ? "" : $", {Operations[second].Name}") + (machine == 0 ? "" : $" (machine {machine})");
         WorldAction[] explored = [.. Operations[first].Actions, .. second < 0 ? [] : Operations[second].Actions];
         return (name, Machines[machine] with { Seed = number + 1 }, Situations[situation].Actions, explored);
     }

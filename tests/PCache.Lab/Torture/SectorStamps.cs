@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace PCache.Lab.Torture;
 
 /// <summary>
-/// Self-describing sectors. Keeps true: each 16 bytes of a sector tell which write they come from and which sector they belong to, so that a torn or misplaced
-/// one shows; all zero is write 0.
+/// Self-describing sectors. Keeps true: each 16 bytes of a sector tell which write they come from and which sector they
+/// belong to, so that a torn or misplaced one shows; all zero is write 0.
 /// </summary>
 internal static class SectorStamps
 {

@@ -1,8 +1,8 @@
 namespace PCache.Lab.Torture;
 
 /// <summary>
-/// Makes a failing script smaller. Keeps true: the result still fails; no single action can be left out of it (unless the attempts ran out); the number of
-/// attempts is bounded.
+/// Makes a failing script smaller. Keeps true: the result still fails; no single action can be left out of it (unless
+/// the attempts ran out); the number of attempts is bounded.
 /// </summary>
 internal static class Shrinker
 {
@@ -10,7 +10,8 @@ internal static class Shrinker
     /// <param name="script">A script that fails.</param>
     /// <param name="fails">Runs a script, and says whether it still fails.</param>
     /// <param name="attempts">Most runs.</param>
-    public static List<WorldAction> Shrink(IReadOnlyList<WorldAction> script, Func<IReadOnlyList<WorldAction>, bool> fails, int attempts = 400)
+    public static List<WorldAction> Shrink(IReadOnlyList<WorldAction> script, Func<IReadOnlyList<WorldAction>,
+        bool> fails, int attempts = 400)
     {
         List<WorldAction> best = [.. script];
         for (int chunk = Math.Max(1, best.Count / 2); ;)

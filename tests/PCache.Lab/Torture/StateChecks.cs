@@ -16,7 +16,9 @@ internal static class StateChecks
         CheckReport report = CacheImage.Check(region, Options);
         if (!report.IsCache || !report.IsSound)
         {
-            throw new TortureViolation("The image isn't sound: " + string.Join("; ", report.Findings.Where(f => f.Severity != FindingSeverity.Note).Take(4).Select(f => $"{f.Structure} at {f.Offset}: {f.Text}")));
+            throw new TortureViolation("The image isn't sound: "
+                + string.Join("; ", report.Findings.Where(f => f.Severity != FindingSeverity.Note).Take(4)
+                .Select(f => $"{f.Structure} at {f.Offset}: {f.Text}")));
         }
     }
 }

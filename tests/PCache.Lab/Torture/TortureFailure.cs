@@ -10,7 +10,8 @@ namespace PCache.Lab.Torture;
 /// <param name="Settings">The machine.</param>
 /// <param name="Script">The script, as small as it could be made.</param>
 /// <param name="Exception">What was thrown.</param>
-internal sealed record TortureFailure(int Seed, string Kind, string Text, string Settings, IReadOnlyList<string> Script, Exception Exception)
+internal sealed record TortureFailure(int Seed, string Kind, string Text, string Settings,
+    IReadOnlyList<string> Script, Exception Exception)
 {
     /// <summary>All of it, for people.</summary>
     public override string ToString()

@@ -3,9 +3,10 @@ using PCache.Core;
 namespace PCache.Lab.Torture;
 
 /// <summary>
-/// Workloads by seed: random worlds whose every moment is a crash, random worlds that go on after crashes and faults, scripted ones. Keeps true: a seed is
-/// one workload, whatever ran before it; a failure is made smaller and told with its seed; one that gets stuck is a failure too (see <see cref="TortureWatch"/>).
-/// Not thread-safe: one for each thread.
+/// Workloads by seed: random worlds whose every moment is a crash, random worlds that go on after crashes and faults,
+/// scripted ones. Keeps true: a seed is one workload, whatever ran before it; a failure is made smaller and told with
+/// its seed; one that gets stuck is a failure too (see <see cref="TortureWatch"/>). Not thread-safe: one for each
+/// thread.
 /// </summary>
 internal sealed class TortureRun
 {
@@ -26,7 +27,8 @@ internal sealed class TortureRun
     public Action<World>? Sabotage { get; init; }
 
     /// <summary>Runs the workload of a seed; null: no promise was broken.</summary>
-    /// <param name="seed">1 or more. Of eight seeds three explore a random world, one a world whose log rolls over, one goes on after crashes, one does both, two are scripted.</param>
+    /// <param name="seed">1 or more. Of eight seeds three explore a random world, one a world whose log rolls over, one
+    /// goes on after crashes, one does both, two are scripted.</param>
     public TortureFailure? Run(int seed)
     {
         int kind = seed % 8;
@@ -39,15 +41,19 @@ internal sealed class TortureRun
         if (kind == 3)
         {
             (WorldSettings rolling, List<WorldAction> rolls) = RollingWorkloads.Get(seed, crashes: seed % 16 == 3);
-            return Run(seed, "a world whose log rolls over", rolling, [], rolls, Options with { PointOneIn = 8 * Options.PointOneIn });
+            return Run(seed, "a world whose log rolls over", rolling, [], rolls,
+                Options with { PointOneIn = 8 * Options.PointOneIn });
         }
 
         bool goesOn = kind >= 4;
         bool explores = kind != 4;
         WorldSettings settings = WorldSettings.FromSeed(seed) with { PersistWrites = seed >= 256 && seed / 8 % 4 == 3 };
-        List<WorldAction> script = Workloads.Random(settings, seed, explores ? ExploredActions : GoingOnActions, goesOn);
-        string name = !explores ? "a world that goes on after crashes" : goesOn ? "a world that goes on after crashes, explored" : "an explored world";
-        return Run(seed, name, settings, [], script, explores ? Options with { PointOneIn = settings.SegmentBytes > 64 << 10 ? 16 : Options.PointOneIn } : null);
+        List<WorldAction> script = Workloads.Random(settings, seed, explores ? ExploredActions
+            : GoingOnActions, goesOn);
+        string name = !explores ? "a world that goes on after crashes" : goesOn
+            ? "a world that goes on after crashes, explored" : "an explored world";
+        return Run(seed, name, settings, [], script, explores
+            ? Options with { PointOneIn = settings.SegmentBytes > 64 << 10 ? 16 : Options.PointOneIn } : null);
     }
 
     /// <summary>Runs a scripted workload, see <see cref="ScriptedWorkloads"/>.</summary>
@@ -56,11 +62,13 @@ internal sealed class TortureRun
     /// <param name="options">How thoroughly; null: as <see cref="Options"/> say.</param>
     public TortureFailure? RunScripted(int seed, int number, ExplorerOptions? options = null)
     {
-        (string name, WorldSettings settings, WorldAction[] before, WorldAction[] explored) = ScriptedWorkloads.Get(number);
+        (string name, WorldSettings settings, WorldAction[] before, WorldAction[] explored) =
+            ScriptedWorkloads.Get(number);
         return Run(seed, name, settings, before, explored, options ?? Options);
     }
 
-    private TortureFailure? Run(int seed, string kind, WorldSettings settings, WorldAction[] before, IReadOnlyList<WorldAction> script, ExplorerOptions? options)
+    private TortureFailure? Run(int seed, string kind, WorldSettings settings, WorldAction[] before,
+        IReadOnlyList<WorldAction> script, ExplorerOptions? options)
     {
         Counters.Workloads++;
         if (Try(seed, settings, before, script, options, Counters) is not { } error)
@@ -71,7 +79,8 @@ internal sealed class TortureRun
         if (error is TortureHang)
         {
             // Smaller ones would take as long to be found out.
-            return new TortureFailure(seed, kind, error.Message, settings.ToString(), [.. before.Concat(script).Select(action => action.ToString())], error);
+            return new TortureFailure(seed, kind, error.Message, settings.ToString(),
+                [.. before.Concat(script).Select(action => action.ToString())], error);
         }
 
         Exception last = error;
@@ -81,14 +90,17 @@ internal sealed class TortureRun
             last = again ?? last;
             return again is not null;
         });
-        return new TortureFailure(seed, kind, last.Message, settings.ToString(), [.. before.Concat(smaller).Select(action => action.ToString())], last);
+        return new TortureFailure(seed, kind, last.Message, settings.ToString(),
+            [.. before.Concat(smaller).Select(action => action.ToString())], last);
     }
 
-    private Exception? Try(int seed, WorldSettings settings, WorldAction[] before, IReadOnlyList<WorldAction> script, ExplorerOptions? options, TortureCounters counters)
+    private Exception? Try(int seed, WorldSettings settings, WorldAction[] before, IReadOnlyList<WorldAction> script,
+        ExplorerOptions? options, TortureCounters counters)
     {
         try
         {
-            return TortureWatch.Run(HangLimit, watch => TryWatched(watch, seed, settings, before, script, options, counters));
+            return TortureWatch.Run(HangLimit, watch =>
+                TryWatched(watch, seed, settings, before, script, options, counters));
         }
         catch (TortureHang e)
         {
@@ -97,18 +109,26 @@ internal sealed class TortureRun
     }
 
     private Exception? TryWatched(
-        TortureWatch watch, int seed, WorldSettings settings, WorldAction[] before, IReadOnlyList<WorldAction> script, ExplorerOptions? options, TortureCounters counters)
+        TortureWatch watch, int seed, WorldSettings settings, WorldAction[] before, IReadOnlyList<WorldAction> script,
+            ExplorerOptions? options, TortureCounters counters)
     {
         try
         {
-            var observer = options is null ? null : new CrashExplorer(options, seed, counters) { FirstAction = before.Length, ExploresCreation = script.Count > 2, Watch = watch };
+            var observer = options is null ? null
+                : new CrashExplorer(options, seed, counters)
+                {
+                    FirstAction = before.Length,
+                    ExploresCreation = script.Count > 2,
+                    Watch = watch
+                };
             var world = new World(settings, observer, watch) { ActionBegins = Sabotage };
             world.Run([.. before, .. script]);
             counters.Recoveries += world.Crashes;
             counters.States += world.Crashes;
             return null;
         }
-        catch (Exception e) when (e is TortureViolation or IOException or PCacheException or InvalidOperationException or ArgumentException or NullReferenceException or IndexOutOfRangeException
+        catch (Exception e) when (e is TortureViolation or IOException or PCacheException or InvalidOperationException
+            or ArgumentException or NullReferenceException or IndexOutOfRangeException
             or OverflowException or KeyNotFoundException)
         {
             return e;

@@ -4,8 +4,9 @@ using PCache.Core.Primitives;
 namespace PCache.Lab.Torture;
 
 /// <summary>
-/// Workloads with consecutive seeds on several threads, for as long as one likes. Keeps true: each thread has machines of its own, so what a seed does depends on
-/// nothing but the seed; after the first violation nothing new is begun; a workload under way is finished, unless it gets stuck: then it is a violation, and left behind.
+/// Workloads with consecutive seeds on several threads, for as long as one likes. Keeps true: each thread has machines
+/// of its own, so what a seed does depends on nothing but the seed; after the first violation nothing new is begun; a
+/// workload under way is finished, unless it gets stuck: then it is a violation, and left behind.
 /// </summary>
 internal sealed class TortureSession(int seed)
 {

@@ -11,7 +11,7 @@ internal sealed class TortureHang(string message) : Exception(message);
 /// Sees that a run gets on. Progress is an action that begins or a crash state that is tried; what an action does
 /// inside is none, so that an endless loop is
 /// found though it stores and drains. Keeps true: a run that makes no progress for the limit, or is in one action for
-/// ten times as long, ends for whoever waits for it, with the
+/// ten times as long, ends for the thread that waits for it, with the
 /// place: the stack at its next event of region or disk, or of the wait that it is in; a loop with neither is told by
 /// its action alone. The run's thread is left to itself then.
 /// </summary>
@@ -75,7 +75,7 @@ internal sealed class TortureWatch
     /// <summary>A crash state is tried, or something else that can't go on for ever.</summary>
     public void Progress() => Volatile.Write(ref _progress, Stopwatch.GetTimestamp());
 
-    /// <summary>Something happens to region or disk. Is no progress; but whoever asks is told where.</summary>
+    /// <summary>Something happens to region or disk. Is no progress; but a report says where.</summary>
     public void Event()
     {
         if (_asked)
@@ -88,7 +88,8 @@ internal sealed class TortureWatch
     {
         lock (_lock)
         {
-            return Stopwatch.GetElapsedTime(Volatile.Read(ref _progress)) > limit || Stopwatch.GetElapsedTime(_begun) > limit * ActionLimits;
+            return Stopwatch.GetElapsedTime(Volatile.Read(ref _progress)) > limit
+                || Stopwatch.GetElapsedTime(_begun) > limit * ActionLimits;
         }
     }
 
@@ -121,8 +122,10 @@ internal sealed class TortureWatch
         {
             return new TortureHang(string.Create(
                 CultureInfo.InvariantCulture,
-                $"The run makes no progress: in {_place} for {Stopwatch.GetElapsedTime(_begun).TotalSeconds:F0} s (limit {limit.TotalSeconds:F0} s without progress). "
-                + $"{(_stack is null ? "It neither waits nor stores nor calls the backing." : "It is here:")}{Environment.NewLine}{_stack}"));
+                $"The run makes no progress: in {_place} for {Stopwatch.GetElapsedTime(_begun).TotalSeconds:F0} s "
+                    + $"(limit {limit.TotalSeconds:F0} s without progress). "
+                + $"{(_stack is null ? "It neither waits nor stores nor calls the backing." : "It is here:")}"
+                + $"{Environment.NewLine}{_stack}"));
         }
 
         void OnThrow(object? sender, FirstChanceExceptionEventArgs e)

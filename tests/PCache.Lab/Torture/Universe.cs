@@ -1,8 +1,9 @@
 namespace PCache.Lab.Torture;
 
 /// <summary>
-/// The sectors that a run touches: a few areas of the device, so that overlaps are frequent and a whole check is a handful of reads. Keeps true: areas are
-/// ordered, don't overlap, and begin and end at sectors; slots number their sectors without gaps.
+/// The sectors that a run touches: a few areas of the device, so that overlaps are frequent and a whole check is a
+/// handful of reads. Keeps true: areas are ordered, don't overlap, and begin and end at sectors; slots number their
+/// sectors without gaps.
 /// </summary>
 internal sealed class Universe
 {
@@ -27,7 +28,7 @@ internal sealed class Universe
     /// <summary>First sector, number of sectors and first slot of an area.</summary>
     public (long FirstSector, int Count, int FirstSlot) Area(int area) => _areas[area];
 
-    /// <summary>The slot of a sector; -1: none, nobody looks there.</summary>
+    /// <summary>The slot of a sector; -1: none, no check looks there.</summary>
     public int SlotOf(long sector)
     {
         foreach ((long first, int count, int slot) in _areas)

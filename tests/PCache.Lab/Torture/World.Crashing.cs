@@ -3,7 +3,7 @@ namespace PCache.Lab.Torture;
 /// <summary>Crashes after which the run goes on. Keeps true: what is left was taken at one moment, and nothing that the dead machine still does reaches it.</summary>
 internal sealed partial class World
 {
-    /// <summary>Takes what is left of the machine when its time has come; the rest of the step runs on, for nobody.</summary>
+    /// <summary>Takes what is left of the machine when its time has come; the rest of the step runs on, to no effect.</summary>
     private void MayCrash()
     {
         if (_cutAt == 0 || --_cutAt > 0)

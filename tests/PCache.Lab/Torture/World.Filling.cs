@@ -5,8 +5,9 @@ using PCache.Core.Segments;
 namespace PCache.Lab.Torture;
 
 /// <summary>
-/// What takes too many steps to write it into a script: a log that is about to go on in its next segment, a cache without room, a device that was another cache before.
-/// Keeps true: none of it is observed or crashes, and nothing that was put off comes in between; the oracle knows what it makes durable.
+/// What takes too many steps to write it into a script: a log that is about to go on in its next segment, a cache
+/// without room, a device that was another cache before. Keeps true: none of it is observed or crashes, and nothing
+/// that was put off comes in between; the oracle knows what it makes durable.
 /// </summary>
 internal sealed partial class World
 {
@@ -25,7 +26,9 @@ internal sealed partial class World
     /// <summary>Whether the device is being opened: the one before it has nothing to say any more.</summary>
     public bool IsOpening { get; private set; }
 
-    /// <summary>An earlier cache on the region: log and payload have been everywhere, and replicas are written several times.</summary>
+    /// <summary>
+    /// An earlier cache on the region: log and payload have been everywhere, and replicas are written several times.
+    /// </summary>
     private void Age()
     {
         PCacheOptions options = _settings.Options(_clock) with
@@ -36,7 +39,8 @@ internal sealed partial class World
             LeaveBackingOpen = false,
         };
         byte[] bytes = SectorStamps.Make(0, 8192, 1 << 20);
-        using (PCacheDevice device = PCacheDevice.Create(Region, new SimulatedDisk(_settings.Length, _settings.DiskOptions(_clock)), options))
+        using (PCacheDevice device = PCacheDevice.Create(Region,
+            new SimulatedDisk(_settings.Length, _settings.DiskOptions(_clock)), options))
         {
             device.SetGcThreshold(EarlierGcPercent);
             for (int i = 0; i < _settings.Segments * _settings.AgedTurns; i++)
@@ -55,13 +59,15 @@ internal sealed partial class World
         }
 
         using SimulatedPmem other = SimulatedPmem.Allocate(Region.LengthBytes);
-        PCacheDevice.Create(other, new SimulatedDisk(_settings.Length, _settings.DiskOptions(_clock)), Options with { LeaveBackingOpen = false }).Dispose();
+        PCacheDevice.Create(other, new SimulatedDisk(_settings.Length, _settings.DiskOptions(_clock)),
+            Options with { LeaveBackingOpen = false }).Dispose();
         Superblock = other.ReadSpan(MediaConstants.SuperblockOffset, MediaConstants.BlockSize).ToArray();
     }
 
     /// <summary>Fills the log's segment with small ksets, up to so many bytes before its end.</summary>
     /// <param name="margin">Bytes.</param>
-    /// <param name="twice">The next segment is filled likewise, without any maintenance, so that the one after it isn't made ready.</param>
+    /// <param name="twice">The next segment is filled likewise, without any maintenance, so that the one after it isn't
+    /// made ready.</param>
     private void FillLog(int margin, bool twice)
     {
         int room = _settings.SegmentBytes - MediaConstants.SegmentDataOffset;
@@ -73,7 +79,8 @@ internal sealed partial class World
         Unobserved(() =>
         {
             int segment = Device.Internals.Store.Positions.KeyHead.Position.Segment;
-            for (int i = 0; (twice && Device.Internals.Store.Positions.KeyHead.Position.Segment == segment) || room - Device.Internals.Store.Positions.KeyHead.Position.Offset > margin && i < 2000; i++)
+            for (int i = 0; (twice && Device.Internals.Store.Positions.KeyHead.Position.Segment == segment)
+                || room - Device.Internals.Store.Positions.KeyHead.Position.Offset > margin && i < 2000; i++)
             {
                 Device.WriteZeroes(Scratch + (i % 16 * 4096), 512, WriteDurability.ForceUnitAccess);
                 if (i % 100 == 50 && !_paused && Device.Internals.Store.Positions.KeyHead.Position.Segment == segment)
@@ -101,7 +108,9 @@ internal sealed partial class World
         }
     }
 
-    /// <summary>Takes keys until there is no room for more: all of them can be logged, and GC makes room again.</summary>
+    /// <summary>
+    /// Takes keys until there is no room for more: all of them can be logged, and GC makes room again.
+    /// </summary>
     private void FillKeys()
     {
         if (_settings.SegmentBytes > 64 << 10 || _nested || _left is not null || _paused)
@@ -132,7 +141,8 @@ internal sealed partial class World
     }
 
     /// <summary>
-    /// Gives away all segments with payload, as an implementation may that doesn't collect first: nothing in them is dirty, and their raised generation makes the log's keys dead.
+    /// Gives away all segments with payload, as an implementation may that doesn't collect first: nothing in them is
+    /// dirty, and their raised generation makes the log's keys dead.
     /// </summary>
     private void GiveAway()
     {
@@ -150,8 +160,10 @@ internal sealed partial class World
         Oracle.Flushed();
         for (int i = 0; i < given.Length; i++)
         {
-            long at = MediaConstants.SegmentsOffset + ((long)i * _settings.SegmentBytes) + MediaConstants.SegmentControlOffset;
-            _ = Replicas.Read(Region, at, MediaConstants.GenerationStride, out GenerationRecord latest, out _, out ReplicaState state);
+            long at = MediaConstants.SegmentsOffset + ((long)i * _settings.SegmentBytes)
+                + MediaConstants.SegmentControlOffset;
+            _ = Replicas.Read(Region, at, MediaConstants.GenerationStride, out GenerationRecord latest, out _,
+                out ReplicaState state);
             for (int replica = 0; given[i] && replica < 2; replica++)
             {
                 var next = new GenerationRecord { Generation = latest.Generation + 1 };

@@ -143,7 +143,7 @@ internal sealed partial class World
         }
     }
 
-    /// <summary>Calls may fail from here on, because somebody makes them fail: an action may report it, and is settled.</summary>
+    /// <summary>Calls may fail from here on, because a test makes them fail: an action may report it, and is settled.</summary>
     public void ExpectFaults() => _faulted = true;
 
     /// <summary>The end: everything is there, can be drained, collected, checked, and stands on the backing alone.</summary>

@@ -39,16 +39,23 @@ internal enum ActionKind
     /// <summary>Pauses write-back, or resumes it.</summary>
     Pause,
 
-    /// <summary>The power goes at the n-th store, drain or backing call from here on (the length says which), and the run goes on with what is left.</summary>
+    /// <summary>
+    /// The power goes at the n-th store, drain or backing call from here on (the length says which), and the run goes
+    /// on with what is left.
+    /// </summary>
     PowerCut,
 
     /// <summary>Likewise, but the process is killed.</summary>
     Kill,
 
-    /// <summary>The n-th backing call from here on fails (the length says which); how and how often, the offset says.</summary>
+    /// <summary>
+    /// The n-th backing call from here on fails (the length says which); how and how often, the offset says.
+    /// </summary>
     Fault,
 
-    /// <summary>The next action is done in the middle of the n-th backing call from here on: the length says which.</summary>
+    /// <summary>
+    /// The next action is done in the middle of the n-th backing call from here on: the length says which.
+    /// </summary>
     Within,
 
     /// <summary>Fills the log's segment, unobserved, up to as many bytes before its end as the length says.</summary>
@@ -63,7 +70,9 @@ internal enum ActionKind
     /// <summary>The n-th drain of the region from here on fails (the length says which).</summary>
     DrainFault,
 
-    /// <summary>Drains and closes; segments are given to somebody else, whose keys the log still names; opens again.</summary>
+    /// <summary>
+    /// Drains and closes; segments are given to another writer, whose keys the log still names; opens again.
+    /// </summary>
     GiveAway,
 }
 
@@ -74,9 +83,12 @@ internal readonly record struct WorldAction(ActionKind Kind, long Offset = 0, in
 
     public override string ToString() => Kind switch
     {
-        ActionKind.Flush or ActionKind.Read or ActionKind.Drain or ActionKind.Pause or ActionKind.FillKeys or ActionKind.GiveAway => $"{Kind}",
+        ActionKind.Flush or ActionKind.Read or ActionKind.Drain or ActionKind.Pause or ActionKind.FillKeys
+            or ActionKind.GiveAway => $"{Kind}",
         ActionKind.SetLength => $"{Kind} {Offset}",
-        ActionKind.Maintain or ActionKind.Wait or ActionKind.Reopen or ActionKind.PowerCut or ActionKind.Kill or ActionKind.Within or ActionKind.FillLog or ActionKind.Churn or ActionKind.DrainFault => $"{Kind} {Length}",
+        ActionKind.Maintain or ActionKind.Wait or ActionKind.Reopen or ActionKind.PowerCut or ActionKind.Kill
+            or ActionKind.Within or ActionKind.FillLog or ActionKind.Churn or ActionKind.DrainFault =>
+            $"{Kind} {Length}",
         _ => $"{Kind} {Offset}+{Length}",
     };
 }

@@ -13,7 +13,8 @@ internal static class AssemblyFacts
     public static Guid SymbolId(byte[] assembly)
     {
         using var reader = new PEReader(ImmutableArray.Create(assembly));
-        DebugDirectoryEntry entry = reader.ReadDebugDirectory().Single(entry => entry.Type == DebugDirectoryEntryType.CodeView);
+        DebugDirectoryEntry entry = reader.ReadDebugDirectory()
+            .Single(entry => entry.Type == DebugDirectoryEntryType.CodeView);
         return reader.ReadCodeViewDebugDirectoryData(entry).Guid;
     }
 
@@ -29,7 +30,8 @@ internal static class AssemblyFacts
     {
         using var reader = new PEReader(ImmutableArray.Create(assembly));
         MetadataReader metadata = reader.GetMetadataReader();
-        return [.. metadata.TypeDefinitions.Select(type => metadata.GetString(metadata.GetTypeDefinition(type).Namespace)).Distinct()];
+        return [.. metadata.TypeDefinitions.Select(type =>
+            metadata.GetString(metadata.GetTypeDefinition(type).Namespace)).Distinct()];
     }
 
     /// <summary>The first constructor argument of the assembly's attributes of that name.</summary>
@@ -53,7 +55,8 @@ internal static class AssemblyFacts
         }
 
         EntityHandle type = metadata.GetMemberReference((MemberReferenceHandle)attribute.Constructor).Parent;
-        return type.Kind == HandleKind.TypeReference ? metadata.GetString(metadata.GetTypeReference((TypeReferenceHandle)type).Name) : null;
+        return type.Kind == HandleKind.TypeReference
+            ? metadata.GetString(metadata.GetTypeReference((TypeReferenceHandle)type).Name) : null;
     }
 
     private static string FirstString(BlobReader value)

@@ -1,4 +1,5 @@
-// Keeps true: a command runs with nothing inherited from the build or test run that it is started from, leaves no process behind, and ends.
+// Keeps true: a command runs with nothing inherited from the build or test run that it is started from, leaves no
+// process behind, and ends.
 
 using System.Diagnostics;
 using System.Runtime.InteropServices;
@@ -29,24 +30,37 @@ internal static class Command
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
 
-    /// <summary>Where the .NET that runs this test is, which is the one to build with: it is found without a path.</summary>
-    private static string DotnetRoot { get; } = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
+    /// <summary>
+    /// Where the .NET that runs this test is, which is the one to build with: it is found without a path.
+    /// </summary>
+    private static string DotnetRoot { get; } =
+        Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
 
     private static string DotnetFile => Path.Combine(DotnetRoot, OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet");
 
-    /// <summary>Runs dotnet with one build node that isn't kept, and no compiler server: a process left behind would hold the output open.</summary>
+    /// <summary>
+    /// Runs dotnet with one build node that isn't kept, and no compiler server: a process left behind would hold the
+    /// output open.
+    /// </summary>
     public static CommandResult Dotnet(string folder, string verb, params string[] arguments) =>
         Run(folder, DotnetFile, [verb, .. arguments, "-nodeReuse:false", "-p:UseSharedCompilation=false"]);
 
     /// <summary>Runs those commands of dotnet that build nothing.</summary>
-    public static CommandResult DotnetNoBuild(string folder, params string[] arguments) => Run(folder, DotnetFile, arguments);
+    public static CommandResult DotnetNoBuild(string folder, params string[] arguments) =>
+        Run(folder, DotnetFile, arguments);
 
     /// <summary>Runs git with fixed dates and names, so that the same files make the same commit.</summary>
     public static CommandResult Git(string folder, params string[] arguments) => Run(folder, "git", arguments);
 
     public static CommandResult Run(string folder, string file, params string[] arguments)
     {
-        var start = new ProcessStartInfo(file, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        var start = new ProcessStartInfo(file, arguments)
+        {
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false
+        };
         SetEnvironment(start.Environment);
         using Process process = Process.Start(start) ?? throw new InvalidOperationException($"{file} didn't start");
         Task<string> output = process.StandardOutput.ReadToEndAsync();
@@ -63,10 +77,12 @@ internal static class Command
 
     private static void SetEnvironment(IDictionary<string, string?> environment)
     {
-        string[] inherited = ["MSBUILD", "VSTEST", "COREHOST_", "DOTNET_HOST_PATH", "DOTNET_CLI_", "DOTNET_STARTUP_HOOKS", "GIT_", "CORECLR_", "CI"];
+        string[] inherited = ["MSBUILD", "VSTEST", "COREHOST_", "DOTNET_HOST_PATH", "DOTNET_CLI_",
+            "DOTNET_STARTUP_HOOKS", "GIT_", "CORECLR_", "CI"];
         foreach (string name in environment.Keys.ToArray())
         {
-            if (inherited.Any(prefix => prefix == "CI" ? name == "CI" : name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)))
+            if (inherited.Any(prefix => prefix == "CI" ? name == "CI"
+                : name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)))
             {
                 environment.Remove(name);
             }

@@ -1,5 +1,6 @@
-// Keeps true: what a consumer restores of ours comes from the packages just made, into a folder that goes away with them; everything else comes from the machine's package
-// folder if it is there, and only else from the machine's configured sources.
+// Keeps true: what a consumer restores of ours comes from the packages just made, into a folder that goes away with
+// them; everything else comes from the machine's package folder if it is there, and only else from the machine's
+// configured sources.
 
 using System.Text.Json;
 
@@ -36,7 +37,7 @@ internal sealed class Consumer
               </PropertyGroup>
               <ItemGroup>
                 <PackageReference Include="{package}" Version="{ExpectedPackages.Version}" />
-                {string.Concat(others.Select(other => $"<PackageReference Include=\"{other}\" Version=\"{ExpectedPackages.VersionOf(other)}\" />"))}
+                {string.Concat(others.Select(Reference))}
               </ItemGroup>
             </Project>
             """);
@@ -49,7 +50,8 @@ internal sealed class Consumer
     public string[] Install()
     {
         Restore("the packages that ours depend on");
-        using JsonDocument assets = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "obj", "project.assets.json")));
+        using JsonDocument assets = JsonDocument.Parse(
+            File.ReadAllText(Path.Combine(Folder, "obj", "project.assets.json")));
         return [.. assets.RootElement.GetProperty("libraries").EnumerateObject().Select(library => library.Name)];
     }
 
@@ -64,7 +66,8 @@ internal sealed class Consumer
     public string PublishTrimmed(string runtime)
     {
         string[] settings = ["-r", runtime, "-p:SelfContained=true", "-p:PublishTrimmed=true", "-p:TrimMode=full"];
-        Restore($"Microsoft.NETCore.App.Runtime.{runtime} and Microsoft.NET.ILLink.Tasks, which a trimmed publish needs,", settings);
+        Restore($"Microsoft.NETCore.App.Runtime.{runtime} and Microsoft.NET.ILLink.Tasks, which a trimmed publish "
+            + "needs,", settings);
         string to = Path.Combine(Folder, "published");
         Command.Dotnet(Folder, "publish", ["-c", "Release", "--no-restore", "-o", to, .. settings]).MustSucceed();
         return to;
@@ -73,13 +76,18 @@ internal sealed class Consumer
     /// <summary>Runs what was built, or what was published to a folder.</summary>
     public CommandResult Run(string? published, params string[] arguments)
     {
-        string file = Path.Combine(published ?? Path.Combine(Folder, "bin", "Release", "net10.0"), OperatingSystem.IsWindows() ? $"{_name}.exe" : _name);
+        string file = Path.Combine(published
+            ?? Path.Combine(Folder, "bin", "Release", "net10.0"), OperatingSystem.IsWindows() ? $"{_name}.exe" : _name);
         return Command.Run(Folder, file, arguments);
     }
 
     /// <summary>The package folder that the machine's own restores use.</summary>
+    private static string Reference(string package) =>
+        $"<PackageReference Include=\"{package}\" Version=\"{ExpectedPackages.VersionOf(package)}\" />";
+
     private static string MachineFolder(string folder) =>
-        Command.DotnetNoBuild(folder, "nuget", "locals", "global-packages", "--list").MustSucceed().Output.Split("global-packages:")[1].Trim();
+        Command.DotnetNoBuild(folder, "nuget", "locals", "global-packages", "--list")
+            .MustSucceed().Output.Split("global-packages:")[1].Trim();
 
     private void Restore(string what, params string[] settings)
     {
@@ -90,12 +98,15 @@ internal sealed class Consumer
 
         FillMachineFolder(settings);
         CommandResult restored = Command.Dotnet(Folder, "restore", [.. settings, "-p:AskConfiguredSources=true"]);
-        Assert.True(restored.ExitCode == 0, $"Neither this machine's package folder nor its configured sources have {what} as it seems. "
-            + $"Run the tests once with access to a source, or leave this one out with a filter (docs/packages.md, section Tests).{Environment.NewLine}{restored}");
+        Assert.True(restored.ExitCode == 0,
+            $"Neither this machine's package folder nor its configured sources have {what} as it seems. "
+            + "Run the tests once with access to a source, or leave this one out with a filter (docs/packages.md, "
+                + $"section Tests).{Environment.NewLine}{restored}");
     }
 
     /// <summary>
-    /// Restores a project that uses none of our packages in the machine's own way, so that what it takes is there the next time. If that fails, the restore after it tells.
+    /// Restores a project that uses none of our packages in the machine's own way, so that what it takes is there the
+    /// next time. If that fails, the restore after it tells.
     /// </summary>
     private void FillMachineFolder(string[] settings)
     {

@@ -22,8 +22,8 @@ internal static partial class ExpectedPackages
     public static string[] Libraries { get; } = [Core, DependencyInjection, Sqlite, Testing];
 
     /// <summary>
-    /// The dependencies of a library, as "name version": the packages that its project names, in the versions of Directory.Packages.props, and our own packages. The command has none: it
-    /// brings all that it needs.
+    /// The dependencies of a library, as "name version": the packages that its project names, in the versions of
+    /// Directory.Packages.props, and our own packages. The command has none: it brings all that it needs.
     /// </summary>
     public static string[] Dependencies(string name)
     {
@@ -37,16 +37,20 @@ internal static partial class ExpectedPackages
         IEnumerable<string> packages = project.Descendants("PackageReference")
             .Where(reference => (string?)reference.Attribute("PrivateAssets") != "all")
             .Select(reference => (string)reference.Attribute("Include")!)
-            .Select(package => $"{package} {(string)versions.Descendants("PackageVersion").Single(version => (string?)version.Attribute("Include") == package).Attribute("Version")!}");
+            .Select(package => $"{package} {(string)versions.Descendants("PackageVersion")
+                .Single(version => (string?)version.Attribute("Include") == package).Attribute("Version")!}");
         IEnumerable<string> own = project.Descendants("ProjectReference")
-            .Select(reference => Path.GetFileNameWithoutExtension(((string)reference.Attribute("Include")!).Replace('\\', '/')))
+            .Select(reference => Path.GetFileNameWithoutExtension(((string)reference.Attribute("Include")!)
+                .Replace('\\', '/')))
             .Select(package => $"{package} {(name == Testing ? $"[{Version}]" : Version)}");
         return [.. packages.Concat(own).Order(StringComparer.Ordinal)];
     }
 
-    /// <summary>The version of somebody else's package that the tree uses.</summary>
-    public static string VersionOf(string package) => (string)XElement.Parse(RepositoryPaths.ReadText("Directory.Packages.props"))
-        .Descendants("PackageVersion").Single(version => (string?)version.Attribute("Include") == package).Attribute("Version")!;
+    /// <summary>The version of a foreign package that the tree uses.</summary>
+    public static string VersionOf(string package) =>
+        (string)XElement.Parse(RepositoryPaths.ReadText("Directory.Packages.props"))
+        .Descendants("PackageVersion").Single(version => (string?)version.Attribute("Include") == package)
+            .Attribute("Version")!;
 
     /// <summary>The packages of others that docs/dependencies.md allows a library.</summary>
     public static string[] AllowedByDocs(string name)

@@ -16,16 +16,19 @@ internal sealed class PackageFile : IDisposable
     {
         Assert.True(File.Exists(path), $"{path} wasn't packed");
         _archive = ZipFile.OpenRead(path);
-        XElement nuspec = XElement.Parse(ReadText(Entries.Single(entry => entry.EndsWith(".nuspec", StringComparison.Ordinal))));
+        XElement nuspec = XElement.Parse(
+            ReadText(Entries.Single(entry => entry.EndsWith(".nuspec", StringComparison.Ordinal))));
         XNamespace ns = nuspec.Name.Namespace;
         Metadata = nuspec.Element(ns + "metadata")!;
         Dependencies =
         [
             .. Metadata.Descendants(ns + "dependency")
-                .Select(dependency => $"{(string)dependency.Attribute("id")!} {(string)dependency.Attribute("version")!}")
+                .Select(dependency =>
+                    $"{(string)dependency.Attribute("id")!} {(string)dependency.Attribute("version")!}")
                 .Order(StringComparer.Ordinal),
         ];
-        Frameworks = [.. Metadata.Descendants(ns + "group").Select(group => (string)group.Attribute("targetFramework")!)];
+        Frameworks = [.. Metadata.Descendants(ns + "group")
+            .Select(group => (string)group.Attribute("targetFramework")!)];
     }
 
     public XElement Metadata { get; }
@@ -48,7 +51,8 @@ internal sealed class PackageFile : IDisposable
 
     public byte[] Read(string entry)
     {
-        using Stream stream = (_archive.GetEntry(entry) ?? throw new InvalidOperationException($"no {entry} in the package")).Open();
+        using Stream stream = (_archive.GetEntry(entry)
+            ?? throw new InvalidOperationException($"no {entry} in the package")).Open();
         using var bytes = new MemoryStream();
         stream.CopyTo(bytes);
         return bytes.ToArray();

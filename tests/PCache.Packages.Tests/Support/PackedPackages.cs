@@ -39,9 +39,11 @@ public sealed class PackedPackages : IDisposable
 
     internal string NewFolder(string name) => Directory.CreateDirectory(Path.Combine(_folder, name)).FullName;
 
-    internal PackageFile OpenPackage(string name) => new(Path.Combine(Feed, $"{name}.{ExpectedPackages.Version}.nupkg"));
+    internal PackageFile OpenPackage(string name) =>
+        new(Path.Combine(Feed, $"{name}.{ExpectedPackages.Version}.nupkg"));
 
-    internal PackageFile OpenSymbols(string name) => new(Path.Combine(Feed, $"{name}.{ExpectedPackages.Version}.snupkg"));
+    internal PackageFile OpenSymbols(string name) =>
+        new(Path.Combine(Feed, $"{name}.{ExpectedPackages.Version}.snupkg"));
 
     public void Dispose()
     {

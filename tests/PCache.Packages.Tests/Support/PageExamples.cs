@@ -9,14 +9,19 @@ internal static partial class PageExamples
 {
     public static string Get(string page, string name)
     {
-        Match example = Assert.Single(PageExample().Matches(RepositoryPaths.ReadText(page)), match => match.Groups["name"].Value == name);
+        Match example = Assert.Single(PageExample().Matches(RepositoryPaths.ReadText(page)), match =>
+            match.Groups["name"].Value == name);
         return example.Groups["code"].Value;
     }
 
-    /// <summary>An example without its first lines, the using directives, which may stand at the head of a file only.</summary>
-    public static string GetWithoutUsings(string page, string name) => UsingDirective().Replace(Get(page, name), string.Empty);
+    /// <summary>
+    /// An example without its first lines, the using directives, which may stand at the head of a file only.
+    /// </summary>
+    public static string GetWithoutUsings(string page, string name) =>
+        UsingDirective().Replace(Get(page, name), string.Empty);
 
-    [GeneratedRegex(@"^<!-- example: (?<name>[\w-]+) -->\n```csharp\n(?<code>.*?)\n```$", RegexOptions.Multiline | RegexOptions.Singleline)]
+    [GeneratedRegex(@"^<!-- example: (?<name>[\w-]+) -->\n```csharp\n(?<code>.*?)\n```$",
+        RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex PageExample();
 
     [GeneratedRegex(@"^using [\w.]+;\n", RegexOptions.Multiline)]

@@ -25,23 +25,28 @@ internal sealed class PublicSurface
             _types[name] = visible;
             foreach (FieldDefinition field in type.GetFields().Select(metadata.GetFieldDefinition))
             {
-                Add($"F:{name}.{metadata.GetString(field.Name)}", visible && (field.Attributes & FieldAttributes.FieldAccessMask) is FieldAttributes.Public or FieldAttributes.Family or FieldAttributes.FamORAssem);
+                Add($"F:{name}.{metadata.GetString(field.Name)}", visible
+                    && (field.Attributes & FieldAttributes.FieldAccessMask) is FieldAttributes.Public
+                    or FieldAttributes.Family or FieldAttributes.FamORAssem);
             }
 
             foreach (MethodDefinitionHandle method in type.GetMethods())
             {
-                Add($"M:{name}.{metadata.GetString(metadata.GetMethodDefinition(method).Name).Replace('.', '#')}", visible && IsVisible(metadata, method));
+                Add($"M:{name}.{metadata.GetString(metadata.GetMethodDefinition(method).Name).Replace('.', '#')}",
+                    visible && IsVisible(metadata, method));
             }
 
             foreach (PropertyDefinition property in type.GetProperties().Select(metadata.GetPropertyDefinition))
             {
                 PropertyAccessors accessors = property.GetAccessors();
-                Add($"P:{name}.{metadata.GetString(property.Name).Replace('.', '#')}", visible && (IsVisible(metadata, accessors.Getter) || IsVisible(metadata, accessors.Setter)));
+                Add($"P:{name}.{metadata.GetString(property.Name).Replace('.', '#')}", visible
+                    && (IsVisible(metadata, accessors.Getter) || IsVisible(metadata, accessors.Setter)));
             }
 
             foreach (EventDefinition one in type.GetEvents().Select(metadata.GetEventDefinition))
             {
-                Add($"E:{name}.{metadata.GetString(one.Name).Replace('.', '#')}", visible && IsVisible(metadata, one.GetAccessors().Adder));
+                Add($"E:{name}.{metadata.GetString(one.Name).Replace('.', '#')}", visible
+                    && IsVisible(metadata, one.GetAccessors().Adder));
             }
         }
     }
@@ -49,7 +54,10 @@ internal sealed class PublicSurface
     /// <summary>The types that can be seen, as "T:" and name.</summary>
     public IEnumerable<string> Types => _types.Where(type => type.Value).Select(type => "T:" + type.Key);
 
-    /// <summary>Whether users can see what a documentation file's id names; null where overloads differ in that. What isn't there by that name (a type local to a file) can't be seen.</summary>
+    /// <summary>
+    /// Whether users can see what a documentation file's id names; null where overloads differ in that. What isn't
+    /// there by that name (a type local to a file) can't be seen.
+    /// </summary>
     public bool? IsVisible(string id)
     {
         if (id.StartsWith("T:", StringComparison.Ordinal))
@@ -71,15 +79,19 @@ internal sealed class PublicSurface
             : metadata.GetString(type.Namespace) + "." + name;
     }
 
-    private static bool IsVisible(MetadataReader metadata, TypeDefinition type) => (type.Attributes & TypeAttributes.VisibilityMask) switch
-    {
-        TypeAttributes.Public => true,
-        TypeAttributes.NestedPublic or TypeAttributes.NestedFamily or TypeAttributes.NestedFamORAssem => IsVisible(metadata, metadata.GetTypeDefinition(type.GetDeclaringType())),
-        _ => false,
-    };
+    private static bool IsVisible(MetadataReader metadata, TypeDefinition type) =>
+        (type.Attributes & TypeAttributes.VisibilityMask) switch
+        {
+            TypeAttributes.Public => true,
+            TypeAttributes.NestedPublic or TypeAttributes.NestedFamily or TypeAttributes.NestedFamORAssem =>
+                IsVisible(metadata, metadata.GetTypeDefinition(type.GetDeclaringType())),
+            _ => false,
+        };
 
     private static bool IsVisible(MetadataReader metadata, MethodDefinitionHandle method) =>
-        !method.IsNil && (metadata.GetMethodDefinition(method).Attributes & MethodAttributes.MemberAccessMask) is MethodAttributes.Public or MethodAttributes.Family or MethodAttributes.FamORAssem;
+        !method.IsNil && (metadata.GetMethodDefinition(
+            method).Attributes & MethodAttributes.MemberAccessMask) is MethodAttributes.Public
+            or MethodAttributes.Family or MethodAttributes.FamORAssem;
 
     private void Add(string name, bool visible)
     {

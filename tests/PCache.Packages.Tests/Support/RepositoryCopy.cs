@@ -1,11 +1,15 @@
-// Keeps true: the tree itself is never built into by these tests, since other tests run from it meanwhile; two copies have the same commit.
+// Keeps true: the tree itself is never built into by these tests, since other tests run from it meanwhile; two copies
+// have the same commit.
 
 namespace PCache.Packages.Tests.Support;
 
-/// <summary>A copy of what the packages are made of, with uncommitted changes, as a git repository with one commit and a made-up remote.</summary>
+/// <summary>
+/// A copy of what the packages are made of, with uncommitted changes, as a git repository with one commit and a made-up
+/// remote.
+/// </summary>
 internal sealed class RepositoryCopy
 {
-    // The host is one that the SDK knows how to link to; nobody is asked there.
+    // The host is one that the SDK knows how to link to; it is never asked.
     public const string RemoteUrl = "https://github.com/example/made-up.git";
     public const string RawUrl = "https://raw.githubusercontent.com/example/made-up";
 
@@ -21,8 +25,9 @@ internal sealed class RepositoryCopy
 
         Copy(Path.Combine(RepositoryPaths.Root, "src"), Path.Combine(Folder, "src"));
         Copy(Path.Combine(RepositoryPaths.Root, "docs", "images"), Path.Combine(Folder, "docs", "images"));
+        IEnumerable<string> projects = ExpectedPackages.Names.Select(name => $"\"src\\\\{name}\\\\{name}.csproj\"");
         File.WriteAllText(Path.Combine(Folder, "packages.slnf"), $$"""
-            { "solution": { "path": "PCache.Core.sln", "projects": [{{string.Join(", ", ExpectedPackages.Names.Select(name => $"\"src\\\\{name}\\\\{name}.csproj\""))}}] } }
+            { "solution": { "path": "PCache.Core.sln", "projects": [{{string.Join(", ", projects)}}] } }
             """);
         Command.Git(Folder, "init", "--quiet").MustSucceed();
         Command.Git(Folder, "remote", "add", "origin", RemoteUrl).MustSucceed();
@@ -35,9 +40,13 @@ internal sealed class RepositoryCopy
 
     public string Commit { get; }
 
-    /// <summary>Builds or packs as a release does, without what changes nothing of it: analyzers and the audit of packages have run when the tree itself was built.</summary>
+    /// <summary>
+    /// Builds or packs as a release does, without what changes nothing of it: analyzers and the audit of packages have
+    /// run when the tree itself was built.
+    /// </summary>
     public CommandResult Dotnet(string verb, params string[] arguments) =>
-        Command.Dotnet(Folder, verb, [.. arguments, "-c", "Release", "-p:ContinuousIntegrationBuild=true", $"-p:Version={ExpectedPackages.Version}", "-p:RunAnalyzers=false", "-p:NuGetAudit=false"]);
+        Command.Dotnet(Folder, verb, [.. arguments, "-c", "Release", "-p:ContinuousIntegrationBuild=true",
+            $"-p:Version={ExpectedPackages.Version}", "-p:RunAnalyzers=false", "-p:NuGetAudit=false"]);
 
     private static void Copy(string from, string to)
     {
@@ -47,7 +56,8 @@ internal sealed class RepositoryCopy
             File.Copy(file, Path.Combine(to, Path.GetFileName(file)));
         }
 
-        foreach (string folder in Directory.EnumerateDirectories(from).Where(folder => !LeftOut.Contains(Path.GetFileName(folder))))
+        foreach (string folder in Directory.EnumerateDirectories(from)
+            .Where(folder => !LeftOut.Contains(Path.GetFileName(folder))))
         {
             Copy(folder, Path.Combine(to, Path.GetFileName(folder)));
         }

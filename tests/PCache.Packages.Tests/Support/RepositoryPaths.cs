@@ -7,7 +7,8 @@ internal static class RepositoryPaths
 {
     public static string Root { get; } = Find();
 
-    public static string ReadText(string relativePath) => File.ReadAllText(Path.Combine(Root, relativePath)).ReplaceLineEndings("\n");
+    public static string ReadText(string relativePath) =>
+        File.ReadAllText(Path.Combine(Root, relativePath)).ReplaceLineEndings("\n");
 
     private static string Find()
     {

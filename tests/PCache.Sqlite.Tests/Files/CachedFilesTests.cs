@@ -18,10 +18,12 @@ public sealed class CachedFilesTests
     });
 
     [Fact]
-    public void Bytes_of_a_deleted_or_shortened_file_never_come_back() => Assert.Null(FindStaleBytes(CachedFilesDefect.None, seeds: 3));
+    public void Bytes_of_a_deleted_or_shortened_file_never_come_back() =>
+        Assert.Null(FindStaleBytes(CachedFilesDefect.None, seeds: 3));
 
     [Fact]
-    public void A_table_that_is_durable_before_its_data_is_noticed() => Assert.NotNull(FindStaleBytes(CachedFilesDefect.TableBeforeData, seeds: 60));
+    public void A_table_that_is_durable_before_its_data_is_noticed() =>
+        Assert.NotNull(FindStaleBytes(CachedFilesDefect.TableBeforeData, seeds: 60));
 
     [Fact]
     public void A_gap_reads_as_zeros_and_lengths_are_exact_on_the_files_after_a_drain()
@@ -61,7 +63,9 @@ public sealed class CachedFilesTests
         files.Write(FileSlot.Journal, 0, new byte[3000]);
         files.Sync(FileSlot.Journal);
         int stores = 0;
-        region.BeforeEvent = e => region.DrainError = e == PmemEvent.Store && ++stores == 2 ? new IOException("The memory failed.") : region.DrainError; // the table's key
+        // the table's key
+        region.BeforeEvent = e => region.DrainError =
+            e == PmemEvent.Store && ++stores == 2 ? new IOException("The memory failed.") : region.DrainError;
         Assert.Throws<IOException>(() => files.Delete(FileSlot.Journal));
         region.BeforeEvent = null;
         region.DrainError = null;
@@ -75,7 +79,8 @@ public sealed class CachedFilesTests
                 () => files.SetLength(FileSlot.Journal, 5),
                 () => files.Create(FileSlot.Wal),
             },
-            change => Assert.Contains("half-way", Assert.ThrowsAny<IOException>(change).Message, StringComparison.Ordinal));
+            change => Assert.Contains("half-way", Assert.ThrowsAny<IOException>(change).Message,
+                StringComparison.Ordinal));
         device.Dispose();
         using PCacheDevice again = PCacheDevice.Open(region, new CompositeBacking(store), Options);
         var anew = new CachedFiles(again);
@@ -86,7 +91,9 @@ public sealed class CachedFilesTests
         Assert.True(store.Exists(FileSlot.Journal));
     }
 
-    /// <summary>Each life of a journal is filled with its own number; after a cut anywhere, a journal must hold one number only.</summary>
+    /// <summary>
+    /// Each life of a journal is filled with its own number; after a cut anywhere, a journal must hold one number only.
+    /// </summary>
     private static string? FindStaleBytes(CachedFilesDefect defect, int seeds)
     {
         for (int seed = 1; seed <= seeds; seed++)
@@ -113,7 +120,8 @@ public sealed class CachedFilesTests
                     byte[] piece = [.. Enumerable.Repeat((byte)life, 500)];
                     for (int at = 0, end = random.Next(250); at <= end; at++)
                     {
-                        files.Write(FileSlot.Journal, at * piece.Length, piece); // many keys: they don't fit one block of the log
+                        // many keys: they don't fit one block of the log
+                        files.Write(FileSlot.Journal, at * piece.Length, piece);
                     }
 
                     syncing = true;
@@ -148,7 +156,8 @@ public sealed class CachedFilesTests
                     _ = files.Read(FileSlot.Journal, 0, content);
                     if (content.Distinct().Count() > 1 || (content.Length > 0 && content[0] > life))
                     {
-                        return $"Seed {seed}, in life {life}: bytes of the lives {string.Join(", ", content.Distinct())}.";
+                        return $"Seed {seed}, in life {life}: bytes of the lives "
+                            + $"{string.Join(", ", content.Distinct())}.";
                     }
                 }
             }

@@ -13,7 +13,8 @@ public sealed class CompositeBackingTests
     public void The_table_makes_the_files_what_it_says(bool real)
     {
         using var folder = new TempFolder();
-        IFileStore store = real ? new DirectoryFileStore(folder.File("a.db"), readOnly: false) : new SimulatedFileStore();
+        IFileStore store = real ? new DirectoryFileStore(folder.File("a.db"), readOnly: false)
+            : new SimulatedFileStore();
         using var backing = new CompositeBacking(store);
         var sector = new byte[FileTable.LengthBytes];
         Assert.Equal(default, Table());
@@ -78,7 +79,8 @@ public sealed class CompositeBackingTests
     [InlineData("/x/a.db-mj0123AG9CD", false)]
     [InlineData("/x/a.db-journal", false)]
     [InlineData("-mj0123AB9CD", false)]
-    public void Super_journals_are_known_by_their_names(string path, bool isOne) => Assert.Equal(isOne, FileSlots.IsSuperJournal(path));
+    public void Super_journals_are_known_by_their_names(string path, bool isOne) =>
+        Assert.Equal(isOne, FileSlots.IsSuperJournal(path));
 
     [Fact]
     public void Journals_belong_to_their_databases()

@@ -6,7 +6,10 @@ using PCache.Testing;
 
 namespace PCache.Sqlite.Tests.Files;
 
-/// <summary>The record of the plain files: in the middle of a group it knows both sides, and nothing besides; torn or missing it knows nothing.</summary>
+/// <summary>
+/// The record of the plain files: in the middle of a group it knows both sides, and nothing besides; torn or missing it
+/// knows nothing.
+/// </summary>
 public sealed class RecordTests
 {
     private const int Header = 100;
@@ -82,13 +85,15 @@ public sealed class RecordTests
                 Cut();
                 backing.Flush();
                 Cut();
-                Table(backing, new FileTable(new FileState(true, 4096), counter % 3 == 0 ? new FileState(true, 28) : FileState.Missing, FileState.Missing));
+                Table(backing, new FileTable(new FileState(true, 4096), counter % 3 == 0 ? new FileState(true, 28)
+                    : FileState.Missing, FileState.Missing));
                 Cut();
                 backing.Flush();
                 Cut();
                 backing.Write(VirtualLayout.Base(FileSlot.Wal), Page(counter).AsSpan(0, 1024));
                 backing.Flush();
-                Table(backing, new FileTable(new FileState(true, 4096), FileState.Missing, new FileState(true, 1000))); // cuts zeros off, which isn't synchronised
+                // cuts zeros off, which isn't synchronised
+                Table(backing, new FileTable(new FileState(true, 4096), FileState.Missing, new FileState(true, 1000)));
                 Cut();
                 backing.Flush();
                 Cut();
@@ -105,14 +110,16 @@ public sealed class RecordTests
     }
 
     [Fact]
-    public void What_somebody_else_changes_meanwhile_stops_the_write_back_and_is_not_taken_over()
+    public void What_another_program_changes_meanwhile_stops_the_write_back_and_is_not_taken_over()
     {
         using var region = SimulatedPmem.Allocate(1 << 20);
         var store = new SimulatedFileStore();
         using var backing = MakeBacking(region, store, counter: 10);
         Poke(store, Page(99));
-        Assert.Throws<PCacheBackingMismatchException>(() => backing.Write(VirtualLayout.Base(FileSlot.Main) + 512, new byte[512]));
-        Assert.Throws<PCacheBackingMismatchException>(() => Table(backing, new FileTable(new FileState(true, 4096), new FileState(true, 0), FileState.Missing)));
+        Assert.Throws<PCacheBackingMismatchException>(() =>
+            backing.Write(VirtualLayout.Base(FileSlot.Main) + 512, new byte[512]));
+        Assert.Throws<PCacheBackingMismatchException>(() =>
+            Table(backing, new FileTable(new FileState(true, 4096), new FileState(true, 0), FileState.Missing)));
         Assert.False(store.Exists(FileSlot.Journal));
         backing.Flush(); // nothing of ours
         Assert.NotNull(Difference(region, store));
@@ -124,7 +131,7 @@ public sealed class RecordTests
     }
 
     [Fact]
-    public void Many_attempts_of_a_group_are_never_taken_for_somebody_elses_work()
+    public void Many_attempts_of_a_group_are_never_taken_for_another_programs_work()
     {
         using var region = SimulatedPmem.Allocate(1 << 20);
         var store = new SimulatedFileStore();
@@ -156,7 +163,15 @@ public sealed class RecordTests
         Guid id = Guid.NewGuid();
         for (ulong sequence = 1; sequence <= 9; sequence++)
         {
-            new FilesRecord { Sequence = sequence, CacheId = id, Path = "/ä/" + new string('x', 1000), Database = new FileStamp(5, -6, 0), Images = images }.Write(region);
+            new FilesRecord
+            {
+                Sequence = sequence,
+                CacheId = id,
+                Path = "/ä/"
+                + new string('x', 1000),
+                Database = new FileStamp(5, -6, 0),
+                Images = images
+            }.Write(region);
             FilesRecord read = FilesRecord.TryRead(region)!;
             Assert.Equal((sequence, id, new FileStamp(5, -6, 0)), (read.Sequence, read.CacheId, read.Database));
             Assert.StartsWith("/ä/xxx", read.Path, StringComparison.Ordinal);
@@ -191,10 +206,15 @@ public sealed class RecordTests
         store.Write(FileSlot.Main, 0, Page(counter));
         store.Sync(FileSlot.Main);
         store.SyncNames();
-        return new CompositeBacking(store) { Keeper = new RecordKeeper(region, store, Guid.NewGuid(), "a.db", lastSequence: 0) };
+        return new CompositeBacking(store)
+        {
+            Keeper = new RecordKeeper(region, store, Guid.NewGuid(), "a.db",
+            lastSequence: 0)
+        };
     }
 
-    private static string? Difference(SimulatedPmem region, SimulatedFileStore store) => Comparison.OfContent(FilesRecord.TryRead(region)!.Images, store);
+    private static string? Difference(SimulatedPmem region, SimulatedFileStore store) =>
+        Comparison.OfContent(FilesRecord.TryRead(region)!.Images, store);
 
     private static void Poke(SimulatedFileStore store, byte[] page) => store.Write(FileSlot.Main, 0, page);
 

@@ -6,7 +6,10 @@ using PCache.Testing;
 
 namespace PCache.Sqlite.Tests.Files;
 
-/// <summary>What a synchronisation of the files, or of what stands behind them, has to leave durable: lengths to the byte, names, content, and nothing old behind an end.</summary>
+/// <summary>
+/// What a synchronisation of the files, or of what stands behind them, has to leave durable: lengths to the byte,
+/// names, content, and nothing old behind an end.
+/// </summary>
 public sealed class SynchronisationTests
 {
     private static readonly PCacheOptions Options = CompositeBacking.Fit(new()
@@ -57,7 +60,8 @@ public sealed class SynchronisationTests
     public void Behind_the_end_of_a_file_that_was_made_longer_its_last_sector_has_zeros_too(int length)
     {
         using var region = SimulatedPmem.Allocate(2 << 20);
-        using PCacheDevice device = PCacheDevice.Create(region, new CompositeBacking(new SimulatedFileStore()), Options);
+        using PCacheDevice device = PCacheDevice.Create(region, new CompositeBacking(new SimulatedFileStore()),
+            Options);
         var files = new CachedFiles(device);
         files.Create(FileSlot.Wal);
         files.Write(FileSlot.Wal, 0, Garbage(8000));
@@ -101,7 +105,8 @@ public sealed class SynchronisationTests
 
                 files.Sync(synchronised);
                 using SimulatedPmem left = region.AfterPowerCut(new Random(1));
-                using PCacheDevice again = PCacheDevice.Open(left, new CompositeBacking(store.AfterPowerCut(new Random(1))), Options);
+                using PCacheDevice again = PCacheDevice.Open(left,
+                    new CompositeBacking(store.AfterPowerCut(new Random(1))), Options);
                 Assert.Equal(after, new CachedFiles(again).GetLength(FileSlot.Wal));
             }
         }
@@ -111,7 +116,8 @@ public sealed class SynchronisationTests
     public void An_empty_file_that_was_made_is_there_after_a_synchronisation()
     {
         using var region = SimulatedPmem.Allocate(2 << 20);
-        using PCacheDevice device = PCacheDevice.Create(region, new CompositeBacking(new SimulatedFileStore()), Options);
+        using PCacheDevice device = PCacheDevice.Create(region, new CompositeBacking(new SimulatedFileStore()),
+            Options);
         var files = new CachedFiles(device);
         files.Create(FileSlot.Journal);
         files.Sync(FileSlot.Main);
@@ -134,7 +140,8 @@ public sealed class SynchronisationTests
             var store = new SimulatedFileStore();
             using var backing = new CompositeBacking(store);
             byte[] data = Garbage(1024);
-            Table(backing, new FileTable(new FileState(true, 0), what is "name" or "made by data" ? FileState.Missing : new FileState(true, 1024), FileState.Missing));
+            Table(backing, new FileTable(new FileState(true, 0), what is "name" or "made by data" ? FileState.Missing
+                : new FileState(true, 1024), FileState.Missing));
             if (what is not ("name" or "made by data"))
             {
                 backing.Write(VirtualLayout.Base(FileSlot.Journal), new byte[1024]);
@@ -205,7 +212,8 @@ public sealed class SynchronisationTests
         backing.Write(VirtualLayout.Base(FileSlot.Wal), new byte[1024]);
         backing.Flush();
         Assert.Equal(before + 1, store.Syncs);
-        Table(backing, new FileTable(new FileState(true, 0), FileState.Missing, new FileState(true, 1000))); // only zeros are cut off
+        // only zeros are cut off
+        Table(backing, new FileTable(new FileState(true, 0), FileState.Missing, new FileState(true, 1000)));
         backing.Flush();
         Assert.Equal(before + 1, store.Syncs);
         backing.KeepsExactLengths = true;
@@ -237,9 +245,11 @@ public sealed class SynchronisationTests
             files.SetLength(FileSlot.Wal, 7);
             files.Delete(FileSlot.Journal);
             using SimulatedPmem left = region.AfterPowerCut(new Random(seed));
-            using PCacheDevice again = PCacheDevice.Open(left, new CompositeBacking(store.AfterPowerCut(new Random(seed))), Options);
+            using PCacheDevice again = PCacheDevice.Open(left,
+                new CompositeBacking(store.AfterPowerCut(new Random(seed))), Options);
             var after = new CachedFiles(again);
-            Assert.Equal((7, false, 3000), (after.GetLength(FileSlot.Wal), after.Exists(FileSlot.Journal), after.GetLength(FileSlot.Main)));
+            Assert.Equal((7, false, 3000),
+                (after.GetLength(FileSlot.Wal), after.Exists(FileSlot.Journal), after.GetLength(FileSlot.Main)));
         }
     }
 

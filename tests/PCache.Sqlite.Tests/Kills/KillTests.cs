@@ -6,7 +6,10 @@ using PCache.Sqlite.Tests.Support;
 
 namespace PCache.Sqlite.Tests.Kills;
 
-/// <summary>Real processes on real files are killed in the middle of transactions; every acknowledged one has to be there, and none half.</summary>
+/// <summary>
+/// Real processes on real files are killed in the middle of transactions; every acknowledged one has to be there, and
+/// none half.
+/// </summary>
 public sealed class KillTests
 {
     private static int _names;
@@ -76,7 +79,8 @@ public sealed class KillTests
 
     private static int Verify(string path, int acknowledged, bool drain, string when)
     {
-        using PCacheVfsRegistration vfs = PCacheVfs.Register(KillWriter.Options($"kill{Interlocked.Increment(ref _names)}", drain));
+        using PCacheVfsRegistration vfs =
+            PCacheVfs.Register(KillWriter.Options($"kill{Interlocked.Increment(ref _names)}", drain));
         using var connection = new SqliteConnection($"Data Source={path};Vfs={vfs.Name};Pooling=False");
         connection.Open();
         return Check(connection, acknowledged, when);
@@ -87,7 +91,8 @@ public sealed class KillTests
         Assert.Equal("ok", connection.ExecuteScalar<string>("PRAGMA integrity_check"));
         int[] values = [.. connection.Query<int>("SELECT DISTINCT value FROM t")];
         Assert.True(values.Length == 1, $"{when}: rows of {values.Length} transactions.");
-        Assert.True(values[0] >= acknowledged && values[0] <= acknowledged + 1, $"{when}: transaction {values[0]}, but {acknowledged} was acknowledged.");
+        Assert.True(values[0] >= acknowledged && values[0] <= acknowledged
+            + 1, $"{when}: transaction {values[0]}, but {acknowledged} was acknowledged.");
         Assert.Equal(KillWriter.Rows, connection.ExecuteScalar<int>("SELECT count(*) FROM t"));
         return values[0];
     }

@@ -5,7 +5,10 @@ using PCache.Core.Pmem;
 
 namespace PCache.Sqlite.Tests.Kills;
 
-/// <summary>Commits numbered transactions until it is killed. Keeps true: a number is on standard output only after its commit has returned.</summary>
+/// <summary>
+/// Commits numbered transactions until it is killed. Keeps true: a number is on standard output only after its commit
+/// has returned.
+/// </summary>
 internal static class KillWriter
 {
     public const int Rows = 20;
@@ -17,7 +20,8 @@ internal static class KillWriter
         _ = PCacheVfs.Register(Options("pcache", drainOnClose: true));
         using var connection = new SqliteConnection($"Data Source={path};Vfs=pcache;Pooling=False");
         connection.Open();
-        connection.Execute($"PRAGMA journal_mode={mode}; PRAGMA synchronous=FULL; PRAGMA cache_size=8; PRAGMA wal_autocheckpoint=30");
+        connection.Execute(
+            $"PRAGMA journal_mode={mode}; PRAGMA synchronous=FULL; PRAGMA cache_size=8; PRAGMA wal_autocheckpoint=30");
         connection.Execute("CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, value INTEGER, body BLOB)");
         int number = connection.ExecuteScalar<int?>("SELECT max(value) FROM t") ?? 0;
         var random = new Random(number);
@@ -30,7 +34,8 @@ internal static class KillWriter
                 for (int id = 0; id < Rows; id++)
                 {
                     connection.Execute(
-                        "INSERT OR REPLACE INTO t VALUES (@id, @number, randomblob(@length))", new { id, number, length = random.Next(2500) }, transaction);
+                        "INSERT OR REPLACE INTO t VALUES (@id, @number, randomblob(@length))",
+                            new { id, number, length = random.Next(2500) }, transaction);
                 }
 
                 transaction.Commit();

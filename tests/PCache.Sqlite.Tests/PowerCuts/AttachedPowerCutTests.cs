@@ -5,7 +5,10 @@ using PCache.Testing;
 
 namespace PCache.Sqlite.Tests.PowerCuts;
 
-/// <summary>Transactions of two databases, whose super-journal is a plain file next to them: after a power cut both have them or none; without the caches each database is whole.</summary>
+/// <summary>
+/// Transactions of two databases, whose super-journal is a plain file next to them: after a power cut both have them or
+/// none; without the caches each database is whole.
+/// </summary>
 public sealed class AttachedPowerCutTests
 {
     private const int Transactions = 10;
@@ -38,10 +41,14 @@ public sealed class AttachedPowerCutTests
         using PCacheVfsRegistration vfs = Register(paths, regions, stores);
         using (SqliteConnection connection = Open(paths, vfs))
         {
-            connection.Execute("CREATE TABLE main.t (id INTEGER PRIMARY KEY, value INTEGER, body BLOB); CREATE TABLE other.u (id INTEGER PRIMARY KEY, value INTEGER, body BLOB)");
+            connection.Execute(
+                "CREATE TABLE main.t (id INTEGER PRIMARY KEY, value INTEGER, body BLOB); CREATE TABLE other.u (id "
+                + "INTEGER PRIMARY KEY, value INTEGER, body BLOB)");
             for (int i = 0; i < Rows; i++)
             {
-                connection.Execute("INSERT INTO t VALUES (@i, 0, zeroblob(900)); INSERT INTO u VALUES (@i, 0, zeroblob(900))", new { i });
+                connection.Execute(
+                    "INSERT INTO t VALUES (@i, 0, zeroblob(900)); INSERT INTO u VALUES (@i, 0, zeroblob(900))",
+                    new { i });
             }
 
             nextCut = events + 1;
@@ -54,7 +61,9 @@ public sealed class AttachedPowerCutTests
             for (begun = 1; begun <= Transactions; begun++)
             {
                 using SqliteTransaction transaction = connection.BeginTransaction();
-                connection.Execute("UPDATE t SET value = @begun, body = randomblob(900); UPDATE u SET value = @begun, body = randomblob(900)", new { begun }, transaction);
+                connection.Execute(
+                    "UPDATE t SET value = @begun, body = randomblob(900); UPDATE u SET value = @begun, body = "
+                    + "randomblob(900)", new { begun }, transaction);
                 transaction.Commit();
                 committed = begun;
             }
@@ -69,9 +78,11 @@ public sealed class AttachedPowerCutTests
             if (++events >= nextCut)
             {
                 nextCut = events + 1 + random.Next(140);
-                Dictionary<string, byte[]> supers = Directory.GetFiles(folder.Path, "*-mj*").ToDictionary(file => file, File.ReadAllBytes);
+                Dictionary<string, byte[]> supers =
+                    Directory.GetFiles(folder.Path, "*-mj*").ToDictionary(file => file, File.ReadAllBytes);
                 cuts.Add(new Cut(
-                    events, [.. regions.Select(region => region.AfterPowerCut(random))], [.. stores.Select(store => store.AfterPowerCut(random))], supers, committed, begun));
+                    events, [.. regions.Select(region => region.AfterPowerCut(random))],
+                        [.. stores.Select(store => store.AfterPowerCut(random))], supers, committed, begun));
             }
         }
     }
@@ -83,7 +94,8 @@ public sealed class AttachedPowerCutTests
         using PCacheVfsRegistration vfs = Register(paths, cut.Regions, stores);
         using SqliteConnection connection = Open(paths, vfs);
         (int first, int second) = Check(connection, cut);
-        Assert.True(first == second, $"Cut at {cut.Event}: transaction {first} in one database, {second} in the other.");
+        Assert.True(first == second,
+            $"Cut at {cut.Event}: transaction {first} in one database, {second} in the other.");
         Assert.InRange(first, cut.Committed, cut.Begun);
     }
 
@@ -96,7 +108,8 @@ public sealed class AttachedPowerCutTests
         }
 
         using SqliteConnection connection = Open(paths, null);
-        if (connection.ExecuteScalar<int>("SELECT (SELECT count(*) FROM main.sqlite_master) + (SELECT count(*) FROM other.sqlite_master)") == 2)
+        if (connection.ExecuteScalar<int>(
+            "SELECT (SELECT count(*) FROM main.sqlite_master) + (SELECT count(*) FROM other.sqlite_master)") == 2)
         {
             _ = Check(connection, cut);
         }
@@ -139,7 +152,8 @@ public sealed class AttachedPowerCutTests
             source.Add(paths[i], regions[i], stores[i]);
         }
 
-        return PCacheVfs.Register(new PCacheVfsOptions { Name = $"two{Interlocked.Increment(ref _names)}" }, (_, _) => source);
+        return PCacheVfs.Register(new PCacheVfsOptions { Name = $"two{Interlocked.Increment(ref _names)}" }, (_, _) =>
+            source);
     }
 
     private static SqliteConnection Open(string[] paths, PCacheVfsRegistration? vfs)
@@ -163,5 +177,6 @@ public sealed class AttachedPowerCutTests
     }
 
     private sealed record Cut(
-        int Event, SimulatedPmem[] Regions, SimulatedFileStore[] Stores, Dictionary<string, byte[]> SuperJournals, int Committed, int Begun);
+        int Event, SimulatedPmem[] Regions, SimulatedFileStore[] Stores, Dictionary<string, byte[]> SuperJournals,
+            int Committed, int Begun);
 }

@@ -8,12 +8,13 @@ using PCache.Testing;
 namespace PCache.Sqlite.Tests.PowerCuts;
 
 /// <summary>
-/// A workload of transactions on simulated media, with the power cut at many moments of it. Keeps true: each moment leaves copies, and the workload goes on; everything
-/// runs on the test's thread, so a seed gives the same run each time.
+/// A workload of transactions on simulated media, with the power cut at many moments of it. Keeps true: each moment
+/// leaves copies, and the workload goes on; everything runs on the test's thread, so a seed gives the same run each
+/// time.
 /// </summary>
 /// <remarks>
-/// Transaction n sets the counter to n, rewrites rows that all have to say n, and adds or removes others: so a state of the database names the transaction that it is after,
-/// and shows whether it is whole.
+/// Transaction n sets the counter to n, rewrites rows that all have to say n, and adds or removes others: so a state of
+/// the database names the transaction that it is after, and shows whether it is whole.
 /// </remarks>
 internal sealed class PowerCutRun : IDisposable
 {
@@ -41,7 +42,8 @@ internal sealed class PowerCutRun : IDisposable
         _random = new Random((seed * 7919) + mode.Length);
         _mode = mode;
         _source.Defect = defect;
-        _vfs = PCacheVfs.Register(new PCacheVfsOptions { Name = $"cut{Interlocked.Increment(ref _names)}" }, (_, _) => _source);
+        _vfs = PCacheVfs.Register(new PCacheVfsOptions { Name = $"cut{Interlocked.Increment(ref _names)}" }, (_, _) =>
+            _source);
     }
 
     public int CutCount => _cuts.Count;
@@ -94,7 +96,9 @@ internal sealed class PowerCutRun : IDisposable
 
     private void Prepare(SqliteConnection connection)
     {
-        connection.Execute($"PRAGMA page_size=1024; PRAGMA journal_mode={_mode}; PRAGMA synchronous=FULL; PRAGMA cache_size=8; PRAGMA wal_autocheckpoint=20");
+        connection.Execute(
+            $"PRAGMA page_size=1024; PRAGMA journal_mode={_mode}; PRAGMA synchronous=FULL; PRAGMA cache_size=8; "
+            + "PRAGMA wal_autocheckpoint=20");
         connection.Execute(
             """
             BEGIN;
@@ -116,7 +120,8 @@ internal sealed class PowerCutRun : IDisposable
         using (SqliteTransaction transaction = connection.BeginTransaction())
         {
             connection.Execute("UPDATE counter SET value = @number", new { number }, transaction);
-            connection.Execute("UPDATE marks SET value = @number, body = randomblob(@length)", new { number, length = _random.Next(100, 900) }, transaction);
+            connection.Execute("UPDATE marks SET value = @number, body = randomblob(@length)",
+                new { number, length = _random.Next(100, 900) }, transaction);
             if (_random.Next(3) == 0)
             {
                 connection.Execute("DELETE FROM marks WHERE id >= @MarkedRows", new { MarkedRows }, transaction);
@@ -125,7 +130,8 @@ internal sealed class PowerCutRun : IDisposable
             {
                 for (int i = _random.Next(4); i > 0; i--)
                 {
-                    connection.Execute("INSERT INTO marks (value, body) VALUES (@number, randomblob(1500))", new { number }, transaction);
+                    connection.Execute("INSERT INTO marks (value, body) VALUES (@number, randomblob(1500))",
+                        new { number }, transaction);
                 }
             }
 
@@ -149,7 +155,9 @@ internal sealed class PowerCutRun : IDisposable
         }
     }
 
-    /// <summary>Before each event of memory or files: perhaps a cut, which is any state that losing power right now may leave.</summary>
+    /// <summary>
+    /// Before each event of memory or files: perhaps a cut, which is any state that losing power right now may leave.
+    /// </summary>
     private void Step(int eventsBetweenCuts)
     {
         if (++_events < _nextCut)
@@ -167,7 +175,9 @@ internal sealed class PowerCutRun : IDisposable
         _source.Add(path, cut.Region, cut.Store);
         using SqliteConnection connection = Open(path);
         int state = CheckWhole(connection, $"after a cut at event {cut.Event}, with its cache");
-        Assert.True(state >= cut.Committed && state <= cut.Begun, $"Cut at event {cut.Event}: state {state}, but {cut.Committed} was committed and {cut.Begun} begun.");
+        Assert.True(state >= cut.Committed
+            && state <= cut.Begun,
+            $"Cut at event {cut.Event}: state {state}, but {cut.Committed} was committed and {cut.Begun} begun.");
     }
 
     private void VerifyPlain(Cut cut)
@@ -195,9 +205,11 @@ internal sealed class PowerCutRun : IDisposable
         string found = connection.ExecuteScalar<string>("PRAGMA integrity_check")!;
         Assert.True(found == "ok", $"{when}: {found}");
         int counter = connection.ExecuteScalar<int>("SELECT value FROM counter");
-        int others = connection.ExecuteScalar<int>("SELECT count(*) FROM marks WHERE value <> @counter AND id < @MarkedRows", new { counter, MarkedRows });
+        int others = connection.ExecuteScalar<int>(
+            "SELECT count(*) FROM marks WHERE value <> @counter AND id < @MarkedRows", new { counter, MarkedRows });
         Assert.True(others == 0, $"{when}: {others} rows aren't of transaction {counter}.");
-        Assert.Equal(MarkedRows, connection.ExecuteScalar<int>("SELECT count(*) FROM marks WHERE id < @MarkedRows", new { MarkedRows }));
+        Assert.Equal(MarkedRows, connection.ExecuteScalar<int>("SELECT count(*) FROM marks WHERE id < @MarkedRows",
+            new { MarkedRows }));
         return counter;
     }
 

@@ -3,7 +3,10 @@ using PCache.Sqlite.Tests.Support;
 
 namespace PCache.Sqlite.Tests.PowerCuts;
 
-/// <summary>After any power cut every committed transaction is there and none is half; without its cache too, up to an earlier one.</summary>
+/// <summary>
+/// After any power cut every committed transaction is there and none is half; without its cache too, up to an earlier
+/// one.
+/// </summary>
 public sealed class PowerCutTests(Xunit.Abstractions.ITestOutputHelper output)
 {
     [Theory]
@@ -36,6 +39,6 @@ public sealed class PowerCutTests(Xunit.Abstractions.ITestOutputHelper output)
             }
         }
 
-        Assert.Fail($"Nobody noticed {defect}.");
+        Assert.Fail($"No check noticed {defect}.");
     }
 }

@@ -4,8 +4,10 @@ using PCache.Testing;
 namespace PCache.Sqlite.Tests.Support;
 
 /// <summary>
-/// Plain files that lose power. Keeps true: content and lengths are those of simulated disks, one for each creation of a file; a creation or deletion may be lost until
-/// names are synchronised, each file's independently. A file's time of change is durable with its synchronisation; until then a cut leaves any one since, whatever it leaves of the content.
+/// Plain files that lose power. Keeps true: content and lengths are those of simulated disks, one for each creation of
+/// a file; a creation or deletion may be lost until names are synchronised, each file's independently. A file's time of
+/// change is durable with its synchronisation; until then a cut leaves any one since, whatever it leaves of the
+/// content.
 /// </summary>
 internal sealed class SimulatedFileStore : IFileStore
 {
@@ -36,7 +38,13 @@ internal sealed class SimulatedFileStore : IFileStore
         {
             return new SimulatedFileStore(_names.Select(versions =>
             {
-                int version = random.Next(3) switch { 0 => 0, 1 => versions.Count - 1, _ => random.Next(versions.Count) };
+                int version = random.Next(3) switch
+                {
+                    0 => 0,
+                    1 => versions.Count - 1,
+                    _ =>
+                    random.Next(versions.Count)
+                };
                 return versions[version]?.AfterPowerCut(random);
             }).ToList(), _now);
         }
@@ -73,7 +81,8 @@ internal sealed class SimulatedFileStore : IFileStore
         {
             if (_names[(int)slot][^1] is null)
             {
-                _names[(int)slot].Add(new PlainFile(new SimulatedDisk(0, new SimulatedDiskOptions { CanResize = true }), ++_now));
+                _names[(int)slot].Add(new PlainFile(
+                    new SimulatedDisk(0, new SimulatedDiskOptions { CanResize = true }), ++_now));
             }
         }
     }
@@ -140,7 +149,8 @@ internal sealed class SimulatedFileStore : IFileStore
         }
     }
 
-    private PlainFile Get(FileSlot slot) => CurrentFile(slot) ?? throw new FileNotFoundException($"{slot} doesn't exist.");
+    private PlainFile Get(FileSlot slot) =>
+        CurrentFile(slot) ?? throw new FileNotFoundException($"{slot} doesn't exist.");
 
     private SimulatedDisk Changed(FileSlot slot)
     {
@@ -160,6 +170,7 @@ internal sealed class SimulatedFileStore : IFileStore
         /// <summary>The durable one, then each since.</summary>
         public List<long> Times { get; } = [time];
 
-        public PlainFile AfterPowerCut(Random random) => new(Disk.AfterPowerCut(random), Times[random.Next(Times.Count)]);
+        public PlainFile AfterPowerCut(Random random) =>
+            new(Disk.AfterPowerCut(random), Times[random.Next(Times.Count)]);
     }
 }

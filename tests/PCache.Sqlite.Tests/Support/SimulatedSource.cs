@@ -6,7 +6,10 @@ using PCache.Testing;
 
 namespace PCache.Sqlite.Tests.Support;
 
-/// <summary>Databases on simulated memory in front of simulated files. Keeps true: nothing outlives what it was given; maintenance runs on the test's thread only.</summary>
+/// <summary>
+/// Databases on simulated memory in front of simulated files. Keeps true: nothing outlives what it was given;
+/// maintenance runs on the test's thread only.
+/// </summary>
 internal sealed class SimulatedSource : IDatabaseSource
 {
     private readonly Dictionary<string, (SimulatedPmem Region, SimulatedFileStore Store)> _media = [];
@@ -16,7 +19,8 @@ internal sealed class SimulatedSource : IDatabaseSource
 
     public VirtualClock Clock { get; } = new();
 
-    public void Add(string path, SimulatedPmem region, SimulatedFileStore store) => _media.Add(Path.GetFullPath(path), (region, store));
+    public void Add(string path, SimulatedPmem region, SimulatedFileStore store) =>
+        _media.Add(Path.GetFullPath(path), (region, store));
 
     public bool HasCache(string path) => _media.ContainsKey(path);
 
@@ -40,13 +44,16 @@ internal sealed class SimulatedSource : IDatabaseSource
         var backing = new CompositeBacking(media.Store);
         if (FilesRecord.TryRead(media.Region) is { } record)
         {
-            Comparison.Require(record, media.Store, path, "simulated", mayBeCopied: false); // whatever a power cut leaves is never taken for somebody else's work
+            // whatever a power cut leaves is never taken for another program's work
+            Comparison.Require(record, media.Store, path, "simulated", mayBeCopied: false);
             backing.Keeper = new RecordKeeper(media.Region, media.Store, record.CacheId, path, record.Sequence);
         }
 
         PCacheDevice device = PCacheDevice.OpenOrCreate(media.Region, backing, CompositeBacking.Fit(options));
-        backing.Keeper ??= new RecordKeeper(media.Region, media.Store, device.GetStatus().CacheId, path, lastSequence: 0);
-        return new Database(path, new CachedFiles(device, Defect), device, new NoHolder(), isReadOnly: false, drainOnClose: false);
+        backing.Keeper ??= new RecordKeeper(media.Region, media.Store, device.GetStatus().CacheId, path,
+            lastSequence: 0);
+        return new Database(path, new CachedFiles(device, Defect), device, new NoHolder(), isReadOnly: false,
+            drainOnClose: false);
     }
 
     private sealed class NoHolder : IDatabaseHolder

@@ -3,10 +3,15 @@ using System.Globalization;
 
 namespace PCache.Sqlite.Tests.Support;
 
-/// <summary>Seeds and lengths of random runs: short in the suite, longer by environment variables, with the same code.</summary>
+/// <summary>
+/// Seeds and lengths of random runs: short in the suite, longer by environment variables, with the same code.
+/// </summary>
 internal static class TestRuns
 {
-    /// <summary>Runs seeds 1..count; beyond that as long as PCACHE_TEST_SECONDS says; only PCACHE_TEST_SEED where that is set. A failure tells its seed.</summary>
+    /// <summary>
+    /// Runs seeds 1..count; beyond that as long as PCACHE_TEST_SECONDS says; only PCACHE_TEST_SEED where that is set. A
+    /// failure tells its seed.
+    /// </summary>
     public static void ForSeeds(int count, Action<int> run)
     {
         if (Number("PCACHE_TEST_SEED") is double only)
@@ -31,5 +36,6 @@ internal static class TestRuns
     }
 
     public static double? Number(string variable) =>
-        double.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out double value) ? value : null;
+        double.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out double value)
+            ? value : null;
 }

@@ -29,7 +29,8 @@ internal sealed class TestVfs : IDisposable
     /// <summary>A connection without a pool.</summary>
     public SqliteConnection Open(string name = "a.db", string more = "")
     {
-        var connection = new SqliteConnection($"Data Source={PathOf(name)};Vfs={Registration.Name};Pooling=False;{more}");
+        var connection = new SqliteConnection(
+            $"Data Source={PathOf(name)};Vfs={Registration.Name};Pooling=False;{more}");
         connection.Open();
         return connection;
     }

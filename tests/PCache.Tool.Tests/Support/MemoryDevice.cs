@@ -36,11 +36,14 @@ internal sealed class MemoryDevice(int lengthBytes) : IBlockDevice
         return count;
     }
 
-    public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.FromResult(Read(offset, buffer.Span));
+    public ValueTask<int> ReadAsync(long offset, Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        ValueTask.FromResult(Read(offset, buffer.Span));
 
-    public void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal) => buffer.CopyTo(Bytes.AsSpan((int)offset));
+    public void Write(long offset, ReadOnlySpan<byte> buffer, WriteDurability durability = WriteDurability.Normal) =>
+        buffer.CopyTo(Bytes.AsSpan((int)offset));
 
-    public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    public ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> buffer, WriteDurability durability =
+        WriteDurability.Normal, CancellationToken cancellationToken = default)
     {
         Write(offset, buffer.Span, durability);
         return ValueTask.CompletedTask;
@@ -54,9 +57,11 @@ internal sealed class MemoryDevice(int lengthBytes) : IBlockDevice
         return ValueTask.CompletedTask;
     }
 
-    public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal) => Bytes.AsSpan((int)offset, (int)length).Clear();
+    public void WriteZeroes(long offset, long length, WriteDurability durability = WriteDurability.Normal) =>
+        Bytes.AsSpan((int)offset, (int)length).Clear();
 
-    public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability = WriteDurability.Normal, CancellationToken cancellationToken = default)
+    public ValueTask WriteZeroesAsync(long offset, long length, WriteDurability durability =
+        WriteDurability.Normal, CancellationToken cancellationToken = default)
     {
         WriteZeroes(offset, length, durability);
         return ValueTask.CompletedTask;
@@ -66,11 +71,13 @@ internal sealed class MemoryDevice(int lengthBytes) : IBlockDevice
     {
     }
 
-    public ValueTask DiscardAsync(long offset, long length, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
+    public ValueTask DiscardAsync(long offset, long length, CancellationToken cancellationToken = default) =>
+        ValueTask.CompletedTask;
 
     public void SetLength(long length) => throw new NotSupportedException();
 
-    public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public ValueTask SetLengthAsync(long length, CancellationToken cancellationToken = default) =>
+        throw new NotSupportedException();
 
     public void Dispose() => IsDisposed = true;
 

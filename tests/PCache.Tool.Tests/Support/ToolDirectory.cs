@@ -5,7 +5,8 @@ internal sealed class ToolDirectory(bool inMemory = false) : IDisposable
 {
     private const string MemoryFileSystem = "/dev/shm";
 
-    // In memory, where the system has a file system for that: flushes cost nothing, so that much more happens in a second.
+    // In memory, where the system has a file system for that: flushes cost nothing, so that much more happens in a
+    // second.
     private readonly DirectoryInfo _directory = inMemory && Directory.Exists(MemoryFileSystem)
         ? Directory.CreateDirectory(Path.Combine(MemoryFileSystem, "pcache-tool-" + Path.GetRandomFileName()))
         : Directory.CreateTempSubdirectory("pcache-tool-");
@@ -34,7 +35,8 @@ internal sealed class ToolDirectory(bool inMemory = false) : IDisposable
     {
         var info = new FileInfo(this[name]);
         using FileStream stream = info.Open(FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
-        return (info.LastWriteTimeUtc, info.Length, Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(stream)));
+        return (info.LastWriteTimeUtc, info.Length,
+            Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(stream)));
     }
 
     public void Dispose() => _directory.Delete(recursive: true);

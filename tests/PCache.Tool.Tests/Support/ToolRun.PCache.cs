@@ -5,5 +5,6 @@ internal sealed partial record ToolRun
 {
     public static ToolRun Run(params string[] args) => Of(context => PCacheCommand.Invoke(args, context));
 
-    public static ToolRun RunWithInput(byte[] input, params string[] args) => Of(context => PCacheCommand.Invoke(args, context), input);
+    public static ToolRun RunWithInput(byte[] input, params string[] args) =>
+        Of(context => PCacheCommand.Invoke(args, context), input);
 }

@@ -30,7 +30,10 @@ internal sealed partial record ToolRun(int ExitCode, string Out, string Error, b
         return this;
     }
 
-    /// <summary>Asserts an error as people should see it: one line that begins "error:", says something, and is no stack trace; nothing on standard output.</summary>
+    /// <summary>
+    /// Asserts an error as people should see it: one line that begins "error:", says something, and is no stack trace;
+    /// nothing on standard output.
+    /// </summary>
     public ToolRun ExpectError(int exitCode, string? mentions = null)
     {
         Expect(exitCode);

@@ -5,7 +5,9 @@ using System.Buffers.Binary;
 namespace PCache.Core.Tests.Docs.Example;
 
 // example: accounts
-/// <summary>Accounts in a file. A transfer changes two of them; whatever crashes, both have changed or neither.</summary>
+/// <summary>
+/// Accounts in a file. A transfer changes two of them; whatever crashes, both have changed or neither.
+/// </summary>
 internal sealed class Accounts
 {
     private const int SectorBytes = 512; // a sector is never torn: a record inside one needs no checksum
@@ -14,7 +16,8 @@ internal sealed class Accounts
     public Accounts(IBlockDevice device)
     {
         _device = device;
-        var record = new byte[SectorBytes]; // the last transfer that was decided: apply it again, which changes nothing if it was there already
+        // the last transfer that was decided: apply it again, which changes nothing if it was there already
+        var record = new byte[SectorBytes];
         _ = _device.Read(0, record);
         Apply(record);
         _device.Flush();
@@ -33,8 +36,8 @@ internal sealed class Accounts
         var record = new byte[SectorBytes];
         Put(record, 0, from, Balance(from) - amount);
         Put(record, 16, to, Balance(to) + amount);
-        _device.Flush();                                            // the transfer before this one is in its place,
-        _device.Write(0, record, WriteDurability.ForceUnitAccess);  // so its record may go. From here on this one is decided
+        _device.Flush(); // the transfer before this one is in its place, so its record may go
+        _device.Write(0, record, WriteDurability.ForceUnitAccess); // from here on this one is decided
         Apply(record);
     }
 

@@ -1,5 +1,6 @@
-// A key-value store in one log, small enough to read, complete enough to be wrong in the usual ways. On the device: two slots of 512 bytes for superblocks, then
-// two areas. The superblock with the higher generation names the live area; the area holds records, one after the other.
+// A key-value store in one log, small enough to read, complete enough to be wrong in the usual ways. On the device: two
+// slots of 512 bytes for superblocks, then two areas. The superblock with the higher generation names the live area;
+// the area holds records, one after the other.
 
 using System.Buffers.Binary;
 using System.Security.Cryptography;
@@ -8,8 +9,8 @@ using System.Text;
 namespace PCache.Core.Tests.Testing.Example;
 
 /// <summary>
-/// Keeps true: what was committed is found by every later open, whatever happens in between; the live area up to its last whole record is the content; an area
-/// becomes live only after all its records are durable. Not thread-safe.
+/// Keeps true: what was committed is found by every later open, whatever happens in between; the live area up to its
+/// last whole record is the content; an area becomes live only after all its records are durable. Not thread-safe.
 /// </summary>
 internal class LogStore : IDisposable
 {
@@ -64,7 +65,9 @@ internal class LogStore : IDisposable
 
     public void Dispose() => Device.Dispose();
 
-    /// <summary>Reads the superblocks and the live area, then goes on in a fresh area, where nothing stale can follow.</summary>
+    /// <summary>
+    /// Reads the superblocks and the live area, then goes on in a fresh area, where nothing stale can follow.
+    /// </summary>
     public LogStore Recover()
     {
         SettleWhatIsThere();
@@ -89,7 +92,9 @@ internal class LogStore : IDisposable
         return this;
     }
 
-    /// <summary>What a killed process has written may be read, but isn't durable yet: nothing must be built on it before.</summary>
+    /// <summary>
+    /// What a killed process has written may be read, but isn't durable yet: nothing must be built on it before.
+    /// </summary>
     protected virtual void SettleWhatIsThere() => Device.Flush();
 
     /// <summary>Whether the record that begins here, of so many bytes, was written completely.</summary>
@@ -115,7 +120,8 @@ internal class LogStore : IDisposable
             int nameBytes = BinaryPrimitives.ReadInt32LittleEndian(head.AsSpan(16));
             int valueBytes = BinaryPrimitives.ReadInt32LittleEndian(head.AsSpan(20));
             long length = Padded(HeadBytes + (long)nameBytes + Math.Max(0, valueBytes));
-            if (BinaryPrimitives.ReadUInt64LittleEndian(head.AsSpan(8)) != _generation || nameBytes <= 0 || valueBytes < -1 || length > _areaBytes - _end)
+            if (BinaryPrimitives.ReadUInt64LittleEndian(head.AsSpan(8)) != _generation || nameBytes <= 0
+                || valueBytes < -1 || length > _areaBytes - _end)
             {
                 return;
             }

@@ -1,4 +1,5 @@
-// The example of docs/testing.md: how an application tests its own storage code. Keeps true: what the page shows is what runs here.
+// The example of docs/testing.md: how an application tests its own storage code. Keeps true: what the page shows is
+// what runs here.
 
 using PCache.Core.Tests.Support;
 using Xunit.Abstractions;
@@ -117,13 +118,15 @@ public sealed class LogStoreCrashTests(ITestOutputHelper output)
     [InlineData(Mistake.NoChecksum)]
     [InlineData(Mistake.AcknowledgedTooEarly)]
     [InlineData(Mistake.NoFlushAtOpen)]
-    public void Every_mistake_is_found_on_a_disk(Mistake mistake) => AssertFound(() => MakeTest(mistake, CrashTestTarget.Disk));
+    public void Every_mistake_is_found_on_a_disk(Mistake mistake) =>
+        AssertFound(() => MakeTest(mistake, CrashTestTarget.Disk));
 
     [Fact]
-    public void Acknowledging_too_early_is_found_on_a_cache() => AssertFound(() => MakeTest(Mistake.AcknowledgedTooEarly, CrashTestTarget.Cache));
+    public void Acknowledging_too_early_is_found_on_a_cache() =>
+        AssertFound(() => MakeTest(Mistake.AcknowledgedTooEarly, CrashTestTarget.Cache));
 
-    // A cache logs what is written in blocks of up to 128 changes, one stripe of 4 MiB after the other, each block as a whole. It takes a store that spans two
-    // stripes, and more changes than a block has, to find the rest on it.
+    // A cache logs what is written in blocks of up to 128 changes, one stripe of 4 MiB after the other, each block as a
+    // whole. It takes a store that spans two stripes, and more changes than a block has, to find the rest on it.
     [Fact]
     public void A_superblock_too_early_is_found_on_a_cache_by_a_larger_store() => AssertFound(() => MakeLargeTest(
         Mistake.SuperblockTooEarly,
@@ -207,7 +210,8 @@ public sealed class LogStoreCrashTests(ITestOutputHelper output)
     }
 
     /// <summary>The second area begins so many records before the end of the first stripe.</summary>
-    private static CrashTest MakeLargeTest(Mistake mistake, int recordsBeforeStripe, Action<IBlockDevice, CrashTestLog>? setup, Action<IBlockDevice, CrashTestLog> work)
+    private static CrashTest MakeLargeTest(Mistake mistake, int recordsBeforeStripe, Action<IBlockDevice,
+        CrashTestLog>? setup, Action<IBlockDevice, CrashTestLog> work)
     {
         long areaBytes = (4 << 20) - 1024 - (recordsBeforeStripe * 512);
         return new CrashTest(work, Verify)

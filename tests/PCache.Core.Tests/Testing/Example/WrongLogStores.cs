@@ -1,4 +1,5 @@
-// The same store, each time with one of the usual mistakes. Keeps true: without crashes and failing calls all of them work.
+// The same store, each time with one of the usual mistakes. Keeps true: without crashes and failing calls all of them
+// work.
 
 namespace PCache.Core.Tests.Testing.Example;
 
