@@ -67,6 +67,24 @@ public sealed class RandomWorldTests(ITestOutputHelper output)
 
 }
 
+/// <summary>Worlds whose backing goes from flush to flush in one step, stopped at every moment.</summary>
+public sealed class CheckpointWorldTests(ITestOutputHelper output)
+{
+    /// <summary>Backing and journal are exactly as of a flush at every moment, and the cache has everything besides.</summary>
+    [Fact]
+    public void No_crash_of_a_world_with_checkpoints_breaks_a_promise()
+    {
+        var counters = new TortureCounters();
+        TestRuns.ForSeeds(8, seed =>
+        {
+            WorldSettings settings = CheckpointWorlds.Settings(seed);
+            var explorer = new CrashExplorer(new ExplorerOptions { StatesPerDrain = 8, PointOneIn = 2 }, seed, counters);
+            new World(settings, explorer).Run(Workloads.Random(settings, seed, 30, crashes: seed % 2 == 0));
+        });
+        Report.Counters(output, counters, atLeast: 2000);
+    }
+}
+
 /// <summary>What a seed decides.</summary>
 public sealed class SeedTests
 {

@@ -16,5 +16,5 @@ internal static partial class RuleTable
 
     /// <summary>All of them, in the page's order.</summary>
     public static IReadOnlyList<RuleRow> All { get; } =
-        [.. OrderOne, .. OrderTwo, .. ClassesOne, .. ClassesTwo, .. HotPaths, .. Validation];
+        [.. OrderOne, .. OrderTwo, .. Checkpoints, .. ClassesOne, .. ClassesTwo, .. HotPaths, .. Validation];
 }

@@ -85,6 +85,9 @@ internal static class Sources
     public const string Plan = Core + "Writeback/WritebackPlan.cs";
     public const string PlanHeap = Core + "Writeback/WritebackPlan.Heap.cs";
     public const string Relogging = Core + "Writeback/WritebackWorker.Damage.cs";
+    public const string Journal = Core + "Journal/CheckpointJournal.cs";
+    public const string JournalPlace = Core + "Journal/JournalPlace.cs";
+    public const string JournalRecognition = Core + "Opening/JournalRecognition.cs";
     public const string Collecting = Core + "Writeback/WritebackWorker.Collecting.cs";
     public const string Checkpoints = Core + "Writeback/WritebackWorker.Checkpoint.cs";
     public const string Worker = Core + "Writeback/WritebackWorker.cs";

@@ -41,13 +41,18 @@ internal sealed class TortureRun
         if (kind == 3)
         {
             (WorldSettings rolling, List<WorldAction> rolls) = RollingWorkloads.Get(seed, crashes: seed % 16 == 3);
+            rolling = rolling with { Consistency = ConsistencyOf(seed) };
             return Run(seed, "a world whose log rolls over", rolling, [], rolls,
                 Options with { PointOneIn = 8 * Options.PointOneIn });
         }
 
         bool goesOn = kind >= 4;
         bool explores = kind != 4;
-        WorldSettings settings = WorldSettings.FromSeed(seed) with { PersistWrites = seed >= 256 && seed / 8 % 4 == 3 };
+        WorldSettings settings = WorldSettings.FromSeed(seed) with
+        {
+            PersistWrites = seed >= 256 && seed / 8 % 4 == 3,
+            Consistency = ConsistencyOf(seed),
+        };
         List<WorldAction> script = Workloads.Random(settings, seed, explores ? ExploredActions
             : GoingOnActions, goesOn);
         string name = !explores ? "a world that goes on after crashes" : goesOn
@@ -55,6 +60,15 @@ internal sealed class TortureRun
         return Run(seed, name, settings, [], script, explores
             ? Options with { PointOneIn = settings.SegmentBytes > 64 << 10 ? 16 : Options.PointOneIn } : null);
     }
+
+    // The first seeds are those in which broken rules are known to be found.
+    private static BackingConsistency ConsistencyOf(int seed) => seed < 64 ? BackingConsistency.EachFlush
+        : (seed / 8 % 8) switch
+        {
+            1 or 3 or 5 => BackingConsistency.Checkpoint,
+            7 => BackingConsistency.WhenDrained,
+            _ => BackingConsistency.EachFlush,
+        };
 
     /// <summary>Runs a scripted workload, see <see cref="ScriptedWorkloads"/>.</summary>
     /// <param name="seed">Decides what is drawn, where not everything is tried.</param>

@@ -46,7 +46,7 @@ internal static class Workloads
             < 94 => new WorldAction(ActionKind.Pause),
             < 96 when settings.CanResize => new WorldAction(ActionKind.SetLength, Stripe - (4 << 10) + random.Next(40 << 10)),
             < 98 when crashes => new WorldAction(random.Next(2) == 0 ? ActionKind.PowerCut : ActionKind.Kill, 0, 1 + random.Next(60)),
-            < 99 when crashes => new WorldAction(ActionKind.Fault, random.Next(24), random.Next(8)),
+            < 99 when crashes => new WorldAction(ActionKind.Fault, random.Next(12), random.Next(8)),
             _ => new WorldAction(ActionKind.Write, offset, length),
         };
     }

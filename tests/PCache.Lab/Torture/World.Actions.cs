@@ -149,7 +149,7 @@ internal sealed partial class World
                 break;
             case ActionKind.Fault:
                 _faulted = true;
-                (offset >= 12 ? Disk.Companion ?? Disk : Disk).Plan(new DiskFault { Skip = length, Kind = (DiskFaultKind)(offset % 3), Times = offset / 3 % 4 == 3 ? 1000 : 1 + (int)(offset / 3 % 4) });
+                (ActionNumber % 2 == 0 ? Disk.Companion ?? Disk : Disk).Plan(new DiskFault { Skip = length, Kind = (DiskFaultKind)(offset % 3), Times = offset / 3 % 4 == 3 ? 1000 : 1 + (int)(offset / 3 % 4) });
                 break;
             default:
                 throw new InvalidOperationException($"No such action: {action.Kind}.");

@@ -159,6 +159,7 @@ internal sealed partial class World
         Quietly(Oracle.CheckCurrent);
         Device.Drain();
         Oracle.CheckDrained(Disk.AfterPowerCut(null));
+        CheckNoJournal();
         Quietly(Oracle.CheckCurrent);
         if (!Device.GetStatus().IsClean)
         {
@@ -199,6 +200,16 @@ internal sealed partial class World
 
         Unhook();
         Device.Dispose();
+    }
+
+    /// <summary>Beside a drained backing stands no journal, not even one that is done with.</summary>
+    private void CheckNoJournal()
+    {
+        SimulatedDisk left = Disk.AfterPowerCut(null);
+        if (left.Companion is { } journal && PCacheBacking.Recover(left, journal).Outcome != JournalOutcome.NoJournal)
+        {
+            throw new TortureViolation("A drained backing has a journal beside it.");
+        }
     }
 
     private void Heal()

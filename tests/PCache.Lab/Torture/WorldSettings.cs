@@ -94,7 +94,6 @@ internal sealed record WorldSettings
             KsetTimeoutMs = 100 + random.Next(1000),
             OddBytes = random.Next(2) * 300,
             FingerprintBlocks = random.Next(3) * 8,
-            Consistency = (random.Next(8)) switch { < 4 => BackingConsistency.EachFlush, < 7 => BackingConsistency.Checkpoint, _ => BackingConsistency.WhenDrained },
         } is var drawn && drawn.BlockSize == 4096 ? drawn with { OddBytes = 0 } : drawn;
     }
 
