@@ -98,7 +98,8 @@ internal static class WritebackScenario
         {
             PayloadCrc = settings.DataCrc,
             StartWritebackPaused = !running,
-            WritebackDelay = TimeSpan.Zero
+            WritebackDelay = TimeSpan.Zero,
+            BackingConsistency = BackingConsistency.EachFlush,
         };
         using var cache = new ScenarioCache(places.CreateCacheRegion(ScenarioCache.RegionBytes(payload)), backing,
             options);
@@ -121,7 +122,12 @@ internal static class WritebackScenario
         using var places = new BenchPlaces(settings);
         long pages = settings.LengthBytes / ScenarioCache.PageBytes;
         int dirty = (int)Math.Max(1, pages / 4);
-        var options = new PCacheOptions { PayloadCrc = settings.DataCrc, StartWritebackPaused = true };
+        var options = new PCacheOptions
+        {
+            PayloadCrc = settings.DataCrc,
+            StartWritebackPaused = true,
+            BackingConsistency = BackingConsistency.EachFlush,
+        };
         using var cache = new ScenarioCache(
             places.CreateCacheRegion(ScenarioCache.RegionBytes((long)dirty * ScenarioCache.PageBytes)), backing,
             options);

@@ -256,7 +256,8 @@ internal sealed class BackingRecognition
     /// </summary>
     public void KeepFingerprint(bool cacheIsEmpty)
     {
-        if (_fingerprint is null && cacheIsEmpty && _options.CompareBackingAfterCrash)
+        // The discards are forgotten with an empty cache: what was known of the backing before them goes with them.
+        if (cacheIsEmpty && _options.CompareBackingAfterCrash && (_fingerprint is null || _record.RangeCount > 0))
         {
             _fingerprint = TakeFingerprint();
         }

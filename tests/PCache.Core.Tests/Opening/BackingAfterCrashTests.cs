@@ -29,6 +29,23 @@ public sealed class BackingAfterCrashTests
         AssertAccepted(cache, cache.Backing.Snapshot());
     }
 
+    /// <summary>An empty cache forgets its discards, and with them what it knew of the backing from before.</summary>
+    [Fact]
+    public void A_discard_that_two_crashes_follow_is_no_difference()
+    {
+        using var cache = new SmallCache(canDiscard: true, with: o => o with { BackingFingerprintBlocks = 4096 });
+        cache.Device.Discard(0, Length);
+        cache.Settle();
+        Assert.True(cache.Backing.Calls(DiskOperation.Discard) > 0);
+        using SimulatedPmem region = cache.Region.AfterKill();
+        SimulatedDisk disk = cache.Backing.AfterKill();
+        PCacheDevice second = PCacheDevice.Open(region, disk, cache.Options with { TimeProvider = new VirtualClock() });
+        second.Write(4096, new byte[512]);
+        second.Flush();
+        using PCacheDevice third = PCacheDevice.Open(region.AfterKill(), disk.AfterKill(), cache.Options with { LeaveRegionOpen = false });
+        Assert.Equal(1, third.Recovery.LiveKeys);
+    }
+
     [Fact]
     public void A_copy_that_is_as_the_backing_was_left_is_accepted()
     {

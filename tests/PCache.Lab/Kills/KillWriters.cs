@@ -86,6 +86,9 @@ internal static class KillWriters
             KsetTimeout = image.PersistWrites ? TimeSpan.FromHours(1) : TimeSpan.FromMilliseconds(5),
             PersistOn = image.PersistWrites ? PersistOn.Write : PersistOn.Flush,
             WritebackGroupBytes = 64 << 10,
+            BackingConsistency = (BackingConsistency)(image.Seed % 3),
+            CheckpointBytes = 64 << 10,
+            CheckpointInterval = TimeSpan.FromMilliseconds(image.Seed % 5),
         });
     }
 

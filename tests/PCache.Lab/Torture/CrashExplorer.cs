@@ -191,7 +191,7 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
             case BackingConsistency.Checkpoint:
                 SimulatedDisk alone = disk.AfterKill();
                 alone.BeforeCall = null;
-                _ = PCacheBacking.Recover(alone, alone.Companion!);
+                Recover(alone);
                 if (_world.HasForcedBarriers)
                 {
                     _world.Oracle.Operations.Check(alone);
@@ -204,6 +204,25 @@ internal sealed class CrashExplorer(ExplorerOptions options, int seed, TortureCo
                 break;
             default:
                 break; // nothing before it is drained
+        }
+    }
+
+    /// <summary>Applies the journal as the library does, and holds that against what the format's page says.</summary>
+    private static void Recover(SimulatedDisk alone)
+    {
+        IReadOnlyList<(long Offset, byte[] Bytes)>? model = JournalModel.Read(alone.Companion!.Snapshot());
+        JournalOutcome outcome = PCacheBacking.Recover(alone, alone.Companion!).Outcome;
+        if (outcome == JournalOutcome.Applied != model is not null)
+        {
+            throw new TortureViolation($"The journal is {(model is null ? "not " : "")}whole by the format's page, and the library says {outcome}.");
+        }
+
+        foreach ((long offset, byte[] bytes) in model ?? [])
+        {
+            if (!alone.Peek(offset, bytes.Length).AsSpan().SequenceEqual(bytes))
+            {
+                throw new TortureViolation($"The journal's {bytes.Length} bytes at {offset} aren't on the backing it was applied to.");
+            }
         }
     }
 
