@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Microsoft.Extensions.Options;
 using PCache.Core;
 
@@ -7,15 +6,12 @@ namespace PCache.DependencyInjection;
 
 /// <summary>
 /// Checks a cache's settings as a whole. Keeps true: everything that is wrong is told at once, each with the
-/// setting's name and what is allowed; the ranges are the library's own (a test holds them against it); nothing is
+/// setting's name and what is allowed; the ranges are the library's own (<see cref="OptionRanges"/>); nothing is
 /// opened for it.
 /// </summary>
 internal sealed class SettingsValidation : IValidateOptions<PCacheSettings>
 {
-    private const int MaxLabelBytes = 64;
-    private const long LeastIndexMemory = 256 << 10;
     private const long BytesBeforeSegments = 20 << 10;
-    private static readonly TimeSpan Longest = TimeSpan.FromDays(30);
 
     public ValidateOptionsResult Validate(string? name, PCacheSettings options)
     {
@@ -53,8 +49,8 @@ internal sealed class SettingsValidation : IValidateOptions<PCacheSettings>
         Require(s.PersistOn is PersistOn.Flush or PersistOn.Write, "PersistOn must be Flush or Write.");
         Require(!s.PowerSafe || s.Persistence == Persistence.PageCache,
             "PowerSafe is a choice for Persistence PageCache only; the others need none.");
-        if (!s.CreateIfMissing || s.ReadOnly || s.RegionFactory is not null || !IsSegmentSize(s.SegmentSizeBytes)
-            || s.LogReserveSegments is < 1 or > 64)
+        if (!s.CreateIfMissing || s.ReadOnly || s.RegionFactory is not null
+            || !OptionRanges.IsSegmentSize(s.SegmentSizeBytes) || !OptionRanges.IsLogReserve(s.LogReserveSegments))
         {
             return;
         }
@@ -79,45 +75,36 @@ internal sealed class SettingsValidation : IValidateOptions<PCacheSettings>
 
     private static void CheckRanges(PCacheSettings s, List<string> wrong)
     {
-        Require(IsSegmentSize(s.SegmentSizeBytes), nameof(s.SegmentSizeBytes), s.SegmentSizeBytes,
-            "a power of two from 65536 to 16777216, or not set");
-        Require(s.GcThresholdPercent is null or (>= 0 and <= 90), nameof(s.GcThresholdPercent), s.GcThresholdPercent,
-            "0 to 90, or not set");
-        Require(
-            s.BackingFingerprintBlocks is >= 0 and <= 4096, nameof(s.BackingFingerprintBlocks),
-            s.BackingFingerprintBlocks, "0 to 4096");
-        Require(
-            s.KsetTimeout > TimeSpan.Zero && s.KsetTimeout <= TimeSpan.FromDays(1), nameof(s.KsetTimeout),
-            s.KsetTimeout, "above zero, at most a day");
-        Require(
-            s.WritebackDelay >= TimeSpan.Zero
-                && s.WritebackDelay <= Longest, nameof(s.WritebackDelay), s.WritebackDelay, "zero to 30 days");
-        Require(s.WritebackConcurrency is >= 1 and <= 256, nameof(s.WritebackConcurrency), s.WritebackConcurrency,
-            "1 to 256");
-        Require(
-            s.WritebackGroupBytes is >= 64 << 10 and <= 1 << 30, nameof(s.WritebackGroupBytes), s.WritebackGroupBytes,
-            "65536 to 1073741824");
+        Require(OptionRanges.IsSegmentSize(s.SegmentSizeBytes), nameof(s.SegmentSizeBytes), s.SegmentSizeBytes,
+            OptionRanges.SegmentSizeText + ", or not set");
+        Require(OptionRanges.IsGcThreshold(s.GcThresholdPercent), nameof(s.GcThresholdPercent), s.GcThresholdPercent,
+            OptionRanges.GcThresholdText + ", or not set");
+        Require(OptionRanges.IsFingerprint(s.BackingFingerprintBlocks), nameof(s.BackingFingerprintBlocks),
+            s.BackingFingerprintBlocks, OptionRanges.FingerprintText);
+        Require(OptionRanges.IsKsetTimeout(s.KsetTimeout), nameof(s.KsetTimeout), s.KsetTimeout,
+            OptionRanges.KsetTimeoutText);
+        Require(OptionRanges.IsDelay(s.WritebackDelay), nameof(s.WritebackDelay), s.WritebackDelay,
+            OptionRanges.DelayText);
+        Require(OptionRanges.IsConcurrency(s.WritebackConcurrency), nameof(s.WritebackConcurrency),
+            s.WritebackConcurrency, OptionRanges.ConcurrencyText);
+        Require(OptionRanges.IsGroupBytes(s.WritebackGroupBytes), nameof(s.WritebackGroupBytes), s.WritebackGroupBytes,
+            OptionRanges.GroupBytesText);
         Require(
             s.BackingConsistency is null || Enum.IsDefined(s.BackingConsistency.Value), nameof(s.BackingConsistency),
             s.BackingConsistency, "EachFlush, Checkpoint or WhenDrained, or not set");
-        Require(
-            s.CheckpointBytes is >= 64 << 10 and <= 1 << 30, nameof(s.CheckpointBytes), s.CheckpointBytes,
-            "65536 to 1073741824");
-        Require(
-            s.CheckpointInterval >= TimeSpan.Zero && s.CheckpointInterval <= Longest, nameof(s.CheckpointInterval),
-            s.CheckpointInterval, "zero to 30 days");
-        Require(IsTimeout(s.SpaceTimeout), nameof(s.SpaceTimeout), s.SpaceTimeout, "zero to 30 days, or infinite");
-        Require(
-            IsTimeout(s.DisposeTimeout), nameof(s.DisposeTimeout), s.DisposeTimeout, "zero to 30 days, or infinite");
-        Require(s.LogReserveSegments is >= 1 and <= 64, nameof(s.LogReserveSegments), s.LogReserveSegments, "1 to 64");
-        Require(
-            s.MaxIndexMemoryBytes is null or >= LeastIndexMemory, nameof(s.MaxIndexMemoryBytes), s.MaxIndexMemoryBytes,
-            "at least 262144, or not set");
-        Require(
-            s.Label is null
-                || (!s.Label.Contains('\0', StringComparison.Ordinal)
-                    && Encoding.UTF8.GetByteCount(s.Label) <= MaxLabelBytes),
-            nameof(s.Label), s.Label, "at most 64 bytes of UTF-8 without NUL");
+        Require(OptionRanges.IsGroupBytes(s.CheckpointBytes), nameof(s.CheckpointBytes), s.CheckpointBytes,
+            OptionRanges.GroupBytesText);
+        Require(OptionRanges.IsDelay(s.CheckpointInterval), nameof(s.CheckpointInterval), s.CheckpointInterval,
+            OptionRanges.DelayText);
+        Require(OptionRanges.IsTimeout(s.SpaceTimeout), nameof(s.SpaceTimeout), s.SpaceTimeout,
+            OptionRanges.TimeoutText);
+        Require(OptionRanges.IsTimeout(s.DisposeTimeout), nameof(s.DisposeTimeout), s.DisposeTimeout,
+            OptionRanges.TimeoutText);
+        Require(OptionRanges.IsLogReserve(s.LogReserveSegments), nameof(s.LogReserveSegments), s.LogReserveSegments,
+            OptionRanges.LogReserveText);
+        Require(OptionRanges.IsIndexMemory(s.MaxIndexMemoryBytes), nameof(s.MaxIndexMemoryBytes), s.MaxIndexMemoryBytes,
+            OptionRanges.IndexMemoryText + ", or not set");
+        Require(OptionRanges.IsLabel(s.Label), nameof(s.Label), s.Label, OptionRanges.LabelText);
 
         void Require(bool condition, string setting, object? value, string allowed)
         {
@@ -127,10 +114,4 @@ internal sealed class SettingsValidation : IValidateOptions<PCacheSettings>
             }
         }
     }
-
-    private static bool IsSegmentSize(int? size) =>
-        size is null || (size is >= 64 << 10 and <= PCacheOptions.LinuxSegmentSizeBytes && int.IsPow2(size.Value));
-
-    private static bool IsTimeout(TimeSpan value) =>
-        value == Timeout.InfiniteTimeSpan || (value >= TimeSpan.Zero && value <= Longest);
 }

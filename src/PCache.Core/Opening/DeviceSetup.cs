@@ -1,4 +1,3 @@
-using System.Text;
 using PCache.Core.Layout;
 using PCache.Core.Pmem;
 using PCache.Core.Primitives;
@@ -36,42 +35,32 @@ internal static class DeviceSetup
     public static PCacheOptions ValidateOptions(PCacheOptions? options, bool creating)
     {
         PCacheOptions o = options ?? new PCacheOptions();
-        if (o.SegmentSizeBytes is int size
-            && (size < MediaConstants.MinSegmentSize || size > MediaConstants.LinuxSegmentSize || !int.IsPow2(size)))
-        {
-            throw Bad(nameof(o.SegmentSizeBytes), size, "a power of two from 65536 to 16777216, or null");
-        }
-
-        Require(
-            o.GcThresholdPercent is null or (>= 0 and <= CacheFlags.MaxGcPercent), nameof(o.GcThresholdPercent),
-            o.GcThresholdPercent, "0 to 90, or null");
-        Require(
-            o.KsetTimeout > TimeSpan.Zero && o.KsetTimeout <= TimeSpan.FromDays(1), nameof(o.KsetTimeout),
-            o.KsetTimeout, "above zero, at most a day");
-        Require(
-            o.WritebackDelay >= TimeSpan.Zero && o.WritebackDelay <= TimeSpan.FromDays(30), nameof(o.WritebackDelay),
-            o.WritebackDelay, "zero to 30 days");
-        Require(o.WritebackConcurrency is >= 1 and <= 256, nameof(o.WritebackConcurrency), o.WritebackConcurrency,
-            "1 to 256");
-        Require(
-            o.WritebackGroupBytes is >= 64 << 10 and <= 1 << 30, nameof(o.WritebackGroupBytes), o.WritebackGroupBytes,
-            "65536 to 1073741824");
-        Require(IsTimeout(o.SpaceTimeout), nameof(o.SpaceTimeout), o.SpaceTimeout, "zero to 30 days, or infinite");
-        Require(
-            IsTimeout(o.DisposeTimeout), nameof(o.DisposeTimeout), o.DisposeTimeout, "zero to 30 days, or infinite");
-        Require(o.LogReserveSegments is >= 1 and <= 64, nameof(o.LogReserveSegments), o.LogReserveSegments, "1 to 64");
-        Require(
-            o.BackingFingerprintBlocks is >= 0 and <= ExtensionBlocks.MaxSamples, nameof(o.BackingFingerprintBlocks),
-            o.BackingFingerprintBlocks, "0 to 4096");
-        Require(
-            o.MaxIndexMemoryBytes is null or >= IndexMemory.FixedBytes, nameof(o.MaxIndexMemoryBytes),
-            o.MaxIndexMemoryBytes, "at least 262144, or null");
-        Require(
-            o.CheckpointBytes is >= 64 << 10 and <= 1 << 30, nameof(o.CheckpointBytes), o.CheckpointBytes,
-            "65536 to 1073741824");
-        Require(
-            o.CheckpointInterval >= TimeSpan.Zero && o.CheckpointInterval <= TimeSpan.FromDays(30),
-            nameof(o.CheckpointInterval), o.CheckpointInterval, "zero to 30 days");
+        Require(OptionRanges.IsSegmentSize(o.SegmentSizeBytes), nameof(o.SegmentSizeBytes), o.SegmentSizeBytes,
+            OptionRanges.SegmentSizeText + ", or null");
+        Require(OptionRanges.IsGcThreshold(o.GcThresholdPercent), nameof(o.GcThresholdPercent), o.GcThresholdPercent,
+            OptionRanges.GcThresholdText + ", or null");
+        Require(OptionRanges.IsKsetTimeout(o.KsetTimeout), nameof(o.KsetTimeout), o.KsetTimeout,
+            OptionRanges.KsetTimeoutText);
+        Require(OptionRanges.IsDelay(o.WritebackDelay), nameof(o.WritebackDelay), o.WritebackDelay,
+            OptionRanges.DelayText);
+        Require(OptionRanges.IsConcurrency(o.WritebackConcurrency), nameof(o.WritebackConcurrency),
+            o.WritebackConcurrency, OptionRanges.ConcurrencyText);
+        Require(OptionRanges.IsGroupBytes(o.WritebackGroupBytes), nameof(o.WritebackGroupBytes), o.WritebackGroupBytes,
+            OptionRanges.GroupBytesText);
+        Require(OptionRanges.IsTimeout(o.SpaceTimeout), nameof(o.SpaceTimeout), o.SpaceTimeout,
+            OptionRanges.TimeoutText);
+        Require(OptionRanges.IsTimeout(o.DisposeTimeout), nameof(o.DisposeTimeout), o.DisposeTimeout,
+            OptionRanges.TimeoutText);
+        Require(OptionRanges.IsLogReserve(o.LogReserveSegments), nameof(o.LogReserveSegments), o.LogReserveSegments,
+            OptionRanges.LogReserveText);
+        Require(OptionRanges.IsFingerprint(o.BackingFingerprintBlocks), nameof(o.BackingFingerprintBlocks),
+            o.BackingFingerprintBlocks, OptionRanges.FingerprintText);
+        Require(OptionRanges.IsIndexMemory(o.MaxIndexMemoryBytes), nameof(o.MaxIndexMemoryBytes), o.MaxIndexMemoryBytes,
+            OptionRanges.IndexMemoryText + ", or null");
+        Require(OptionRanges.IsGroupBytes(o.CheckpointBytes), nameof(o.CheckpointBytes), o.CheckpointBytes,
+            OptionRanges.GroupBytesText);
+        Require(OptionRanges.IsDelay(o.CheckpointInterval), nameof(o.CheckpointInterval), o.CheckpointInterval,
+            OptionRanges.DelayText);
         Require(
             o.BackingConsistency is null || Enum.IsDefined(o.BackingConsistency.Value), nameof(o.BackingConsistency),
             o.BackingConsistency, "a defined value, or null");
@@ -86,11 +75,7 @@ internal static class DeviceSetup
         Require(Enum.IsDefined(o.PersistOn), nameof(o.PersistOn), o.PersistOn, "a defined value");
         Require(Enum.IsDefined(o.Maintenance), nameof(o.Maintenance), o.Maintenance, "a defined value");
         Require(o.TimeProvider is not null, nameof(o.TimeProvider), o.TimeProvider, "not null");
-        Require(
-            o.Label is null
-                || (!o.Label.Contains('\0', StringComparison.Ordinal)
-                    && Encoding.UTF8.GetByteCount(o.Label) <= ExtensionBlocks.MaxLabelBytes),
-            nameof(o.Label), o.Label, "at most 64 bytes of UTF-8 without NUL");
+        Require(OptionRanges.IsLabel(o.Label), nameof(o.Label), o.Label, OptionRanges.LabelText);
         Require(!(creating && o.ReadOnly), nameof(o.ReadOnly), o.ReadOnly, "false when creating");
         return o;
     }
@@ -220,9 +205,6 @@ internal static class DeviceSetup
         region.ReadMetadata(0, buffer);
         return !buffer.AsSpan().ContainsAnyExcept((byte)0);
     }
-
-    private static bool IsTimeout(TimeSpan value) =>
-        value == Timeout.InfiniteTimeSpan || (value >= TimeSpan.Zero && value <= TimeSpan.FromDays(30));
 
     private static void Require(bool condition, string name, object? value, string allowed)
     {

@@ -1,3 +1,5 @@
+using PCache.Core.Layout;
+using PCache.Core.Store;
 using PCache.Core.Tests.Support;
 
 namespace PCache.Core.Tests.Facade;
@@ -5,6 +7,23 @@ namespace PCache.Core.Tests.Facade;
 /// <summary>Settings are checked as a whole before anything changes.</summary>
 public sealed class OptionsTests
 {
+    [Fact]
+    public void Ranges_end_where_format_and_engine_do()
+    {
+        Assert.True(OptionRanges.IsSegmentSize(MediaConstants.MinSegmentSize));
+        Assert.False(OptionRanges.IsSegmentSize(MediaConstants.MinSegmentSize / 2));
+        Assert.True(OptionRanges.IsSegmentSize(MediaConstants.LinuxSegmentSize));
+        Assert.False(OptionRanges.IsSegmentSize(MediaConstants.LinuxSegmentSize * 2));
+        Assert.True(OptionRanges.IsGcThreshold(CacheFlags.MaxGcPercent));
+        Assert.False(OptionRanges.IsGcThreshold(CacheFlags.MaxGcPercent + 1));
+        Assert.True(OptionRanges.IsFingerprint(ExtensionBlocks.MaxSamples));
+        Assert.False(OptionRanges.IsFingerprint(ExtensionBlocks.MaxSamples + 1));
+        Assert.True(OptionRanges.IsIndexMemory(IndexMemory.FixedBytes));
+        Assert.False(OptionRanges.IsIndexMemory(IndexMemory.FixedBytes - 1));
+        Assert.True(OptionRanges.IsLabel(new string('x', ExtensionBlocks.MaxLabelBytes)));
+        Assert.False(OptionRanges.IsLabel(new string('x', ExtensionBlocks.MaxLabelBytes + 1)));
+    }
+
     public static TheoryData<string, PCacheOptions> Wrong()
     {
         PCacheOptions good = new() { SegmentSizeBytes = 65536 };
