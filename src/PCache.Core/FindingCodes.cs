@@ -46,6 +46,7 @@ internal static class FindingCodes
         ["log-order"]
         = GetOut + " Everything is possibly stale: compare it with the backing before anything is written there.",
         ["log-torn"] = NothingToDo + " A crash leaves this; nothing acknowledged is missing.",
+        ["log-unfinished"] = NothingToDo + " A crash leaves this; nothing acknowledged is missing.",
         ["log-leftover"] = NothingToDo + " A writable open removes it.",
         ["key"] = GetOut,
         ["key-beyond"] = "The backing is the wrong one or has been cut: attach the right one.",

@@ -29,7 +29,13 @@ public sealed record LogDump
 /// <param name="Keys">Its keys; empty if they weren't asked for.</param>
 public sealed record KsetInfo(
     LogPosition Position, uint Sequence, bool IsBarrier, bool IsLast, int KeyCount, int? NextSegment, bool IsDirty,
-    IReadOnlyList<KeyInfo> Keys);
+    IReadOnlyList<KeyInfo> Keys)
+{
+    /// <summary>
+    /// Whether it belongs to the batch of the kset before it: the log holds all of a batch, or nothing.
+    /// </summary>
+    public bool ContinuesBatch { get; init; }
+}
 
 /// <summary>One key, as stored: nothing about it has been validated.</summary>
 /// <param name="Offset">First byte on the device.</param>

@@ -49,6 +49,9 @@ internal static class LogIterator
 
         return new KsetInfo(
             reader.Position, header.Sequence, header.IsBarrier, header.IsLast, reader.Keys.Length,
-            header.IsLast ? reader.Next.Segment : null, dirty, infos);
+            header.IsLast ? reader.Next.Segment : null, dirty, infos)
+        {
+            ContinuesBatch = header.ContinuesBatch,
+        };
     }
 }

@@ -59,7 +59,7 @@ public sealed partial class RescueImage
         {
             int end = _log.Ksets[kset].FirstKey + _log.Ksets[kset].KeyCount;
             bool groupEnds = kset + 1 == _log.Ksets.Count || _log.Ksets[kset + 1].Header.IsBarrier
-                || end - first >= MostKeysOfGroup;
+                || (end - first >= MostKeysOfGroup && !_log.Ksets[kset + 1].Header.ContinuesBatch);
             if (!groupEnds)
             {
                 continue;

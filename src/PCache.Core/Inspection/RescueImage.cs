@@ -161,7 +161,10 @@ public sealed partial class RescueImage
             bool last = kset.Header.IsLast;
             yield return new KsetInfo(
                 kset.Position, kset.Header.Sequence, kset.Header.IsBarrier, last, last ? 0 : (int)kset.Header.KeyCount,
-                last ? (int)Math.Min(kset.Header.KeyCount, int.MaxValue) : null, kset.IsDirty, keys);
+                last ? (int)Math.Min(kset.Header.KeyCount, int.MaxValue) : null, kset.IsDirty, keys)
+            {
+                ContinuesBatch = kset.Header.ContinuesBatch,
+            };
         }
     }
 

@@ -21,7 +21,8 @@ internal sealed partial class RescueLog
 
     /// <summary>
     /// Looks behind a place in the loaded segment. Why a number that fits proves that the log goes on there, see
-    /// <see cref="LogEndProbe"/>.
+    /// <see cref="LogEndProbe"/>: ksets that continue a batch prove it only where one that doesn't stands behind
+    /// them, or the one before says that its batch goes on.
     /// </summary>
     private bool TryFindBehind(
         int offset, Found found, SequenceTracker sequence, out ScannedKset next, out bool unnumbered)
@@ -38,17 +39,27 @@ internal sealed partial class RescueLog
                 && !(liveOnly && found == Found.Zeros && offset == 0 && _scan.Segment == 0);
         }
 
+        int ofBatch = -1;
         for (int i = first; numbers && i < _scan.Ksets.Count; i++)
         {
             next = _scan.Ksets[i];
-            if (next.Sequence != 0
-                && (sequence.HasSeen
-                    ? SequenceTracker.Distance(sequence.Expected, next.Sequence) <= (uint)(
+            if (next.Sequence == 0
+                || (sequence.HasSeen
+                    ? SequenceTracker.Distance(sequence.Expected, next.Sequence) > (uint)(
                         (next.Offset - offset) / MediaConstants.KsetHeaderSize)
-                    : !liveOnly || HasLiveKey(in next)))
+                    : liveOnly && !HasLiveKey(in next)))
             {
-                return true;
+                continue;
             }
+
+            if (next.Header.ContinuesBatch && !_batchGoesOn)
+            {
+                ofBatch = ofBatch < 0 ? i : ofBatch;
+                continue;
+            }
+
+            next = ofBatch < 0 ? next : _scan.Ksets[ofBatch];
+            return true;
         }
 
         // Without numbers the log goes on behind damage only where a whole kset can have stood between, and only with
@@ -65,6 +76,23 @@ internal sealed partial class RescueLog
         }
 
         next = default;
+        return false;
+    }
+
+    /// <summary>
+    /// Whether behind the log's end there are ksets that continue a batch, and nothing that proves that it was
+    /// finished.
+    /// </summary>
+    private bool MeetsUnfinishedBatch(int offset)
+    {
+        for (int i = _scan.IndexFrom(offset + 8); i < _scan.Ksets.Count; i++)
+        {
+            if (_scan.Ksets[i].Header.ContinuesBatch)
+            {
+                return true;
+            }
+        }
+
         return false;
     }
 
@@ -116,7 +144,7 @@ internal sealed partial class RescueLog
         for (int segment = 0; segment < _visited.Length; segment++)
         {
             if (!_visited[segment] && !_referenced[segment] && TryReadHead(segment, buffer, out KsetHeader head)
-                && head.Sequence != 0)
+                && head.Sequence != 0 && (_batchGoesOn || !head.ContinuesBatch))
             {
                 uint distance = SequenceTracker.Distance(sequence.Expected, head.Sequence);
                 if (distance >= least && distance <= MaxLostBeforeLink && distance < nearest)
@@ -176,7 +204,7 @@ internal sealed partial class RescueLog
 
             foreach (ScannedKset kset in _scan.Ksets)
             {
-                if (kset.Sequence != 0)
+                if (kset.Sequence != 0 && !kset.Header.ContinuesBatch)
                 {
                     index.Add((segment, kset.Offset, kset.Sequence));
                 }

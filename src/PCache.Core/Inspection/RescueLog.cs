@@ -37,6 +37,7 @@ internal sealed partial class RescueLog
     private readonly List<int> _order = [];
     private readonly Action<long, long>? _progress;
     private int _jumps;
+    private bool _batchGoesOn; // the kset taken last says that the next one was durable before it
 
     public RescueLog(RescueLayout layout, FindingList findings, Action<long, long>? progress)
     {
@@ -210,6 +211,16 @@ internal sealed partial class RescueLog
             AddHole(end, MediaConstants.KsetHeaderSize + (keys * MediaConstants.KeySize), keys,
                 "a whole kset doesn't fit its checksum");
         }
+        else if (_batchGoesOn)
+        {
+            AddHole(end, rest, rest / MediaConstants.KeySize, "the rest of a batch of ksets is destroyed");
+        }
+        else if (MeetsUnfinishedBatch(end.Offset))
+        {
+            _findings.Note(
+                "log-unfinished", "kset", _layout.PlaceOf(end), Text($"The log ends at {end} before a batch of ksets "
+                    + $"whose first was not stored, as an interrupted, unacknowledged append leaves it."));
+        }
         else if (found == Found.Torn)
         {
             _findings.Note(
@@ -293,6 +304,7 @@ internal sealed partial class RescueLog
             FirstKey = Keys.Count,
             IsSuspicious = suspicious
         };
+        _batchGoesOn = kset.Header.BatchGoesOn;
         bool lostSome = false;
         for (int i = 0; i < keys.Length; i++)
         {

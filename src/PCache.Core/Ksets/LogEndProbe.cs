@@ -14,7 +14,9 @@ namespace PCache.Core.Ksets;
 /// <remarks>
 /// <para>Why a hit is damage. A writer that numbers ksets stores one only when its predecessor is durable, and links
 /// on only after the target was zeroed. So when a whole kset with a number at or after the expected one is on the
-/// medium, everything before it once was: what stands at the log's end now has been destroyed.</para>
+/// medium, everything before it once was: what stands at the log's end now has been destroyed. Ksets that continue a
+/// batch are stored before that batch's first, so they prove nothing: behind the end they are of a batch that was
+/// never finished. (A kset whose batch goes on proves that the next one once stood: that is for who reads it.)</para>
 /// <para>Why there are no false alarms. Numbers only grow, so ksets of earlier uses have numbers before the expected
 /// one, and the difference, taken round 2^32, is far beyond the ksets that fit between. Our log segments hold nothing
 /// but zeros behind the log's end anyway: they are zeroed whole before use, and again from the end on at a writable
@@ -62,6 +64,11 @@ internal sealed class LogEndProbe
         _validator = validator;
         _reader = new KsetReader(region, media.Geometry, media.Chain);
     }
+
+    /// <summary>
+    /// Whether the end is that of an append of several ksets that was interrupted before the first was stored.
+    /// </summary>
+    public bool MetUnfinishedBatch { get; private set; }
 
     /// <summary>Where a kset of this log stands behind its apparent end; null: the log has really ended.</summary>
     /// <param name="end">Where the log seems to end.</param>
@@ -176,7 +183,7 @@ internal sealed class LogEndProbe
 
                 uint number = MemoryMarshal.Read<KsetHeader>(buffer.AsSpan(header)).Sequence;
                 if (number != 0 && Belongs(number, position.Offset - end.Offset, sequence) && IsWhole(position)
-                    && _reader.Header.Sequence == number && (!liveOnly || HasLiveKey()))
+                    && _reader.Header.Sequence == number && IsProof() && (!liveOnly || HasLiveKey()))
                 {
                     return position;
                 }
@@ -189,6 +196,14 @@ internal sealed class LogEndProbe
     private static bool Belongs(uint number, int distanceBytes, SequenceTracker sequence) =>
         !sequence.HasSeen
             || SequenceTracker.Distance(sequence.Expected, number) <= (uint)(distanceBytes / MinKsetBytes);
+
+    /// <summary>Whether the kset at hand can stand there only because the one before it did.</summary>
+    private bool IsProof()
+    {
+        bool unfinished = _reader.Header.ContinuesBatch;
+        MetUnfinishedBatch |= unfinished;
+        return !unfinished;
+    }
 
     private bool HasLiveKey()
     {
@@ -219,7 +234,8 @@ internal sealed class LogEndProbe
 
             LogPosition head = new(segment, 0);
             if (IsWhole(head) && _reader.Header.Sequence != 0
-                && SequenceTracker.Distance(expected, _reader.Header.Sequence) is > 0 and <= MaxLostBeforeLink)
+                && SequenceTracker.Distance(expected, _reader.Header.Sequence) is > 0 and <= MaxLostBeforeLink
+                && IsProof())
             {
                 return head;
             }

@@ -73,6 +73,8 @@ internal sealed class LogReplay
     private long _lostKeys;
     private long _dirtyKeys;
     private bool _dirty;
+    private bool _batchGoesOn; // the last kset says that the next one was durable before it
+    private bool _unfinishedBatch;
 
     private LogReplay(
         PmemRegion region, MediaState media, IReplaySink sink, long? backingLength, IFindingSink? findings)
@@ -120,6 +122,7 @@ internal sealed class LogReplay
             }
 
             _ksets++;
+            _batchGoesOn = reader.Header.BatchGoesOn;
             _sink.OnKset(position, in reader.Header, _dirty);
             if (reader.Header.IsLast && !Follow(reader))
             {
@@ -149,7 +152,7 @@ internal sealed class LogReplay
             KeyHead = position,
             End = outcome switch
             {
-                KsetOutcome.Zeros => LogEnd.Clean,
+                KsetOutcome.Zeros when !_unfinishedBatch => LogEnd.Clean,
                 KsetOutcome.Leftover => LogEnd.Leftover,
                 _ => LogEnd.Torn,
             },
@@ -304,11 +307,25 @@ internal sealed class LogReplay
 
     private void CheckEnd(LogPosition end, KsetOutcome outcome, SequenceTracker sequence)
     {
-        LogPosition? found = new LogEndProbe(_region, _media, _validator).Find(
-            end, outcome, sequence, _ksets, _use, out string text);
-        if (found is not null)
+        var probe = new LogEndProbe(_region, _media, _validator);
+        LogPosition? found = probe.Find(end, outcome, sequence, _ksets, _use, out string text);
+        if (found is null && _batchGoesOn)
+        {
+            _report.Damage("kset", _media.DeviceOffset(end), Text($"The log seems to end at {end} in the middle of a "
+                + $"batch: the kset before says that number {sequence.Expected} follows, which was durable before it. "
+                + $"It is destroyed, and acknowledged writes with it. Keep the image; restore it from a "
+                + $"copy."), "log-end", LinuxCase.EndsEarly);
+        }
+        else if (found is not null)
         {
             _report.Damage("kset", _media.DeviceOffset(end), text, "log-end", LinuxCase.EndsEarly);
+        }
+        else if (probe.MetUnfinishedBatch)
+        {
+            _unfinishedBatch = true;
+            _report.Note("kset", _media.DeviceOffset(end), Text($"The log ends at {end} before a batch of ksets whose "
+                + $"first was not stored, as an interrupted, unacknowledged append leaves it. Nothing to do: a "
+                + $"writable open removes it."), "log-unfinished");
         }
         else if (outcome != KsetOutcome.Zeros)
         {

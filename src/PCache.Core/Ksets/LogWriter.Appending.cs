@@ -5,8 +5,9 @@ using PCache.Core.Primitives;
 namespace PCache.Core.Ksets;
 
 /// <content>
-/// Appending, under this writer's lock. Keeps true: a kset is stored only after what it names is durable, and the head
-/// is published after the kset is durable.
+/// Appending, under this writer's lock. Keeps true: what is taken is a cut through all shards, without any key of the
+/// present epoch; a kset is stored only after what it names is durable, and the head is published after the kset is
+/// durable; nothing is stored at the head while something of a failed append may stand there.
 /// </content>
 internal sealed partial class LogWriter
 {
@@ -15,39 +16,44 @@ internal sealed partial class LogWriter
     {
         // before: a caller that asks later may have added a key that isn't taken
         long covers = Volatile.Read(ref _persistsRequested);
-        AppendAllLocked();
+        TakeAll();
+        AppendTaken();
         Invariant.Holds(covers >= _persistsCompleted && _taken.Count == 0, "everything taken is in the log");
         _persistsCompleted = covers;
     }
 
-    private void AppendAllLocked()
+    /// <summary>
+    /// Takes a cut through all shards: whatever returned before a key of it was begun to be written is in it, or was
+    /// taken before.
+    /// </summary>
+    private void TakeAll()
     {
+        long epoch = _epoch.Raise();
         for (int i = 0; i < _pending.Length; i++)
         {
-            Take(i);
+            Take(i, epoch);
         }
-
-        AppendTaken();
     }
 
-    private void Take(int shard)
+    private void Take(int shard, long epoch)
     {
         // What was added before whatever asks for it stands there already; what comes now may wait.
-        if (_pending[shard].Count == 0)
+        PendingKeys pending = _pending[shard];
+        if (pending.Count == 0)
         {
             return;
         }
 
         using (_shardLocks[shard].Hold())
         {
-            ReadOnlySpan<CacheKey> keys = _pending[shard].Keys;
+            ReadOnlySpan<CacheKey> keys = pending.OlderThan(epoch);
             if (keys.IsEmpty)
             {
                 return;
             }
 
             _taken.Add(keys);
-            _pending[shard].Clear();
+            pending.Remove(keys.Length, _clock);
         }
     }
 
@@ -58,77 +64,116 @@ internal sealed partial class LogWriter
             return;
         }
 
-        _region.Drain(); // the payload of everything taken
-        while (_taken.Count > 0)
+        ClearHead();
+        int keys = KeysThatFit(_positions.KeyHead.Position.Offset, _taken.Count);
+        if (keys == 0)
         {
-            const int Headers = 2; // this kset's and the last one's
-            int room =
-                _segments.DataSize - _positions.KeyHead.Position.Offset - (Headers * MediaConstants.KsetHeaderSize);
-            int keys = Math.Min(
-                Math.Min(_taken.Count, MediaConstants.MaxKeysPerKset), Math.Max(room, 0) / MediaConstants.KeySize);
-            if (keys == 0)
-            {
-                LinkNext();
-                continue;
-            }
+            LinkNext();
+            keys = KeysThatFit(_positions.KeyHead.Position.Offset, _taken.Count);
+        }
 
-            StoreKset(_taken.All[..keys]);
-            _taken.Remove(keys);
+        if (keys < _taken.Count)
+        {
+            StoreBatch(keys);
+        }
+        else
+        {
+            _region.Drain(); // the payload of everything taken
+            StoreKset(_taken.All);
+        }
+
+        _taken.Remove(_taken.Count);
+    }
+
+    /// <summary>How many of some keys a kset can hold that stands at an offset.</summary>
+    private int KeysThatFit(int offset, int keys)
+    {
+        const int Headers = 2; // this kset's and the last one's
+        int room = _segments.DataSize - offset - (Headers * MediaConstants.KsetHeaderSize);
+        return Math.Min(Math.Min(keys, MediaConstants.MaxKeysPerKset), Math.Max(room, 0) / MediaConstants.KeySize);
+    }
+
+    /// <summary>
+    /// What a failed append may have left at the head goes, durably: with it there, what is stored behind it for the
+    /// next try would be part of the log bit by bit.
+    /// </summary>
+    private void ClearHead()
+    {
+        if (_headMayHold)
+        {
+            LogPosition head = _positions.KeyHead.Position;
+            RegionZeroing.Zero(
+                _region, _segments.DataOffset(head.Segment) + head.Offset, MediaConstants.KsetHeaderSize);
+            _headMayHold = false;
         }
     }
 
+    /// <summary>Appends one kset: all that was taken.</summary>
     private void StoreKset(ReadOnlySpan<CacheKey> keys)
     {
-        WrittenKeys.Check(keys, _segments);
         uint sequence = SequenceTracker.Next(_lastSequence);
-        int size = MediaConstants.KsetHeaderSize + (keys.Length * MediaConstants.KeySize);
-        Span<byte> bytes = _kset.AsSpan(0, size);
-        MemoryMarshal.AsBytes(keys).CopyTo(bytes[MediaConstants.KsetHeaderSize..]);
         LogPosition at = _positions.KeyHead.Position;
-        LogPosition next = at with { Offset = at.Offset + size };
-        Invariant.Holds(next.Offset + MediaConstants.KsetHeaderSize <= _segments.DataSize,
-            "behind a kset there is room for a last one");
         Invariant.Holds(sequence != 0, "a kset has a number");
-        Store(at, bytes, (uint)keys.Length, KsetHeader.MakeFlags(last: false, _barrierPending, sequence));
+        StoreHead(at, Prepare(keys, KsetHeader.MakeFlags(last: false, _barrierPending, sequence)));
+        int size = KsetBytes(keys.Length);
+        Advance(at with { Offset = at.Offset + size }, size, keys.Length, size, sequence);
+    }
+
+    /// <summary>The head is behind what was appended, durably.</summary>
+    private void Advance(LogPosition next, int bytes, int keys, int ksetBytes, uint sequence)
+    {
         _lastSequence = sequence;
         _barrierPending = false;
         _appendedSinceBarrier = true;
-        _positions.AdvanceHead(next, size);
-        Room.Used(keys.Length, size);
+        _positions.AdvanceHead(next, bytes);
+        Room.Used(keys, ksetBytes);
     }
 
     /// <summary>Goes on in the next segment of the reserve: zeroed durably first, then linked by a last kset.</summary>
     private void LinkNext()
     {
-        int next = _segments.PeekReserve();
-        if (next < 0)
-        {
-            throw new PCacheFullException("The log has no segment left. Room for keys is reserved before they are "
-                + "accepted, so this is a defect.");
-        }
-
-        _next.Finish(next);
-        uint sequence = SequenceTracker.Next(_lastSequence);
         LogPosition at = _positions.KeyHead.Position;
+        int next = BatchTarget(0, at.Offset);
+        uint sequence = SequenceTracker.Next(_lastSequence);
         Invariant.Holds(next != at.Segment, "the log goes on in another segment");
-        Store(at, _kset.AsSpan(0, MediaConstants.KsetHeaderSize), (uint)next,
-            KsetHeader.MakeFlags(last: true, barrier: false, sequence));
+        StoreHead(at, PrepareLink(next, KsetHeader.MakeFlags(last: true, barrier: false, sequence)));
         _lastSequence = sequence;
-        int refilled = _next.Take();
+        _targets.Clear();
         _positions.AdvanceHead(new LogPosition(next, 0), MediaConstants.KsetHeaderSize);
-        Room.Linked(at.Offset, refilled);
-        _work.TellNow(); // a busy log fills a segment in less time than the maintenance may sleep
     }
 
-    private void Store(LogPosition at, Span<byte> bytes, uint countOrNext, ulong flags)
+    /// <summary>
+    /// Stores what was prepared at the log's head, where readers will follow it from now on, durably.
+    /// </summary>
+    private void StoreHead(LogPosition at, ReadOnlySpan<byte> bytes)
+    {
+        long place = _segments.DataOffset(at.Segment) + at.Offset;
+        _headMayHold = true;
+        _region.WriteDurably(place, bytes);
+        _headMayHold = false;
+        Invariant.Holds(_region.ReadSpan(place, bytes.Length).SequenceEqual(bytes), "a kset reads as it was written");
+    }
+
+    private static int KsetBytes(int keys) => MediaConstants.KsetHeaderSize + (keys * MediaConstants.KeySize);
+
+    private Span<byte> Prepare(ReadOnlySpan<CacheKey> keys, ulong flags)
+    {
+        WrittenKeys.Check(keys, _segments);
+        Span<byte> bytes = _kset.AsSpan(0, KsetBytes(keys.Length));
+        MemoryMarshal.AsBytes(keys).CopyTo(bytes[MediaConstants.KsetHeaderSize..]);
+        return Seal(bytes, (uint)keys.Length, flags);
+    }
+
+    private Span<byte> PrepareLink(int next, ulong flags) =>
+        Seal(_kset.AsSpan(0, MediaConstants.KsetHeaderSize), (uint)next, flags);
+
+    private static Span<byte> Seal(Span<byte> bytes, uint countOrNext, ulong flags)
     {
         var header =
             new KsetHeader { KeyCount = countOrNext, Magic = MediaConstants.KsetMagic, FlagsAndSequence = flags };
         MemoryMarshal.Write(bytes, in header);
         header.Crc = StructureChecksum.Of(bytes[4..]);
         MemoryMarshal.Write(bytes, in header);
-        long place = _segments.DataOffset(at.Segment) + at.Offset;
-        _region.WriteDurably(place, bytes);
-        Invariant.Holds(_region.ReadSpan(place, bytes.Length).SequenceEqual(bytes), "a kset reads as it was written");
+        return bytes;
     }
 }

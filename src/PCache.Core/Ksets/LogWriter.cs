@@ -15,9 +15,12 @@ namespace PCache.Core.Ksets;
 /// region is drained before the kset is stored.</item>
 /// <item>A segment is zeroed whole, durably, before it becomes part of the log; so 24 zero bytes stand durably behind
 /// every kset before it is stored.</item>
-/// <item>A kset is stored only after its predecessor is durable; the head is published after the kset is.</item>
+/// <item>A kset is stored only after its predecessor is durable, or belongs to the same batch, whose first is stored
+/// last; the head is published after what was appended is durable.</item>
 /// <item>Log order is index order: a shard's keys are added under that shard's lock, and its list is taken and
 /// appended under this writer's lock.</item>
+/// <item>The log is always a prefix: each append takes a cut through all shards (see <see cref="LogEpoch"/>) and
+/// appends it as a whole, so no write is in the log without all those that had returned before it began.</item>
 /// <item>A pending key can always be logged, without waiting: its room is reserved (see <see cref="LogRoom"/>).</item>
 /// <item>A failed append loses nothing: what was taken stays, in order, in front of everything taken later.</item>
 /// </list>
@@ -37,6 +40,7 @@ internal sealed partial class LogWriter
     private readonly WorkSignal _work;
     private readonly Latch[] _shardLocks;
     private readonly PendingKeys[] _pending;
+    private readonly LogEpoch _epoch = new();
     private readonly SteadyLock _appendLock = new(LockRank.Append);
     private readonly byte[] _kset =
         new byte[MediaConstants.KsetHeaderSize + (MediaConstants.MaxKeysPerKset * MediaConstants.KeySize)];
@@ -82,7 +86,7 @@ internal sealed partial class LogWriter
         _pending = new PendingKeys[shardLocks.Length];
         for (int i = 0; i < _pending.Length; i++)
         {
-            _pending[i] = new PendingKeys();
+            _pending[i] = new PendingKeys(_epoch);
         }
     }
 
@@ -137,9 +141,9 @@ internal sealed partial class LogWriter
     }
 
     /// <summary>
-    /// Logs a shard's long list: at once if no other thread is appending, in any case if it is very long. A medium
-    /// that fails is not the caller's error: the keys stay pending, and a caller that wants them durable gets the
-    /// error.
+    /// A shard's list is long: logs all shards' keys, at once if no other thread is appending, in any case if it is
+    /// very long. A medium that fails is not the caller's error: the keys stay pending, and a caller that wants them
+    /// durable gets the error.
     /// </summary>
     public void Relieve(int shard)
     {
@@ -160,8 +164,7 @@ internal sealed partial class LogWriter
 
         try
         {
-            Take(shard);
-            AppendTaken();
+            AppendAllForPersists();
         }
         catch (IOException)
         {

@@ -83,6 +83,8 @@ internal struct KsetHeader
 
     public const ulong LastFlag = 1;
     public const ulong BarrierFlag = 2;
+    public const ulong ContinuesFlag = 4;
+    public const ulong GoesOnFlag = 8;
 
     public readonly bool IsLast => (FlagsAndSequence & LastFlag) != 0;
 
@@ -96,8 +98,21 @@ internal struct KsetHeader
     /// </summary>
     public readonly bool IsBarrier => Sequence == 0 || HasBarrierFlag;
 
+    /// <summary>
+    /// Whether it belongs to the batch of the kset before it: stored before that batch's first, and of no account
+    /// until the first stands. No group of write-back ends before it.
+    /// </summary>
+    public readonly bool ContinuesBatch => Sequence != 0 && (FlagsAndSequence & ContinuesFlag) != 0;
+
+    /// <summary>Whether the next kset belongs to its batch: it was durable before this one.</summary>
+    public readonly bool BatchGoesOn => Sequence != 0 && (FlagsAndSequence & GoesOnFlag) != 0;
+
     public static ulong MakeFlags(bool last, bool barrier, uint sequence) =>
         (last ? LastFlag : 0) | (barrier ? BarrierFlag : 0) | ((ulong)sequence << 32);
+
+    /// <summary>The flags of a kset's place in its batch.</summary>
+    public static ulong BatchFlags(bool continues, bool goesOn) =>
+        (continues ? ContinuesFlag : 0) | (goesOn ? GoesOnFlag : 0);
 }
 
 /// <summary>A key: an extent of the backing and where its payload lies.</summary>

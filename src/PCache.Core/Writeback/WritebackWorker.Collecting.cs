@@ -29,7 +29,8 @@ internal sealed partial class WritebackWorker
             stop.ThrowIfCancellationRequested();
             ReadKset(at);
             bool barrier = _reader.Header.IsBarrier;
-            if ((_plan.EntryCount > 0 && (barrier || groupBytes >= limitBytes)) || _damaged.Count > 0)
+            bool full = groupBytes >= limitBytes && !_reader.Header.ContinuesBatch;
+            if ((_plan.EntryCount > 0 && (barrier || full)) || _damaged.Count > 0)
             {
                 break; // behind damage at once: there may be room in the log for no more than what one kset holds
             }

@@ -121,6 +121,7 @@ internal static class DumpCommand
         json.WriteString("position", kset.Position.ToString());
         json.WriteNumber("sequence", kset.Sequence);
         json.WriteBoolean("barrier", kset.IsBarrier);
+        json.WriteBoolean("continuesBatch", kset.ContinuesBatch);
         json.WriteBoolean("last", kset.IsLast);
         json.WriteNumber("keyCount", kset.KeyCount);
         json.WriteBoolean("dirty", kset.IsDirty);
@@ -158,8 +159,8 @@ internal static class DumpCommand
             ? string.Create(CultureInfo.InvariantCulture, $"last, goes on in segment {kset.NextSegment}")
             : string.Create(CultureInfo.InvariantCulture, $"{kset.KeyCount} keys");
         string sequence = kset.Sequence == 0 ? "none" : kset.Sequence.ToString(CultureInfo.InvariantCulture);
-        output.WriteLine($"{kset.Position}  sequence {sequence}{(kset.IsBarrier ? ", barrier" : string.Empty)}, "
-            + $"{(kset.IsDirty ? "dirty" : "written back")}: {what}");
+        string place = kset.IsBarrier ? ", barrier" : kset.ContinuesBatch ? ", continues a batch" : string.Empty;
+        output.WriteLine($"{kset.Position}  sequence {sequence}{place}, {(kset.IsDirty ? "dirty" : "written back")}: {what}");
         foreach (KeyInfo key in kset.Keys)
         {
             output.WriteLine(string.Create(

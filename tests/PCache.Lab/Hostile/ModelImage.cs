@@ -35,6 +35,8 @@ internal record struct ModelKset
     public bool IsLink;
     public uint Target;
     public uint Number;
+    public bool Continues;
+    public bool GoesOn;
 
     public readonly int Bytes => 24 + (40 * Keys);
 }

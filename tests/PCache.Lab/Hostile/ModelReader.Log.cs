@@ -18,6 +18,8 @@ internal ref partial struct ModelReader
         ulong flags = U64(at + 16);
         kset.IsLink = (flags & 1) != 0;
         kset.Number = (uint)(flags >> 32);
+        kset.Continues = kset.Number != 0 && (flags & 4) != 0;
+        kset.GoesOn = kset.Number != 0 && (flags & 8) != 0;
         if (kset.IsLink)
         {
             kset.Target = count;
@@ -40,6 +42,7 @@ internal ref partial struct ModelReader
         (int Segment, int Offset) at = r.KeyTail;
         isLog[at.Segment] = true;
         bool dirty = false;
+        bool goesOn = false;
         uint last = 0;
         while (true)
         {
@@ -57,6 +60,7 @@ internal ref partial struct ModelReader
             }
 
             last = kset.Number != 0 ? kset.Number : last;
+            goesOn = kset.GoesOn;
             r.Ksets.Add(kset);
             if (kset.IsLink)
             {
@@ -92,6 +96,10 @@ internal ref partial struct ModelReader
         if (HidesMore(at, last, isLog, live))
         {
             Damaged("a later kset behind the end");
+        }
+        else if (goesOn)
+        {
+            Damaged("a batch without its end");
         }
         else if (!dirty)
         {
@@ -199,7 +207,7 @@ internal ref partial struct ModelReader
                 }
             }
 
-            if (Look(end.Segment, at, out ModelKset kset) == ModelEnd.None && kset.Number != 0
+            if (Look(end.Segment, at, out ModelKset kset) == ModelEnd.None && kset.Number != 0 && !kset.Continues
                 && (last == 0 || Later(After(last), kset.Number) <= (uint)((at - end.Offset) / (HeadBytes + KeyBytes)))
                 && (!onlyLive || HasLiveKey(in kset)))
             {
@@ -210,7 +218,7 @@ internal ref partial struct ModelReader
         for (int i = 0; i < isLog.Length && last != 0; i++)
         {
             if (!isLog[i] && live[i] == 0 && Look(i, 0, out ModelKset kset) == ModelEnd.None && kset.Number != 0
-                && Later(After(last), kset.Number) is >= 1 and <= 64)
+                && !kset.Continues && Later(After(last), kset.Number) is >= 1 and <= 64)
             {
                 return true;
             }

@@ -19,7 +19,7 @@ internal static partial class MutantTable
             "«_barrierPending = false;»\n        _appendedSinceBarrier = true;",
             "",
             "LogBarrierTests"),
-        new("KsetRoomNotGivenBack", LogAppending, "Room.Used(keys.Length, size);", "", "LogRoomTests"),
+        new("KsetRoomNotGivenBack", LogAppending, "Room.Used(keys, ksetBytes);", "", "LogRoomTests"),
         new(
             "LinkForgetsTheRoomOfTheHead", LogRoom,
             "(refilledSegments * (long)_segmentBytes) - HeadRoom(headOffset)",

@@ -261,7 +261,7 @@ internal static partial class RuleTable
             "KsetFillsSegment", "Class 13",
             "a kset takes the room that the last kset needs",
             Model,
-            [new(LogAppending, "Offset - («Headers» * MediaConstants.KsetHeaderSize)", "1")]),
+            [new(LogAppending, "offset - («Headers» * MediaConstants.KsetHeaderSize)", "1")]),
         new(
             "KsetErrorTakenForNothing", "Class 14",
             "a kset that can't be read is nothing to write back",

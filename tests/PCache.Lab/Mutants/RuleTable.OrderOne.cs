@@ -13,6 +13,7 @@ internal static partial class RuleTable
             Crashes,
             [
                 new(LogAppending, "«_region.Drain();» // the payload of everything taken", ""),
+                new(LogBatches, "«_region.Drain();» // the payload of everything taken", ""),
                 new(
                     DataHeads,
                     """
@@ -83,37 +84,23 @@ internal static partial class RuleTable
             Crashes,
             [
                 new(LogWriter, "if («next < 0 || _next.IsReady(next)»)", "true"),
-                new(LogAppending, "_next.Finish(next);", ""),
+                new(LogBatches, "_next.Finish(next);", "_segments.RaiseIfNeeded(next);"),
+                new(NextSegment, "Invariant.Holds(«taken == _ready», \"what becomes log", "taken == taken"),
                 new(
                     LogAppending,
                     """
-                    Store(at, _kset.AsSpan(0, MediaConstants.KsetHeaderSize), (uint)next, KsetHeader.MakeFlags(last: true, barrier: false, sequence));
+                    StoreHead(at, PrepareLink(next, KsetHeader.MakeFlags(last: true, barrier: false, sequence)));
                     """,
                     """
-                    Store(at, _kset.AsSpan(0, MediaConstants.KsetHeaderSize), (uint)next, KsetHeader.MakeFlags(last: true, barrier: false, sequence));
-                    _next.Finish(next);
+                    StoreHead(at, PrepareLink(next, KsetHeader.MakeFlags(last: true, barrier: false, sequence)));
+                    RegionZeroing.Zero(_region, _segments.DataOffset(next), _segments.DataSize);
                     """),
             ]),
         new(
             "KsetBeforePredecessorDurable", "Rule 4",
-            "several ksets are stored under one drain",
+            "all ksets of a batch, the first too, are stored under one drain",
             Crashes,
-            [
-                new(
-                    LogAppending,
-                    "_region.WriteDurably(place, bytes);",
-                    """
-                    _region.Write(place, bytes);
-                    _region.FlushRange(place, bytes.Length);
-                    """),
-                new(
-                    LogAppending,
-                    """
-                    _taken.Remove(keys);
-                    }«»
-                    """,
-                    "_region.Drain();"),
-            ]),
+            [new(LogBatches, "«_region.Drain();» // the payload of everything taken", "")]),
         new(
             "FlushReturnsBeforeDrain", "Rule 4",
             "a kset is stored and flushed, but not drained when it is acknowledged",
@@ -134,11 +121,11 @@ internal static partial class RuleTable
             [
                 new(
                     LogAppending,
-                    "Take(i);",
+                    "Take(i, epoch);",
                     """
                     if (i % 2 == 0)
                     {
-                        Take(i);
+                        Take(i, epoch);
                     }
                     """),
             ]),
@@ -175,8 +162,16 @@ internal static partial class RuleTable
             "the key head is published before the kset is durable",
             Faults,
             [
-                new(LogAppending, "«»Store(at, bytes, (uint)keys.Length,", "_positions.AdvanceHead(next, size);"),
-                new(LogAppending, "_positions.AdvanceHead(next, size);", "_positions.AdvanceHead(next, 0);"),
+                new(
+                    LogAppending,
+                    "«»StoreHead(at, Prepare(keys,",
+                    """
+                    _positions.AdvanceHead(at with { Offset = at.Offset + KsetBytes(keys.Length) }, KsetBytes(keys.Length));
+                    """),
+                new(
+                    LogAppending,
+                    "_positions.AdvanceHead(next, «bytes»);",
+                    "next == _positions.KeyHead.Position ? 0 : bytes"),
             ]),
         new(
             "KeysReversedInKset", "Rule 5",

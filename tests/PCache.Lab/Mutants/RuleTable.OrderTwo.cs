@@ -206,9 +206,9 @@ internal static partial class RuleTable
                 new(
                     LogAppending,
                     """
-                    private void AppendAllLocked()
+                    private void TakeAll()
                     {
-                        «»for
+                        «»long
                     """,
                     "_taken.Remove(_taken.Count);"),
             ]),

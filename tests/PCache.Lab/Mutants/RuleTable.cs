@@ -16,5 +16,8 @@ internal static partial class RuleTable
 
     /// <summary>All of them, in the page's order.</summary>
     public static IReadOnlyList<RuleRow> All { get; } =
-        [.. OrderOne, .. OrderTwo, .. Checkpoints, .. ClassesOne, .. ClassesTwo, .. HotPaths, .. Validation];
+        [
+            .. OrderOne, .. Prefix, .. OrderTwo, .. Checkpoints, .. ClassesOne, .. ClassesTwo, .. HotPaths,
+            .. Validation,
+        ];
 }

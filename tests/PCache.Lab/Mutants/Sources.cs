@@ -58,6 +58,9 @@ internal static class Sources
     public const string LogReplay = Core + "Ksets/LogReplay.cs";
     public const string LogWriter = Core + "Ksets/LogWriter.cs";
     public const string LogAppending = Core + "Ksets/LogWriter.Appending.cs";
+    public const string LogBatches = Core + "Ksets/LogWriter.Batches.cs";
+    public const string PendingKeys = Core + "Ksets/PendingKeys.cs";
+    public const string LogEndProbe = Core + "Ksets/LogEndProbe.cs";
     public const string NextSegment = Core + "Ksets/NextLogSegment.cs";
     public const string RegionZeroing = Core + "Ksets/RegionZeroing.cs";
     public const string Fingerprints = Core + "Layout/ExtensionBlocks.Fingerprint.cs";

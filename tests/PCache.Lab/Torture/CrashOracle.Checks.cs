@@ -54,6 +54,7 @@ internal sealed partial class CrashOracle
         }
 
         byte[]? kept = keep.IsEmpty ? null : new byte[keep.Length];
+        List<(long From, long To)> moments = [(0, long.MaxValue)];
         ReadAll(device, (slot, found) =>
         {
             if (kept is not null)
@@ -66,6 +67,7 @@ internal sealed partial class CrashOracle
             {
                 if (Fits(version, found))
                 {
+                    Narrow(moments, slot, found, killed ? _floors[slot] : 0);
                     return;
                 }
             }

@@ -27,10 +27,11 @@ internal sealed partial class CrashOracle
         History = new BarrierHistory(universe);
         Operations = new BarrierHistory(universe);
         _versions = new List<byte[]?>[universe.Slots];
+        _spans = new List<WriteSpan>[universe.Slots];
         _floors = new int[universe.Slots];
         for (int i = 0; i < _versions.Length; i++)
         {
-            _versions[i] = [Zeros];
+            Reset(i, Zeros);
         }
     }
 
@@ -49,8 +50,10 @@ internal sealed partial class CrashOracle
     /// <summary>The sectors of a write that has begun and not returned; a flush inside it doesn't cover it.</summary>
     public (long Offset, long LengthBytes) InProgress { get; set; }
 
-    /// <summary>Enters a write.</summary>
-    public void Write(long offset, ReadOnlySpan<byte> bytes)
+    /// <summary>Enters a write, which is running from now on.</summary>
+    public void Write(long offset, ReadOnlySpan<byte> bytes) => Write(offset, bytes, Begin());
+
+    private void Write(long offset, ReadOnlySpan<byte> bytes, WriteSpan span)
     {
         BeginOperation();
         if (offset + bytes.Length > Length)
@@ -76,14 +79,14 @@ internal sealed partial class CrashOracle
                 bytes[(int)(from - offset)..(int)(to - offset)].CopyTo(next.AsSpan((int)(from - (sector * SectorBytes))));
             }
 
-            Add(slot, next);
+            Add(slot, next, span);
         }
     }
 
     /// <summary>A write has returned in whose middle another one was made, over whole sectors of its: either is the later one. Asks the device which.</summary>
     public void Overtaken(IBlockDevice device, long offset, ReadOnlySpan<byte> bytes)
     {
-        Write(offset, bytes);
+        Write(offset, bytes, _running.Peek());
         long end = offset + bytes.Length;
         ReadAll(device, (slot, found) =>
         {
@@ -98,19 +101,20 @@ internal sealed partial class CrashOracle
                 throw Wrong("the device, after two writes at a time,", slot, found, _versions[slot][^2..]);
             }
 
-            Add(slot, _versions[slot][^2]);
+            Add(slot, _versions[slot][^2], _spans[slot][^2]);
         });
     }
 
     /// <summary>Enters a discard of whole sectors.</summary>
     public void Discard(long offset, long lengthBytes)
     {
+        WriteSpan span = Begin();
         BeginOperation();
         for (long sector = offset / SectorBytes; sector * SectorBytes < Math.Min(offset + lengthBytes, Length); sector++)
         {
             if (_universe.SlotOf(sector) is >= 0 and int slot)
             {
-                Add(slot, null);
+                Add(slot, null, span);
             }
         }
     }
@@ -132,7 +136,7 @@ internal sealed partial class CrashOracle
                         next?.AsSpan((int)(length - at)).Clear();
                     }
 
-                    _versions[slot].Add(next);
+                    Append(slot, next, WriteSpan.Always);
                     _ = _open.Add(slot);
                 }
             }
@@ -225,6 +229,7 @@ internal sealed partial class CrashOracle
         LegalLengths = [Length];
         _failedLengths.Clear();
         InProgress = default;
+        Abandon(0);
         ReadAll(device, (slot, found) =>
         {
             byte[] whole = new byte[SectorBytes];
@@ -236,13 +241,13 @@ internal sealed partial class CrashOracle
                 History.Write(slot, now); // of the writes that weren't flushed, this is what is left
             }
 
-            _versions[slot] = [now];
+            Reset(slot, now);
         });
         for (int slot = 0; slot < _versions.Length; slot++)
         {
             if (_universe.SectorOf(slot) * SectorBytes >= Length)
             {
-                _versions[slot] = [Zeros];
+                Reset(slot, Zeros);
                 History.Restart(slot, Zeros);
                 Operations.Restart(slot, Zeros);
             }
@@ -291,7 +296,8 @@ internal sealed partial class CrashOracle
 
             if (versions[^1] is not null && at != versions.Count - 1)
             {
-                versions.Add(at < versions.LastIndexOf(null) ? null : versions[at]); // what was discarded since stays undefined
+                int same = at < versions.LastIndexOf(null) ? versions.LastIndexOf(null) : at; // what was discarded since stays undefined
+                Append(slot, versions[same], new WriteSpan { Begin = _spans[slot][same].Begin });
                 History.Write(slot, versions[^1]);
                 Operations.Write(slot, versions[^1]);
             }
@@ -304,14 +310,14 @@ internal sealed partial class CrashOracle
             {
                 byte[] cut = (byte[])last.Clone();
                 cut.AsSpan((int)Math.Max(0, Length - at)).Clear();
-                Add(slot, cut);
+                Add(slot, cut, WriteSpan.Always);
             }
         }
     }
 
-    private void Add(int slot, byte[]? version)
+    private void Add(int slot, byte[]? version, WriteSpan span)
     {
-        _versions[slot].Add(version);
+        Append(slot, version, span);
         _ = _open.Add(slot);
         History.Write(slot, version);
         Operations.Write(slot, version);
@@ -330,6 +336,7 @@ internal sealed partial class CrashOracle
         List<byte[]?> versions = _versions[slot];
         int keep = IsInProgress(slot) ? Math.Min(2, versions.Count) : 1;
         _floors[slot] = Math.Max(0, _floors[slot] - (versions.Count - keep));
+        _spans[slot].RemoveRange(0, versions.Count - keep);
         versions.RemoveRange(0, versions.Count - keep);
     }
 }

@@ -39,6 +39,7 @@ internal sealed partial class World
                 Heal();
                 _faulted = _paused = false;
                 Oracle.InProgress = default;
+                Oracle.Abandon(0);
                 if (_closed)
                 {
                     Open();
@@ -56,6 +57,10 @@ internal sealed partial class World
         finally
         {
             _outer = null;
+            if (_left is null)
+            {
+                Oracle.Abandon(0);
+            }
         }
 
         if (_unsettled && _left is null)
@@ -209,6 +214,11 @@ internal sealed partial class World
 
     private void Entered()
     {
+        if (_left is null && !_unsettled)
+        {
+            Oracle.Returned();
+        }
+
         if (!_nested)
         {
             Oracle.InProgress = default;

@@ -24,6 +24,7 @@ internal sealed partial class World
             _within.RemoveAt(i--);
             if (MayNest(action))
             {
+                int running = Oracle.Running;
                 _nested = true;
                 _nestedCount++;
                 try
@@ -37,6 +38,7 @@ internal sealed partial class World
                 finally
                 {
                     _nested = false;
+                    Oracle.Abandon(running);
                 }
             }
         }
