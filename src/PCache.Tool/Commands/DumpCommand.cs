@@ -160,7 +160,8 @@ internal static class DumpCommand
             : string.Create(CultureInfo.InvariantCulture, $"{kset.KeyCount} keys");
         string sequence = kset.Sequence == 0 ? "none" : kset.Sequence.ToString(CultureInfo.InvariantCulture);
         string place = kset.IsBarrier ? ", barrier" : kset.ContinuesBatch ? ", continues a batch" : string.Empty;
-        output.WriteLine($"{kset.Position}  sequence {sequence}{place}, {(kset.IsDirty ? "dirty" : "written back")}: {what}");
+        output.WriteLine($"{kset.Position}  sequence {sequence}{place}, "
+            + $"{(kset.IsDirty ? "dirty" : "written back")}: {what}");
         foreach (KeyInfo key in kset.Keys)
         {
             output.WriteLine(string.Create(
