@@ -21,7 +21,7 @@ public sealed class PrefixTests
 
     private static readonly RuleChecks Checks = new()
     {
-        { [Rule.LongListLoggedAlone, Rule.BatchFirstStoredFirst, Rule.BatchInParts, Rule.BatchFlagLeftOut, Rule.UnfinishedBatchTakenForDamage], () => AnyCrashLeavesAPrefix(fails: false) },
+        { [Rule.LongListLoggedAlone, Rule.KsetBeforePredecessorDurable, Rule.BatchFirstStoredFirst, Rule.BatchInParts, Rule.BatchFlagLeftOut, Rule.UnfinishedBatchTakenForDamage], () => AnyCrashLeavesAPrefix(fails: false) },
         { Rule.HeadNotCleared, () => AnyCrashLeavesAPrefix(fails: true) },
         { [Rule.DamageTakenForUnfinishedBatch, Rule.PartOfBatchTakenForTheWhole], DestroyedKsetsAreFound },
         { [Rule.YoungKeysTaken, Rule.EpochRaisedLate], CutHoldsNoYoungKeys },
@@ -53,7 +53,7 @@ public sealed class PrefixTests
 
             for (int i = 0; i < CutsPerDrain && found is null; i++)
             {
-                byte[] image = i == 0 ? cache.Region.KillImage() : cache.Region.PowerCutImage(random);
+                byte[] image = i == 0 ? cache.Region.KillImage() : i == 1 ? FirstStores(cache.Region, random) : cache.Region.PowerCutImage(random);
                 found = Record.Exception(() => AssertPrefix(image, cache.Backing.AfterPowerCut(random), cache.Options, history, flushed));
             }
 
@@ -102,6 +102,16 @@ public sealed class PrefixTests
         }
 
         Assert.True(batches > 20, $"ksets that continue a batch: {batches}");
+    }
+
+    /// <summary>What is left if of the open words those of lower addresses are durable: so may whole ksets be.</summary>
+    private static byte[] FirstStores(SimulatedPmem region, Random random)
+    {
+        var versions = new int[region.Open.Count];
+        versions.AsSpan(0, random.Next(versions.Length + 1)).Fill(1);
+        using SimulatedPmem left = SimulatedPmem.Allocate(region.LengthBytes);
+        left.LoadPowerCut(region, versions);
+        return left.KillImage();
     }
 
     private static long OffsetOf(int sector) => (sector / Sectors * (4L << 20)) + (sector % Sectors * Sector);

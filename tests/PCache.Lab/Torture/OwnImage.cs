@@ -15,7 +15,7 @@ internal static class OwnImage
         MediaConstants.KsetHeaderSize + (MediaConstants.MaxKeysPerKset * MediaConstants.KeySize);
 
     /// <summary>
-    /// A crash of a running device: beyond the log's end there is one kset in the making at most, and then zeros.
+    /// A crash of a running device: beyond the log's end there is what is pending, in the making, and then zeros.
     /// </summary>
     /// <param name="device">The device that runs.</param>
     /// <param name="left">What a crash now leaves.</param>
@@ -23,8 +23,10 @@ internal static class OwnImage
     public static void AfterCrash(PCacheDevice device, SimulatedPmem left, WorldSettings settings)
     {
         LogPosition head = device.Internals.Store.Positions.KeyHead.Position;
-        int room = Rest(settings, head, LongestKset);
-        if (room > 0 && left.ReadSpan(Address(settings, head) + LongestKset, room).ContainsAnyExcept((byte)0))
+        int pending = device.Internals.Writable.Writer.Log.PendingCount;
+        int inTheMaking = Math.Max(LongestKset, (pending * MediaConstants.KeySize) + (((pending / MediaConstants.MaxKeysPerKset) + 2) * MediaConstants.KsetHeaderSize));
+        int room = Rest(settings, head, inTheMaking);
+        if (room > 0 && left.ReadSpan(Address(settings, head) + inTheMaking, room).ContainsAnyExcept((byte)0))
         {
             throw new TortureViolation($"The rest of the segment behind the log's end {head} isn't zero.");
         }
