@@ -98,7 +98,7 @@ public sealed class PowerCutTests
 
                 if (sector + 1 == fill)
                 {
-                    device.Flush(); // so that the link stands alone: in the middle of a batch it is stored with the rest
+                    device.Flush(); // so that the link stands alone: in a batch it is stored with the rest
                     written.CopyTo(flushed, 0);
                 }
             }
@@ -132,7 +132,8 @@ public sealed class PowerCutTests
 
     /// <summary>How many keys fill the log's segment up to the link.</summary>
     private static int KeysThatFill(LogPosition head) =>
-        (Rig.SegmentBytes - MediaConstants.SegmentDataOffset - head.Offset - (2 * MediaConstants.KsetHeaderSize)) / MediaConstants.KeySize;
+        (Rig.SegmentBytes - MediaConstants.SegmentDataOffset - head.Offset - (2 * MediaConstants.KsetHeaderSize))
+        / MediaConstants.KeySize;
 
     /// <summary>Whether a last kset stands where the log ends: stored, and about to be drained.</summary>
     private static bool IsLinking(PCacheDevice device, SimulatedPmem region)

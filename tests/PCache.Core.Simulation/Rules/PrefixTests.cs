@@ -9,8 +9,9 @@ using static PCache.Core.Simulation.Rules.Small;
 namespace PCache.Core.Simulation.Rules;
 
 /// <summary>
-/// After any crash no write is there without all those that had returned before it began: with one thread, what is left is the state after some number of
-/// writes, of which the last may be there in part. Appends of many ksets, links in the middle, and drains that fail included.
+/// After any crash no write is there without all those that had returned before it began: with one thread, what is
+/// left is the state after some number of writes, of which the last may be there in part. Appends of many ksets, links
+/// in the middle, and drains that fail included.
 /// </summary>
 public sealed class PrefixTests
 {
@@ -21,7 +22,13 @@ public sealed class PrefixTests
 
     private static readonly RuleChecks Checks = new()
     {
-        { [Rule.LongListLoggedAlone, Rule.KsetBeforePredecessorDurable, Rule.BatchFirstStoredFirst, Rule.BatchInParts, Rule.BatchFlagLeftOut, Rule.UnfinishedBatchTakenForDamage], () => AnyCrashLeavesAPrefix(fails: false) },
+        {
+            [
+                Rule.LongListLoggedAlone, Rule.KsetBeforePredecessorDurable, Rule.BatchFirstStoredFirst,
+                Rule.BatchInParts, Rule.BatchFlagLeftOut, Rule.UnfinishedBatchTakenForDamage,
+            ],
+            () => AnyCrashLeavesAPrefix(fails: false)
+        },
         { Rule.HeadNotCleared, () => AnyCrashLeavesAPrefix(fails: true) },
         { [Rule.DamageTakenForUnfinishedBatch, Rule.PartOfBatchTakenForTheWhole], DestroyedKsetsAreFound },
         { [Rule.YoungKeysTaken, Rule.EpochRaisedLate], CutHoldsNoYoungKeys },
@@ -36,7 +43,12 @@ public sealed class PrefixTests
     private static void AnyCrashLeavesAPrefix(bool fails)
     {
         var random = new Random(5);
-        using var cache = new SmallCache(Segments, Stripes * (4L << 20), with: options => options with { GcThresholdPercent = 0, WritebackDelay = TimeSpan.Zero, BackingFingerprintBlocks = 0 });
+        using var cache = new SmallCache(Segments, Stripes * (4L << 20), with: options => options with
+        {
+            GcThresholdPercent = 0,
+            WritebackDelay = TimeSpan.Zero,
+            BackingFingerprintBlocks = 0,
+        });
         var history = new List<(int Sector, int Count)> { default };
         int flushed = 0;
         int failAt = 0;
@@ -53,8 +65,11 @@ public sealed class PrefixTests
 
             for (int i = 0; i < CutsPerDrain && found is null; i++)
             {
-                byte[] image = i == 0 ? cache.Region.KillImage() : i == 1 ? FirstStores(cache.Region, random) : cache.Region.PowerCutImage(random);
-                found = Record.Exception(() => AssertPrefix(image, cache.Backing.AfterPowerCut(random), cache.Options, history, flushed));
+                byte[] image = i == 0 ? cache.Region.KillImage()
+                    : i == 1 ? FirstStores(cache.Region, random)
+                    : cache.Region.PowerCutImage(random);
+                found = Record.Exception(() => AssertPrefix(
+                    image, cache.Backing.AfterPowerCut(random), cache.Options, history, flushed));
             }
 
             if (appends && failAt > 0 && --failAt == 0)
@@ -65,7 +80,8 @@ public sealed class PrefixTests
         Hook();
         for (int round = 0; round < 6 && found is null; round++)
         {
-            // Now evenly, so that many ksets go at once; now nearly all into one stripe, so that its list is long when the others' are short.
+            // Now evenly, so that many ksets go at once; now nearly all into one stripe, so that its list is long when
+            // the others' are short.
             int evenly = round % 3 == 0 ? 100 : 10;
             for (int i = random.Next(250, 1100); i > 0 && found is null; i--)
             {
@@ -104,7 +120,7 @@ public sealed class PrefixTests
         Assert.True(batches > 20, $"ksets that continue a batch: {batches}");
     }
 
-    /// <summary>What is left if of the open words those of lower addresses are durable: so may whole ksets be.</summary>
+    /// <summary>What is left if of the open words those of lower addresses are durable: whole ksets too.</summary>
     private static byte[] FirstStores(SimulatedPmem region, Random random)
     {
         var versions = new int[region.Open.Count];
@@ -116,9 +132,11 @@ public sealed class PrefixTests
 
     private static long OffsetOf(int sector) => (sector / Sectors * (4L << 20)) + (sector % Sectors * Sector);
 
-    private static void AssertPrefix(byte[] image, SimulatedDisk backing, PCacheOptions options, List<(int Sector, int Count)> history, int flushed)
+    private static void AssertPrefix(
+        byte[] image, SimulatedDisk backing, PCacheOptions options, List<(int Sector, int Count)> history, int flushed)
     {
-        using PCacheDevice device = PCacheDevice.Open(Rig.Load(image), backing, options with { LeaveRegionOpen = false });
+        using PCacheDevice device = PCacheDevice.Open(
+            Rig.Load(image), backing, options with { LeaveRegionOpen = false });
         var found = new long[Stripes * Sectors];
         for (int sector = 0; sector < found.Length; sector++)
         {
@@ -138,7 +156,8 @@ public sealed class PrefixTests
             bool ofLast = sector >= history[last].Sector && sector < history[last].Sector + history[last].Count;
             Assert.True(
                 found[sector] == expected[sector] || (ofLast && found[sector] == last),
-                $"write {last} is there, and sector {sector} is of write {found[sector]} instead of {expected[sector]}; flushed: {flushed}, written: {history.Count - 1}");
+                $"write {last} is there, and sector {sector} is of write {found[sector]} instead of "
+                + $"{expected[sector]}; flushed: {flushed}, written: {history.Count - 1}");
         }
     }
 
@@ -172,14 +191,19 @@ public sealed class PrefixTests
             }
 
             byte[] damaged = (byte[])image.Clone();
-            damaged[MediaConstants.SegmentsOffset + MediaConstants.SegmentDataOffset + (ksets[i].Position.Segment * (long)Rig.SegmentBytes) + ksets[i].Position.Offset + 30] ^= 1;
+            damaged[MediaConstants.SegmentsOffset + MediaConstants.SegmentDataOffset
+                + (ksets[i].Position.Segment * (long)Rig.SegmentBytes) + ksets[i].Position.Offset + 30] ^= 1;
             using PmemRegion region = Rig.Load(damaged);
             Assert.False(CacheImage.Check(region).IsSound, $"kset {i} is destroyed, and the image counts as sound");
-            Assert.ThrowsAny<PCacheCorruptionException>(() => PCacheDevice.Open(region, cache.Backing.AfterKill(), cache.Options).Dispose());
+            Assert.ThrowsAny<PCacheCorruptionException>(
+                () => PCacheDevice.Open(region, cache.Backing.AfterKill(), cache.Options).Dispose());
         }
     }
 
-    /// <summary>While an append takes the lists one after the other, somebody writes to one that it has passed, and then to one that it hasn't.</summary>
+    /// <summary>
+    /// While an append takes the lists one after the other, another thread writes to one that it has passed, and then
+    /// to one that it hasn't.
+    /// </summary>
     private static void CutHoldsNoYoungKeys()
     {
         using var cache = new SmallCache(Segments, Stripes * (4L << 20));

@@ -1,13 +1,15 @@
 namespace PCache.Lab.Torture;
 
 /// <summary>
-/// After a crash no write is there without all those that had returned before it began. Keeps true: each version of a sector knows when its write began and
-/// when it returned (never, if it failed or is running); a moment is possible if everything that is there began before it, or at it, and nothing is missing
-/// that had returned before; one moment has to be possible for all sectors.
+/// After a crash no write is there without all those that had returned before it began. Keeps true: each version of a
+/// sector knows when its write began and when it returned (never, if it failed or is running); a moment is possible if
+/// everything that is there began before it, or at it, and nothing is missing that had returned before; one moment has
+/// to be possible for all sectors.
 /// </summary>
 /// <remarks>
-/// A write may be there in part: then the moment lies inside it. Discarded content may be anything, and says of the writes before it nothing. What a
-/// truncation has cut off is no matter of order either: it has everything written back first.
+/// A write may be there in part: then the moment lies inside it. Discarded content may be anything, and says of the
+/// writes before it nothing. What a truncation has cut off is no matter of order either: it has everything written back
+/// first.
 /// </remarks>
 internal sealed partial class CrashOracle
 {
@@ -55,7 +57,9 @@ internal sealed partial class CrashOracle
         _spans[slot] = [WriteSpan.Always];
     }
 
-    /// <summary>Keeps of the moments those at which a sector can have held this; none are left: it is out of order.</summary>
+    /// <summary>
+    /// Keeps of the moments those at which a sector can have held this; none are left: it is out of order.
+    /// </summary>
     private void Narrow(List<(long From, long To)> moments, int slot, ReadOnlySpan<byte> found, int floor)
     {
         List<byte[]?> versions = _versions[slot];
@@ -86,8 +90,10 @@ internal sealed partial class CrashOracle
 
         if (left.Count == 0)
         {
-            throw new TortureViolation($"The device holds no state that the order of its writes allows: sector {_universe.SectorOf(slot)} holds {SectorStamps.Describe(found)}, "
-                + $"so at {string.Join(" or ", possible)}; the other sectors are as at {string.Join(" or ", moments)}.");
+            throw new TortureViolation(
+                $"The device holds no state that the order of its writes allows: sector {_universe.SectorOf(slot)} "
+                + $"holds {SectorStamps.Describe(found)}, so at {string.Join(" or ", possible)}; the other sectors are "
+                + $"as at {string.Join(" or ", moments)}.");
         }
 
         moments.Clear();

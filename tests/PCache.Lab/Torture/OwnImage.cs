@@ -24,7 +24,8 @@ internal static class OwnImage
     {
         LogPosition head = device.Internals.Store.Positions.KeyHead.Position;
         int pending = device.Internals.Writable.Writer.Log.PendingCount;
-        int inTheMaking = Math.Max(LongestKset, (pending * MediaConstants.KeySize) + (((pending / MediaConstants.MaxKeysPerKset) + 2) * MediaConstants.KsetHeaderSize));
+        int headers = ((pending / MediaConstants.MaxKeysPerKset) + 2) * MediaConstants.KsetHeaderSize;
+        int inTheMaking = Math.Max(LongestKset, (pending * MediaConstants.KeySize) + headers);
         int room = Rest(settings, head, inTheMaking);
         if (room > 0 && left.ReadSpan(Address(settings, head) + inTheMaking, room).ContainsAnyExcept((byte)0))
         {
