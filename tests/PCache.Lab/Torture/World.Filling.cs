@@ -37,6 +37,7 @@ internal sealed partial class World
             WritebackDelay = TimeSpan.Zero,
             GcThresholdPercent = 0,
             LeaveBackingOpen = false,
+            BackingConsistency = BackingConsistency.EachFlush,
         };
         byte[] bytes = SectorStamps.Make(0, 8192, 1 << 20);
         using (PCacheDevice device = PCacheDevice.Create(Region,
@@ -60,7 +61,7 @@ internal sealed partial class World
 
         using SimulatedPmem other = SimulatedPmem.Allocate(Region.LengthBytes);
         PCacheDevice.Create(other, new SimulatedDisk(_settings.Length, _settings.DiskOptions(_clock)),
-            Options with { LeaveBackingOpen = false }).Dispose();
+            Options with { LeaveBackingOpen = false, BackingConsistency = BackingConsistency.EachFlush }).Dispose();
         Superblock = other.ReadSpan(MediaConstants.SuperblockOffset, MediaConstants.BlockSize).ToArray();
     }
 
