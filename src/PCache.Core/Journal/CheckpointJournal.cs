@@ -23,7 +23,7 @@ namespace PCache.Core.Journal;
 internal sealed class CheckpointJournal : IDisposable
 {
     private readonly JournalPlace _place;
-    private readonly byte[] _buffer = new byte[JournalConstants.MaxRecordBytes + (192 << 10)];
+    private byte[] _buffer = []; // made for the first checkpoint
     private JournalHeader _header;
     private ulong _number;
     private bool _hasContent;
@@ -83,6 +83,7 @@ internal sealed class CheckpointJournal : IDisposable
         Span<byte> bytes = MemoryMarshal.AsBytes(new Span<JournalHeader>(ref _header));
         _header.Crc = StructureChecksum.Of(bytes[4..]);
         _headersCrc = Crc32C.HashToUInt32(bytes);
+        _buffer = _buffer.Length > 0 ? _buffer : new byte[JournalConstants.BufferBytes];
         (_position, _filled, _records) = (0, 0, 0);
         _hasContent = true;
         Put(bytes);

@@ -31,7 +31,7 @@ internal enum JournalState
 /// </summary>
 internal sealed class JournalReader(JournalPlace place)
 {
-    private readonly byte[] _buffer = new byte[JournalConstants.MaxRecordBytes + (192 << 10)];
+    private byte[] _buffer = []; // made for the first journal that there is
     private long _position; // of the first byte of the buffer
     private int _begin;
     private int _end;
@@ -43,11 +43,16 @@ internal sealed class JournalReader(JournalPlace place)
     {
         header = default;
         _header = default;
+        if (place.Length == 0)
+        {
+            return JournalState.None;
+        }
+
         Rewind();
         ReadOnlySpan<byte> bytes = Take(JournalConstants.HeaderSize);
         if (bytes.IsEmpty || !bytes.ContainsAnyExcept((byte)0))
         {
-            return place.Length == 0 || !bytes.IsEmpty ? JournalState.None : JournalState.Foreign;
+            return bytes.IsEmpty ? JournalState.Foreign : JournalState.None;
         }
 
         JournalHeader found = MemoryMarshal.Read<JournalHeader>(bytes);
@@ -142,7 +147,11 @@ internal sealed class JournalReader(JournalPlace place)
             && commit.TotalBytes == header.TotalBytes;
     }
 
-    private void Rewind() => (_position, _begin, _end) = (0, 0, 0);
+    private void Rewind()
+    {
+        _buffer = _buffer.Length > 0 ? _buffer : new byte[JournalConstants.BufferBytes];
+        (_position, _begin, _end) = (0, 0, 0);
+    }
 
     /// <summary>The next bytes; valid until the next call. Empty: there are fewer.</summary>
     private ReadOnlySpan<byte> Take(int count)

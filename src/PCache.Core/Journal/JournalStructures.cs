@@ -94,6 +94,9 @@ internal static class JournalConstants
     /// <summary>Longest payload of a record in bytes.</summary>
     public const int MaxRecordBytes = 1 << 20;
 
+    /// <summary>A record, what is left of a block before it, and what pads the block behind it.</summary>
+    public const int BufferBytes = MaxRecordBytes + (192 << 10);
+
     public const uint Version = 1;
     public const ulong HeaderMagic = 0x314C4E524A504350; // "PCPJRNL1"
     public const ulong CommitMagic = 0x54494D4D4F435043; // "CPCOMMIT"

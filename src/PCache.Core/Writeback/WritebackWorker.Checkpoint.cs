@@ -128,10 +128,15 @@ internal sealed partial class WritebackWorker
         };
     }
 
-    private IOException JournalFailed(Exception error, string what) => new(
-        $"The checkpoint journal {Files.SafeText.Of(Journal!.Place.Name)} couldn't be {what}: {error.Message} Nothing "
-        + $"is lost: what is dirty stays in the cache. Make room there, name another place "
-        + $"(PCacheOptions.CheckpointJournalPath), or set PCacheOptions.BackingConsistency to EachFlush.", error);
+    private IOException JournalFailed(Exception error, string what)
+    {
+        var failure = new IOException($"The checkpoint journal {Files.SafeText.Of(Journal!.Place.Name)} couldn't be "
+            + $"{what}: {error.Message} Nothing is lost: what is dirty stays in the cache. Make room there, name "
+            + $"another place (PCacheOptions.CheckpointJournalPath), or set PCacheOptions.BackingConsistency to "
+            + $"EachFlush.", error);
+        BackingError = failure; // the journal is a part of the backing, not of the cache's medium
+        return failure;
+    }
 
     /// <summary>
     /// Finishes the checkpoint whose journal is pending, as it is. False: the journal is gone, and the log has it all
