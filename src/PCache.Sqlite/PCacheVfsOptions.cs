@@ -47,6 +47,14 @@ public sealed record PCacheVfsOptions
     public bool DrainOnClose { get; init; } = true;
 
     /// <summary>
+    /// How long the write-back of <see cref="DrainOnClose"/> may take: zero to 30 days, or
+    /// <see cref="Timeout.InfiniteTimeSpan"/>. Default 30 s. What isn't written back by then stays dirty in the cache,
+    /// safely, with its mark; the close says so (<see cref="PCacheVfsRegistration.LastError"/>), and the next open goes
+    /// on with it.
+    /// </summary>
+    public TimeSpan DrainOnCloseTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
     /// Changes the settings of a cache before it is created or opened: is given the full path of the database and the
     /// settings, and returns other ones. Null: they stay. Who owns region and backing, and whether it is read-only,
     /// is not for it to change.
@@ -79,6 +87,13 @@ public sealed record PCacheVfsOptions
         {
             throw new ArgumentOutOfRangeException(
                 Parameter, CacheLengthBytes, "PCacheVfsOptions.CacheLengthBytes must be at least 1048576.");
+        }
+
+        if (DrainOnCloseTimeout != Timeout.InfiniteTimeSpan
+            && (DrainOnCloseTimeout < TimeSpan.Zero || DrainOnCloseTimeout > TimeSpan.FromDays(30)))
+        {
+            throw new ArgumentOutOfRangeException(Parameter, DrainOnCloseTimeout,
+                "PCacheVfsOptions.DrainOnCloseTimeout must be zero to 30 days, or infinite.");
         }
 
         if (CacheDirectory is not null && !Directory.Exists(CacheDirectory))

@@ -27,6 +27,26 @@ public sealed class LifetimeTests
     }
 
     [Fact]
+    public void What_a_close_has_no_time_for_stays_in_the_cache_and_is_told()
+    {
+        using var vfs = new TestVfs(options => options with { DrainOnCloseTimeout = TimeSpan.Zero });
+        Fill(vfs);
+        Assert.True(File.Exists(vfs.PathOf() + ".pcache"));
+        Assert.Contains("DrainOnCloseTimeout", vfs.Registration.LastError?.Exception.Message, StringComparison.Ordinal);
+        using SqliteConnection connection = vfs.Open();
+        Assert.Equal(1, connection.ExecuteScalar<int>("SELECT count(*) FROM t"));
+        Assert.True(vfs.Registration.Drain(vfs.PathOf()));
+    }
+
+    [Theory]
+    [InlineData(-2)]
+    [InlineData(31 * 24 * 3600)]
+    public void A_time_for_the_close_has_its_range(int seconds) => Assert.Throws<ArgumentOutOfRangeException>(() =>
+    {
+        using var vfs = new TestVfs(options => options with { DrainOnCloseTimeout = TimeSpan.FromSeconds(seconds) });
+    });
+
+    [Fact]
     public void A_clean_cache_is_forgotten_since_plain_sqlite_may_have_changed_the_database()
     {
         using var vfs = new TestVfs(options => options with { DrainOnClose = false });

@@ -42,7 +42,8 @@ internal interface IDatabaseHolder
 /// and its cache isn't in the way of the database that has the name now.
 /// </summary>
 internal sealed class Database(
-    string path, IDatabaseFiles files, PCacheDevice? device, IDatabaseHolder holder, bool isReadOnly, bool drainOnClose)
+    string path, IDatabaseFiles files, PCacheDevice? device, IDatabaseHolder holder, bool isReadOnly, bool drainOnClose,
+    CloseDrain? closeDrain = null)
 {
     public string Path { get; } = path;
 
@@ -141,7 +142,19 @@ internal sealed class Database(
             }
             else
             {
-                Try(() => Drain(), ref failure);
+                Try(
+                    () =>
+                    {
+                        if (closeDrain is null)
+                        {
+                            Drain();
+                        }
+                        else
+                        {
+                            closeDrain.Run(this);
+                        }
+                    },
+                    ref failure);
                 drained = failure is null && Device.GetStatus() is { IsClean: true, IsDegraded: false };
             }
         }

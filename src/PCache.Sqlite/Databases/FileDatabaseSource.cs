@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using PCache.Core;
 using PCache.Core.Files;
 using PCache.Sqlite.Files;
@@ -81,8 +83,10 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
             PCacheDevice device = OpenCache(path, holder, store.Facts, settings);
             try
             {
+                ILogger logger = (options.LoggerFactory ?? NullLoggerFactory.Instance).CreateLogger("PCache.Sqlite");
                 return new Database(
-                    path, new CachedFiles(device), device, holder, isReadOnly: false, options.DrainOnClose);
+                    path, new CachedFiles(device), device, holder, isReadOnly: false, options.DrainOnClose,
+                    new CloseDrain(options.DrainOnCloseTimeout, logger));
             }
             catch
             {
