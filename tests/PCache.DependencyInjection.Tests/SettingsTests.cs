@@ -15,6 +15,7 @@ public sealed class SettingsTests : IDisposable
 {
     private static readonly Dictionary<string, string> LeftOut = new()
     {
+        [nameof(PCacheOptions.CheckpointJournal)] = "an object; ConfigureOptions sets it",
         [nameof(PCacheOptions.OverwriteExisting)] = "a container opens or creates, and never destroys",
         [nameof(PCacheOptions.Maintenance)] = "by hand it is for deterministic tests; ConfigureOptions can",
         [nameof(PCacheOptions.TimeProvider)] = "the container's",
@@ -195,7 +196,6 @@ public sealed class SettingsTests : IDisposable
                 (nameof(PCacheSettings.WritebackDelay), ["00:00:00", "30.00:00:00"], ["-00:00:00.0010000", "30.00:00:01"]),
                 (nameof(PCacheSettings.WritebackConcurrency), ["1", "256"], ["0", "257"]),
                 (nameof(PCacheSettings.WritebackGroupBytes), ["65536", "1073741824"], ["65535", "1073741825"]),
-                (nameof(PCacheSettings.BackingConsistency), ["EachFlush", "WhenDrained"], ["Each", "7"]),
                 (nameof(PCacheSettings.CheckpointBytes), ["65536", "1073741824"], ["65535", "1073741825"]),
                 (nameof(PCacheSettings.CheckpointInterval), ["00:00:00", "30.00:00:00"], ["-00:00:01", "30.00:00:01"]),
                 (nameof(PCacheSettings.SpaceTimeout), ["00:00:00", "30.00:00:00", "infinite"], ["-00:00:01", "30.00:00:01"]),
