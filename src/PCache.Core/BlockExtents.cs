@@ -1,6 +1,8 @@
 namespace PCache.Core;
 
-/// <summary>One write of a batch; see <see cref="PCacheDevice.WriteBatch"/>.</summary>
+/// <summary>
+/// One write of a batch; see <see cref="PCacheDevice.WriteBatch(ReadOnlySpan{BlockWrite}, WriteDurability)"/>.
+/// </summary>
 /// <param name="Offset">First byte on the device, 0 or more.</param>
 /// <param name="Data">The bytes; not to be changed until the batch has returned.</param>
 public readonly record struct BlockWrite(long Offset, ReadOnlyMemory<byte> Data);

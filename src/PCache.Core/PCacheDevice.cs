@@ -137,7 +137,7 @@ public sealed partial class PCacheDevice : IBlockDevice
         _engine.Writable.Batches.Write(writes, durability);
     }
 
-    /// <inheritdoc cref="WriteBatch"/>
+    /// <inheritdoc cref="WriteBatch(ReadOnlySpan{BlockWrite}, WriteDurability)"/>
     /// <exception cref="OperationCanceledException">Cancelled; some of it may have been written.</exception>
     public ValueTask WriteBatchAsync(
         ReadOnlyMemory<BlockWrite> writes, WriteDurability durability = WriteDurability.Normal,

@@ -167,6 +167,19 @@ public sealed record PCacheStatus
     /// <summary>Keys accepted but not yet logged.</summary>
     public required long PendingKeys { get; init; }
 
+    /// <summary>
+    /// Most bytes, in whole sectors of 512, that a batch may have which is written as a whole
+    /// (<see cref="PCacheDevice.BeginAtomic"/>): a quarter of the cache's payload, or less where the log's reserve is
+    /// small; 0 for a read-only device, and a cache of very few segments.
+    /// </summary>
+    public long AtomicBatchBytes { get; init; }
+
+    /// <summary>
+    /// Most separate ranges of such a batch: ranges of whole sectors, of 256 KiB at most, and sectors that are written
+    /// in part.
+    /// </summary>
+    public int AtomicBatchRanges { get; init; }
+
     /// <summary>Whether everything is on the backing.</summary>
     public bool IsClean => DirtyKeys == 0;
 
@@ -278,6 +291,8 @@ public sealed record PCacheStatus
             Text($"{nameof(DirtyBytes)} = {DirtyBytes}"),
             Text($"{nameof(DirtyKeys)} = {DirtyKeys}"),
             Text($"{nameof(PendingKeys)} = {PendingKeys}"),
+            Text($"{nameof(AtomicBatchBytes)} = {AtomicBatchBytes}"),
+            Text($"{nameof(AtomicBatchRanges)} = {AtomicBatchRanges}"),
             Text($"{nameof(IsClean)} = {IsClean}"),
             Text($"{nameof(State)} = {OneLine(State.ToString())}"),
             Text($"{nameof(IsReadOnly)} = {IsReadOnly}"),

@@ -28,8 +28,9 @@ internal sealed class BatchPath
     private readonly GroupWriter _groups;
     private readonly WritePath _writes;
 
-    public BatchPath(WriteParts parts, GroupWriter groups, WritePath writes)
+    public BatchPath(WriteParts parts, GroupWriter groups, WritePath writes, AtomicPath atomic)
     {
+        Atomic = atomic;
         _store = parts.Store;
         _gate = parts.Gate;
         _work = parts.Work;
@@ -39,6 +40,9 @@ internal sealed class BatchPath
         _groups = groups;
         _writes = writes;
     }
+
+    /// <summary>Batches that are written as a whole.</summary>
+    public AtomicPath Atomic { get; }
 
     /// <summary>Writes all, in order.</summary>
     public void Write(ReadOnlySpan<BlockWrite> writes, WriteDurability durability)

@@ -87,6 +87,8 @@ internal sealed class DeviceState : IDeviceProbe
             DirtyBytes = store.Dirty.Bytes,
             DirtyKeys = store.Dirty.Keys,
             PendingKeys = _upkeep.PendingKeys,
+            AtomicBatchBytes = _upkeep.AtomicLimits.Bytes,
+            AtomicBatchRanges = _upkeep.AtomicLimits.Ranges,
             IsReadOnly = _readOnly,
             Persistence = store.Region.Persistence,
             IsPowerSafe = store.Region.IsPowerSafe,

@@ -26,6 +26,9 @@ internal interface IUpkeepView
     /// <summary>Keys that aren't logged yet.</summary>
     int PendingKeys { get; }
 
+    /// <summary>How large a batch may be that is written as a whole.</summary>
+    AtomicLimits AtomicLimits { get; }
+
     /// <summary>Bytes written to the backing.</summary>
     long WrittenBytes { get; }
 
@@ -71,6 +74,9 @@ internal sealed class NoUpkeep : IUpkeepView
 
     /// <inheritdoc/>
     public int PendingKeys => 0;
+
+    /// <inheritdoc/>
+    public AtomicLimits AtomicLimits => default;
 
     /// <inheritdoc/>
     public long WrittenBytes => 0;

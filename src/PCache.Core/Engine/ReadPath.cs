@@ -8,7 +8,8 @@ namespace PCache.Core.Engine;
 /// <summary>
 /// Reading. Keeps true: a read that is all cached completes synchronously, takes no lock beyond a lookup, and
 /// allocates nothing; what isn't cached is read from the backing and, where there is room, cached. The device's end
-/// is looked at when the read begins, and again where it meets one. Any thread.
+/// is looked at when the read begins, and again where it meets one. Of a batch that is written as a whole a read has
+/// all or nothing: where one came in the middle of it, it is read again. Any thread.
 /// </summary>
 internal sealed class ReadPath(ExtentStore store, Hits hits, BackingReads misses, SpaceQueue space, OperationGate gate)
 {
@@ -57,12 +58,13 @@ internal sealed class ReadPath(ExtentStore store, Hits hits, BackingReads misses
                 return new ValueTask<int>(length);
             }
 
+            long batches = _store.Batches.Enter();
             int copied = _hits.Copy(index, offset, buffer.Span[..length]);
-            if (copied < length)
+            if (copied < length || !_store.Batches.IsUnchanged(batches))
             {
                 int entered = _gate.Share(token);
                 token = -1;
-                return ReadRestAsync(offset, buffer, copied, length, entered, cancellationToken);
+                return ReadRestAsync(offset, buffer, copied, length, batches, entered, cancellationToken);
             }
 
             _hits.CountRead(index, length, missed: false);
@@ -141,9 +143,10 @@ internal sealed class ReadPath(ExtentStore store, Hits hits, BackingReads misses
     {
         int done = 0;
         bool missed = false;
+        long batches = _store.Batches.Enter();
         try
         {
-            while (done < length)
+            while (done < length || IsOutdated(ref batches, ref done))
             {
                 int copied = _hits.Copy(index, offset + done, buffer[done..length]);
                 if (copied > 0)
@@ -181,13 +184,27 @@ internal sealed class ReadPath(ExtentStore store, Hits hits, BackingReads misses
         }
     }
 
+    /// <summary>At the end of a read: whether a batch has come in the middle of it, and it has to begin anew.</summary>
+    private bool IsOutdated(ref long batches, ref int done)
+    {
+        if (done == 0 || _store.Batches.IsUnchanged(batches))
+        {
+            return false;
+        }
+
+        batches = _store.Batches.Enter();
+        done = 0;
+        return true;
+    }
+
     private async ValueTask<int> ReadRestAsync(
-        long offset, Memory<byte> buffer, int done, int length, int token, CancellationToken cancellationToken)
+        long offset, Memory<byte> buffer, int done, int length, long batches, int token,
+        CancellationToken cancellationToken)
     {
         bool missed = false;
         try
         {
-            while (done < length)
+            while (done < length || IsOutdated(ref batches, ref done))
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 int copied = _hits.Copy(ThreadIndex.Current, offset + done, buffer.Span[done..length]);

@@ -77,11 +77,14 @@ internal sealed class WritableHalf : IUpkeepView
         var shared = new WriteParts(store, Writer, parts.Space, parts.Gate, work, Length, Flushes);
         var rooms = new RoomWait(
             parts.Space, _maintenance, parts.Gate, work, store.Counters, parts.Diagnostics, options);
-        var waiting = new WaitingWrites(
-            store, new PieceWriter(store, Writer), BackingReads, parts.Space, rooms, parts.Diagnostics);
+        var pieces = new PieceWriter(store, Writer);
+        var waiting = new WaitingWrites(store, pieces, BackingReads, parts.Space, rooms, parts.Diagnostics);
         Writes = new WritePath(shared, new DirectWriter(store, Writer), waiting);
         Zeros = new ZeroPath(shared, Writes);
-        Batches = new BatchPath(shared, new GroupWriter(store, Writer), Writes);
+        Batches = new BatchPath(
+            shared, new GroupWriter(store, Writer), Writes,
+            new AtomicPath(
+                shared, new AtomicWriter(store, Writer, pieces), BackingReads, rooms, parts.Diagnostics));
         Discards = new DiscardPath(shared, parts.Backing);
         Control = new DeviceControl(parts, _upkeep, _maintenance, _records, _misses);
         Saving = new SavingSteps(
@@ -146,6 +149,9 @@ internal sealed class WritableHalf : IUpkeepView
 
     /// <inheritdoc/>
     public bool ReadsAreNotCached => !_misses.MayFill;
+
+    /// <inheritdoc/>
+    public AtomicLimits AtomicLimits => Batches.Atomic.Limits;
 
     /// <inheritdoc/>
     public int PendingKeys => Writer.Log.PendingCount;

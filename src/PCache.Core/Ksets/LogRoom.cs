@@ -24,7 +24,7 @@ internal sealed class LogRoom : IKeyRoom
     /// Bytes of log that only keys logged anew may have: else a full log with damage at its dirty tail could never
     /// move on.
     /// </summary>
-    private const int AnewBytes = MediaConstants.MaxKeysPerKset * WorstCaseKeyBytes;
+    public const int AnewBytes = MediaConstants.MaxKeysPerKset * WorstCaseKeyBytes;
 
     private readonly int _segmentBytes;
     private Func<bool> _giveBack = static () => false;

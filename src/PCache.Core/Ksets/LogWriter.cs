@@ -141,6 +141,12 @@ internal sealed partial class LogWriter
     }
 
     /// <summary>
+    /// Keeps appends off: all keys that are added before it is disposed are of one epoch, and so one append logs them.
+    /// Shards' locks are taken after this.
+    /// </summary>
+    public SteadyLock.Scope HoldAppends() => _appendLock.Hold();
+
+    /// <summary>
     /// A shard's list is long: logs all shards' keys, at once if no other thread is appending, in any case if it is
     /// very long. A medium that fails is not the caller's error: the keys stay pending, and a caller that wants them
     /// durable gets the error.

@@ -72,6 +72,9 @@ internal sealed partial class SegmentTable
         _reserveTarget = reserveTarget;
     }
 
+    /// <summary>Segments that are kept free for the log, where there are enough.</summary>
+    public int ReserveTarget => _reserveTarget;
+
     /// <summary>Number of segments in the chain.</summary>
     public int Count => _chain.Length;
 

@@ -73,6 +73,9 @@ internal sealed class ExtentStore
     /// <summary>Dirty data that doesn't fit its checksum.</summary>
     public DamageRegistry Damage { get; }
 
+    /// <summary>Batches that entered the index as a whole.</summary>
+    public PublishedBatches Batches { get; } = new();
+
     /// <summary>What the operations count.</summary>
     public CounterSet Counters { get; } = new();
 

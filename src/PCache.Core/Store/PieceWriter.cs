@@ -141,7 +141,7 @@ internal sealed class PieceWriter(ExtentStore store, ExtentWriter writer)
     }
 
     /// <summary>The present content of one sector, from the cache or from a miss that no write has overtaken.</summary>
-    private bool TryReadSectorLocked(
+    public bool TryReadSectorLocked(
         IndexShard shard, long stripe, int sector, MissOperation? merge, Span<byte> content)
     {
         if (shard.Stripes.Find(stripe) is not { } index || !index.TryGetSingle(sector, sector + 1, out Extent piece))

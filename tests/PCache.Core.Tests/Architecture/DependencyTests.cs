@@ -40,7 +40,7 @@ public sealed partial class DependencyTests
         "PCache.Core.IBlockDevice", "PCache.Core.PCacheOptions", "System.TimeProvider", "System.Threading.Tasks",
     ];
 
-    private static readonly string[] Facade = ["PCacheDevice", "PCacheStream", "PCacheBacking", "BlockDevice"];
+    private static readonly string[] Facade = ["PCacheDevice", "PCacheStream", "PCacheBacking", "AtomicBatch", "BlockDevice"];
 
     public static TheoryData<string> Rooms => [.. Allowed.Keys];
 

@@ -28,7 +28,9 @@ public sealed partial class WaitTests
             + "finishes it"),
         ["PCache.Core/Engine/DeviceLength.cs"] =
             (3, "of bodies that block instead of suspending, so they have completed"),
-        ["PCache.Core/Engine/DrainPath.cs"] = (1, "the same"),
+        ["PCache.Core/AtomicBatch.cs"] = (1, "the same"),
+        ["PCache.Core/Engine/AtomicPath.cs"] = (1, "the queue is left, and all room given back, however it ends"),
+        ["PCache.Core/Engine/DrainPath.cs"] = (1, "of bodies that block instead of suspending, so they have completed"),
         ["PCache.Core/Engine/FlushPath.cs"] = (1, "the same"),
         ["PCache.Core/Engine/SavingSteps.cs"] = (2, "of tasks that have completed"),
         ["PCache.Core/Writeback/BackingWriter.cs"] = (1, "of a task that has completed"),

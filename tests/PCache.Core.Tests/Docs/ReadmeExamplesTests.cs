@@ -197,6 +197,32 @@ public sealed partial class ReadmeExamplesTests : IDisposable
     }
 
     [Fact]
+    public void Whole_batches()
+    {
+        MakeSmallCache();
+        using PCacheDevice device = OpenSmallCache();
+        byte[] header = new byte[512];
+        byte[] page = new byte[4096];
+        page.AsSpan().Fill(7);
+
+        // example: atomic
+        device.WriteBatch([new(0, header), new(1 << 20, page)], WriteDurability.Normal, BatchAtomicity.All);
+
+        using AtomicBatch batch = device.BeginAtomic();
+        batch.Write(1 << 20, page);
+        batch.Read(0, header);                            // sees what this scope has written; nobody else does
+        header[0]++;
+        batch.Write(0, header);
+        batch.Commit(WriteDurability.ForceUnitAccess);    // all of it, durably; disposed without: nothing
+
+        // end of example
+        Assert.Equal(1, device.Read(0, header.AsSpan(0, 1)));
+        Assert.Equal(1, header[0]);
+        Assert.Equal(4096, device.Read(1 << 20, page));
+        Assert.Equal(7, page[100]);
+    }
+
+    [Fact]
     public void Own_device()
     {
         MakeSmallCache();

@@ -114,5 +114,26 @@ internal static partial class RuleTable
             "what a failed append has left at the log's head stays while the next try stores the rest of its batch",
             Faults,
             [new(LogAppending, "if («_headMayHold»)", "false")]),
+        new(
+            "GroupEndsInsideBatch", "Rule 6",
+            "a group of write-back ends where it is large enough, be it in the middle of a batch",
+            Model,
+            [new(Collecting, "groupBytes >= limitBytes && «!_reader.Header.ContinuesBatch»;", "true")]),
+        new(
+            "BatchOfTwoEpochs", "Rule 4",
+            "an append may begin while a batch that is written as a whole enters the lists",
+            Concurrency,
+            [
+                new(AtomicWriter, "using («writer.Log.HoldAppends()»)", "new SteadyLock(LockRank.Append).Hold()"),
+                new(
+                    AtomicWriter,
+                    "relieve = Publish(piece) ?? relieve;«»",
+                    "global::PCache.Core.Checked.Mutation.Between?.Invoke();"),
+            ]),
+        new(
+            "ReadMissesBatch", "Rule 5",
+            "a read doesn't look whether a batch that is written as a whole came in the middle of it",
+            Model,
+            [new(PublishedBatches, "return «Volatile.Read(ref _number) == number»;", "true")]),
     ];
 }

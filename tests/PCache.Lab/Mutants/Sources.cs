@@ -27,6 +27,8 @@ internal static class Sources
     public const string Extents = Core + "Store/ExtentStore.cs";
     public const string ExtentWriter = Core + "Store/ExtentWriter.cs";
     public const string Groups = Core + "Store/GroupWriter.cs";
+    public const string AtomicWriter = Core + "Store/AtomicWriter.cs";
+    public const string PublishedBatches = Core + "Store/PublishedBatches.cs";
     public const string Ranges = Core + "Store/StripeRanges.cs";
     public const string ReplaySink = Core + "Opening/ReplaySink.cs";
     public const string ReplayedLog = Core + "Opening/ReplayedLog.cs";
