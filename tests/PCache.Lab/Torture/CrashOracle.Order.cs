@@ -97,7 +97,26 @@ internal sealed partial class CrashOracle
         }
 
         moments.Clear();
-        moments.AddRange(left);
+        moments.AddRange(Joined(left));
+    }
+
+    /// <summary>The same moments in as few ranges as can be: a sector that was written often has many.</summary>
+    private static IEnumerable<(long From, long To)> Joined(List<(long From, long To)> ranges)
+    {
+        ranges.Sort();
+        (long from, long to) = ranges[0];
+        foreach ((long next, long until) in ranges)
+        {
+            if (next > to)
+            {
+                yield return (from, to);
+                (from, to) = (next, until);
+            }
+
+            to = Math.Max(to, until);
+        }
+
+        yield return (from, to);
     }
 
     /// <summary>When a write began and returned, on the oracle's own clock.</summary>
