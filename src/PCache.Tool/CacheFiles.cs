@@ -125,7 +125,12 @@ internal static class CacheFiles
         try
         {
             region = OpenRegion(cachePath, new PmemFileOptions { ReadOnly = options.ReadOnly, PowerSafe = powerSafe });
-            return Naming(cachePath, () => PCacheDevice.Open(region, backing, options));
+
+            // A command that writes back makes no journal: it may have to run where there is no room for one.
+            PCacheOptions settings = options.BackingConsistency is null && !options.ReadOnly
+                ? options with { BackingConsistency = BackingConsistency.EachFlush }
+                : options;
+            return Naming(cachePath, () => PCacheDevice.Open(region, backing, settings));
         }
         catch
         {

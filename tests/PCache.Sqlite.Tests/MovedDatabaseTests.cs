@@ -55,7 +55,7 @@ public sealed class MovedDatabaseTests
         Assert.Equal("moved", vfs.Registration.LastError?.Operation);
         Assert.Equal("old", old.ExecuteScalar<string>("SELECT group_concat(a) FROM t"));
 
-        using (SqliteConnection fresh = vfs.Open())
+        using (SqliteConnection fresh = vfs.OpenPatiently())
         {
             fresh.Execute("CREATE TABLE IF NOT EXISTS t (a TEXT); INSERT INTO t VALUES ('new')");
             Assert.Equal(HasBackup(how) ? "backup,new"

@@ -12,8 +12,8 @@ public class UsageTests
 
     [Fact]
     public void Commands_are_those_of_the_design() => Assert.Equal(
-        ["apply", "bench", "bind", "check", "demo", "dump", "export", "format", "read", "set", "sqlite", "status",
-            "write", "writeback"],
+        ["apply", "bench", "bind", "check", "demo", "dump", "export", "format", "read", "recover", "set",
+            "sqlite", "status", "write", "writeback"],
         Names().Order());
 
     [Theory]

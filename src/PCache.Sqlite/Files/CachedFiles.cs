@@ -260,6 +260,6 @@ internal enum CachedFilesDefect
     /// <summary>A synchronisation returns without making anything durable.</summary>
     SyncWithoutFlush = 1,
 
-    /// <summary>A table may become durable before the data that it promises.</summary>
+    /// <summary>Data and the table that promises it are in one group of write-back, in any order.</summary>
     TableBeforeData = 2,
 }

@@ -205,7 +205,7 @@ internal sealed class FieldMutations(HostileImage image, ImageMap map, Random ra
             if (random.Next(3) == 0)
             {
                 byte[] bytes = image.Bytes.Slice((int)kset.At, kset.Bytes).ToArray();
-                bytes[16] ^= (byte)(random.Next(64) << 2); // bits 2 to 7; bit 1, the barrier, orders write-back only
+                bytes[16] ^= (byte)(random.Next(16) << 4); // bits 4 to 7: those before mean something
                 bytes[17] = (byte)random.Next(256);
                 Forge.Seal(bytes);
                 image.Patch(kset.At, bytes);

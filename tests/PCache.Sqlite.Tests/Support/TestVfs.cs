@@ -35,6 +35,26 @@ internal sealed class TestVfs : IDisposable
         return connection;
     }
 
+    /// <summary>
+    /// The same, while another test starts a process: for a moment, until it has become another program, that one has
+    /// open what this one has, locks included.
+    /// </summary>
+    public SqliteConnection OpenPatiently(string name = "a.db")
+    {
+        const int Busy = 5;
+        for (int tries = 1; ; tries++)
+        {
+            try
+            {
+                return Open(name);
+            }
+            catch (SqliteException e) when (e.SqliteErrorCode == Busy && tries < 20)
+            {
+                Thread.Sleep(50);
+            }
+        }
+    }
+
     /// <summary>A connection of plain SQLite.</summary>
     public SqliteConnection OpenPlain(string name = "a.db", string more = "")
     {

@@ -125,10 +125,10 @@ public sealed class LogStoreCrashTests(ITestOutputHelper output)
     public void Acknowledging_too_early_is_found_on_a_cache() =>
         AssertFound(() => MakeTest(Mistake.AcknowledgedTooEarly, CrashTestTarget.Cache));
 
-    // A cache logs what is written in blocks of up to 128 changes, one stripe of 4 MiB after the other, each block as a
-    // whole. It takes a store that spans two stripes, and more changes than a block has, to find the rest on it.
+    // A cache logs what is written in the order in which it was written, so an order that was never asked for is kept
+    // all the same: this mistake does harm on a disk only.
     [Fact]
-    public void A_superblock_too_early_is_found_on_a_cache_by_a_larger_store() => AssertFound(() => MakeLargeTest(
+    public void A_superblock_too_early_does_no_harm_on_a_cache() => AssertNotFound(() => MakeLargeTest(
         Mistake.SuperblockTooEarly,
         recordsBeforeStripe: 65,
         setup: (device, log) =>
@@ -140,12 +140,21 @@ public sealed class LogStoreCrashTests(ITestOutputHelper output)
         },
         work: (device, _) => WrongLogStores.Open(Mistake.SuperblockTooEarly, device))); // compacts into the second area
 
+    // A single write may be there in part: here of a record that lies in two stripes of 4 MiB.
     [Fact]
     public void A_missing_checksum_is_found_on_a_cache_by_a_larger_store() => AssertFound(() => MakeLargeTest(
         Mistake.NoChecksum,
         recordsBeforeStripe: 128,
         setup: null,
         work: (device, log) => PutMany(WrongLogStores.Open(Mistake.NoChecksum, device), log, 129, longOne: 127)));
+
+    private void AssertNotFound(Func<CrashTest> makeTest)
+    {
+        CrashTestResult result = makeTest().Run();
+        output.WriteLine(result.ToString());
+        Assert.Null(result.Failure);
+        Assert.InRange(result.States, 1000, int.MaxValue);
+    }
 
     private void AssertFound(Func<CrashTest> makeTest)
     {
