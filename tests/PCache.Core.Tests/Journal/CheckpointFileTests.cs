@@ -199,17 +199,38 @@ public sealed class CheckpointFileTests : IDisposable
     }
 
     [Fact]
-    public void The_journal_goes_with_the_close()
+    public void A_journal_that_is_done_with_goes_with_the_close()
     {
-        using (PCacheDevice device = Create(new PCacheOptions { SegmentSizeBytes = SegmentBytes, WritebackDelay = TimeSpan.Zero, CheckpointInterval = TimeSpan.Zero }))
+        using (PCacheDevice device = Create(new PCacheOptions { SegmentSizeBytes = SegmentBytes, WritebackDelay = TimeSpan.Zero }))
         {
-            for (int i = 0; i < 100; i++)
-            {
-                device.Write(i * 4096, Patterns.Make(i * 4096, 4096, i), WriteDurability.ForceUnitAccess);
-            }
+            device.Write(0, Patterns.Make(0, 4096, 1), WriteDurability.ForceUnitAccess);
+            Eventually.True(() => device.GetStatus().IsClean, "written back");
+            Assert.True(File.Exists(Journal));
         }
 
         Assert.False(File.Exists(Journal));
+    }
+
+    /// <summary>A close may come in the middle of a checkpoint: the next open finishes it.</summary>
+    [Fact]
+    public void Whatever_a_close_leaves_the_next_drain_takes_away()
+    {
+        for (int round = 0; round < 10; round++)
+        {
+            using (PCacheDevice device = Create(
+                new PCacheOptions { SegmentSizeBytes = SegmentBytes, WritebackDelay = TimeSpan.Zero, CheckpointInterval = TimeSpan.Zero }, keepBacking: true))
+            {
+                for (int i = 0; i < 50; i++)
+                {
+                    device.Write(i * 4096, Patterns.Make(i * 4096, 4096, round), WriteDurability.ForceUnitAccess);
+                }
+            }
+
+            using PCacheDevice again = Open(new PCacheOptions());
+            again.Drain();
+            Assert.False(File.Exists(Journal));
+            Rig.AssertSame(Patterns.Make(49 * 4096, 4096, round), Rig.ReadAll(again).AsSpan(49 * 4096, 4096), "the last page");
+        }
     }
 
     private PCacheDevice Create(PCacheOptions options, bool keepBacking = false)
