@@ -52,7 +52,8 @@ internal sealed class MutantRun(Scratch scratch, TextWriter output)
             Name = "nothing",
             Tests = [.. mutants.SelectMany(mutant => mutant.Tests).Distinct()]
         };
-        string[] line = scratch.Work(project, [(0, nothing)], []).SingleOrDefault() ?? ["0", "died", "0", ""];
+        string[] line = scratch.Work(project, [(0, nothing)], []).SingleOrDefault()
+            ?? throw new InvalidOperationException("The tests' process dies with nothing changed: it can't judge.");
         output.WriteLine($"As the code is: {line[1]}, {line[2]} s, {line[3]}");
         return line[1] == nameof(Verdict.Survived) ? [] : line[3].Split(',');
     }

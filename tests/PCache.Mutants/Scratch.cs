@@ -73,8 +73,10 @@ internal sealed class Scratch : IDisposable
         IReadOnlyList<string> leftOut)
     {
         string tests = Path.Combine(Sources, "tests", project, "bin", Configuration, "net10.0", project + ".dll");
-        var start = new ProcessStartInfo(Environment.ProcessPath!,
-            [typeof(Scratch).Assembly.Location, "--worker", tests])
+        // This program has a host of its own, or runs in the SDK's.
+        string host = Environment.ProcessPath!;
+        string[] program = Path.GetFileNameWithoutExtension(host) == "dotnet" ? [typeof(Scratch).Assembly.Location] : [];
+        var start = new ProcessStartInfo(host, [.. program, "--worker", tests])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true
