@@ -50,9 +50,6 @@ internal struct JournalHeader
     /// <summary>Which file the backing is; zero: not known.</summary>
     public readonly UInt128 FileId => new(FileBorn, FileNumber);
 
-    /// <summary>Where the dirty tail stands before it.</summary>
-    public readonly LogPosition From => new((int)FromSegment, (int)FromOffset);
-
     /// <summary>Where the dirty tail stands once it is done.</summary>
     public readonly LogPosition To => new((int)ToSegment, (int)ToOffset);
 }

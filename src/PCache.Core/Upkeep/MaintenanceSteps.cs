@@ -7,7 +7,8 @@ namespace PCache.Core.Upkeep;
 /// <summary>
 /// Which piece of work a maintenance step does. Keeps true: what a step doesn't get to, the next one does; a step
 /// that did something is followed by another at once; pending keys are logged before they are written back, and
-/// written back before they are collected. One step at a time.
+/// written back before they are collected; a caller that waits for a drain, or is about to cut the backing, is told
+/// only once no journal that is done with is left. One step at a time.
 /// </summary>
 internal sealed class MaintenanceSteps
 {
