@@ -110,7 +110,7 @@ internal sealed class JournalRecognition : IDisposable
     /// How write-back goes on. A journal of another cache, to which consent was given, is applied first.
     /// </summary>
     /// <exception cref="IOException">Journal or backing failed.</exception>
-    public CheckpointSettings MakeReady(bool isLinuxGeometry, CancellationToken cancellationToken)
+    public CheckpointSettings MakeReady(bool isLinuxGeometry)
     {
         BackingConsistency level = _options.BackingConsistency
             ?? (_place is not null && !isLinuxGeometry ? BackingConsistency.Checkpoint : BackingConsistency.EachFlush);
@@ -138,13 +138,13 @@ internal sealed class JournalRecognition : IDisposable
             level = BackingConsistency.EachFlush;
         }
 
-        var journal = new CheckpointJournal(_place, _state, in _header, _isPending);
         if (_isForeign)
         {
-            journal.TryApply(_backing, cancellationToken);
-            _backing.Flush();
+            JournalApplication.Run(_backing, _place, acceptOtherFile: true);
+            (_state, _header) = (JournalState.None, default);
         }
 
+        var journal = new CheckpointJournal(_place, _state, in _header, _isPending);
         if (!_isPending && _state != JournalState.Foreign)
         {
             // Numbers of ksets begin anew where the log is empty: a journal that is done with must not be compared with

@@ -58,7 +58,7 @@ internal static class Recovery
             {
                 monitor.Begin(OpenStage.Preparing);
                 MakeReady(region, backing, options, media, log, recognition);
-                checkpoints = journal.MakeReady(media.Geometry.IsLinux, cancellationToken);
+                checkpoints = journal.MakeReady(media.Geometry.IsLinux);
             }
 
             else
