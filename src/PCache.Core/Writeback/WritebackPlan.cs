@@ -158,8 +158,9 @@ internal sealed partial class WritebackPlan
             return;
         }
 
-        if (_sortOffsets.Length < count)
+        if (_sortOffsets.Length < _offsets.Length)
         {
+            // As long as what they change places with, however few entries there are now: there may be more next time.
             _sortOffsets = new long[_offsets.Length];
             _sortOrder = new int[_offsets.Length];
         }

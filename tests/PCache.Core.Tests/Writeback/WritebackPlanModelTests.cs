@@ -18,12 +18,13 @@ public class WritebackPlanModelTests
             from length in Gen.Frequency((4, Gen.Choose(1, 1200)), (1, Gen.Choose(1, 9000)))
             select sectors ? new Entry(offset & -512, (length + 511) & -512) : new Entry(offset, length);
         Gen<Group> group =
-            from count in Gen.Frequency((9, Gen.Choose(0, 40)), (1, Gen.Choose(250, 700)))
+            from count in Gen.Frequency((8, Gen.Choose(0, 40)), (2, Gen.Choose(250, 700)))
+            from more in Gen.Frequency((2, Gen.Constant(0)), (1, Gen.Choose(1, 900)))
             from entries in entry.ArrayOf(count)
             from blockSize in Gen.Elements(1, 512, 4096)
             from deviceLength in Gen.Choose(0, MaxDeviceLength)
             from maxRunBytes in Gen.Elements(1, 700, 4096, 9000, 1 << 20)
-            select new Group(entries, blockSize, deviceLength, maxRunBytes);
+            select new Group(entries, more, blockSize, deviceLength, maxRunBytes);
         WritebackPlan plan = new();
         Prop.ForAll(group.ToArbitrary(), group => Run(plan, group)).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
     }
@@ -44,6 +45,14 @@ public class WritebackPlanModelTests
             }
         }
 
+        // What a window took and gave back, since it ends at an earlier flush.
+        for (int i = 0; i < group.TakenBack; i++)
+        {
+            plan.Add(i * 7L, 512, i);
+        }
+
+        plan.Keep(group.Entries.Length);
+        Assert.Equal(group.Entries.Sum(entry => (long)entry.LengthBytes), plan.AddedBytes);
         plan.Build(group.BlockSize, group.DeviceLength, group.MaxRunBytes);
         CheckPieces(plan, model);
         Assert.Equal(ExpectedRuns(model, group),
@@ -124,7 +133,7 @@ public class WritebackPlanModelTests
 
     internal sealed record Entry(int Offset, int LengthBytes);
 
-    internal sealed record Group(Entry[] Entries, int BlockSize, int DeviceLength, int MaxRunBytes)
+    internal sealed record Group(Entry[] Entries, int TakenBack, int BlockSize, int DeviceLength, int MaxRunBytes)
     {
         public override string ToString() =>
             $"block {BlockSize}, device {DeviceLength}, run {MaxRunBytes}: "

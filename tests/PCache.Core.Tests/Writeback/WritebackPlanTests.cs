@@ -56,6 +56,31 @@ public class WritebackPlanTests
     }
 
     [Fact]
+    public void A_window_may_be_longer_than_those_before_it_after_one_was_cut_short()
+    {
+        // Grown for 513 entries of which 300 stay: what the sort changes places with has to have room for 513 too.
+        var plan = new WritebackPlan();
+        AddSectors(300);
+        plan.Build(1, Endless, 512);
+        plan.Clear();
+        AddSectors(513);
+        plan.Keep(300);
+        plan.Build(1, Endless, 512);
+        plan.Clear();
+        AddSectors(600);
+        plan.Build(1, Endless, 512);
+        Assert.Equal(600, plan.Pieces.Length);
+
+        void AddSectors(int count)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                plan.Add(i * 1024L, 512, i * 100_000L);
+            }
+        }
+    }
+
+    [Fact]
     public void Later_inside_earlier() =>
         Check(Plan(1, Endless, 1000, (100, 30, 1000), (110, 10, 2000)), "100+30:3",
             "100+10@1000 110+10@2000 120+10@1020");
