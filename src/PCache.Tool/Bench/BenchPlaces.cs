@@ -3,6 +3,7 @@
 // room, mapped and taken for persistent memory, so that every store goes past the caches.
 using PCache.Core;
 using PCache.Core.Files;
+using PCache.Core.Journal;
 using PCache.Core.Pmem;
 
 namespace PCache.Tool.Bench;
@@ -121,6 +122,11 @@ internal sealed class BenchPlaces : IDisposable
             if (!FileFacts.IsSupported || (facts is not null && InputFiles.TryFacts(path)?.Identity == facts.Identity))
             {
                 File.Delete(path);
+                if (path == _backingPath)
+                {
+                    // a device that was closed in the middle of a checkpoint leaves its journal beside the backing
+                    File.Delete(path + JournalConstants.FileSuffix);
+                }
             }
         }
 
