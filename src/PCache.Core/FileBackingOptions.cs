@@ -26,8 +26,8 @@ public sealed record FileBackingOptions
     public bool WatchName { get; init; } = true;
 
     /// <summary>
-    /// Whether growth takes the disk's blocks at once (fallocate, Linux), so that a full disk is the error of the
-    /// write or SetLength that grows the file, before anything is acknowledged, and not one of write-back later.
+    /// Whether growth of the file takes the disk's blocks at once (fallocate, Linux), so that a full disk is the error
+    /// of the growth, and the file stays as it was. Behind a cache it is write-back that makes the file longer.
     /// Default false: a grown file is sparse until it is written. Holes that the file has already stay, and discards
     /// give no space back. Where the file system can't allocate, growth is as without.
     /// </summary>

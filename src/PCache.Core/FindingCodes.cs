@@ -60,6 +60,7 @@ internal static class FindingCodes
         ["linux-geometry"] = "Make a cache with the Linux geometry (no --segment-size) if Linux is to use it.",
         ["linux-size"] = "Copy the image to a larger device if Linux is to use it.",
         ["linux-dead-keys"] = DrainFirst,
+        ["linux-length"] = DrainFirst,
         ["linux-log-end"] = "If Linux is to use the image: open it here for writing first ('pcache writeback' does), "
             + "which clears what stands behind the log's end.",
         ["linux-segment-info"] = "If Linux is to use the image: open it here for writing first ('pcache writeback' "

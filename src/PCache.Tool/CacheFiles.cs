@@ -91,11 +91,11 @@ internal static class CacheFiles
     }
 
     /// <summary>Opens a backing.</summary>
-    public static FixedLengthDevice OpenBacking(string path, bool readOnly)
+    public static CommandBacking OpenBacking(string path, bool readOnly)
     {
         RequireFile(path, "backing");
         return Naming(path,
-            () => new FixedLengthDevice(BlockDevice.OpenFile(path, readOnly ? FileAccess.Read : FileAccess.ReadWrite)));
+            () => new CommandBacking(BlockDevice.OpenFile(path, readOnly ? FileAccess.Read : FileAccess.ReadWrite)));
     }
 
     /// <summary>Opens a cache with its backing; the device owns both.</summary>
@@ -104,7 +104,7 @@ internal static class CacheFiles
 
     /// <summary>Opens a cache with its backing; the device owns both.</summary>
     public static PCacheDevice OpenDevice(
-        string cachePath, string backingPath, PCacheOptions options, out FixedLengthDevice backing)
+        string cachePath, string backingPath, PCacheOptions options, out CommandBacking backing)
     {
         if (SameFile(cachePath, backingPath))
         {
@@ -125,6 +125,12 @@ internal static class CacheFiles
         try
         {
             region = OpenRegion(cachePath, new PmemFileOptions { ReadOnly = options.ReadOnly, PowerSafe = powerSafe });
+
+            if (backing is CommandBacking growing)
+            {
+                ExtensionBlocks.Read(region, out ExtensionBlock? block, out _);
+                growing.FollowCache(block);
+            }
 
             // A command that writes back makes no journal: it may have to run where there is no room for one.
             PCacheOptions settings = options.BackingConsistency is null && !options.ReadOnly

@@ -59,6 +59,32 @@ public sealed class DeviceCommandTests : IDisposable
             StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void What_a_program_appended_is_read_exported_and_written_back(bool rescue)
+    {
+        byte[] data = Random(9, 5000);
+        string cache = _directory["grown"];
+        var options = new PCacheOptions { SegmentSizeBytes = 64 << 10, PayloadCrc = true };
+        using (PCacheDevice device = PCacheDevice.OpenOrCreate(
+            cache, 4 << 20, BlockDevice.OpenFile(Backing), options with { DrainOnDispose = false }))
+        {
+            device.PauseWriteback();
+            device.Write(BackingBytes, data);
+            device.Flush();
+        }
+
+        Assert.Equal(BackingBytes, new FileInfo(Backing).Length);
+        byte[] all = [.. _content, .. data];
+        Assert.Equal(all, ToolRun.Run("read", cache, Backing, "--output", "-").Expect(0).Bytes);
+        ToolRun.Run("check", cache, "--backing", Backing).Expect(0);
+        ToolRun.Run("export", cache, "--output", _directory["x"]).Expect(0);
+        Assert.Equal(data, File.ReadAllBytes(_directory["x"])[BackingBytes..]);
+        ToolRun.Run(rescue ? ["writeback", cache, Backing, "--rescue"] : ["writeback", cache, Backing]).Expect(0);
+        Assert.Equal(all, File.ReadAllBytes(Backing));
+    }
+
     [Fact]
     public void Standard_input_is_input()
     {

@@ -12,6 +12,7 @@ internal static class BenchScenarios
         ["blocks"] = SweepScenarios.Blocks,
         ["fill"] = FillScenario.Run,
         ["writeback"] = WritebackScenario.Run,
+        ["appends"] = AppendsScenario.Run,
         ["commits"] = CommitsScenario.Run,
         ["full"] = FullScenario.Run,
         ["gc"] = GcScenario.Run,

@@ -5,9 +5,9 @@ using PCache.Core.Upkeep;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Reads of the backing for what isn't cached. Keeps true: what the backing gave is used only where it has all that
-/// the device has; a backing that is shorter fails the read, and nothing is cached in place of what is gone. No lock
-/// is held while the backing reads. Any thread.
+/// Reads of the backing for what isn't cached. Keeps true: what the backing gave is used only where it has all that it
+/// is known to have; behind that are zeros where the device has grown; a backing that is shorter fails the read, and
+/// nothing is cached in place of what is gone. No lock is held while the backing reads. Any thread.
 /// </summary>
 internal sealed class BackingReads(
     ExtentStore store, Misses misses, IBlockDevice backing, StorageWatch storage, DeviceDiagnostics diagnostics)
@@ -27,8 +27,12 @@ internal sealed class BackingReads(
         try
         {
             // Backing bytes beyond the device's length are none of the device's: a truncation is about to cut them off.
+            // Where the device has grown beyond the backing there are zeros, and nothing to ask for.
             miss.LengthChanges = store.LengthChanges;
-            miss.Prepare(Math.Max(backing.BlockSize, 1), backing.Length, store.Length);
+            long end = storage.SharedLength;
+            long blockSize = Math.Max(backing.BlockSize, 1);
+            long length = (miss.Offset & -blockSize) < end ? backing.Length : 0;
+            miss.Prepare((int)blockSize, length, end, store.Length);
             return miss;
         }
         catch
@@ -44,7 +48,7 @@ internal sealed class BackingReads(
     {
         try
         {
-            return IsWhole(miss, backing.Read(miss.ReadOffset, miss.ReadBuffer.Span));
+            return IsWhole(miss, miss.ReadBuffer.IsEmpty ? 0 : backing.Read(miss.ReadOffset, miss.ReadBuffer.Span));
         }
         catch (Exception e) when (diagnostics.NoteReadFailure(e))
         {
@@ -57,8 +61,8 @@ internal sealed class BackingReads(
     {
         try
         {
-            return IsWhole(miss,
-                await backing.ReadAsync(miss.ReadOffset, miss.ReadBuffer, cancellationToken).ConfigureAwait(false));
+            return IsWhole(miss, miss.ReadBuffer.IsEmpty ? 0
+                : await backing.ReadAsync(miss.ReadOffset, miss.ReadBuffer, cancellationToken).ConfigureAwait(false));
         }
         catch (Exception e) when (diagnostics.NoteReadFailure(e))
         {

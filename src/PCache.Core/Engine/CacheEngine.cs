@@ -37,7 +37,7 @@ internal sealed class CacheEngine
         var monitor = new StateMonitor(before => _state!.Read(before), () => Listeners.Any, Listeners.Tell);
         var store = new ExtentStore(
             found.Extents,
-            backing.Length,
+            Math.Max(backing.Length, found.LengthInLog),
             options.VerifyReads,
             dropsDamaged: !options.ReadOnly,
             new DamageListener(diagnostics, monitor));

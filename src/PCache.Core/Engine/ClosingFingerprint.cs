@@ -83,7 +83,8 @@ internal sealed class ClosingFingerprint(
                 out FingerprintRecord record);
             fingerprint.Read(stop);
             fingerprint.Store(ref record);
-            return fingerprint.UnreadBlocks == 0 && (long)record.BackingLength == parts.Store.Length ? record : null;
+            return fingerprint.UnreadBlocks == 0 && (long)record.BackingLength == parts.Storage.BackingEnd
+                ? record : null;
         }
         catch (Exception)
         {

@@ -5,12 +5,12 @@ using PCache.Core.Upkeep;
 namespace PCache.Core.Engine;
 
 /// <summary>
-/// Growth and truncation. Keeps true: the backing is longer before a key beyond its old end can be logged (durably
-/// so, where the log survives power cuts); a truncation publishes the new length under all shards' locks, so no key
-/// beyond it enters the index afterwards; everything logged before is written back and has left the log before the
-/// backing is cut, so nothing beyond the new end can ever be replayed; a truncation that failed is finished before
-/// the device may grow again, so what was cut off reads as zeros. Any thread; one body for callers that block and
-/// callers that don't.
+/// Growth and truncation. Keeps true: a growth calls no backing: the log is told before the first key there can be
+/// added, and write-back makes the backing longer; a truncation publishes the new length under all shards' locks, so
+/// no key beyond it enters the index afterwards; everything logged before is written back and has left the log before
+/// the backing is cut, so nothing beyond the new end can ever be replayed, and the log tells of no length until then;
+/// a truncation that failed is finished before the device may grow again, so what was cut off reads as zeros. Any
+/// thread; one body for callers that block and callers that don't.
 /// </summary>
 internal sealed class DeviceLength
 {
@@ -20,13 +20,12 @@ internal sealed class DeviceLength
     private readonly Maintenance _maintenance;
     private readonly DeviceRecords _records;
     private readonly IBlockDevice _backing;
-    private readonly BackingGrowth _growth;
+    private readonly LoggedGrowth _growth;
     private readonly LengthGate _gate;
-    private readonly bool _isPowerSafe;
     private volatile bool _truncationPending;
 
     public DeviceLength(
-        UpkeepParts upkeep, Maintenance maintenance, DeviceRecords records, IBlockDevice backing, BackingGrowth growth)
+        UpkeepParts upkeep, Maintenance maintenance, DeviceRecords records, LoggedGrowth growth, IBlockDevice backing)
     {
         _store = upkeep.Store;
         _writer = upkeep.Writer;
@@ -36,7 +35,6 @@ internal sealed class DeviceLength
         _backing = backing;
         _growth = growth;
         _gate = new LengthGate(maintenance);
-        _isPowerSafe = upkeep.Store.Region.IsPowerSafe;
     }
 
     /// <summary>
@@ -94,7 +92,7 @@ internal sealed class DeviceLength
 
                 if (length > _store.Length)
                 {
-                    await GrowAsync(length, async, cancellationToken).ConfigureAwait(false);
+                    await _growth.GrowAsync(length, async, cancellationToken).ConfigureAwait(false);
                 }
             }
             finally
@@ -127,7 +125,8 @@ internal sealed class DeviceLength
                     await TruncateAsync(_store.Length, async).ConfigureAwait(false);
                 }
 
-                await GrowAsync(end, async, cancellationToken).ConfigureAwait(false);
+                _growth.Note(end);
+                _store.ChangeLength(end);
             }
         }
         finally
@@ -136,33 +135,10 @@ internal sealed class DeviceLength
         }
     }
 
-    private async ValueTask GrowAsync(long length, bool async, CancellationToken cancellationToken)
-    {
-        // growing one that was cut from outside would put zeros in the place of what is gone
-        _upkeep.Storage.CheckLength();
-        if (async)
-        {
-            await _backing.SetLengthAsync(length, cancellationToken).ConfigureAwait(false);
-        }
-        else
-        {
-            _backing.SetLength(length);
-        }
-
-        _growth.Note();
-
-        // Keys beyond the old end may become durable before the next flush.
-        if (_isPowerSafe)
-        {
-            await FlushBackingAsync(async).ConfigureAwait(false);
-        }
-
-        _store.ChangeLength(length);
-    }
-
     private async ValueTask TruncateAsync(long length, bool async)
     {
         _maintenance.ThrowIfInsideStep(blocking: !async);
+        _upkeep.Storage.CheckLength(); // what can't get anywhere fails before anything changes
         Task emptied = BeginTruncation(length);
         if (async)
         {
@@ -173,8 +149,10 @@ internal sealed class DeviceLength
             _maintenance.Await(emptied, CancellationToken.None);
         }
 
-        _upkeep.Storage.CheckLength();
-        _records.BindShorter(length, _backing.CanResize);
+        // Shorter than the device, where write-back had no reason to make it longer.
+        long cut = Math.Min(length, _upkeep.Storage.CheckLength());
+        _records.BindShorter(cut, _backing.CanResize);
+        _upkeep.Storage.BackingEnd = Math.Min(cut, _upkeep.Storage.BackingEnd);
         if (async)
         {
             await _backing.SetLengthAsync(length, CancellationToken.None).ConfigureAwait(false);
@@ -185,6 +163,8 @@ internal sealed class DeviceLength
         }
 
         await FlushBackingAsync(async).ConfigureAwait(false);
+        _upkeep.Storage.BackingEnd = length;
+        _writer.Log.Length.Begin(length);
         StripeRanges.DropPartialEnd(_store.Index, length);
         _upkeep.Writeback.EndsAt = long.MaxValue; // the backing ends there now
         _truncationPending = false;
@@ -201,6 +181,7 @@ internal sealed class DeviceLength
         StripeRanges.Truncate(_store, length);
         _writer.Discards.TruncateTo(length / MediaConstants.SectorSize);
         _writer.Log.AppendAll();
+        _writer.Log.LimitUnloggedLength(length);
 
         // From the moment on when what is cut off has left the log, write-back keeps inside the new end: a group may
         // be under way when the backing is cut.

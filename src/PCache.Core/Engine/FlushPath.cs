@@ -7,8 +7,8 @@ namespace PCache.Core.Engine;
 
 /// <summary>
 /// Flush, and what writes owe to the log. Keeps true: when a flush returns, every write that returned before it began
-/// is durable in the log, and a barrier stands behind it; a growth of the backing is durable no later than the first
-/// flush after it; the backing isn't touched otherwise. A failure of the medium shows in the state until the next
+/// is durable in the log, and a barrier stands behind it, and so is the device's length; the backing isn't touched. A
+/// failure of the medium shows in the state until the next
 /// success. Any thread.
 /// </summary>
 internal sealed class FlushPath
@@ -17,24 +17,18 @@ internal sealed class FlushPath
     private readonly CounterSet _counters;
     private readonly OperationGate _gate;
     private readonly WorkSignal _work;
-    private readonly IBlockDevice _backing;
-    private readonly StorageWatch _storage;
-    private readonly BackingGrowth _growth;
     private readonly DeviceDiagnostics _diagnostics;
     private readonly StateMonitor _monitor;
     private readonly bool _drainIsCheap;
     private readonly bool _persistsWrites;
     private volatile Exception? _mediumError;
 
-    public FlushPath(UpkeepParts parts, IBlockDevice backing, BackingGrowth growth)
+    public FlushPath(UpkeepParts parts)
     {
         _log = parts.Writer.Log;
         _counters = parts.Store.Counters;
         _gate = parts.Gate;
         _work = parts.Work;
-        _backing = backing;
-        _storage = parts.Storage;
-        _growth = growth;
         _diagnostics = parts.Diagnostics;
         _monitor = parts.Monitor;
         _drainIsCheap = parts.Store.Region.DrainIsCheap;
@@ -68,7 +62,7 @@ internal sealed class FlushPath
             return ValueTask.FromCanceled(cancellationToken);
         }
 
-        if (_drainIsCheap && !_growth.IsUnflushed)
+        if (_drainIsCheap)
         {
             Flush();
             return ValueTask.CompletedTask;
@@ -82,29 +76,28 @@ internal sealed class FlushPath
     /// <summary>Flushes, within an operation.</summary>
     public void FlushLog()
     {
-        if (_growth.IsUnflushed)
+        try
         {
-            FlushGrowthAsync(async: false, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+            _log.Flush();
+        }
+        catch (Exception e) when (NoteFailure(e))
+        {
+            throw;
         }
 
-        FlushMedium();
+        NoteSuccess();
     }
 
     /// <summary>The same; an msync runs on a thread of the pool.</summary>
     public async ValueTask FlushLogAsync(CancellationToken cancellationToken)
     {
-        if (_growth.IsUnflushed)
-        {
-            await FlushGrowthAsync(async: true, cancellationToken).ConfigureAwait(false);
-        }
-
         if (_drainIsCheap)
         {
-            FlushMedium();
+            FlushLog();
         }
         else
         {
-            await Task.Run(FlushMedium, cancellationToken).ConfigureAwait(false);
+            await Task.Run(FlushLog, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -113,26 +106,6 @@ internal sealed class FlushPath
 
     /// <summary>Whether a write can be logged without a thread that waits.</summary>
     public bool CanLogAtOnce(WriteDurability durability) => _drainIsCheap || !NeedsLog(durability);
-
-    /// <summary>As <see cref="LogNow"/>, without calling the backing. False: that is needed.</summary>
-    public bool TryLogAtOnce(WriteDurability durability)
-    {
-        if (durability == WriteDurability.ForceUnitAccess)
-        {
-            if (_growth.IsUnflushed)
-            {
-                return false;
-            }
-
-            FlushMedium();
-        }
-        else if (NeedsLog(durability))
-        {
-            Persist();
-        }
-
-        return true;
-    }
 
     /// <summary>
     /// Logs what was written: with a barrier behind it, durably, where that is asked for; else so that it survives
@@ -178,36 +151,6 @@ internal sealed class FlushPath
             _gate.Exit(token);
             _work.Tell();
         }
-    }
-
-    private async ValueTask FlushGrowthAsync(bool async, CancellationToken cancellationToken)
-    {
-        long growths = _growth.Count;
-        _storage.CheckLength();
-        if (async)
-        {
-            await _backing.FlushAsync(cancellationToken).ConfigureAwait(false);
-        }
-        else
-        {
-            _backing.Flush();
-        }
-
-        _growth.NoteFlushed(growths);
-    }
-
-    private void FlushMedium()
-    {
-        try
-        {
-            _log.Flush();
-        }
-        catch (Exception e) when (NoteFailure(e))
-        {
-            throw;
-        }
-
-        NoteSuccess();
     }
 
     private void Persist()

@@ -9,7 +9,7 @@ namespace PCache.Core.Engine;
 /// comes last, when nothing changes the backing or the log any more.
 /// </summary>
 internal sealed class SavingSteps(
-    UpkeepParts parts, Maintenance maintenance, FlushPath flushes, DrainPath drains, BackingGrowth growth,
+    UpkeepParts parts, Maintenance maintenance, DrainPath drains,
     ClosingFingerprint fingerprint)
     : ICloseSteps
 {
@@ -29,14 +29,6 @@ internal sealed class SavingSteps(
         }
 
         close.Begin(CloseStage.Flushing);
-        if (growth.IsUnflushed)
-        {
-            Closing.Try(
-                () => RunWithin(close, flushes.Flush,
-                    "The backing hangs in a flush. Nothing is lost: what is dirty stays in the cache."),
-                ref failure);
-        }
-
         // Acknowledged writes, whatever the backing does; room for their keys is reserved.
         Closing.Try(FlushLogWithin, ref failure);
         maintenance.CollectDeadKeys(close.Left);

@@ -69,6 +69,13 @@ internal sealed class WaitingWrites(
         }
     }
 
+    /// <summary>Logs the present content of a partial sector anew.</summary>
+    public void Touch(long offset) => _ = Write(PieceResult.Again, offset, [], zeros: false);
+
+    /// <inheritdoc cref="Touch"/>
+    public async ValueTask TouchAsync(long offset, CancellationToken cancellationToken) =>
+        _ = await WriteAsync(PieceResult.Again, offset, default, zeros: false, cancellationToken).ConfigureAwait(false);
+
     /// <inheritdoc cref="Write"/>
     public async ValueTask<int> WriteAsync(
         PieceResult first, long offset, ReadOnlyMemory<byte> data, bool zeros, CancellationToken cancellationToken)
@@ -131,7 +138,7 @@ internal sealed class WaitingWrites(
                     return NextAction.WaitForRoom;
                 }
 
-                write.Turn = rooms.Enter(data.Length - write.Done, out write.Timer);
+                write.Turn = rooms.Enter(Math.Max(1, data.Length - write.Done), out write.Timer);
             }
             else if (write.Result == PieceResult.Miss)
             {
@@ -144,7 +151,7 @@ internal sealed class WaitingWrites(
             }
 
             int left = store.Clip(write.Offset + write.Done, data.Length - write.Done);
-            if (left == 0)
+            if (left == 0 && !data.IsEmpty)
             {
                 return NextAction.Finished;
             }

@@ -35,7 +35,8 @@ internal sealed class WritableHalf : IUpkeepView
         var alarm = new SegmentAlarm(segments, _records, options.WritebackDelay, work);
         var room = new LogRoom(segments.DataSize, positions.KeyHead.Position.Offset, found.ReservedSegments);
         var log = new LogWriter(
-            store.Region, segments, positions, store.Index.Locks, found.LastSequence, room, work, options.TimeProvider);
+            store.Region, segments, positions, store.Index.Locks, found.LastSequence, store.Length, room, work,
+            options.TimeProvider);
         var heads = new DataHeads(
             store.Region, segments, room, Machine.Of(options.TimeProvider).Chance, alarm.SegmentOpened);
         Writer = new ExtentWriter(store, log, heads);
@@ -69,16 +70,17 @@ internal sealed class WritableHalf : IUpkeepView
         };
         _maintenance = new Maintenance(_upkeep);
 
-        var growth = new BackingGrowth();
-        Length = new DeviceLength(_upkeep, _maintenance, _records, parts.Backing, growth);
-        Flushes = new FlushPath(_upkeep, parts.Backing, growth);
-        Drains = new DrainPath(_upkeep, _maintenance, Flushes);
-        BackingReads = new BackingReads(store, _misses, parts.Backing, parts.Storage, parts.Diagnostics);
-        var shared = new WriteParts(store, Writer, parts.Space, parts.Gate, work, Length, Flushes);
         var rooms = new RoomWait(
             parts.Space, _maintenance, parts.Gate, work, store.Counters, parts.Diagnostics, options);
+        BackingReads = new BackingReads(store, _misses, parts.Backing, parts.Storage, parts.Diagnostics);
         var pieces = new PieceWriter(store, Writer);
         var waiting = new WaitingWrites(store, pieces, BackingReads, parts.Space, rooms, parts.Diagnostics);
+        Length = new DeviceLength(
+            _upkeep, _maintenance, _records, new LoggedGrowth(store, Writer, parts.Space, rooms, waiting),
+            parts.Backing);
+        Flushes = new FlushPath(_upkeep);
+        Drains = new DrainPath(_upkeep, _maintenance, Flushes);
+        var shared = new WriteParts(store, Writer, parts.Space, parts.Gate, work, Length, Flushes);
         Writes = new WritePath(shared, new DirectWriter(store, Writer), waiting);
         Zeros = new ZeroPath(shared, Writes);
         Batches = new BatchPath(
@@ -90,9 +92,7 @@ internal sealed class WritableHalf : IUpkeepView
         Saving = new SavingSteps(
             _upkeep,
             _maintenance,
-            Flushes,
             Drains,
-            growth,
             new ClosingFingerprint(_upkeep, _maintenance, Length, _records, parts.Backing));
     }
 

@@ -87,8 +87,13 @@ internal sealed class WritePath
             if (offset + data.Length <= _store.Length && _flushes.CanLogAtOnce(durability))
             {
                 done = WriteAtOnce(index, offset, data.Span);
-                if (done >= data.Length && _flushes.TryLogAtOnce(durability))
+                if (done >= data.Length)
                 {
+                    if (_flushes.NeedsLog(durability))
+                    {
+                        _flushes.LogNow(durability);
+                    }
+
                     _counters.Add(index, DeviceCounter.WrittenBytes, data.Length);
                     return ValueTask.CompletedTask;
                 }

@@ -62,7 +62,8 @@ internal sealed class ImageChecker : IReplaySink
         bool sound = findings.IsSound;
         LinuxVerdict? linux = options.CheckLinux
             ? new LinuxChecker(region, findings).Judge(
-                media, replay, checker?._deadRefusedByLinux ?? 0, checker?._firstDeadRefused ?? default)
+                media, replay, checker?._deadRefusedByLinux ?? 0, checker?._firstDeadRefused ?? default,
+                options.BackingLengthBytes)
             : null;
         return new CheckReport
         {

@@ -20,7 +20,9 @@ internal sealed class LinuxChecker(PmemRegion region, FindingList findings)
     /// <param name="replay">Its log; null together with <paramref name="media"/>.</param>
     /// <param name="deadKeys">Dead keys that fail a check which Linux makes of them too.</param>
     /// <param name="firstDeadKey">The kset of the first of those.</param>
-    public LinuxVerdict Judge(MediaState? media, ReplayResult? replay, long deadKeys, LogPosition firstDeadKey)
+    /// <param name="backingLength">Length of the backing in bytes; null: not known.</param>
+    public LinuxVerdict Judge(
+        MediaState? media, ReplayResult? replay, long deadKeys, LogPosition firstDeadKey, long? backingLength)
     {
         if (findings.HasDamageForLinux)
         {
@@ -38,6 +40,7 @@ internal sealed class LinuxChecker(PmemRegion region, FindingList findings)
                         + $"keys too, and {deadKeys} dead keys (first in the kset at {firstDeadKey}) fail that."));
             }
 
+            CheckLength(media, replay, backingLength);
             CheckLogEnd(media, replay);
         }
 
@@ -59,6 +62,18 @@ internal sealed class LinuxChecker(PmemRegion region, FindingList findings)
             Refuse(
                 "linux-size", "device", 0, Text($"the device has {region.LengthBytes} bytes, and Linux takes none "
                     + $"below {MediaConstants.LinuxMinDeviceSize}. Copy the image to a larger device."));
+        }
+    }
+
+    /// <summary>A length that is in the log only is none to Linux.</summary>
+    private void CheckLength(MediaState media, ReplayResult replay, long? backingLength)
+    {
+        long has = backingLength ?? (long)(media.Extension?.BackingLength ?? 0);
+        if (replay.LengthInLog > has)
+        {
+            Refuse("linux-length", "kset", media.DeviceOffset(media.DirtyTail), Text($"by the log the device has grown "
+                + $"to {replay.LengthInLog} bytes, and the backing hasn't yet ({has}): keys lie beyond its end. Drain "
+                + $"the cache first."));
         }
     }
 

@@ -26,7 +26,7 @@ public sealed partial class RescueImage
     /// <param name="includeStale">Whether possibly stale and unverifiable payload is taken as it is.</param>
     /// <param name="untrusted">Receives the dirty ranges that aren't sound, whatever was put in their place; null:
     /// not collected.</param>
-    /// <returns>Bytes read; less than asked for at the end of the backing, or where the read stopped at
+    /// <returns>Bytes read; less than asked for at the end of the device, or where the read stopped at
     /// damage.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="destination"/> is longer than 0 and
     /// <paramref name="offset"/> is negative.</exception>
@@ -36,8 +36,8 @@ public sealed partial class RescueImage
         ICollection<RescueExtent>? untrusted = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        int length =
-            backing is null ? destination.Length : (int)Math.Clamp(backing.Length - offset, 0, destination.Length);
+        int length = backing is null ? destination.Length
+            : (int)Math.Clamp(Math.Max(backing.Length, DeviceLength ?? 0) - offset, 0, destination.Length);
         destination = destination[..length];
         int done = 0;
         int index = FindExtent(offset);

@@ -12,7 +12,8 @@ public sealed partial class RescueImage
     /// it is: so the backing holds at any moment what a disk could hold that lost power, as far as the log is whole.
     /// Doing it again changes nothing.
     /// </summary>
-    /// <param name="backing">Where to write; its length is not changed, nothing is written past its end.</param>
+    /// <param name="backing">Where to write. It is made longer where the log says so (<see cref="DeviceLength"/>)
+    /// and it can grow; else its length is not changed, and nothing is written past its end.</param>
     /// <param name="includeStale">Whether possibly stale and unverifiable payload is written too. Damaged payload
     /// never is.</param>
     /// <param name="progress">Told how many of the ranges have been written; null: no progress is reported.</param>
@@ -26,6 +27,11 @@ public sealed partial class RescueImage
         CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(backing);
+
+        if (DeviceLength is long length && length > backing.Length && backing.CanResize)
+        {
+            backing.SetLength(length);
+        }
 
         // Only ranges whose newest version is written get any: an older one alone would put old data over new.
         List<RescueExtent> wanted = [];

@@ -111,6 +111,12 @@ public sealed partial class RescueImage
     public long? BackingLength =>
         _layout.Extension is ExtensionBlock { BackingLength: > 0 } bound ? (long)bound.BackingLength : null;
 
+    /// <summary>
+    /// How long the device has become by the log, in bytes, where it has grown; null: the log doesn't tell. The backing
+    /// may still be shorter, or longer.
+    /// </summary>
+    public long? DeviceLength => _log.DeviceLength;
+
     /// <summary>UUID of the cache; <see cref="Guid.Empty"/> if there is none.</summary>
     public Guid CacheId => _layout.Extension?.CacheId.ToGuid() ?? Guid.Empty;
 

@@ -96,4 +96,15 @@ internal sealed partial class RescueLog
 
     private bool IsAtOrBehind(int segment, long lastByte, LogPosition tail) =>
         segment == tail.Segment ? lastByte >= tail.Offset : _order.IndexOf(segment) > _order.IndexOf(tail.Segment);
+
+    /// <summary>The greatest length of the device that a kset tells; null: none does.</summary>
+    public long? DeviceLength { get; private set; }
+
+    private void TakeLength(in ScannedKset kset, ReadOnlySpan<CacheKey> keys)
+    {
+        if (kset.Header.HasLength && keys.Length > 0)
+        {
+            DeviceLength = Math.Max(DeviceLength ?? 0, kset.Header.DeviceLength(in keys[0]));
+        }
+    }
 }

@@ -305,6 +305,7 @@ internal sealed partial class RescueLog
             IsSuspicious = suspicious
         };
         _batchGoesOn = kset.Header.BatchGoesOn;
+        TakeLength(in kset, keys);
         bool lostSome = false;
         for (int i = 0; i < keys.Length; i++)
         {

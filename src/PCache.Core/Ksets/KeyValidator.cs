@@ -45,7 +45,7 @@ internal sealed class KeyValidator
 
     private readonly int _dataSize;
     private readonly int _chainLength;
-    private readonly ulong _deviceEnd;
+    private ulong _deviceEnd;
     private readonly long? _backingLength;
 
     /// <param name="geometry">Geometry of the cache device.</param>
@@ -57,11 +57,11 @@ internal sealed class KeyValidator
         _chainLength = chainLength;
         _backingLength = backingLength;
 
-        // The backing's last partial sector counts as whole.
-        _deviceEnd = backingLength is long length
-            ? ((ulong)length + (MediaConstants.SectorSize - 1)) & ~(ulong)(MediaConstants.SectorSize - 1)
-            : long.MaxValue;
+        _deviceEnd = backingLength is long length ? WholeSectors(length) : long.MaxValue;
     }
+
+    /// <summary>The log has made the device this long: keys may lie there from now on.</summary>
+    public void Lengthen(long deviceLength) => _deviceEnd = Math.Max(_deviceEnd, WholeSectors(deviceLength));
 
     /// <summary>Checks a key.</summary>
     /// <param name="key">The key.</param>
@@ -156,6 +156,10 @@ internal sealed class KeyValidator
                 ActualLength = _backingLength,
             },
         };
+
+    /// <summary>The last partial sector counts as whole.</summary>
+    private static ulong WholeSectors(long length) =>
+        ((ulong)length + (MediaConstants.SectorSize - 1)) & ~(ulong)(MediaConstants.SectorSize - 1);
 
     private static PCacheCorruptionException Corrupt(long deviceOffset, InvariantText text) =>
         new(Structure, deviceOffset, text.Take());

@@ -84,6 +84,9 @@ internal sealed class KsetReader
     public ReadOnlySpan<CacheKey> Keys =>
         MemoryMarshal.Cast<byte, CacheKey>(_buffer.AsSpan(_keysAt, _keyCount * MediaConstants.KeySize));
 
+    /// <summary>How long the device is once its keys count, in bytes; -1: as long as before.</summary>
+    public long DeviceLength => _header.HasLength && _keyCount > 0 ? _header.DeviceLength(in Keys[0]) : -1;
+
     /// <summary>Its size in bytes.</summary>
     public int SizeBytes => MediaConstants.KsetHeaderSize + (_keyCount * MediaConstants.KeySize);
 

@@ -39,6 +39,11 @@ internal sealed record ReplayResult
     /// <summary>Live keys at or after the dirty tail that aren't clean.</summary>
     public required long DirtyKeys { get; init; }
 
+    /// <summary>
+    /// How long the device is by the ksets at or after the dirty tail, in bytes; 0: they don't say.
+    /// </summary>
+    public required long LengthInLog { get; init; }
+
     /// <summary>Cache segments of the log from the key tail on, in its order.</summary>
     public required IReadOnlyList<int> LogSegments { get; init; }
 
@@ -72,6 +77,7 @@ internal sealed class LogReplay
     private long _deadKeys;
     private long _lostKeys;
     private long _dirtyKeys;
+    private long _lengthInLog;
     private bool _dirty;
     private bool _batchGoesOn; // the last kset says that the next one was durable before it
     private bool _unfinishedBatch;
@@ -130,6 +136,7 @@ internal sealed class LogReplay
                 break;
             }
 
+            TakeLength(reader.DeviceLength);
             TakeKeys(reader);
             position = reader.Next;
         }
@@ -162,6 +169,7 @@ internal sealed class LogReplay
             DeadKeys = _deadKeys,
             LostKeys = _lostKeys,
             DirtyKeys = _dirtyKeys,
+            LengthInLog = _lengthInLog,
             LogSegments = _logSegments,
             Use = _use,
             DirtyTailOlderMet = olderMet,
@@ -224,6 +232,18 @@ internal sealed class LogReplay
 
         Enter(next);
         return true;
+    }
+
+    /// <summary>
+    /// What lies behind the dirty tail the backing has already; its keys may be as far away all the same.
+    /// </summary>
+    private void TakeLength(long length)
+    {
+        if (length >= 0)
+        {
+            _validator.Lengthen(length);
+            _lengthInLog = _dirty ? Math.Max(_lengthInLog, length) : _lengthInLog;
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

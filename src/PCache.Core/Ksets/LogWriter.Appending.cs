@@ -33,6 +33,9 @@ internal sealed partial class LogWriter
         {
             Take(i, epoch);
         }
+
+        // behind the keys: whatever lies beyond the old end is of no older epoch than the length
+        _takenLength = Math.Max(_takenLength, Length.UnloggedBefore(epoch));
     }
 
     private void Take(int shard, long epoch)
@@ -83,6 +86,8 @@ internal sealed partial class LogWriter
         }
 
         _taken.Remove(_taken.Count);
+        Length.NoteLogged(_takenLength);
+        _takenLength = -1;
     }
 
     /// <summary>How many of some keys a kset can hold that stands at an offset.</summary>
@@ -114,7 +119,7 @@ internal sealed partial class LogWriter
         uint sequence = SequenceTracker.Next(_lastSequence);
         LogPosition at = _positions.KeyHead.Position;
         Invariant.Holds(sequence != 0, "a kset has a number");
-        StoreHead(at, Prepare(keys, KsetHeader.MakeFlags(last: false, _barrierPending, sequence)));
+        StoreHead(at, PrepareFirst(keys, KsetHeader.MakeFlags(last: false, _barrierPending, sequence)));
         int size = KsetBytes(keys.Length);
         Advance(at with { Offset = at.Offset + size }, size, keys.Length, size, sequence);
     }
@@ -156,12 +161,24 @@ internal sealed partial class LogWriter
 
     private static int KsetBytes(int keys) => MediaConstants.KsetHeaderSize + (keys * MediaConstants.KeySize);
 
-    private Span<byte> Prepare(ReadOnlySpan<CacheKey> keys, ulong flags)
+    private Span<byte> Prepare(ReadOnlySpan<CacheKey> keys, ulong flags, uint firstReserved = 0)
     {
         WrittenKeys.Check(keys, _segments);
         Span<byte> bytes = _kset.AsSpan(0, KsetBytes(keys.Length));
-        MemoryMarshal.AsBytes(keys).CopyTo(bytes[MediaConstants.KsetHeaderSize..]);
+        Span<CacheKey> stored = MemoryMarshal.Cast<byte, CacheKey>(bytes[MediaConstants.KsetHeaderSize..]);
+        keys.CopyTo(stored);
+        stored[0].Reserved = firstReserved;
         return Seal(bytes, (uint)keys.Length, flags);
+    }
+
+    /// <summary>
+    /// The kset of an append that is stored last: it tells the device's length, where that has changed.
+    /// </summary>
+    private Span<byte> PrepareFirst(ReadOnlySpan<CacheKey> keys, ulong flags)
+    {
+        Invariant.Holds(_takenLength <= KsetHeader.MaxDeviceLength, "a kset can tell the length");
+        return _takenLength < 0 ? Prepare(keys, flags)
+            : Prepare(keys, flags | KsetHeader.LengthFlags(_takenLength), (uint)_takenLength);
     }
 
     private Span<byte> PrepareLink(int next, ulong flags) =>

@@ -65,7 +65,7 @@ internal sealed partial class LogWriter
         }
 
         _region.Drain(); // the payload of everything taken, and all ksets but the first
-        StoreHead(first, Prepare(keys[..inFirst], KsetHeader.MakeFlags(last: false, _barrierPending, firstSequence)
+        StoreHead(first, PrepareFirst(keys[..inFirst], KsetHeader.MakeFlags(last: false, _barrierPending, firstSequence)
             | KsetHeader.BatchFlags(continues: false, goesOn: true)));
         _targets.Clear();
         Advance(at, bytes, keys.Length, ksetBytes, sequence);

@@ -21,6 +21,8 @@ namespace PCache.Core.Ksets;
 /// appended under this writer's lock.</item>
 /// <item>The log is always a prefix: each append takes a cut through all shards (see <see cref="LogEpoch"/>) and
 /// appends it as a whole, so no write is in the log without all those that had returned before it began.</item>
+/// <item>An append tells the device's length where it has grown: a key beyond the old end stands in no kset before the
+/// one that does, and a length in none before the writes that had returned before it was changed.</item>
 /// <item>A pending key can always be logged, without waiting: its room is reserved (see <see cref="LogRoom"/>).</item>
 /// <item>A failed append loses nothing: what was taken stays, in order, in front of everything taken later.</item>
 /// </list>
@@ -45,6 +47,7 @@ internal sealed partial class LogWriter
     private readonly byte[] _kset =
         new byte[MediaConstants.KsetHeaderSize + (MediaConstants.MaxKeysPerKset * MediaConstants.KeySize)];
     private readonly TakenKeys _taken = new();
+    private long _takenLength = -1; // what the kset of the taken keys tells; -1: nothing
     private readonly NextLogSegment _next;
     private uint _lastSequence;
     private bool _barrierPending = true; // what stood between the last life's keys and ours isn't known
@@ -59,6 +62,7 @@ internal sealed partial class LogWriter
     /// <param name="positions">Where it ends.</param>
     /// <param name="shardLocks">The shards' locks by shard number.</param>
     /// <param name="lastSequence">Number of the last kset.</param>
+    /// <param name="length">How long the device is, in bytes.</param>
     /// <param name="room">Room for keys.</param>
     /// <param name="work">Is told when the log has moved on to a new segment: the next one should be prepared
     /// soon.</param>
@@ -69,6 +73,7 @@ internal sealed partial class LogWriter
         LogPositions positions,
         Latch[] shardLocks,
         uint lastSequence,
+        long length,
         LogRoom room,
         WorkSignal work,
         TimeProvider clock)
@@ -82,6 +87,7 @@ internal sealed partial class LogWriter
         _clock = clock;
         _next = new NextLogSegment(region, segments);
         _lastSequence = lastSequence;
+        Length = new LoggedLength(_epoch, length);
         Marks = new FlushMarks(positions.KeyHead.Distance);
         _pending = new PendingKeys[shardLocks.Length];
         for (int i = 0; i < _pending.Length; i++)
@@ -92,6 +98,9 @@ internal sealed partial class LogWriter
 
     /// <summary>Room for keys.</summary>
     public LogRoom Room { get; }
+
+    /// <summary>How long the device is by the log.</summary>
+    public LoggedLength Length { get; }
 
     /// <summary>Where the flushes stand.</summary>
     public FlushMarks Marks { get; }
@@ -209,6 +218,19 @@ internal sealed partial class LogWriter
             Invariant.Holds(
                 covers >= _flushesCompleted && covers >= request, "a flush covers itself, and what earlier ones did");
             _flushesCompleted = covers;
+        }
+    }
+
+    /// <summary>
+    /// A truncation begins: a length that no key has brought into the log yet is no more than this. No length grows
+    /// meanwhile.
+    /// </summary>
+    public void LimitUnloggedLength(long length)
+    {
+        using (_appendLock.Hold())
+        {
+            Length.Limit(length);
+            _takenLength = -1; // taken without a key
         }
     }
 

@@ -85,6 +85,13 @@ internal struct KsetHeader
     public const ulong BarrierFlag = 2;
     public const ulong ContinuesFlag = 4;
     public const ulong GoesOnFlag = 8;
+    public const ulong LengthFlag = 16;
+
+    /// <summary>Longest device whose length a kset can tell.</summary>
+    public const long MaxDeviceLength = (1L << (32 + LengthBits)) - 1;
+
+    private const int LengthShift = 5;
+    private const int LengthBits = 27;
 
     public readonly bool IsLast => (FlagsAndSequence & LastFlag) != 0;
 
@@ -106,6 +113,19 @@ internal struct KsetHeader
 
     /// <summary>Whether the next kset belongs to its batch: it was durable before this one.</summary>
     public readonly bool BatchGoesOn => Sequence != 0 && (FlagsAndSequence & GoesOnFlag) != 0;
+
+    /// <summary>
+    /// Whether it tells how long the device is once its keys count: in its flags, and in the first key's reserved
+    /// field.
+    /// </summary>
+    public readonly bool HasLength => Sequence != 0 && !IsLast && (FlagsAndSequence & LengthFlag) != 0;
+
+    /// <summary>That length in bytes.</summary>
+    public readonly long DeviceLength(in CacheKey first) =>
+        (long)((FlagsAndSequence >> LengthShift) & ((1UL << LengthBits) - 1)) << 32 | first.Reserved;
+
+    /// <summary>The flags of a kset that tells a length; its low half belongs into the first key.</summary>
+    public static ulong LengthFlags(long length) => LengthFlag | ((ulong)length >> 32 << LengthShift);
 
     public static ulong MakeFlags(bool last, bool barrier, uint sequence) =>
         (last ? LastFlag : 0) | (barrier ? BarrierFlag : 0) | ((ulong)sequence << 32);

@@ -13,6 +13,11 @@ internal sealed record RecoveredCache
     /// <summary>What stands on the medium, and the index made of it.</summary>
     public required FoundExtents Extents { get; init; }
 
+    /// <summary>
+    /// How long the device is by what isn't written back, in bytes; the backing may be longer. 0: that doesn't say.
+    /// </summary>
+    public required long LengthInLog { get; init; }
+
     /// <summary>Number of the last kset.</summary>
     public required uint LastSequence { get; init; }
 

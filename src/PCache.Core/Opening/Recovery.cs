@@ -49,6 +49,7 @@ internal static class Recovery
             monitor.Begin(OpenStage.Replaying);
             ReplayedLog log = ReplayedLog.Read(
                 region, media, memory, options, backing.Length, recognition.Record.SinceSequence, work, monitor);
+            RequireRoomForLength(backing, options, log);
             TimeSpan elapsed = options.TimeProvider.GetElapsedTime(started);
             journal.Judge(
                 media.Extension?.CacheId.ToGuid() ?? Guid.Empty, log.DirtyTailSequence, log.Result.LastSequence);
@@ -71,6 +72,7 @@ internal static class Recovery
             {
                 Extents = log.Extents,
                 LastSequence = log.LastSequence,
+                LengthInLog = log.Result.LengthInLog,
                 ReservedSegments = log.ReservedSegments,
                 Work = work,
                 RecentPlaces = recognition.RecentPlaces,
@@ -95,6 +97,22 @@ internal static class Recovery
             index.Dispose();
             journal.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>What the program made longer has to become longer behind the cache too.</summary>
+    private static void RequireRoomForLength(IBlockDevice backing, PCacheOptions options, ReplayedLog log)
+    {
+        if (log.Result.LengthInLog > backing.Length && !backing.CanResize && !options.ReadOnly)
+        {
+            throw new PCacheBackingMismatchException(
+                BackingMismatchReason.TooShort,
+                $"By the cache the device has grown to {log.Result.LengthInLog} bytes; this backing has "
+                + $"{backing.Length}, and its length is fixed. Attach one that can grow.")
+            {
+                ExpectedLength = log.Result.LengthInLog,
+                ActualLength = backing.Length,
+            };
         }
     }
 

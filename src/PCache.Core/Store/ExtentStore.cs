@@ -98,7 +98,7 @@ internal sealed class ExtentStore
     public int LengthChanges => Volatile.Read(ref _lengthChanges);
 
     /// <summary>
-    /// Publishes a length: of a growth after the backing has it, of a truncation before it is cut, under all shards'
+    /// Publishes a length: of a growth once the log is told of it, of a truncation before it is cut, under all shards'
     /// locks.
     /// </summary>
     public void ChangeLength(long length)

@@ -132,6 +132,28 @@ internal sealed class ExtentWriter
     }
 
     /// <summary>
+    /// The same for zeros beyond the device's end: as growth reveals them anyway, they need only be there so that the
+    /// log has a key to tell a length with. While no other thread can write there.
+    /// </summary>
+    public void PublishZerosBeyond(long offset, in PayloadRoom room)
+    {
+        long stripe = offset >> ShardedIndex.StripeShift;
+        IndexShard shard = _index.For(stripe);
+        bool relieve;
+        using (shard.Gate.Hold())
+        {
+            uint crc = _store.PayloadCrc ? Heads.ZeroPayloadCrcs[room.LengthBytes] : 0;
+            relieve = PublishLocked(shard, stripe,
+                MakeExtent((int)(offset & (StripeSize - 1)) / SectorSize, in room, crc, ExtentFlags.Shared));
+        }
+
+        if (relieve)
+        {
+            Log.Relieve(shard.Id);
+        }
+    }
+
+    /// <summary>
     /// The same under the shard's lock, which the caller holds. Returns whether it should call
     /// <see cref="LogWriter.Relieve"/> once it has released it.
     /// </summary>

@@ -69,7 +69,8 @@ internal sealed class FillingMisses(ExtentStore store, ExtentWriter writer, bool
     /// <inheritdoc/>
     protected override int Settle(int index, MissOperation miss, bool roomIsWanted)
     {
-        bool fill = cachesReads && !miss.IsCut && MayFillNow(index) && TakeRoomsOrCount(index, miss, roomIsWanted);
+        bool fill = cachesReads && !miss.IsCut && !miss.IsBeyond && MayFillNow(index)
+            && TakeRoomsOrCount(index, miss, roomIsWanted);
         bool relieve = false;
         int validSectors;
         using (miss.Shard.Gate.Hold())

@@ -64,10 +64,13 @@ internal sealed class MissOperation
     public Span<byte> Data => _buffer.AsSpan((int)(Offset - ReadOffset), (End - Start) * MediaConstants.SectorSize);
 
     /// <summary>
-    /// Whether the backing has bytes that count as zeros here: a truncation is about to cut them off, and until it
-    /// has, the data isn't the backing's.
+    /// Whether the backing has bytes that count as zeros here: a truncation is about to cut them off, or write-back is
+    /// just making it longer, and until then the data isn't the backing's.
     /// </summary>
     public bool IsCut => _validLength < _readLength;
+
+    /// <summary>Whether the backing ends before the range does, and the device doesn't.</summary>
+    public bool IsBeyond { get; private set; }
 
     /// <summary>How often the device had changed its length when the range was measured.</summary>
     public int LengthChanges;
@@ -76,14 +79,18 @@ internal sealed class MissOperation
     public int ExpectedBytes => _validLength;
 
     /// <summary>
-    /// Sets what is read and gets a buffer; backing bytes from <paramref name="deviceLength"/> on count as zeros.
+    /// Sets what is read and gets a buffer; backing bytes from <paramref name="end"/> on count as zeros.
     /// </summary>
-    public void Prepare(int blockSize, long backingLength, long deviceLength)
+    /// <param name="blockSize">Reads are aligned to it.</param>
+    /// <param name="backingLength">How long the backing says it is, in bytes.</param>
+    /// <param name="end">How far the backing is known to have what the device has.</param>
+    /// <param name="deviceLength">How long the device is, in bytes.</param>
+    public void Prepare(int blockSize, long backingLength, long end, long deviceLength)
     {
         ReadOffset = Offset & -(long)blockSize;
-        int whole =
-            (int)(((Offset + ((long)(End - Start) * MediaConstants.SectorSize) + blockSize - 1) & -(long)blockSize)
-                - ReadOffset);
+        long rangeEnd = Offset + ((long)(End - Start) * MediaConstants.SectorSize);
+        int whole = (int)(((rangeEnd + blockSize - 1) & -(long)blockSize) - ReadOffset);
+        IsBeyond = end < deviceLength && end < rangeEnd;
         if (_buffer.Length < whole)
         {
             Release();
@@ -92,7 +99,7 @@ internal sealed class MissOperation
 
         _wholeLength = whole;
         _readLength = (int)Math.Clamp(backingLength - ReadOffset, 0, whole);
-        _validLength = (int)Math.Clamp(deviceLength - ReadOffset, 0, whole);
+        _validLength = (int)Math.Clamp(end - ReadOffset, 0, whole);
     }
 
     /// <summary>

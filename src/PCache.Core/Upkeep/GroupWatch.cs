@@ -19,6 +19,9 @@ internal sealed class GroupWatch(StorageWatch storage, DeviceRecords records, bo
     public long CheckLength() => storage.CheckLength();
 
     /// <inheritdoc/>
+    public void NoteGrown(long length) => storage.BackingEnd = Math.Max(storage.BackingEnd, length);
+
+    /// <inheritdoc/>
     public void CheckStorage() => storage.CheckBacking();
 
     /// <inheritdoc/>

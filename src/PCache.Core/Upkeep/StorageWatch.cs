@@ -6,11 +6,11 @@ using PCache.Core.Store;
 namespace PCache.Core.Upkeep;
 
 /// <summary>
-/// Watches what the cache stands on. Keeps true: the backing is at least as long as the device at every moment (a
-/// growth lengthens the backing first, a truncation publishes the shorter length first), so a shorter one was cut
-/// from outside, and is a failure, never an end behind which zeros lie; a backing that isn't the file under its name
-/// any more isn't written, so that what is dirty stays in the cache; whatever is found is found anew each time, so
-/// all goes on by itself once the storage is whole again. Any thread.
+/// Watches what the cache stands on. Keeps true: the backing is at least as long as it was made, or found, as far as
+/// the device reaches (write-back makes it longer, and says so; a truncation publishes the shorter length first), so a
+/// shorter one was cut from outside, and is a failure, never an end behind which zeros lie; a backing that isn't the
+/// file under its name any more isn't written, so that what is dirty stays in the cache; whatever is found is found
+/// anew each time, so all goes on by itself once the storage is whole again. Any thread.
 /// </summary>
 internal sealed class StorageWatch(
     PmemRegion region, IBlockDevice backing, ExtentStore store, TimeProvider clock, StateMonitor monitor)
@@ -18,9 +18,23 @@ internal sealed class StorageWatch(
     /// <summary>A flush has the files looked at when the last look is as old as this.</summary>
     public static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
 
+    private long _backingEnd = backing.Length;
     private long _lookedAt;
     private volatile PCacheStorageChangedException? _backingChange;
     private volatile PCacheStorageChangedException? _cacheFileChange;
+
+    /// <summary>
+    /// How long the backing was made, or found, in bytes: behind that lie zeros, where the device is longer. Changed
+    /// by the maintenance, which lengthens the backing, and by a truncation, while the log tells of no length.
+    /// </summary>
+    public long BackingEnd
+    {
+        get => Volatile.Read(ref _backingEnd);
+        set => Volatile.Write(ref _backingEnd, value);
+    }
+
+    /// <summary>How much of the device the backing has to have.</summary>
+    public long SharedLength => Math.Min(store.Length, BackingEnd);
 
     /// <summary>What is wrong with the backing, as far as is known.</summary>
     public PCacheStorageChangedException? BackingChange => _backingChange;
@@ -36,7 +50,7 @@ internal sealed class StorageWatch(
 
     private string? BackingPath => (backing as IBackingFile)?.FilePath;
 
-    /// <summary>The backing's length, which is at least the device's.</summary>
+    /// <summary>The backing's length, which is at least what it was made.</summary>
     /// <exception cref="PCacheStorageChangedException">It is shorter.</exception>
     public long CheckLength() => FindShorterBacking(out long length) is { } change ? throw Note(change) : length;
 
@@ -112,7 +126,7 @@ internal sealed class StorageWatch(
         CheckLength();
         return Note(Shorter(
             $"Of the bytes {offset} to {end - 1} the backing returned {bytes}, although it is meant to have "
-            + $"{store.Length} in all."));
+            + $"{SharedLength} in all."));
     }
 
     /// <summary>The same for another caller.</summary>
@@ -142,7 +156,7 @@ internal sealed class StorageWatch(
         while (true)
         {
             int changes = store.LengthChanges;
-            long wanted = store.Length;
+            long wanted = SharedLength;
             length = backing.Length;
             if (length >= wanted)
             {
@@ -152,7 +166,7 @@ internal sealed class StorageWatch(
             // The two were read one after the other: a truncation may have come in between.
             if (changes == store.LengthChanges)
             {
-                return Shorter($"The backing has {length} bytes, the device {wanted}: another program has cut it.");
+                return Shorter($"The backing has {length} bytes, and had {wanted}: another program has cut it.");
             }
         }
     }

@@ -4,8 +4,11 @@ namespace PCache.Core.Writeback;
 internal interface IBackingWatch
 {
     /// <summary>The backing's length. Asked before each write of the backing.</summary>
-    /// <exception cref="PCacheStorageChangedException">It is shorter than the device.</exception>
+    /// <exception cref="PCacheStorageChangedException">It is shorter than it was made.</exception>
     long CheckLength();
+
+    /// <summary>Write-back has made the backing at least this long.</summary>
+    void NoteGrown(long length);
 
     /// <summary>Asked before what was written counts.</summary>
     /// <exception cref="PCacheStorageChangedException">The backing is shorter, or isn't what was opened any

@@ -118,7 +118,7 @@ internal sealed partial class WritebackWorker
             FromOffset = (uint)from.Offset,
             ToSegment = (uint)end.Position.Segment,
             ToOffset = (uint)end.Position.Offset,
-            BackingLength = (ulong)Math.Min(_backing.Length, EndsAt),
+            BackingLength = (ulong)Math.Min(Math.Max(_backing.Length, _deviceLength), EndsAt),
             RecordCount = (ulong)_plan.Runs.Length,
             TotalBytes = (ulong)CheckpointJournal.SizeOf(_plan.Runs.Length, _plan.RunBytes),
             BackingIdentity = block.BackingIdentity,
@@ -150,6 +150,7 @@ internal sealed partial class WritebackWorker
         try
         {
             BuildPlan();
+            Lengthen();
             if (!Journal.TryApply(_backing, stop))
             {
                 return false;

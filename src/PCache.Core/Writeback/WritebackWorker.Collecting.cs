@@ -127,20 +127,21 @@ internal sealed partial class WritebackWorker
         _passedKeys = 0;
         _passedBytes = 0;
         _firstSequence = _lastSequence = 0;
+        _deviceLength = 0;
     }
 
     private bool IsFull(long limitBytes) => _pages.Bytes >= limitBytes || _plan.EntryCount >= MaxWindowKeys;
 
     private Boundary BoundaryAt(LogPoint at) =>
-        new(at, _plan.EntryCount, _passedKeys, _passedBytes, _passedRelogged.Count, _lastSequence);
+        new(at, _plan.EntryCount, _passedKeys, _passedBytes, _passedRelogged.Count, _lastSequence, _deviceLength);
 
     private LogPoint CutTo(in Boundary boundary)
     {
         _plan.Keep(boundary.Entries);
         _damaged.Clear();
         _passedRelogged.RemoveRange(boundary.PassedRelogged, _passedRelogged.Count - boundary.PassedRelogged);
-        (_passedKeys, _passedBytes, _lastSequence) =
-            (boundary.PassedKeys, boundary.PassedBytes, boundary.LastSequence);
+        (_passedKeys, _passedBytes, _lastSequence, _deviceLength) =
+            (boundary.PassedKeys, boundary.PassedBytes, boundary.LastSequence, boundary.DeviceLength);
         return boundary.At;
     }
 
@@ -148,6 +149,7 @@ internal sealed partial class WritebackWorker
     private long TakeKset(long distance)
     {
         long bytes = 0;
+        _deviceLength = Math.Max(_deviceLength, _reader.DeviceLength);
         ReadOnlySpan<CacheKey> keys = _reader.Keys;
         for (int i = 0; i < keys.Length; i++)
         {
@@ -206,5 +208,6 @@ internal sealed partial class WritebackWorker
 
     /// <summary>A place where a window may end, and what it would have then.</summary>
     private readonly record struct Boundary(
-        LogPoint At, int Entries, long PassedKeys, long PassedBytes, int PassedRelogged, uint LastSequence);
+        LogPoint At, int Entries, long PassedKeys, long PassedBytes, int PassedRelogged, uint LastSequence,
+        long DeviceLength);
 }

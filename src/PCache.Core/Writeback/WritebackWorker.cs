@@ -49,9 +49,11 @@ internal enum WritebackOutcome
 /// be newer than the group.</item>
 /// <item>The dirty tail moves only after a successful flush of the backing. Any error leaves it, and so all dirty
 /// data, where it was.</item>
+/// <item>The backing is made longer here alone, by the lengths that the log tells, before what lies beyond its old end
+/// is written; the dirty tail passes such a length only once the backing has it durably.</item>
 /// <item>Clean and dead keys are passed. A damaged key is passed only after what the index still shows of it was
 /// logged anew, durably, so it stays dirty.</item>
-/// <item>Nothing is written to a backing that is shorter than the device, or isn't the file under its name any more,
+/// <item>Nothing is written to a backing that is shorter than it was made, or isn't the file under its name any more,
 /// and nothing that was counts as written back.</item>
 /// <item>No byte of a key is written before the whole payload of the key was verified.</item>
 /// <item>Payload is stable while it is read here: keys from the key tail on hold references.</item>
@@ -213,7 +215,7 @@ internal sealed partial class WritebackWorker
             _ = end is { } again && WritePlan(again, stop);
         }
 
-        if (end is { } written && _plan.EntryCount > 0)
+        if (end is { } written && (_plan.EntryCount > 0 || _grown))
         {
             stop.ThrowIfCancellationRequested();
             Settle(written);
@@ -229,6 +231,7 @@ internal sealed partial class WritebackWorker
             end.Distance > _parts.Positions.DirtyTail.Distance, "what was written lies behind the dirty tail");
         long length = _watch.CheckLength();
         FlushBacking();
+        _grown = false;
         _watch.NoteGroup(length);
         Recent.NoteGroup(_plan.Runs);
         Volatile.Write(ref _writtenBytes, _writtenBytes + _plan.RunBytes);
@@ -251,7 +254,7 @@ internal sealed partial class WritebackWorker
     /// </summary>
     private bool WritePlan(LogPoint end, CancellationToken stop)
     {
-        if (_plan.EntryCount == 0)
+        if (_plan.EntryCount == 0 && _backing.Length >= TargetLength)
         {
             return true;
         }
@@ -261,12 +264,19 @@ internal sealed partial class WritebackWorker
         try
         {
             BuildPlan();
-            if (_stepLevel == BackingConsistency.Checkpoint && _firstSequence != 0)
+            if (_stepLevel == BackingConsistency.Checkpoint && _firstSequence != 0 && _plan.EntryCount > 0)
             {
-                return TryWriteJournal(end, stop) && _writer.WriteRuns(_plan, static _ => true, stop);
+                if (!TryWriteJournal(end, stop))
+                {
+                    return false;
+                }
+
+                Lengthen();
+                return _writer.WriteRuns(_plan, static _ => true, stop);
             }
 
             TryEndJournal();
+            Lengthen();
             return _writer.WriteRuns(_plan, _verifyRun, stop);
         }
         catch (Exception e) when (NoteBackingError(e))
@@ -282,7 +292,7 @@ internal sealed partial class WritebackWorker
     private void BuildPlan()
     {
         int blockSize = Math.Max(1, _backing.BlockSize);
-        long backingEnd = _watch.CheckLength();
+        long backingEnd = Math.Max(_watch.CheckLength(), TargetLength);
         backingEnd = blockSize == 1 ? Math.Min(backingEnd, EndsAt) : backingEnd;
         _plan.Build(blockSize, backingEnd, BackingWriter.MaxRunBytes);
     }

@@ -63,7 +63,7 @@ internal static class ApplyCommand
             PCacheBacking.Recover(backingPath);
         }
 
-        using FixedLengthDevice backing = CacheFiles.OpenBacking(backingPath, readOnly: false);
+        using CommandBacking backing = CacheFiles.OpenBacking(backingPath, readOnly: false);
         RefuseInput(inputs, backingPath);
         long end = ranges.Length == 0 ? 0 : ranges[^1].Offset + ranges[^1].LengthBytes;
         if (end > export.Length)
@@ -125,7 +125,7 @@ internal static class ApplyCommand
     }
 
     private static void Copy(
-        ToolContext context, FileStream export, FixedLengthDevice backing, ExportedRange[] ranges, long total,
+        ToolContext context, FileStream export, CommandBacking backing, ExportedRange[] ranges, long total,
         ref long written, CancellationToken cancellation)
     {
         using var bar = new ProgressBar(context, "writing");

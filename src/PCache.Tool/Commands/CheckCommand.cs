@@ -39,7 +39,7 @@ internal static class CheckCommand
         long? backingLength = null;
         if (backingPath is not null)
         {
-            using FixedLengthDevice backing = CacheFiles.OpenBacking(backingPath, readOnly: true);
+            using CommandBacking backing = CacheFiles.OpenBacking(backingPath, readOnly: true);
             backingLength = backing.Length;
         }
 

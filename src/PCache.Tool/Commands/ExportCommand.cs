@@ -166,6 +166,11 @@ internal static class ExportCommand
             bar.Report(seen, total);
         }
 
+        if (image.DeviceLength is long length && length > (image.BackingLength ?? 0))
+        {
+            file.SetLength(length); // the last sector of a range is whole, that of the device needn't be
+        }
+
         file.Flush(flushToDisk: true);
         return written;
     }

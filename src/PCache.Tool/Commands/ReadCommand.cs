@@ -144,7 +144,7 @@ internal static class ReadCommand
         ToolContext context, Request request, InputFiles inputs, ToolException failure, CancellationToken cancellation)
     {
         using RescueFiles files = RescueFiles.OpenInsteadOf(context, request.Cache, failure, request.SegmentSize);
-        using FixedLengthDevice backing = CacheFiles.OpenBacking(request.Backing, readOnly: true);
+        using CommandBacking backing = CacheFiles.OpenBacking(request.Backing, readOnly: true);
         if (!request.AnyBacking && RescueBacking.FindMismatch(files.Image, backing, cancellation) is string mismatch)
         {
             throw ToolException.Refused($"{request.Cache}: The cache {mismatch}. Give the backing that the cache "

@@ -69,7 +69,7 @@ internal static class WriteCommand
             throw ToolException.Refused($"'{inputPath}' is the cache itself. Give another file for --input.");
         }
 
-        using FixedLengthDevice plain = CacheFiles.OpenBacking(backingPath, readOnly: true);
+        using CommandBacking plain = CacheFiles.OpenBacking(backingPath, readOnly: true);
         long room = plain.Length - offset;
         if (room < 0)
         {

@@ -65,7 +65,7 @@ internal static class WritebackCommand
     private static async Task<int> RunAsync(ToolContext context, Request request, CancellationToken cancellation)
     {
         PCacheDevice device;
-        FixedLengthDevice target;
+        CommandBacking target;
         try
         {
             using var bar = new OpenProgressBar(context);
@@ -177,7 +177,7 @@ internal static class WritebackCommand
                 + $"export'.", failure);
         }
 
-        using FixedLengthDevice backing = CacheFiles.OpenBacking(request.Backing, readOnly: false);
+        using CommandBacking backing = CacheFiles.OpenBacking(request.Backing, readOnly: false);
         if (!request.AnyBacking && RescueBacking.FindMismatch(image, backing, cancellation) is string mismatch)
         {
             throw ToolException.Refused($"{request.Cache}: The cache {mismatch}. Give the backing that the cache "
@@ -190,6 +190,7 @@ internal static class WritebackCommand
                 + $"wrote the image. Go on without them with --accept-lost.");
         }
 
+        backing.FollowCache(image.Extension);
         RescueWriteback done;
         try
         {
@@ -241,7 +242,7 @@ internal static class WritebackCommand
     }
 
     private static PCacheDevice Open(
-        string cachePath, string backingPath, PCacheOptions options, out FixedLengthDevice backing)
+        string cachePath, string backingPath, PCacheOptions options, out CommandBacking backing)
     {
         try
         {

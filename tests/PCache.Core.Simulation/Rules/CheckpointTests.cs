@@ -13,6 +13,7 @@ public sealed class CheckpointTests
         { Rule.JournalKeptAtOpen, JournalFromBeforeTheLogBeganAnew },
         { [Rule.JournalFoundNotFlushed, Rule.PendingJournalForgotten], () => Run(2) },
         { [Rule.JournalOutlivesCut, Rule.JournalErasureNotFlushed], () => Run(4) },
+        { [Rule.LengthNotLogged, Rule.LengthNotReplayed, Rule.BackingNotLengthened], () => Run(5) },
     };
 
     public static TheoryData<string> Rules => Checks.Names;

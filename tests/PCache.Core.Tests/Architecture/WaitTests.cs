@@ -26,12 +26,12 @@ public sealed partial class WaitTests
         ["PCache.Core/Upkeep/Maintenance.cs"] = (1,
             "a drain or a truncation waits for write-back: its request is withdrawn, and the next change of length "
             + "finishes it"),
+        ["PCache.Core/Engine/LoggedGrowth.cs"] = (1, "the queue is left however it ends"),
         ["PCache.Core/Engine/DeviceLength.cs"] =
             (3, "of bodies that block instead of suspending, so they have completed"),
         ["PCache.Core/AtomicBatch.cs"] = (1, "the same"),
         ["PCache.Core/Engine/AtomicPath.cs"] = (1, "the queue is left, and all room given back, however it ends"),
         ["PCache.Core/Engine/DrainPath.cs"] = (1, "of bodies that block instead of suspending, so they have completed"),
-        ["PCache.Core/Engine/FlushPath.cs"] = (1, "the same"),
         ["PCache.Core/Engine/SavingSteps.cs"] = (2, "of tasks that have completed"),
         ["PCache.Core/Writeback/BackingWriter.cs"] = (1, "of a task that has completed"),
         ["PCache.Core/PCacheStream.Closing.cs"] = (1, "of a task that has completed"),

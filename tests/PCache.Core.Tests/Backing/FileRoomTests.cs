@@ -121,7 +121,7 @@ public sealed class FileRoomTests : IDisposable
     }
 
     [Fact]
-    public void A_full_disk_is_the_error_of_the_growth_and_nothing_has_changed()
+    public void A_full_disk_is_the_error_of_write_back_and_nothing_is_lost()
     {
         if (!OperatingSystem.IsLinux() || !Environment.IsPrivilegedProcess)
         {
@@ -137,15 +137,25 @@ public sealed class FileRoomTests : IDisposable
         string path = Path.Combine(disk.Path, "backing");
         File.WriteAllBytes(path, new byte[4096]);
         var options = new PCacheOptions { SegmentSizeBytes = Rig.SegmentBytes, Maintenance = MaintenanceMode.Manual };
-        using PCacheDevice device = PCacheDevice.Create(
-            PmemMemory.Allocate(Rig.RegionLength(8)),
-                BlockDevice.OpenFile(path, options: new FileBackingOptions { AllocateGrowth = true }), options);
-        Assert.ThrowsAny<IOException>(() => device.Write(4 << 20, new byte[4096]));
-        Assert.ThrowsAny<IOException>(() => device.SetLength(8 << 20));
-        Assert.Equal(4096, device.Length);
-        Assert.Equal(4096, new FileInfo(path).Length);
-        device.Write(4096, new byte[100 << 10]);
-        device.Drain();
+        var growing = new FileBackingOptions { AllocateGrowth = true };
+        using PmemRegion region = PmemMemory.Allocate(Rig.RegionLength(8));
+        byte[] data = Patterns.Make(4 << 20, 4096, 1);
+        using (PCacheDevice device = PCacheDevice.Create(
+            region, BlockDevice.OpenFile(path, options: growing), options with { LeaveRegionOpen = true }))
+        {
+            device.Write(4096, new byte[100 << 10]);
+            device.Drain();
+            device.Write(4 << 20, data);
+            device.Flush();
+            Assert.ThrowsAny<IOException>(() => device.Drain());
+            Assert.Equal(4096 + (100 << 10), new FileInfo(path).Length);
+        }
+
+        using PCacheDevice again = PCacheDevice.Open(region, BlockDevice.OpenFile(path, options: growing), options);
+        Assert.Equal((4 << 20) + 4096, again.Length);
+        byte[] found = new byte[4096];
+        again.Read(4 << 20, found);
+        Assert.Equal(data, found);
     }
 
     private bool HoleAt(long offset)

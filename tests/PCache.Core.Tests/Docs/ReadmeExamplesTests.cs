@@ -186,7 +186,7 @@ public sealed partial class ReadmeExamplesTests : IDisposable
         // example: length
         using PCacheStream stream = device.OpenStream();
         stream.Seek(0, SeekOrigin.End);
-        stream.Write("appended"u8);           // grows device and backing
+        stream.Write("appended"u8);           // grows the device; the backing follows in write-back
         stream.Flush();                       // the new length is durable too
         stream.SetLength(stream.Length - 4);  // writes everything back first, then cuts the backing
 

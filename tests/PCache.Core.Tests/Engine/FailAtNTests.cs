@@ -24,16 +24,16 @@ public sealed class FailAtNTests
             (d, _) => d.WriteAsync(1100, Bytes(180_000), WriteDurability.ForceUnitAccess).AsTask(),
             m => Bytes(180_000).CopyTo(m.Span(1100, 180_000))),
         ["read"] = new((d, _) => Read(d), (d, _) => d.ReadAsync(100, new byte[150_000]).AsTask(), _ => { }),
-        ["growing write and flush"] = new(
+        ["growing write and drain"] = new(
             (d, _) =>
             {
                 d.Write(Length + 700, Bytes(3000));
-                d.Flush();
+                d.Drain();
             },
             async (d, _) =>
             {
                 await d.WriteAsync(Length + 700, Bytes(3000));
-                await d.FlushAsync();
+                await d.DrainAsync();
             },
             m => Bytes(3000).CopyTo(m.Span(Length + 700, 3000))),
         ["write zeroes"] = new((d, _) => d.WriteZeroes(300, 150_000),
@@ -59,8 +59,18 @@ public sealed class FailAtNTests
                 m.Resize(100_100);
                 m.Resize(Length);
             }),
-        ["grow"] = new((d, _) => d.SetLength(Length + 5000), (d, _) => d.SetLengthAsync(Length + 5000).AsTask(), m =>
-            m.Resize(Length + 5000)),
+        ["grow and drain"] = new(
+            (d, _) =>
+            {
+                d.SetLength(Length + 5000);
+                d.Drain();
+            },
+            async (d, _) =>
+            {
+                await d.SetLengthAsync(Length + 5000);
+                await d.DrainAsync();
+            },
+            m => m.Resize(Length + 5000)),
         ["drain"] = new((d, _) => d.Drain(), (d, _) => d.DrainAsync(), _ => { }),
         ["maintenance"] = new(
             (d, settle) =>

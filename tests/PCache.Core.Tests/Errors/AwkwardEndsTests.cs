@@ -53,8 +53,8 @@ public sealed class AwkwardEndsTests
         IBlockDevice memory = BlockDevice.FromMemory(1 << 20);
         var backing = new SwitchedDevice(memory);
         PCacheDevice device = PCacheDevice.Create(PmemFile.Create(path, 4 << 20), backing,
-            Small with { LeaveBackingOpen = true });
-        device.Write(1 << 20, ones); // grows, so that the close wants to flush the backing
+            Small with { LeaveBackingOpen = true, DrainOnDispose = true });
+        device.Write(1 << 20, ones);
         backing.FlushError = new ObjectDisposedException("backing");
         Assert.IsType<ObjectDisposedException>(Assert.Throws<PCacheException>(device.Dispose).InnerException);
         backing.FlushError = null;

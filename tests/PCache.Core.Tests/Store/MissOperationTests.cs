@@ -20,7 +20,7 @@ public sealed class MissOperationTests
         long deviceLength, int start, int end)
     {
         var miss = new MissOperation { Start = start, End = end };
-        miss.Prepare(blockSize, backingLength, deviceLength);
+        miss.Prepare(blockSize, backingLength, deviceLength, deviceLength);
         Assert.Equal(0, miss.ReadOffset % blockSize);
         Assert.InRange(miss.ReadOffset, 0, start * 512);
         Assert.Equal(Math.Min(backingLength, (end * 512) + blockSize - 1) / blockSize * blockSize - miss.ReadOffset,
@@ -43,7 +43,7 @@ public sealed class MissOperationTests
     public void What_a_short_read_did_not_bring_is_zeros()
     {
         var miss = new MissOperation { Start = 0, End = 2 };
-        miss.Prepare(1, 1024, 1024);
+        miss.Prepare(1, 1024, 1024, 1024);
         miss.ReadBuffer.Span.Fill(Stale);
         miss.SetRead(600);
         Assert.Equal(-1, miss.Data[..600].IndexOfAnyExcept(Stale));

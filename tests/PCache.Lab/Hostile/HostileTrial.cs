@@ -231,6 +231,9 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
         }
     }
 
+    /// <summary>By the log the device is longer than a backing of fixed length.</summary>
+    private bool CannotGrow(ModelImage model) => model.LengthInLog > _base.Backing.Length && !_base.Backing.CanResize;
+
     private string? OpenForWriting(ModelImage model)
     {
         GuardedRegion region = Region(readOnly: false);
@@ -251,7 +254,9 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
         catch (PCacheException e)
         {
             string? expected = model.Verdict == ModelVerdict.Sound && model.LostKeys > 0 && !consent
-                ? nameof(PCacheLostWritesException) : Expected(model.Verdict);
+                ? nameof(PCacheLostWritesException)
+                : model.Verdict == ModelVerdict.Sound && CannotGrow(model) ? nameof(PCacheBackingMismatchException)
+                : Expected(model.Verdict);
             return NameOf(e) != expected ? $"the model says {model.Verdict} ({model.Reason}), a writable open says {e}"
                 : region.Changed || _base.Backing.Changed || Sum() != before ? "an open that failed changed the medium"
                 : null;
@@ -259,7 +264,7 @@ internal sealed unsafe class HostileTrial(HostileImage image, HostileRun run)
 
         try
         {
-            if (model.Verdict != ModelVerdict.Sound || (model.LostKeys > 0 && !consent))
+            if (model.Verdict != ModelVerdict.Sound || (model.LostKeys > 0 && !consent) || CannotGrow(model))
             {
                 return $"the model says {model.Verdict} ({model.Reason}), {model.LostKeys} lost; a writable open "
                     + "takes it";

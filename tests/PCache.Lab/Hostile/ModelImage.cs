@@ -97,6 +97,12 @@ internal sealed class ModelImage
 
     public int LostKeys { get; set; }
 
+    /// <summary>The greatest length of the device that a kset tells; 0: none does.</summary>
+    public long LengthTold { get; set; }
+
+    /// <summary>The same of the ksets that aren't written back.</summary>
+    public long LengthInLog { get; set; }
+
     public SectorMap Map { get; } = new();
 
     /// <summary>Device offset of a byte of a data area.</summary>

@@ -82,6 +82,7 @@ internal ref partial struct ModelReader
                     return;
                 }
 
+                TakeLength(in kset, dirty);
                 for (int i = 0; i < kset.Keys; i++)
                 {
                     if (!TakeKey(kset.At + HeadBytes + (i * KeyBytes), dirty, isLog, live))
@@ -143,12 +144,26 @@ internal ref partial struct ModelReader
         Crc = U32(at + 32),
     };
 
-    private readonly ulong BackingEnd => ((ulong)_backingBytes + 511) / 512 * 512;
+    private readonly ulong DeviceEnd => ((ulong)Math.Max(_backingBytes, _result.LengthTold) + 511) / 512 * 512;
+
+    /// <summary>Flag 16: the flags and the first key's last four bytes tell how long the device is.</summary>
+    private readonly void TakeLength(in ModelKset kset, bool dirty)
+    {
+        ulong flags = U64(kset.At + 16);
+        if (kset.Number == 0 || (flags & 16) == 0)
+        {
+            return;
+        }
+
+        long told = ((long)((flags >> 5) & 0x7FFFFFF) << 32) | U32(kset.At + HeadBytes + 36);
+        _result.LengthTold = Math.Max(_result.LengthTold, told);
+        _result.LengthInLog = dirty ? Math.Max(_result.LengthInLog, told) : _result.LengthInLog;
+    }
 
     private readonly bool TakeKey(long place, bool dirty, bool[] isLog, int[] live)
     {
         ModelKey key = KeyAt(place);
-        if (Judge(in key, BackingEnd) is string wrong)
+        if (Judge(in key, DeviceEnd) is string wrong)
         {
             return wrong == "beyond the backing" ? Refuse(ModelVerdict.WrongBacking, wrong) : Damaged("key: " + wrong);
         }
@@ -279,7 +294,7 @@ internal ref partial struct ModelReader
         for (int i = 0; i < kset.Keys; i++)
         {
             ModelKey key = KeyAt(kset.At + HeadBytes + (i * KeyBytes));
-            if (Judge(in key, BackingEnd) is null && key.Generation == _result.Generations[(int)key.Segment])
+            if (Judge(in key, DeviceEnd) is null && key.Generation == _result.Generations[(int)key.Segment])
             {
                 return true;
             }

@@ -24,7 +24,22 @@ internal static partial class RuleTable
             "WrittenWithoutJournal", "Checkpoint 1",
             "a window is written to the backing without a journal",
             Crashes,
-            [new(Worker, "return «TryWriteJournal(end, stop)» && _writer", "true")]),
+            [new(Worker, "if («!TryWriteJournal(end, stop)»)", "false")]),
+        new(
+            "LengthNotLogged", "Length in the log 1",
+            "an append doesn't tell that the device has grown",
+            Crashes,
+            [new(LogAppending, "return «_takenLength < 0» ? Prepare", "true")]),
+        new(
+            "LengthNotReplayed", "Length in the log 2",
+            "an open doesn't look how long the log says the device is",
+            Crashes,
+            [new(LogReplay, "_lengthInLog = «_dirty ? Math.Max(_lengthInLog, length) : _lengthInLog»;", "0")]),
+        new(
+            "BackingNotLengthened", "Length in the log 3",
+            "write-back passes a length and leaves the backing as it was",
+            Crashes,
+            [new(WorkerLengths, "if («_watch.CheckLength() < length»)", "false")]),
         new(
             "JournalFoundNotFlushed", "Checkpoint 1",
             "a journal that a kill has left visible is applied before it is durable",

@@ -128,7 +128,7 @@ internal static partial class RuleTable
             "MissIgnoresBlockSize", "Class 24",
             "a miss reads parts of the backing's blocks",
             Model,
-            [new(BackingReads, "miss.Prepare(«Math.Max(backing.BlockSize, 1)»,", "1")]),
+            [new(BackingReads, "miss.Prepare(«(int)blockSize»,", "1")]),
         new(
             "WritebackPastTheEnd", "Class 24",
             "write-back goes past the end of the backing",

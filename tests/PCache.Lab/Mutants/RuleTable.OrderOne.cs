@@ -148,14 +148,6 @@ internal static partial class RuleTable
                     Flushing,
                     "NeedsLog(WriteDurability durability) => «durability != WriteDurability.Normal» || _persistsWrites;",
                     "durability == WriteDurability.Persist"),
-                new(
-                    Flushing,
-                    """
-                    public bool TryLogAtOnce(WriteDurability durability)
-                    {
-                        if («durability == WriteDurability.ForceUnitAccess»)
-                    """,
-                    "false"),
             ]),
         new(
             "KeyHeadAdvancedFirst", "Rule 4",
@@ -164,7 +156,7 @@ internal static partial class RuleTable
             [
                 new(
                     LogAppending,
-                    "«»StoreHead(at, Prepare(keys,",
+                    "«»StoreHead(at, PrepareFirst(keys,",
                     """
                     _positions.AdvanceHead(at with { Offset = at.Offset + KsetBytes(keys.Length) }, KsetBytes(keys.Length));
                     """),
@@ -180,10 +172,10 @@ internal static partial class RuleTable
             [
                 new(
                     LogAppending,
-                    "MemoryMarshal.AsBytes(keys).CopyTo(bytes[MediaConstants.KsetHeaderSize..]);",
+                    "keys.CopyTo(stored);",
                     """
-                    MemoryMarshal.AsBytes(keys).CopyTo(bytes[MediaConstants.KsetHeaderSize..]);
-                    MemoryMarshal.Cast<byte, CacheKey>(bytes[MediaConstants.KsetHeaderSize..]).Reverse();
+                    keys.CopyTo(stored);
+                    stored.Reverse();
                     """),
             ]),
         new(

@@ -180,7 +180,7 @@ internal static partial class RuleTable
             [
                 new(
                     Waiting,
-                    "write.Turn = rooms.Enter(data.Length - write.Done, out write.Timer);«»",
+                    "write.Turn = rooms.Enter(Math.Max(1, data.Length - write.Done), out write.Timer);«»",
                     """
                     const int Shift = global::PCache.Core.Indexing.ShardedIndex.StripeShift;
                     for (long stripe = write.Offset >> Shift; stripe <= (write.Offset + data.Length - 1) >> Shift; stripe++)

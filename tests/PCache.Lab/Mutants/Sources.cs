@@ -33,7 +33,7 @@ internal static class Sources
     public const string ReplaySink = Core + "Opening/ReplaySink.cs";
     public const string ReplayedLog = Core + "Opening/ReplayedLog.cs";
     public const string Forwarding = Core + "Upkeep/DiscardForwarder.cs";
-    public const string Growth = Core + "Engine/BackingGrowth.cs";
+    public const string Growth = Core + "Engine/LoggedGrowth.cs";
     public const string Storage = Core + "Upkeep/StorageWatch.cs";
     public const string Steps = Core + "Upkeep/MaintenanceSteps.cs";
     public const string RoomWait = Core + "Engine/RoomWait.cs";
@@ -96,6 +96,7 @@ internal static class Sources
     public const string Collecting = Core + "Writeback/WritebackWorker.Collecting.cs";
     public const string Checkpoints = Core + "Writeback/WritebackWorker.Checkpoint.cs";
     public const string Worker = Core + "Writeback/WritebackWorker.cs";
+    public const string WorkerLengths = Core + "Writeback/WritebackWorker.Lengths.cs";
 
     public const string CachedFiles = Sqlite + "Files/CachedFiles.cs";
     public const string Composite = Sqlite + "Files/CompositeBacking.cs";

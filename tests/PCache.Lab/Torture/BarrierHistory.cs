@@ -92,17 +92,28 @@ internal sealed class BarrierHistory
         _possible.AsSpan(0, words).Fill(ulong.MaxValue);
         _possible[words - 1] = ulong.MaxValue >> (63 - (groups % 64));
         Span<byte> found = stackalloc byte[SectorStamps.SectorBytes];
-        long length = Math.Min(backing.Length, Limit);
         for (int slot = 0; slot < _timelines.Length; slot++)
         {
             long at = _universe.SectorOf(slot) * SectorStamps.SectorBytes;
-            int count = (int)Math.Clamp(length - at, 0, SectorStamps.SectorBytes);
-            if (count == 0 || (count < SectorStamps.SectorBytes && Limit != long.MaxValue))
+            int count = (int)Math.Clamp(Limit - at, 0, SectorStamps.SectorBytes);
+            if (count < SectorStamps.SectorBytes)
             {
                 continue;
             }
 
-            backing.Peek(at, found[..count]);
+            // Where the backing hasn't grown yet there is nothing: what a state has there isn't there. Of the sector in
+            // which it ends, what lies beyond says nothing: a power cut may take a length and leave what came with it.
+            count = (int)Math.Clamp(backing.Length - at, 0, count);
+            if (count == 0)
+            {
+                count = SectorStamps.SectorBytes;
+                found.Clear();
+            }
+            else
+            {
+                backing.Peek(at, found[..count]);
+            }
+
             bool any = false;
             Fits(slot, found[..count], isExact);
             for (int i = 0; i < words; i++)

@@ -9,6 +9,9 @@ internal static class CheckpointWorlds
 {
     private const int Stripe = 4 << 20;
 
+    /// <summary>Where the backing ends at first; the universe goes on for 4 KiB.</summary>
+    private const int End = Stripe + (24 << 10);
+
     private static readonly WorldAction Flush = new(ActionKind.Flush);
     private static readonly WorldAction Drain = new(ActionKind.Drain);
 
@@ -19,6 +22,12 @@ internal static class CheckpointWorlds
         new("a checkpoint is cut off", 24, n => [.. Two(0), Flush, .. Two(0), Flush, new(n % 2 == 0 ? ActionKind.Kill : ActionKind.PowerCut, 0, 2 + n), .. Later(2000), .. Two(8192), Flush, .. Later(2000), Drain]),
         new("a checkpoint fails", 4, n => [.. Two(0), Flush, new(ActionKind.Fault, 1, n), .. Later(2000), .. Two(8192), Flush, .. Later(90_000), Drain]),
         new("a truncation behind a checkpoint", 1, _ => [new(ActionKind.Write, Stripe + (16 << 10), 4096), Flush, new(ActionKind.Wait, 0, 2000), new(ActionKind.Maintain, 0, 4), new(ActionKind.SetLength, Stripe + 1000), .. Two(0), Flush, Drain]) { CanResize = true },
+        new("appends", 1, _ => Appends()) { CanResize = true },
+        new("appends, flush by flush", 1, _ => Appends())
+        {
+            CanResize = true,
+            Consistency = BackingConsistency.EachFlush,
+        },
     ];
 
     /// <summary>A machine of a seed.</summary>
@@ -45,7 +54,7 @@ internal static class CheckpointWorlds
             var settings = new WorldSettings
             {
                 Seed = 1 + number + (n * 16),
-                Consistency = BackingConsistency.Checkpoint,
+                Consistency = world.Consistency,
                 CanResize = world.CanResize,
                 GcPercent = 0,
                 WritebackDelayMs = 0,
@@ -57,10 +66,22 @@ internal static class CheckpointWorlds
 
     private static IEnumerable<WorldAction> Later(int milliseconds) => [new(ActionKind.Wait, 0, milliseconds), new(ActionKind.Maintain, 0, 20)];
 
+    /// <summary>Growth by writes, with and without a flush, and by itself; written back in between.</summary>
+    private static IEnumerable<WorldAction> Appends() =>
+    [
+        new(ActionKind.Write, End, 700), Flush, new(ActionKind.Write, End + 700, 600), Flush, .. Later(2000),
+        new(ActionKind.Write, End + 1300, 900), .. Later(600), new(ActionKind.Write, End + 2200, 500), Flush,
+        new(ActionKind.SetLength, End + 3000), Flush, new(ActionKind.Write, 0, 512), .. Later(2000),
+        new(ActionKind.SetLength, End + 3500), Flush, new(ActionKind.Kill, 0, 1), .. Later(100),
+        new(ActionKind.Write, End + 3500, 300), Flush, Drain,
+    ];
+
     private static IEnumerable<WorldAction> Two(long offset) => [new(ActionKind.Write, offset, 2048), new(ActionKind.Write, offset + 4096, 1024)];
 
     private sealed record World(string Name, int Variants, Func<int, IEnumerable<WorldAction>> Script)
     {
         public bool CanResize { get; init; }
+
+        public BackingConsistency Consistency { get; init; } = BackingConsistency.Checkpoint;
     }
 }
