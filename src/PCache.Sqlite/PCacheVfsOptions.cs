@@ -39,6 +39,18 @@ public sealed record PCacheVfsOptions
     public PmemFileOptions Region { get; init; } = new() { PowerSafe = true };
 
     /// <summary>
+    /// Whether connections in <c>journal_mode=MEMORY</c> or <c>OFF</c> are safe from crashes: what a transaction
+    /// changes in the database is then one batch of the cache, there as a whole or not at all, durable with one
+    /// synchronisation when the commit returns, and no journal is written. Default false: a crash in the middle of
+    /// such a transaction may destroy the database, as with plain SQLite. Other journal modes aren't changed. Two
+    /// attached databases commit one after the other. A transaction may change as many bytes as
+    /// <see cref="PCacheStatus.AtomicBatchBytes"/> says; a larger one fails with SQLITE_IOERR and is rolled back. The
+    /// plain files have no journal for such transactions, so without their cache they are worth something only after
+    /// a drain.
+    /// </summary>
+    public bool AtomicCommits { get; init; }
+
+    /// <summary>
     /// Whether the close of a database's last connection in this process writes everything back to the plain files
     /// and deletes the cache file. Default true: afterwards there is an ordinary SQLite database and nothing else. It
     /// may take as long as the same transactions would have taken without a cache. False: the close returns at once,

@@ -45,6 +45,8 @@ internal sealed class Database(
     string path, IDatabaseFiles files, PCacheDevice? device, IDatabaseHolder holder, bool isReadOnly, bool drainOnClose,
     CloseDrain? closeDrain = null)
 {
+    private readonly int[] _opened = new int[FileSlots.Count];
+
     public string Path { get; } = path;
 
     public IDatabaseFiles Files { get; } = files;
@@ -56,6 +58,12 @@ internal sealed class Database(
     public PCacheDevice? Device { get; } = device;
 
     public bool IsReadOnly { get; } = isReadOnly;
+
+    /// <summary>Whether a connection has the journal, or the WAL, open.</summary>
+    public bool IsOpen(FileSlot slot) => Volatile.Read(ref _opened[(int)slot]) > 0;
+
+    /// <summary>Counts what connections have open.</summary>
+    public void CountOpened(FileSlot slot, int change) => Interlocked.Add(ref _opened[(int)slot], change);
 
     public LockTable Locks { get; } = new();
 

@@ -15,7 +15,9 @@ namespace PCache.Sqlite.Files;
 /// still hold it.</item>
 /// <item>A table is written between two flushes with no other write of the database in between, and has the exact
 /// lengths of that moment. So a durable table never promises bytes that aren't durable, and in the order of
-/// write-back it stands alone: the plain files become exactly what it says.</item>
+/// write-back it stands alone: the plain files become exactly what it says. The one exception is a transaction that
+/// is committed as a whole and makes the database longer: there the table is of the same batch as the data, which
+/// write-back never cuts, and takes nothing away.</item>
 /// <item>Whatever makes a file shorter or removes it is durable before the call returns, hence before any later
 /// write.</item>
 /// <item>In memory nothing changes before the table that says so is durable; growth is the exception: it is told at
@@ -116,8 +118,7 @@ internal sealed class CachedFiles : IDatabaseFiles
             if (lengthBytes < length)
             {
                 Publish(Current().With(slot, new FileState(true, lengthBytes)));
-                long from = VirtualLayout.RoundUp(lengthBytes);
-                _device.Discard(VirtualLayout.Base(slot) + from, VirtualLayout.RoundUp(length) - from);
+                DiscardBehind(slot, lengthBytes, length);
             }
             else if (lengthBytes > length)
             {
@@ -145,6 +146,59 @@ internal sealed class CachedFiles : IDatabaseFiles
         }
 
         _device.Flush();
+    }
+
+    public FileTransaction? BeginTransaction() => new(this, _device, GetLength(FileSlot.Main));
+
+    /// <summary>Commits a transaction on the database's file: its data and, where that changes, the length.</summary>
+    internal void Commit(FileTransaction transaction, AtomicBatch batch, bool durable)
+    {
+        lock (_changing)
+        {
+            long before = GetExisting(FileSlot.Main);
+            if (_tableIsOld)
+            {
+                Publish(Current()); // what is told of other files stands alone
+            }
+
+            FileTable table = Current().With(FileSlot.Main, new FileState(true, transaction.Length));
+            bool isShorter = transaction.Length < before;
+            if (transaction.Length != before)
+            {
+                Span<byte> sector = stackalloc byte[FileTable.LengthBytes];
+                table.Encode(sector);
+                batch.Write(0, sector);
+            }
+
+            if (isShorter)
+            {
+                _device.Flush(); // it isn't to cut off, in the same group of write-back, what was written before
+            }
+
+            try
+            {
+                bool flushes = (durable || isShorter) && _defect != CachedFilesDefect.SyncWithoutFlush;
+                batch.Commit(flushes ? WriteDurability.ForceUnitAccess : WriteDurability.Normal);
+            }
+            catch (Exception e) when (e is not (PCacheFullException or ArgumentException))
+            {
+                _tableIsOld = true; // perhaps it is the transaction's
+                _broken = isShorter ? e : null;
+                throw;
+            }
+
+            Accept(table);
+            if (isShorter)
+            {
+                DiscardBehind(FileSlot.Main, transaction.Length, before);
+            }
+        }
+    }
+
+    private void DiscardBehind(FileSlot slot, long lengthBytes, long before)
+    {
+        long from = VirtualLayout.RoundUp(lengthBytes);
+        _device.Discard(VirtualLayout.Base(slot) + from, VirtualLayout.RoundUp(before) - from);
     }
 
     private void WritePadded(long at, ReadOnlySpan<byte> buffer, int padding)

@@ -40,6 +40,9 @@ internal sealed class DirectFiles(IFileStore store) : IDatabaseFiles
 
     public void SetLength(FileSlot slot, long lengthBytes) => store.SetLength(slot, lengthBytes);
 
+    /// <summary>Plain files can't be changed as a whole.</summary>
+    public FileTransaction? BeginTransaction() => null;
+
     public void Sync(FileSlot slot)
     {
         store.Sync(slot);

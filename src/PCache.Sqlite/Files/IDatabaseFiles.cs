@@ -28,4 +28,10 @@ internal interface IDatabaseFiles
 
     /// <summary>Makes everything of the file durable that was written before, its length too.</summary>
     void Sync(FileSlot slot);
+
+    /// <summary>
+    /// Begins a transaction on the database's file, which exists; null: there is no cache that could take it as a
+    /// whole.
+    /// </summary>
+    FileTransaction? BeginTransaction();
 }

@@ -28,7 +28,19 @@ internal static unsafe class ControlCallbacks
                     return SqliteCode.Ok;
                 case SqliteCode.ControlSizeHint:
                 case SqliteCode.ControlChunkSize:
+                    return SqliteCode.Ok;
                 case SqliteCode.ControlSync:
+                    opened.Atomic?.OnAllWritten();
+                    return SqliteCode.Ok;
+                case SqliteCode.ControlCommitPhaseTwo when opened.Atomic is { } atomic:
+                    atomic.OnCommitted();
+                    return SqliteCode.Ok;
+                case SqliteCode.ControlBeginAtomicWrite when opened.Atomic is { } atomic:
+                    return atomic.TryBeginAskedFor() ? SqliteCode.Ok : SqliteCode.IoError; // then with a journal
+                case SqliteCode.ControlCommitAtomicWrite when opened.Atomic is { } atomic:
+                    return atomic.TryCommitAskedFor() ? SqliteCode.Ok : SqliteCode.IoError;
+                case SqliteCode.ControlRollbackAtomicWrite when opened.Atomic is { } atomic:
+                    atomic.DropAskedFor();
                     return SqliteCode.Ok;
                 case SqliteCode.ControlPersistWal:
                     if (*(int*)argument >= 0)

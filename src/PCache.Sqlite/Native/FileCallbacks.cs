@@ -7,7 +7,7 @@ namespace PCache.Sqlite.Native;
 /// <summary>
 /// What SQLite asks of an open file. Keeps true: no exception leaves a callback; a short read is filled up with zeros
 /// and said to be one; of the storage only what is true is claimed: sectors of 512 bytes are written whole or not at
-/// all, and a write harms no other bytes.
+/// all, and a write harms no other bytes; batches are written whole where <see cref="AtomicCommits"/> is asked for.
 /// </summary>
 internal static unsafe class FileCallbacks
 {
@@ -70,7 +70,7 @@ internal static unsafe class FileCallbacks
         try
         {
             var span = new Span<byte>(buffer, lengthBytes);
-            int read = opened.Files.Read(opened.Slot, offset, span);
+            int read = opened.Read(offset, span);
             if (read == lengthBytes)
             {
                 return SqliteCode.Ok;
@@ -96,7 +96,7 @@ internal static unsafe class FileCallbacks
                 return SqliteCode.ReadOnly;
             }
 
-            opened.Files.Write(opened.Slot, offset, new ReadOnlySpan<byte>(buffer, lengthBytes));
+            opened.Write(offset, new ReadOnlySpan<byte>(buffer, lengthBytes));
             return SqliteCode.Ok;
         }
         catch (Exception e)
@@ -116,7 +116,7 @@ internal static unsafe class FileCallbacks
                 return SqliteCode.ReadOnly;
             }
 
-            opened.Files.SetLength(opened.Slot, lengthBytes);
+            opened.SetLength(lengthBytes);
             return SqliteCode.Ok;
         }
         catch (Exception e)
@@ -134,7 +134,7 @@ internal static unsafe class FileCallbacks
         {
             if (!opened.IsReadOnly)
             {
-                opened.Files.Sync(opened.Slot);
+                opened.Sync();
             }
 
             return SqliteCode.Ok;
@@ -151,7 +151,7 @@ internal static unsafe class FileCallbacks
         OpenFile opened = Of(file);
         try
         {
-            *lengthBytes = opened.Files.GetLength(opened.Slot);
+            *lengthBytes = opened.Length;
             return SqliteCode.Ok;
         }
         catch (Exception e)
@@ -187,7 +187,7 @@ internal static unsafe class FileCallbacks
         OpenFile opened = Of(file);
         try
         {
-            opened.Database.Locks.Unlock(opened.Holder, (LockLevel)level);
+            opened.Unlock((LockLevel)level);
             return SqliteCode.Ok;
         }
         catch (Exception e)
@@ -216,5 +216,6 @@ internal static unsafe class FileCallbacks
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int DeviceCharacteristics(NativeFile* file) =>
-        SqliteCode.CapabilityAtomic512 | SqliteCode.CapabilityPowersafeOverwrite;
+        SqliteCode.CapabilityAtomic512 | SqliteCode.CapabilityPowersafeOverwrite
+            | (Of(file).Atomic is null ? 0 : SqliteCode.CapabilityBatchAtomic);
 }

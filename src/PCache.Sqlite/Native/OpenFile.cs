@@ -6,21 +6,38 @@ namespace PCache.Sqlite.Native;
 
 /// <summary>
 /// A file that SQLite has open: a slot of a database, and what its connection holds there. Keeps true: SQLite uses
-/// one on one thread at a time.
+/// one on one thread at a time; from its making to its close the database counts it as open.
 /// </summary>
-internal sealed class OpenFile(RegisteredVfs vfs, DatabaseLease lease, FileSlot slot, bool isReadOnly)
+internal sealed class OpenFile
 {
-    public RegisteredVfs Vfs { get; } = vfs;
+    private readonly DatabaseLease _lease;
 
-    public Database Database { get; } = lease.Database;
+    public OpenFile(RegisteredVfs vfs, DatabaseLease lease, FileSlot slot, bool isReadOnly)
+    {
+        _lease = lease;
+        Vfs = vfs;
+        Database = lease.Database;
+        Files = lease.Database.Files;
+        Slot = slot;
+        IsReadOnly = isReadOnly;
+        Atomic = vfs.AtomicCommits && slot == FileSlot.Main && !isReadOnly ? new AtomicCommits(Database, Holder) : null;
+        Database.CountOpened(slot, 1);
+    }
 
-    public IDatabaseFiles Files { get; } = lease.Database.Files;
+    public RegisteredVfs Vfs { get; }
 
-    public FileSlot Slot { get; } = slot;
+    public Database Database { get; }
 
-    public bool IsReadOnly { get; } = isReadOnly;
+    public IDatabaseFiles Files { get; }
+
+    public FileSlot Slot { get; }
+
+    public bool IsReadOnly { get; }
 
     public LockHolder Holder { get; } = new();
+
+    /// <summary>Where transactions without a journal are written as a whole; else null.</summary>
+    public AtomicCommits? Atomic { get; }
 
     public SharedMemoryUser SharedMemory { get; } = new();
 
@@ -29,6 +46,59 @@ internal sealed class OpenFile(RegisteredVfs vfs, DatabaseLease lease, FileSlot 
     public bool DeletesOnClose { get; init; }
 
     public string Path => Database.Path + FileSlots.Suffix(Slot);
+
+    public long Length => Atomic is { } atomic ? atomic.Length : Files.GetLength(Slot);
+
+    /// <summary>Reads; returns the bytes read.</summary>
+    public int Read(long offset, Span<byte> buffer) =>
+        Atomic is { } atomic ? atomic.Read(offset, buffer) : Files.Read(Slot, offset, buffer);
+
+    public void Write(long offset, ReadOnlySpan<byte> buffer)
+    {
+        if (Atomic is { } atomic)
+        {
+            atomic.Write(offset, buffer);
+        }
+        else
+        {
+            Files.Write(Slot, offset, buffer);
+        }
+    }
+
+    public void SetLength(long lengthBytes)
+    {
+        if (Atomic is { } atomic)
+        {
+            atomic.SetLength(lengthBytes);
+        }
+        else
+        {
+            Files.SetLength(Slot, lengthBytes);
+        }
+    }
+
+    public void Sync()
+    {
+        if (Atomic is { } atomic)
+        {
+            atomic.Sync();
+        }
+        else
+        {
+            Files.Sync(Slot);
+        }
+    }
+
+    /// <summary>Gives a lock up.</summary>
+    public void Unlock(LockLevel level)
+    {
+        if (Holder.Level == LockLevel.Exclusive && level < LockLevel.Exclusive)
+        {
+            Atomic?.Drop();
+        }
+
+        Database.Locks.Unlock(Holder, level);
+    }
 
     /// <summary>Notes an error, and says what SQLite is told.</summary>
     public int Fail(string operation, Exception exception, int otherwise)
@@ -49,7 +119,7 @@ internal sealed class OpenFile(RegisteredVfs vfs, DatabaseLease lease, FileSlot 
     {
         try
         {
-            Database.Locks.Unlock(Holder, LockLevel.None);
+            Unlock(LockLevel.None);
             Database.SharedMemory.Unmap(SharedMemory);
             if (DeletesOnClose)
             {
@@ -58,7 +128,8 @@ internal sealed class OpenFile(RegisteredVfs vfs, DatabaseLease lease, FileSlot 
         }
         finally
         {
-            lease.Dispose();
+            Database.CountOpened(Slot, -1);
+            _lease.Dispose();
         }
     }
 }

@@ -24,6 +24,7 @@ internal sealed unsafe class RegisteredVfs
     {
         _library = library;
         Name = options.Name;
+        AtomicCommits = options.AtomicCommits;
         Default = new DefaultVfs(defaultVfs);
         Catalog = new DatabaseCatalog(
             makeSource(library, Default))
@@ -43,6 +44,9 @@ internal sealed unsafe class RegisteredVfs
     public string Name { get; }
 
     public DefaultVfs Default { get; }
+
+    /// <summary>Whether transactions without a journal are written as a whole.</summary>
+    public bool AtomicCommits { get; }
 
     public DatabaseCatalog Catalog { get; }
 

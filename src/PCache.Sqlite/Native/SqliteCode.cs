@@ -46,6 +46,7 @@ internal static class SqliteCode
 
     public const int CapabilityAtomic512 = 0x2;
     public const int CapabilityPowersafeOverwrite = 0x1000;
+    public const int CapabilityBatchAtomic = 0x4000;
 
     public const int ControlLockState = 1;
     public const int ControlLastErrno = 4;
@@ -56,6 +57,10 @@ internal static class SqliteCode
     public const int ControlPowersafeOverwrite = 13;
     public const int ControlHasMoved = 20;
     public const int ControlSync = 21;
+    public const int ControlCommitPhaseTwo = 22;
+    public const int ControlBeginAtomicWrite = 31;
+    public const int ControlCommitAtomicWrite = 32;
+    public const int ControlRollbackAtomicWrite = 33;
     public const int ControlExternalReader = 40;
 
     /// <summary>The lock of a WAL's index that a writer takes.</summary>

@@ -23,14 +23,42 @@ public sealed class PowerCutTests(Xunit.Abstractions.ITestOutputHelper output)
             run.Verify();
         });
 
+    /// <summary>Pages are spilled, and rolled back to savepoints and as a whole; the database is vacuumed.</summary>
+    [Theory]
+    [InlineData("memory", "")]
+    [InlineData("memory", "PRAGMA locking_mode=EXCLUSIVE")]
+    [InlineData("memory", "PRAGMA auto_vacuum=FULL")]
+    [InlineData("memory", "PRAGMA synchronous=OFF; PRAGMA auto_vacuum=FULL")]
+    [InlineData("memory", "PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE")]
+    [InlineData("off", "")]
+    [InlineData("off", "PRAGMA auto_vacuum=FULL")]
+    public void Without_a_journal_a_transaction_is_whole_after_every_power_cut(string mode, string pragmas) =>
+        TestRuns.ForSeeds(1, seed =>
+        {
+            using var run = new PowerCutRun(seed, mode, pragmas: pragmas);
+            run.Work(transactions: 25, eventsBetweenCuts: 40);
+            Assert.InRange(run.CutCount, 5, int.MaxValue);
+            run.Verify(cachedOnly: true);
+        });
+
     [Theory]
     [InlineData("delete", CachedFilesDefect.SyncWithoutFlush)]
     [InlineData("wal", CachedFilesDefect.SyncWithoutFlush)]
-    internal void A_mistake_made_on_purpose_is_found(string mode, CachedFilesDefect defect)
+    [InlineData("memory", CachedFilesDefect.SyncWithoutFlush)]
+    internal void A_mistake_made_on_purpose_is_found(string mode, CachedFilesDefect defect) =>
+        RequireFound(defect.ToString(), seed => new PowerCutRun(seed, mode, defect));
+
+    [Theory]
+    [InlineData("memory")]
+    [InlineData("off")]
+    public void Without_a_journal_and_not_as_a_whole_a_transaction_is_found_half(string mode) =>
+        RequireFound("transactions in pieces", seed => new PowerCutRun(seed, mode, isAtomic: false));
+
+    private void RequireFound(string mistake, Func<int, PowerCutRun> makeRun)
     {
         for (int seed = 1; seed <= 20; seed++)
         {
-            using var run = new PowerCutRun(seed, mode, defect);
+            using PowerCutRun run = makeRun(seed);
             run.Work(transactions: 15, eventsBetweenCuts: 40);
             if (Record.Exception(() => run.Verify(cachedOnly: true)) is { } found)
             {
@@ -39,6 +67,6 @@ public sealed class PowerCutTests(Xunit.Abstractions.ITestOutputHelper output)
             }
         }
 
-        Assert.Fail($"No check noticed {defect}.");
+        Assert.Fail($"No check noticed {mistake}.");
     }
 }
