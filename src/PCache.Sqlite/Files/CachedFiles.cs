@@ -42,9 +42,7 @@ internal sealed class CachedFiles : IDatabaseFiles
     {
         _device = device;
         _defect = defect;
-        Span<byte> sector = stackalloc byte[FileTable.LengthBytes];
-        _ = device.Read(0, sector);
-        Accept(FileTable.Decode(sector));
+        Accept(ReadTable());
     }
 
     public bool Exists(FileSlot slot) => Volatile.Read(ref _lengths[(int)slot]) >= 0;
@@ -182,8 +180,7 @@ internal sealed class CachedFiles : IDatabaseFiles
             }
             catch (Exception e) when (e is not (PCacheFullException or ArgumentException))
             {
-                _tableIsOld = true; // perhaps it is the transaction's
-                _broken = isShorter ? e : null;
+                AcceptIfPublished(table, e);
                 throw;
             }
 
@@ -193,6 +190,29 @@ internal sealed class CachedFiles : IDatabaseFiles
                 DiscardBehind(FileSlot.Main, transaction.Length, before);
             }
         }
+    }
+
+    /// <summary>After a commit that has happened as a whole, or not at all: whichever it is, lengths and data agree.</summary>
+    private void AcceptIfPublished(FileTable table, Exception failure)
+    {
+        try
+        {
+            if (ReadTable().Main == table.Main)
+            {
+                Accept(table);
+            }
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        {
+            _broken = failure;
+        }
+    }
+
+    private FileTable ReadTable()
+    {
+        Span<byte> sector = stackalloc byte[FileTable.LengthBytes];
+        _ = _device.Read(0, sector);
+        return FileTable.Decode(sector);
     }
 
     private void DiscardBehind(FileSlot slot, long lengthBytes, long before)

@@ -17,6 +17,8 @@ public sealed class KillTests
     [Theory]
     [InlineData("delete")]
     [InlineData("wal")]
+    [InlineData("memory")]
+    [InlineData("off")]
     public void Acknowledged_transactions_survive_kills(string mode)
     {
         SQLitePCL.Batteries_V2.Init();

@@ -17,7 +17,8 @@ internal static class KillWriter
     {
         (string path, string mode) = (arguments[0], arguments[1]);
         SQLitePCL.Batteries_V2.Init();
-        _ = PCacheVfs.Register(Options("pcache", drainOnClose: true));
+        _ = PCacheVfs.Register(
+            Options("pcache", drainOnClose: true) with { AtomicCommits = mode is "memory" or "off" });
         using var connection = new SqliteConnection($"Data Source={path};Vfs=pcache;Pooling=False");
         connection.Open();
         connection.Execute(

@@ -39,13 +39,14 @@ internal sealed class PowerCutRun : IDisposable
     private int _opened;
 
     /// <param name="seed">Names the run.</param>
-    /// <param name="mode">Journal mode; MEMORY and OFF with atomic commits.</param>
+    /// <param name="mode">Journal mode.</param>
     /// <param name="defect">A mistake on purpose.</param>
     /// <param name="pragmas">Set before anything else.</param>
-    /// <param name="isAtomic">Whether transactions without a journal are written as a whole.</param>
+    /// <param name="isAtomic">Whether transactions without a journal are written as a whole; null: in modes without
+    /// one.</param>
     public PowerCutRun(
         int seed, string mode, CachedFilesDefect defect = CachedFilesDefect.None, string pragmas = "",
-        bool isAtomic = true)
+        bool? isAtomic = null)
     {
         SQLitePCL.Batteries_V2.Init();
         _random = new Random((seed * 7919) + mode.Length);
@@ -57,7 +58,7 @@ internal sealed class PowerCutRun : IDisposable
             new PCacheVfsOptions
             {
                 Name = $"cut{Interlocked.Increment(ref _names)}",
-                AtomicCommits = isAtomic && mode is ("memory" or "off")
+                AtomicCommits = isAtomic ?? mode is "memory" or "off"
             },
             (_, _) => _source);
     }
@@ -110,6 +111,8 @@ internal sealed class PowerCutRun : IDisposable
     public void Dispose()
     {
         _vfs.Dispose();
+        _source.Clear(); // the registration, and so the source, is never given back
+        _region.Dispose();
         _folder.Dispose();
     }
 

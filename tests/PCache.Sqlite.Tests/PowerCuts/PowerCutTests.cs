@@ -41,6 +41,26 @@ public sealed class PowerCutTests(Xunit.Abstractions.ITestOutputHelper output)
             run.Verify(cachedOnly: true);
         });
 
+    /// <summary>
+    /// Also with a SQLite that writes batches as a whole in these modes, put in the place of the package's; the plain
+    /// files then have no journal.
+    /// </summary>
+    [Theory]
+    [InlineData("delete", "")]
+    [InlineData("delete", "PRAGMA locking_mode=EXCLUSIVE; PRAGMA auto_vacuum=FULL")]
+    [InlineData("truncate", "")]
+    [InlineData("persist", "")]
+    [InlineData("wal", "")]
+    [InlineData("wal", "PRAGMA locking_mode=EXCLUSIVE")]
+    public void With_atomic_commits_the_other_modes_are_as_ever(string mode, string pragmas) =>
+        TestRuns.ForSeeds(1, seed =>
+        {
+            using var run = new PowerCutRun(seed, mode, pragmas: pragmas, isAtomic: true);
+            run.Work(transactions: 20, eventsBetweenCuts: 150);
+            Assert.InRange(run.CutCount, 5, int.MaxValue);
+            run.Verify(cachedOnly: SqliteBuild.WritesBatches && mode != "wal");
+        });
+
     [Theory]
     [InlineData("delete", CachedFilesDefect.SyncWithoutFlush)]
     [InlineData("wal", CachedFilesDefect.SyncWithoutFlush)]

@@ -22,6 +22,9 @@ internal sealed class SimulatedSource : IDatabaseSource
     public void Add(string path, SimulatedPmem region, SimulatedFileStore store) =>
         _media.Add(Path.GetFullPath(path), (region, store));
 
+    /// <summary>Forgets all media.</summary>
+    public void Clear() => _media.Clear();
+
     public bool HasCache(string path) => _media.ContainsKey(path);
 
     public Database Open(string path, DatabaseMode mode)
