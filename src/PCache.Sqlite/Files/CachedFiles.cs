@@ -156,7 +156,7 @@ internal sealed class CachedFiles : IDatabaseFiles
             long before = GetExisting(FileSlot.Main);
             if (_tableIsOld)
             {
-                Publish(Current()); // what is told of other files stands alone
+                Publish(Current()); // lengths of other files, which their last sectors' padding is not to follow
             }
 
             FileTable table = Current().With(FileSlot.Main, new FileState(true, transaction.Length));
@@ -200,6 +200,7 @@ internal sealed class CachedFiles : IDatabaseFiles
             if (ReadTable().Main == table.Main)
             {
                 Accept(table);
+                _tableIsOld = true; // it isn't known to be durable
             }
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException)

@@ -116,7 +116,10 @@ internal sealed class AtomicCommits(Database database, LockHolder holder)
     }
 
     /// <summary>SQLITE_FCNTL_SYNC: everything of a transaction, or of its rollback, has been written.</summary>
-    public void OnAllWritten() => _hasFailed = false;
+    public void OnAllWritten()
+    {
+        _hasFailed = false;
+    }
 
     /// <summary>SQLITE_FCNTL_COMMIT_PHASETWO.</summary>
     public void OnCommitted()

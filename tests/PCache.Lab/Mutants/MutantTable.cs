@@ -6,5 +6,5 @@ internal static partial class MutantTable
 {
     /// <summary>All of them, by part.</summary>
     public static IReadOnlyList<Mutant> All { get; } =
-        [.. Log, .. Upkeep, .. Requests, .. Storage, .. Liveness, .. Sqlite];
+        [.. Log, .. Upkeep, .. Requests, .. Storage, .. Liveness, .. Sqlite, .. SqliteAtomic];
 }

@@ -99,6 +99,8 @@ internal static class Sources
     public const string WorkerLengths = Core + "Writeback/WritebackWorker.Lengths.cs";
 
     public const string CachedFiles = Sqlite + "Files/CachedFiles.cs";
+    public const string FileTransaction = Sqlite + "Files/FileTransaction.cs";
+    public const string AtomicCommits = Sqlite + "Native/AtomicCommits.cs";
     public const string Composite = Sqlite + "Files/CompositeBacking.cs";
     public const string CompositeParts = Sqlite + "Files/CompositeBacking.Parts.cs";
     public const string RecordKeeper = Sqlite + "Recognition/RecordKeeper.cs";

@@ -1,4 +1,3 @@
-using PCache.Core;
 using PCache.Sqlite.Databases;
 using PCache.Sqlite.Files;
 using PCache.Sqlite.Locks;

@@ -1,6 +1,5 @@
 using Dapper;
 using Microsoft.Data.Sqlite;
-using PCache.Core;
 using PCache.Sqlite.Native;
 using PCache.Sqlite.Tests.Support;
 using PCache.Testing;

@@ -61,6 +61,20 @@ public sealed class RecordTests
         Assert.Contains("the database is gone", Difference(region, store), StringComparison.Ordinal);
     }
 
+    /// <summary>The first write of a group leaves the time open; that doesn't make all the others known.</summary>
+    [Fact]
+    public void A_later_write_of_a_group_that_makes_a_file_longer_is_known_too()
+    {
+        using var region = SimulatedPmem.Allocate(1 << 20);
+        var store = new SimulatedFileStore();
+        using var backing = MakeBacking(region, store, counter: 1);
+        backing.Write(VirtualLayout.Base(FileSlot.Main) + 512, new byte[512]);
+        backing.Write(VirtualLayout.Base(FileSlot.Main) + 4096, new byte[8192]);
+        Assert.Null(Difference(region, store));
+        store.SetLength(FileSlot.Main, 4096);
+        Assert.Null(Difference(region, store));
+    }
+
     [Fact]
     public void What_may_come_is_durable_before_it_comes()
     {
