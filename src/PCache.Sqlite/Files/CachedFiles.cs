@@ -18,6 +18,9 @@ namespace PCache.Sqlite.Files;
 /// write-back it stands alone: the plain files become exactly what it says. The one exception is a transaction that
 /// is committed as a whole and makes the database longer: there the table is of the same batch as the data, which
 /// write-back never cuts, and takes nothing away.</item>
+/// <item>Where the order of writes is enough (<see cref="IsSequential"/>), a table needs no flush before it, and what
+/// makes a file longer is told before another file is written: the log is a prefix of what was written, so no write is
+/// there without the lengths that it relies on.</item>
 /// <item>Whatever makes a file shorter or removes it is durable before the call returns, hence before any later
 /// write.</item>
 /// <item>In memory nothing changes before the table that says so is durable; growth is the exception: it is told at
@@ -35,15 +38,23 @@ internal sealed class CachedFiles : IDatabaseFiles
     private readonly long[] _lengths = new long[FileSlots.Count]; // -1: there is no such file
     private readonly CachedFilesDefect _defect;
     private bool _tableIsOld;
+    private int _untold; // a bit for each file that became longer since the last table
     private Exception? _broken;
 
+    /// <param name="device">The cache.</param>
+    /// <param name="isSequential">Whether the plain files follow as a whole, so that order is enough.</param>
+    /// <param name="defect">A mistake on purpose.</param>
     /// <exception cref="IOException">The table can't be read, or isn't one.</exception>
-    public CachedFiles(PCacheDevice device, CachedFilesDefect defect = CachedFilesDefect.None)
+    public CachedFiles(
+        PCacheDevice device, bool isSequential = false, CachedFilesDefect defect = CachedFilesDefect.None)
     {
         _device = device;
+        IsSequential = isSequential;
         _defect = defect;
         Accept(ReadTable());
     }
+
+    public bool IsSequential { get; }
 
     public bool Exists(FileSlot slot) => Volatile.Read(ref _lengths[(int)slot]) >= 0;
 
@@ -66,6 +77,7 @@ internal sealed class CachedFiles : IDatabaseFiles
         {
             long length = GetExisting(slot);
             long start = VirtualLayout.Base(slot);
+            BeginWrite(slot);
             if (offset > length)
             {
                 _device.WriteZeroes(start + length, offset - length);
@@ -90,6 +102,7 @@ internal sealed class CachedFiles : IDatabaseFiles
             ThrowIfBroken();
             if (!Exists(slot))
             {
+                BeginWrite(slot);
                 SetLengthNow(slot, 0);
             }
         }
@@ -120,6 +133,7 @@ internal sealed class CachedFiles : IDatabaseFiles
             }
             else if (lengthBytes > length)
             {
+                BeginWrite(slot);
                 _device.WriteZeroes(VirtualLayout.Base(slot) + length, VirtualLayout.RoundUp(lengthBytes) - length);
                 SetLengthNow(slot, lengthBytes);
             }
@@ -154,14 +168,15 @@ internal sealed class CachedFiles : IDatabaseFiles
         lock (_changing)
         {
             long before = GetExisting(FileSlot.Main);
-            if (_tableIsOld)
+            if (_tableIsOld && !IsSequential)
             {
                 Publish(Current()); // lengths of other files, which their last sectors' padding is not to follow
             }
 
             FileTable table = Current().With(FileSlot.Main, new FileState(true, transaction.Length));
             bool isShorter = transaction.Length < before;
-            if (transaction.Length != before)
+            bool tells = transaction.Length != before || _tableIsOld;
+            if (tells)
             {
                 Span<byte> sector = stackalloc byte[FileTable.LengthBytes];
                 table.Encode(sector);
@@ -185,6 +200,12 @@ internal sealed class CachedFiles : IDatabaseFiles
             }
 
             Accept(table);
+            if (tells)
+            {
+                _tableIsOld = false;
+                _untold = 0;
+            }
+
             if (isShorter)
             {
                 DiscardBehind(FileSlot.Main, transaction.Length, before);
@@ -249,7 +270,7 @@ internal sealed class CachedFiles : IDatabaseFiles
         _tableIsOld = true; // whatever happens now: if it fails, the next one says again what is
         Span<byte> sector = stackalloc byte[FileTable.LengthBytes];
         table.Encode(sector);
-        if (_defect != CachedFilesDefect.TableBeforeData)
+        if (!IsSequential && _defect != CachedFilesDefect.TableBeforeData)
         {
             _device.Flush();
         }
@@ -267,6 +288,20 @@ internal sealed class CachedFiles : IDatabaseFiles
 
         Accept(table);
         _tableIsOld = false;
+        _untold = 0;
+    }
+
+    /// <summary>Before a file is written: what made other ones longer stands before it.</summary>
+    private void BeginWrite(FileSlot slot)
+    {
+        if (IsSequential && (_untold & ~(1 << (int)slot)) != 0 && _defect != CachedFilesDefect.LongerUntold)
+        {
+            Span<byte> sector = stackalloc byte[FileTable.LengthBytes];
+            Current().Encode(sector);
+            _device.Write(0, sector);
+            _tableIsOld = false; // though not durable
+            _untold = 0;
+        }
     }
 
     private bool MakesShorter(FileTable table)
@@ -315,6 +350,7 @@ internal sealed class CachedFiles : IDatabaseFiles
     private void SetLengthNow(FileSlot slot, long length)
     {
         _tableIsOld = true;
+        _untold |= 1 << (int)slot;
         Volatile.Write(ref _lengths[(int)slot], length);
     }
 
@@ -337,4 +373,7 @@ internal enum CachedFilesDefect
 
     /// <summary>Data and the table that promises it are in one group of write-back, in any order.</summary>
     TableBeforeData = 2,
+
+    /// <summary>A file is written before the table says how long the one is that it relies on.</summary>
+    LongerUntold = 3,
 }

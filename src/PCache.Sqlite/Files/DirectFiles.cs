@@ -9,6 +9,8 @@ internal sealed class DirectFiles(IFileStore store) : IDatabaseFiles
     private readonly Lock _changing = new();
     private bool _namesUnsynced;
 
+    public bool IsSequential => false;
+
     public bool Exists(FileSlot slot) => store.Exists(slot);
 
     public long GetLength(FileSlot slot) => store.GetLength(slot);

@@ -5,6 +5,12 @@ namespace PCache.Sqlite.Files;
 /// </summary>
 internal interface IDatabaseFiles
 {
+    /// <summary>
+    /// Whether after a crash no write is there without all that had returned before it began, also in the plain files:
+    /// then a synchronisation is needed only where something is to be durable.
+    /// </summary>
+    bool IsSequential { get; }
+
     bool Exists(FileSlot slot);
 
     long GetLength(FileSlot slot);

@@ -44,6 +44,9 @@ internal sealed class AtomicCommits(Database database, LockHolder holder)
     private bool _isAskedFor; // by BEGIN_ATOMIC_WRITE
     private bool _hasFailed;
 
+    /// <summary>Whether a transaction is under way here.</summary>
+    public bool IsOpen => _open is not null;
+
     public long Length => _open?.Length ?? _files.GetLength(FileSlot.Main);
 
     public int Read(long offset, Span<byte> buffer) =>

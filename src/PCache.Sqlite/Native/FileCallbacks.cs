@@ -217,5 +217,6 @@ internal static unsafe class FileCallbacks
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int DeviceCharacteristics(NativeFile* file) =>
         SqliteCode.CapabilityAtomic512 | SqliteCode.CapabilityPowersafeOverwrite
+            | (Of(file).Files.IsSequential ? SqliteCode.CapabilitySequential : 0)
             | (Of(file).Atomic is null ? 0 : SqliteCode.CapabilityBatchAtomic);
 }

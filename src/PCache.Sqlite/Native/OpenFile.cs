@@ -79,7 +79,11 @@ internal sealed class OpenFile
 
     public void Sync()
     {
-        if (Atomic is { } atomic)
+        if (CommitsLater && Atomic is not { IsOpen: true })
+        {
+            Atomic?.OnAllWritten();
+        }
+        else if (Atomic is { } atomic)
         {
             atomic.Sync();
         }
@@ -99,6 +103,13 @@ internal sealed class OpenFile
 
         Database.Locks.Unlock(Holder, level);
     }
+
+    /// <summary>
+    /// Whether a synchronisation of the database is for the order only: with a journal the commit is the journal's end,
+    /// which is made durable, and with a WAL it was that of the WAL.
+    /// </summary>
+    private bool CommitsLater => Slot == FileSlot.Main && Files.IsSequential
+        && (Database.IsOpen(FileSlot.Journal) || Database.IsOpen(FileSlot.Wal));
 
     /// <summary>Notes an error, and says what SQLite is told.</summary>
     public int Fail(string operation, Exception exception, int otherwise)

@@ -45,6 +45,7 @@ internal static class SqliteCode
     public const int AccessExists = 0;
 
     public const int CapabilityAtomic512 = 0x2;
+    public const int CapabilitySequential = 0x400;
     public const int CapabilityPowersafeOverwrite = 0x1000;
     public const int CapabilityBatchAtomic = 0x4000;
 

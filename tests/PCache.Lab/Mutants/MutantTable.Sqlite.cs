@@ -15,7 +15,7 @@ internal static partial class MutantTable
                 + "false;",
             "_trimmed[i] = false; _unsynced[i] = false; store.Sync((FileSlot)i);", "SynchronisationTests"),
         OfSqlite("SqliteGrowthInsideASectorUntold", CachedFiles,
-            "«_tableIsOld = true;»\n        Volatile.Write(ref _lengths",
+            "«_tableIsOld = true;»\n        _untold |=",
             "_tableIsOld |= VirtualLayout.RoundUp(length) != VirtualLayout.RoundUp(Math.Max(0, _lengths[(int)slot]));",
                 "SynchronisationTests"),
         OfSqlite("SqliteGapFromTheNextSector", CachedFiles,

@@ -50,6 +50,8 @@ internal static partial class MutantTable
         OfAtomic("AtomicOldTableNotToldBefore", CachedFiles, "«Publish(Current());» // lengths", ""),
         OfAtomic("AtomicShorterWithWhatWasBefore", CachedFiles,
             "«_device.Flush();» // it", ""),
+        OfSqlite("SequentialLongerUntold", CachedFiles, "(_untold & ~(1 << (int)slot)) != 0", "_untold < 0",
+            "CachedFilesTests"),
         OfAtomic("AtomicLengthForgottenAfterAFailure", CachedFiles, "ReadTable().Main == table.Main", "table.Main == default"),
         OfAtomic("AtomicLengthBelievedAfterAFailure", CachedFiles, "ReadTable().Main == table.Main", "table.Main != default"),
     ];

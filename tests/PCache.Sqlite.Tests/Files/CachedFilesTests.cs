@@ -95,6 +95,87 @@ public sealed class CachedFilesTests
         Assert.True(store.Exists(FileSlot.Journal));
     }
 
+    /// <summary>A journal, and what relies on it, without a synchronisation between them.</summary>
+    [Fact]
+    public void Where_order_is_enough_no_write_is_there_without_the_lengths_that_it_relies_on()
+    {
+        var random = new Random(1);
+        var seen = new HashSet<(long, byte)>();
+        for (int round = 0; round < 20; round++)
+        {
+            using var region = SimulatedPmem.Allocate(2 << 20);
+            var store = new SimulatedFileStore();
+            using PCacheDevice device = PCacheDevice.Create(region, new CompositeBacking(store), Options);
+            var files = new CachedFiles(device, isSequential: true);
+            files.Create(FileSlot.Main);
+            files.Write(FileSlot.Main, 0, new byte[512]);
+            files.Sync(FileSlot.Main);
+            var cuts = new List<SimulatedPmem>();
+            region.BeforeEvent = _ => cuts.Add(region.AfterPowerCut(random));
+            files.Create(FileSlot.Journal);
+            files.Write(FileSlot.Journal, 0, new byte[700]);
+            device.Flush(); // at some moment
+            files.Write(FileSlot.Main, 0, [.. Enumerable.Repeat((byte)1, 512)]);
+            device.Flush();
+            region.BeforeEvent = null;
+            foreach (SimulatedPmem cut in cuts)
+            {
+                using (cut)
+                {
+                    using PCacheDevice again = PCacheDevice.Open(cut, new CompositeBacking(store), Options);
+                    var left = new CachedFiles(again);
+                    var content = new byte[512];
+                    _ = left.Read(FileSlot.Main, 0, content);
+                    seen.Add((left.GetLength(FileSlot.Journal), content[0]));
+                }
+            }
+        }
+
+        Assert.Contains((0L, (byte)0), seen);
+        Assert.Contains((700L, (byte)1), seen);
+        Assert.DoesNotContain((0L, (byte)1), seen);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void What_is_durable_costs_nothing_again_and_all_else_is_made_so(bool isSequential)
+    {
+        using var region = SimulatedPmem.Allocate(2 << 20);
+        var store = new SimulatedFileStore();
+        using PCacheDevice device = PCacheDevice.Create(region, new CompositeBacking(store), Options);
+        var files = new CachedFiles(device, isSequential);
+        files.Create(FileSlot.Main);
+        files.Write(FileSlot.Main, 0, new byte[1024]);
+        files.Sync(FileSlot.Main);
+        Assert.Equal(0, Stores(() => files.Sync(FileSlot.Main)));
+        Assert.NotEqual(0, Stores(() =>
+        {
+            files.Write(FileSlot.Main, 0, [1]);
+            files.Sync(FileSlot.Journal);
+        }));
+        Assert.Equal(0, Stores(() => files.Sync(FileSlot.Main)));
+        files.Create(FileSlot.Journal);
+        files.Write(FileSlot.Journal, 0, [1]);
+        files.Sync(FileSlot.Journal);
+        files.Delete(FileSlot.Journal);
+        using SimulatedPmem left = region.AfterPowerCut(new Random(1));
+        using PCacheDevice again = PCacheDevice.Open(left, new CompositeBacking(store), Options);
+        Assert.False(new CachedFiles(again).Exists(FileSlot.Journal));
+        var read = new byte[1];
+        _ = new CachedFiles(again).Read(FileSlot.Main, 0, read);
+        Assert.Equal(1, read[0]);
+
+        int Stores(Action work)
+        {
+            int count = 0;
+            region.BeforeEvent = _ => count++;
+            work();
+            region.BeforeEvent = null;
+            return count;
+        }
+    }
+
     /// <summary>
     /// Each life of a journal is filled with its own number; after a cut anywhere, a journal must hold one number only.
     /// </summary>
@@ -108,7 +189,7 @@ public sealed class CachedFilesTests
             var cuts = new List<(SimulatedPmem Region, SimulatedFileStore Store, int Life)>();
             using (PCacheDevice device = PCacheDevice.Create(region, new CompositeBacking(store), Options))
             {
-                var files = new CachedFiles(device, defect);
+                var files = new CachedFiles(device, defect: defect);
                 int life = 0;
                 bool syncing = false;
                 region.BeforeEvent = _ =>

@@ -23,13 +23,13 @@ internal sealed class PowerCutRun : IDisposable
     private static int _names;
 
     private readonly TempFolder _folder = new();
-    private readonly SimulatedSource _source = new();
+    private readonly SimulatedSource _source;
     private readonly PCacheVfsRegistration _vfs;
     private readonly Random _random;
     private readonly string _mode;
     private readonly string _pragmas;
     private readonly bool _isLazy; // a commit isn't durable, but whole
-    private readonly SimulatedPmem _region = SimulatedPmem.Allocate(CacheBytes);
+    private readonly SimulatedPmem _region;
     private readonly SimulatedFileStore _store = new();
     private readonly List<Cut> _cuts = [];
     private int _events;
@@ -44,10 +44,13 @@ internal sealed class PowerCutRun : IDisposable
     /// <param name="pragmas">Set before anything else.</param>
     /// <param name="isAtomic">Whether transactions without a journal are written as a whole; null: in modes without
     /// one.</param>
+    /// <param name="isSequential">Whether order alone is kept: then nothing is written back.</param>
     public PowerCutRun(
         int seed, string mode, CachedFilesDefect defect = CachedFilesDefect.None, string pragmas = "",
-        bool? isAtomic = null)
+        bool? isAtomic = null, bool isSequential = false)
     {
+        _source = new SimulatedSource { IsSequential = isSequential };
+        _region = SimulatedPmem.Allocate(isSequential ? 2 * CacheBytes : CacheBytes);
         SQLitePCL.Batteries_V2.Init();
         _random = new Random((seed * 7919) + mode.Length);
         _mode = mode;
@@ -85,7 +88,7 @@ internal sealed class PowerCutRun : IDisposable
             for (int i = 1; i <= transactions; i++)
             {
                 Transact(connection, i);
-                Maintain(path, _random.Next(4) == 0 ? _random.Next(40) : 0);
+                Maintain(path, _random.Next(4) == 0 && !_source.IsSequential ? _random.Next(40) : 0);
             }
         }
 

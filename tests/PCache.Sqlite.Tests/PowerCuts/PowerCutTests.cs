@@ -61,6 +61,34 @@ public sealed class PowerCutTests(Xunit.Abstractions.ITestOutputHelper output)
             run.Verify(cachedOnly: SqliteBuild.WritesBatches && mode != "wal");
         });
 
+    /// <summary>One synchronisation for each commit: the cache alone keeps the order.</summary>
+    [Theory]
+    [InlineData("delete", "")]
+    [InlineData("delete", "PRAGMA locking_mode=EXCLUSIVE")]
+    [InlineData("delete", "PRAGMA auto_vacuum=FULL")]
+    [InlineData("truncate", "")]
+    [InlineData("persist", "PRAGMA synchronous=NORMAL")]
+    [InlineData("persist", "")]
+    [InlineData("wal", "")]
+    [InlineData("wal", "PRAGMA locking_mode=EXCLUSIVE")]
+    [InlineData("memory", "PRAGMA auto_vacuum=FULL")]
+    public void Where_order_is_enough_committed_transactions_survive_every_power_cut(string mode, string pragmas) =>
+        TestRuns.ForSeeds(1, seed =>
+        {
+            using var run = new PowerCutRun(seed, mode, pragmas: pragmas, isSequential: true);
+            run.Work(transactions: 12, eventsBetweenCuts: 80);
+            Assert.InRange(run.CutCount, 5, int.MaxValue);
+            run.Verify(cachedOnly: true);
+        });
+
+    [Theory]
+    [InlineData("delete", CachedFilesDefect.LongerUntold)]
+    [InlineData("truncate", CachedFilesDefect.LongerUntold)]
+    [InlineData("persist", CachedFilesDefect.SyncWithoutFlush)]
+    [InlineData("wal", CachedFilesDefect.SyncWithoutFlush)]
+    internal void Where_order_is_enough_a_mistake_is_found(string mode, CachedFilesDefect defect) =>
+        RequireFound(defect.ToString(), seed => new PowerCutRun(seed, mode, defect, isSequential: true));
+
     [Theory]
     [InlineData("delete", CachedFilesDefect.SyncWithoutFlush)]
     [InlineData("wal", CachedFilesDefect.SyncWithoutFlush)]

@@ -17,6 +17,9 @@ internal sealed class SimulatedSource : IDatabaseSource
     /// <summary>A mistake in all databases.</summary>
     public CachedFilesDefect Defect { get; set; }
 
+    /// <summary>Whether order alone is kept, without the flushes that the plain files need.</summary>
+    public bool IsSequential { get; init; }
+
     public VirtualClock Clock { get; } = new();
 
     public void Add(string path, SimulatedPmem region, SimulatedFileStore store) =>
@@ -55,7 +58,7 @@ internal sealed class SimulatedSource : IDatabaseSource
         PCacheDevice device = PCacheDevice.OpenOrCreate(media.Region, backing, CompositeBacking.Fit(options));
         backing.Keeper ??= new RecordKeeper(media.Region, media.Store, device.GetStatus().CacheId, path,
             lastSequence: 0);
-        return new Database(path, new CachedFiles(device, Defect), device, new NoHolder(), isReadOnly: false,
+        return new Database(path, new CachedFiles(device, IsSequential, Defect), device, new NoHolder(), isReadOnly: false,
             drainOnClose: false);
     }
 
