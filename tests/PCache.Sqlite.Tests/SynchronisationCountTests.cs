@@ -19,6 +19,7 @@ public sealed class SynchronisationCountTests
     [InlineData("truncate", "UPDATE", false, 10)]
     [InlineData("persist", "UPDATE", false, 8)]
     [InlineData("wal", "UPDATE", false, 4)]
+    [InlineData("wal", "UPDATE of a WAL that has its length", false, 2)]
     [InlineData("memory", "UPDATE", false, 2)]
     [InlineData("memory", "INSERT", false, 2)]
     [InlineData("delete", "UPDATE", true, 2)]
@@ -40,14 +41,20 @@ public sealed class SynchronisationCountTests
         using SqliteConnection connection = Connections.Open(folder.File("a.db"), vfs);
         connection.Execute($"PRAGMA journal_mode={mode}; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; "
             + "CREATE TABLE t (a INTEGER, b BLOB); INSERT INTO t VALUES (1, randomblob(100))");
+        if (change.Contains("length", StringComparison.Ordinal))
+        {
+            connection.Execute("CREATE TABLE u AS SELECT randomblob(400000) AS b");
+            connection.Execute("PRAGMA wal_checkpoint(RESTART)");
+        }
+
         var counts = new List<int>();
         int count = 0;
         region.BeforeEvent = e => count += e == PmemEvent.Drain ? 1 : 0;
         for (int i = 0; i < Commits; i++)
         {
             count = 0;
-            connection.Execute(change == "UPDATE"
-                ? "UPDATE t SET a = a + 1" : "INSERT INTO t VALUES (1, randomblob(3000))");
+            connection.Execute(change == "INSERT"
+                ? "INSERT INTO t VALUES (1, randomblob(3000))" : "UPDATE t SET a = a + 1");
             counts.Add(count);
         }
 

@@ -77,7 +77,13 @@ internal sealed class AtomicWriter(ExtentStore store, ExtentWriter writer, Piece
     /// <summary>Stores the payload of all whole sectors.</summary>
     public void Store(AtomicContent content, List<AtomicPiece> pieces)
     {
-        byte[] buffer = new byte[AtomicContent.MaxRangeBytes];
+        int longest = 0;
+        foreach (AtomicPiece piece in pieces)
+        {
+            longest = Math.Max(longest, piece.IsPartial ? 0 : piece.LengthBytes);
+        }
+
+        byte[] buffer = new byte[longest]; // most batches are a few pages
         foreach (AtomicPiece piece in pieces)
         {
             if (!piece.IsPartial)

@@ -84,8 +84,11 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
             try
             {
                 ILogger logger = (options.LoggerFactory ?? NullLoggerFactory.Instance).CreateLogger("PCache.Sqlite");
+                // Where write-back may stop between any two flushes, each of SQLite's synchronisations has to be one.
+                bool isSequential = settings.BackingConsistency != BackingConsistency.EachFlush;
                 return new Database(
-                    path, new CachedFiles(device), device, holder, isReadOnly: false, options.DrainOnClose,
+                    path, new CachedFiles(device, isSequential), device, holder, isReadOnly: false,
+                    options.DrainOnClose,
                     new CloseDrain(options.DrainOnCloseTimeout, logger));
             }
             catch
