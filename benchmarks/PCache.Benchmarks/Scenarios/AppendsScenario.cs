@@ -5,7 +5,6 @@ using System.Globalization;
 using PCache.Benchmarks.Compare;
 using PCache.Core;
 using PCache.Core.Pmem;
-using PCache.Tool;
 using PCache.Tool.Bench;
 
 namespace PCache.Benchmarks.Scenarios;

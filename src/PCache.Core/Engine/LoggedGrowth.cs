@@ -1,4 +1,3 @@
-using PCache.Core.Ksets;
 using PCache.Core.Layout;
 using PCache.Core.Segments;
 using PCache.Core.Store;
