@@ -83,8 +83,7 @@ public sealed class KillTests
     {
         using PCacheVfsRegistration vfs =
             PCacheVfs.Register(KillWriter.Options($"kill{Interlocked.Increment(ref _names)}", drain));
-        using var connection = new SqliteConnection($"Data Source={path};Vfs={vfs.Name};Pooling=False");
-        connection.Open();
+        using SqliteConnection connection = Connections.OpenPatiently(path, vfs);
         return Check(connection, acknowledged, when);
     }
 

@@ -35,25 +35,9 @@ internal sealed class TestVfs : IDisposable
         return connection;
     }
 
-    /// <summary>
-    /// The same, while another test starts a process: for a moment, until it has become another program, that one has
-    /// open what this one has, locks included.
-    /// </summary>
-    public SqliteConnection OpenPatiently(string name = "a.db")
-    {
-        const int Busy = 5;
-        for (int tries = 1; ; tries++)
-        {
-            try
-            {
-                return Open(name);
-            }
-            catch (SqliteException e) when (e.SqliteErrorCode == Busy && tries < 20)
-            {
-                Thread.Sleep(50);
-            }
-        }
-    }
+    /// <summary>The same, while other tests start processes.</summary>
+    public SqliteConnection OpenPatiently(string name = "a.db") =>
+        Connections.OpenPatiently(PathOf(name), Registration);
 
     /// <summary>A connection of plain SQLite.</summary>
     public SqliteConnection OpenPlain(string name = "a.db", string more = "")
