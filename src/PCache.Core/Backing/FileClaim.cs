@@ -131,6 +131,10 @@ internal sealed partial class FileClaim
             {
                 Restore(_file, _prior);
             }
+            else if (!staysOpen && _state == FileLockState.Taken)
+            {
+                FileLock.Release(_file);
+            }
         }
     }
 

@@ -59,10 +59,13 @@ internal static class FileLock
         return FileLockState.Unavailable;
     }
 
-    /// <summary>Gives the lock back, where there is one.</summary>
+    /// <summary>
+    /// Gives the lock back, where there is one. Also before a file that has one is closed: a process that is just being
+    /// started has all that this one has open, for a moment, and would hold the lock for as long.
+    /// </summary>
     public static void Release(SafeFileHandle file)
     {
-        if (!OperatingSystem.IsWindows())
+        if (!OperatingSystem.IsWindows() && !file.IsClosed)
         {
             _ = FileNative.Lock(file, FileNative.LockRelease);
         }

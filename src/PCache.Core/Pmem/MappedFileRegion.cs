@@ -122,6 +122,7 @@ internal class MappedFileRegion : DirectRegion
             FileOpening.Undo(_file, _path, _made);
         }
 
+        FileLock.Release(_file);
         _file.Dispose();
     }
 

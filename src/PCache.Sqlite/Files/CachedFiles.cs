@@ -213,7 +213,9 @@ internal sealed class CachedFiles : IDatabaseFiles
         }
     }
 
-    /// <summary>After a commit that has happened as a whole, or not at all: whichever it is, lengths and data agree.</summary>
+    /// <summary>
+    /// After a commit that has happened as a whole, or not at all: whichever it is, lengths and data agree.
+    /// </summary>
     private void AcceptIfPublished(FileTable table, Exception failure)
     {
         try

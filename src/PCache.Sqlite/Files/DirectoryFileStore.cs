@@ -126,6 +126,7 @@ internal sealed class DirectoryFileStore : IFileStore
             bool isOurs = open is null
                 || FileFacts.TryOfPath(PathOf(slot), followLinks: false)?.Identity == open.Identity;
             _handles[(int)slot] = null;
+            FileLock.Release(handle);
             handle.Dispose();
             if (isOurs)
             {
@@ -157,8 +158,12 @@ internal sealed class DirectoryFileStore : IFileStore
         {
             for (int i = FileSlots.Count - 1; i >= 0; i--)
             {
-                _handles[i]?.Dispose();
-                _handles[i] = null;
+                if (_handles[i] is { } handle)
+                {
+                    FileLock.Release(handle);
+                    handle.Dispose();
+                    _handles[i] = null;
+                }
             }
         }
     }

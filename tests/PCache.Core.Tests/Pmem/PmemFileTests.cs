@@ -1,10 +1,13 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 using PCache.Core.Pmem;
 
 namespace PCache.Core.Tests.Pmem;
 
 /// <summary>Creating and opening files: locks, refusals, and that a refusal leaves nothing.</summary>
-public sealed class PmemFileTests : IDisposable
+public sealed partial class PmemFileTests : IDisposable
 {
     private const long Length = 1 << 20;
     private static readonly PmemFileOptions ReadOnly = new() { ReadOnly = true };
@@ -14,6 +17,25 @@ public sealed class PmemFileTests : IDisposable
     public PmemFileTests() => _path = _directory.File("cache");
 
     public void Dispose() => _directory.Dispose();
+
+    /// <summary>A process that is being started has, for a moment, all that this one has open.</summary>
+    [Fact]
+    public void A_lock_goes_with_the_region_whatever_else_has_the_file_open()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        PmemRegion region = PmemFile.Create(_path, Length);
+        string held = Directory.EnumerateFiles("/proc/self/fd").First(
+            name => File.ResolveLinkTarget(name, returnFinalTarget: false)?.FullName == _path);
+        int copy = Duplicate(int.Parse(Path.GetFileName(held), CultureInfo.InvariantCulture));
+        using var copied = new SafeFileHandle(copy, ownsHandle: true);
+        Assert.Throws<PCacheInUseException>(() => PmemFile.Open(_path));
+        region.Dispose();
+        PmemFile.Open(_path).Dispose();
+    }
 
     [Fact]
     public void Create_refuses_a_file_that_exists()
@@ -316,4 +338,7 @@ public sealed class PmemFileTests : IDisposable
 
     private void AssertNotLocked() =>
         File.OpenHandle(_path, FileMode.Open, FileAccess.ReadWrite, FileShare.None).Dispose();
+
+    [LibraryImport("libc", EntryPoint = "dup", SetLastError = true)]
+    private static partial int Duplicate(int descriptor);
 }
