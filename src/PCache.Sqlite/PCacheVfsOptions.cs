@@ -51,6 +51,14 @@ public sealed record PCacheVfsOptions
     public bool AtomicCommits { get; init; }
 
     /// <summary>
+    /// How the plain files go from commit to commit. <see cref="BackingConsistency.EachFlush"/> (the default): each
+    /// synchronisation in its turn. <see cref="BackingConsistency.Checkpoint"/>: many commits in one step, which
+    /// SQLite's own rollback journal or write-ahead log makes atomic: much faster to write back. In both, plain SQLite
+    /// finds a committed state at any moment.
+    /// </summary>
+    public BackingConsistency BackingConsistency { get; init; } = BackingConsistency.EachFlush;
+
+    /// <summary>
     /// Whether the close of a database's last connection in this process writes everything back to the plain files
     /// and deletes the cache file. Default true: afterwards there is an ordinary SQLite database and nothing else. It
     /// may take as long as the same transactions would have taken without a cache. False: the close returns at once,
@@ -99,6 +107,13 @@ public sealed record PCacheVfsOptions
         {
             throw new ArgumentOutOfRangeException(
                 Parameter, CacheLengthBytes, "PCacheVfsOptions.CacheLengthBytes must be at least 1048576.");
+        }
+
+        if (BackingConsistency is not (BackingConsistency.EachFlush or BackingConsistency.Checkpoint))
+        {
+            throw new ArgumentOutOfRangeException(
+                Parameter, BackingConsistency,
+                "PCacheVfsOptions.BackingConsistency must be EachFlush or Checkpoint.");
         }
 
         if (DrainOnCloseTimeout != Timeout.InfiniteTimeSpan

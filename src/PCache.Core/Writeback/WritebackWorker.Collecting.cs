@@ -194,6 +194,11 @@ internal sealed partial class WritebackWorker
             Array.Resize(ref _written, _written.Length * 2);
         }
 
+        if (_notes)
+        {
+            Note(in key);
+        }
+
         _written[_plan.EntryCount] = key;
         _pages.Add((long)key.Offset, (int)key.Length);
         _plan.Add((long)key.Offset, (int)key.Length, SourceOf(in key));

@@ -99,6 +99,7 @@ internal sealed partial class WritebackWorker
         _watch = watch;
         _parts = parts;
         _backing = backing;
+        _windows = backing as IWindowBacking;
         _options = options;
         _payloadCrc = parts.Media.Flags.PayloadCrc;
         _reader = new KsetReader(parts.Region, parts.Media.Geometry, parts.Media.Chain);
@@ -166,6 +167,11 @@ internal sealed partial class WritebackWorker
         if (!CanMove)
         {
             return WritebackOutcome.Nothing;
+        }
+
+        if (_windows is not null && TryWindow(pressing, stop))
+        {
+            return WritebackOutcome.Moved;
         }
 
         _stepLevel = Level;

@@ -105,11 +105,15 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
     }
 
     /// <summary>Opens the plain files, and refuses at once what couldn't be written back.</summary>
-    private static DirectoryFileStore OpenFiles(string path, FileHolder holder, bool readOnly)
+    private DirectoryFileStore OpenFiles(string path, FileHolder holder, bool readOnly)
     {
         var store = new DirectoryFileStore(path, readOnly);
         holder.Store = store;
-        holder.Backing = new CompositeBacking(store) { CanWrite = !readOnly };
+        holder.Backing = new CompositeBacking(store)
+        {
+            CanWrite = !readOnly,
+            TakesWindows = options.BackingConsistency == BackingConsistency.Checkpoint,
+        };
         for (int i = 0; i < FileSlots.Count; i++)
         {
             _ = store.Exists((FileSlot)i);
@@ -134,8 +138,15 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
 
             if (cache.HasRoom)
             {
-                holder.Backing!.Keeper = new RecordKeeper(
-                    cache.Region, holder.Store!, cache.Status.CacheId, path, cache.Record?.Sequence ?? 0);
+                if (cache.Record is { IsWindow: true })
+                {
+                    WindowJournal.TakeBack(holder.Store!);
+                }
+
+                holder.Backing!.RedoTo = cache.Record?.RedoTo ?? 0;
+                holder.Backing.Keeper = new RecordKeeper(
+                    cache.Region, holder.Store!, cache.Status.CacheId, path, cache.Record?.Sequence ?? 0,
+                    holder.Backing.RedoTo);
             }
         }
 
@@ -257,7 +268,8 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
                 RequireOwnFiles(path, holder.Store!, cache, holder.Search);
             }
 
-            PCacheDevice device = PCacheDevice.Open(cache.Region, holder.Backing!, settings);
+            holder.Backing!.HidesJournal = cache.Record is { IsWindow: true };
+            PCacheDevice device = PCacheDevice.Open(cache.Region, holder.Backing, settings);
             return new Database(path, new CachedFiles(device), device, holder, isReadOnly: true, drainOnClose: false);
         }
         catch

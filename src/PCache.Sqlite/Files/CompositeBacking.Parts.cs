@@ -41,12 +41,10 @@ internal sealed partial class CompositeBacking
         _shape.EnterReadLock();
         try
         {
-            var table = default(FileTable);
-            for (int i = 0; i < FileSlots.Count; i++)
+            FileTable table = Present();
+            if (_underWay || HidesJournal)
             {
-                var slot = (FileSlot)i;
-                table = table.With(
-                    slot, store.Exists(slot) ? new FileState(true, store.GetLength(slot)) : FileState.Missing);
+                table = table with { Journal = FileState.Missing }; // that of a window, not the database's own
             }
 
             table.Encode(sector);
@@ -62,6 +60,19 @@ internal sealed partial class CompositeBacking
         }
     }
 
+    private FileTable Present()
+    {
+        var table = default(FileTable);
+        for (int i = 0; i < FileSlots.Count; i++)
+        {
+            var slot = (FileSlot)i;
+            table = table.With(
+                slot, store.Exists(slot) ? new FileState(true, store.GetLength(slot)) : FileState.Missing);
+        }
+
+        return table;
+    }
+
     private int WritePart(long offset, ReadOnlySpan<byte> buffer)
     {
         if (offset < VirtualLayout.MaxFileBytes)
@@ -71,12 +82,21 @@ internal sealed partial class CompositeBacking
                 throw new IOException($"{buffer.Length} bytes at {offset} are no file table.");
             }
 
-            Apply(FileTable.Decode(buffer));
+            if (!_underWay)
+            {
+                Apply(FileTable.Decode(buffer));
+            }
+
             return buffer.Length;
         }
 
         FileSlot slot = VirtualLayout.SlotOf(offset);
         int length = (int)Math.Min(buffer.Length, EndOfRange(offset) - offset);
+        if (_underWay && slot != _passOf)
+        {
+            return length;
+        }
+
         Keeper?.BeforeWrite(slot, offset - VirtualLayout.Base(slot), buffer[..length]);
         EnsureExists(slot);
         _shape.EnterReadLock();
@@ -99,46 +119,51 @@ internal sealed partial class CompositeBacking
         _shape.EnterWriteLock();
         try
         {
-            Keeper?.BeforeTable(table);
-            for (int i = 0; i < FileSlots.Count; i++)
-            {
-                var slot = (FileSlot)i;
-                FileState wanted = table[slot];
-                bool exists = store.Exists(slot);
-                if (!wanted.Exists)
-                {
-                    if (exists)
-                    {
-                        _namesUnsynced = true;
-                        _unsynced[i] = false;
-                        _trimmed[i] = false;
-                        store.Delete(slot);
-                    }
-
-                    continue;
-                }
-
-                if (!exists)
-                {
-                    _namesUnsynced = true;
-                    store.Create(slot);
-                }
-
-                long length = store.GetLength(slot);
-                if (length != wanted.Length)
-                {
-                    // The rest of the last sector is zeros that came with the data: that they come back is no harm,
-                    // so this alone isn't worth a synchronisation.
-                    bool onlyZeros = length == VirtualLayout.RoundUp(wanted.Length);
-                    _unsynced[i] |= !onlyZeros;
-                    _trimmed[i] |= onlyZeros;
-                    store.SetLength(slot, wanted.Length);
-                }
-            }
+            ApplyAlone(table);
         }
         finally
         {
             _shape.ExitWriteLock();
+        }
+    }
+
+    private void ApplyAlone(FileTable table)
+    {
+        Keeper?.BeforeTable(table);
+        for (int i = 0; i < FileSlots.Count; i++)
+        {
+            var slot = (FileSlot)i;
+            FileState wanted = table[slot];
+            bool exists = store.Exists(slot);
+            if (!wanted.Exists)
+            {
+                if (exists)
+                {
+                    _namesUnsynced = true;
+                    _unsynced[i] = false;
+                    _trimmed[i] = false;
+                    store.Delete(slot);
+                }
+
+                continue;
+            }
+
+            if (!exists)
+            {
+                _namesUnsynced = true;
+                store.Create(slot);
+            }
+
+            long length = store.GetLength(slot);
+            if (length != wanted.Length)
+            {
+                // The rest of the last sector is zeros that came with the data: that they come back is no harm,
+                // so this alone isn't worth a synchronisation.
+                bool onlyZeros = length == VirtualLayout.RoundUp(wanted.Length);
+                _unsynced[i] |= !onlyZeros;
+                _trimmed[i] |= onlyZeros;
+                store.SetLength(slot, wanted.Length);
+            }
         }
     }
 

@@ -21,7 +21,7 @@ namespace PCache.Sqlite.Files;
 /// The code that writes tables (<see cref="CachedFiles"/>) lets each stand alone between two flushes: so no write of
 /// the same group can be cut off by it, or undo it.
 /// </remarks>
-internal sealed partial class CompositeBacking(IFileStore store) : IBlockDevice
+internal sealed partial class CompositeBacking(IFileStore store) : IWindowBacking, IBlockDevice
 {
     private const int ZeroChunkBytes = 64 << 10;
 
@@ -114,27 +114,37 @@ internal sealed partial class CompositeBacking(IFileStore store) : IBlockDevice
         _shape.EnterWriteLock();
         try
         {
-            for (int i = 0; i < FileSlots.Count; i++)
+            if (_underWay)
             {
-                if (_unsynced[i] || (KeepsExactLengths && _trimmed[i]))
-                {
-                    store.Sync((FileSlot)i);
-                    _trimmed[i] = false;
-                    _unsynced[i] = false;
-                }
+                FinishWindow();
             }
 
-            if (_namesUnsynced)
-            {
-                store.SyncNames();
-                _namesUnsynced = false;
-            }
-
+            SyncAll();
             Keeper?.Settle(_trimmed);
+            _underWay = false;
         }
         finally
         {
             _shape.ExitWriteLock();
+        }
+    }
+
+    private void SyncAll()
+    {
+        for (int i = 0; i < FileSlots.Count; i++)
+        {
+            if (_unsynced[i] || (KeepsExactLengths && _trimmed[i]))
+            {
+                store.Sync((FileSlot)i);
+                _trimmed[i] = false;
+                _unsynced[i] = false;
+            }
+        }
+
+        if (_namesUnsynced)
+        {
+            store.SyncNames();
+            _namesUnsynced = false;
         }
     }
 

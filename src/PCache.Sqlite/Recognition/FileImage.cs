@@ -27,6 +27,7 @@ internal sealed class FileImage
         MayExist = 2,
         AnyTime = 4,
         AnyHead = 8,
+        IsWindow = 16,
     }
 
     /// <summary>Whether it may not be there.</summary>
@@ -46,6 +47,9 @@ internal sealed class FileImage
 
     /// <summary>Whether its head says nothing.</summary>
     public bool AnyHead { get; private set; }
+
+    /// <summary>Whether it may be the rollback journal that write-back has made for a window.</summary>
+    public bool IsWindow { get; private set; }
 
     /// <summary>Times of the last change, in nanoseconds since 1970.</summary>
     public List<long> Times { get; } = [];
@@ -89,6 +93,7 @@ internal sealed class FileImage
             Longest = Longest,
             AnyTime = AnyTime,
             AnyHead = AnyHead,
+            IsWindow = IsWindow,
         };
         copy.Times.AddRange(Times);
         copy.Heads.AddRange(Heads);
@@ -143,6 +148,15 @@ internal sealed class FileImage
         }
     }
 
+    /// <summary>Adds that a window's journal is made here, and that its owner or SQLite ends it.</summary>
+    public void AddWindow(long lengthBytes)
+    {
+        AddExisting();
+        MayBeMissing = AnyTime = AnyHead = IsWindow = true;
+        Longest = Math.Max(Longest, lengthBytes);
+        Shortest = 0;
+    }
+
     /// <summary>Adds another time, or any length up to a greater one: what a power cut may still bring back.</summary>
     public void AddOlder(long time, long longest)
     {
@@ -171,7 +185,8 @@ internal sealed class FileImage
     {
         target[..EncodedBytes].Clear();
         Marks marks = (MayBeMissing ? Marks.MayBeMissing : 0) | (MayExist ? Marks.MayExist : 0)
-            | (AnyTime ? Marks.AnyTime : 0) | (AnyHead ? Marks.AnyHead : 0);
+            | (AnyTime ? Marks.AnyTime : 0) | (AnyHead ? Marks.AnyHead : 0)
+            | (IsWindow ? Marks.IsWindow : 0);
         BinaryPrimitives.WriteUInt32LittleEndian(target, (uint)marks);
         BinaryPrimitives.WriteUInt16LittleEndian(target[4..], (ushort)Times.Count);
         BinaryPrimitives.WriteUInt16LittleEndian(target[6..], (ushort)Heads.Count);
@@ -197,6 +212,7 @@ internal sealed class FileImage
             MayExist = marks.HasFlag(Marks.MayExist),
             AnyTime = marks.HasFlag(Marks.AnyTime),
             AnyHead = marks.HasFlag(Marks.AnyHead),
+            IsWindow = marks.HasFlag(Marks.IsWindow),
             Shortest = BinaryPrimitives.ReadInt64LittleEndian(source[8..]),
             Longest = BinaryPrimitives.ReadInt64LittleEndian(source[16..]),
         };

@@ -23,6 +23,8 @@ internal sealed class FilesRecord
     private const int HashOffset = PlaceBytes - SHA256.HashSizeInBytes;
     private const int MaxPathBytes = HashOffset - PathOffset;
     private const uint Version = 1;
+    private const uint WindowVersion = 2; // a window's journal may be there: not for code that knows none
+    private const int RedoOffset = 52;
     private const int SegmentsOffset = 20480; // of the on-media format
     private const long Alignment = 8;
 
@@ -43,6 +45,15 @@ internal sealed class FilesRecord
 
     /// <summary>The files.</summary>
     public FileImage[] Images { get; init; } = [];
+
+    /// <summary>
+    /// Number of the last kset of the last window that was begun: as long as the log has it, no window ends before.
+    /// 0: none.
+    /// </summary>
+    public uint RedoTo { get; init; }
+
+    /// <summary>Whether a window may be under way, with its journal.</summary>
+    public bool IsWindow => Images.Length > 0 && Images[(int)FileSlot.Journal].IsWindow;
 
     /// <summary>
     /// A length of a cache file, at least the one wanted, that leaves room for records behind the segments.
@@ -101,7 +112,8 @@ internal sealed class FilesRecord
         _ = CacheId.TryWriteBytes(target[16..], bigEndian: true, out _);
         BinaryPrimitives.WriteUInt64LittleEndian(target[32..], Database.Inode);
         BinaryPrimitives.WriteInt64LittleEndian(target[40..], Database.BornNanoseconds);
-        BinaryPrimitives.WriteUInt32LittleEndian(target[48..], Version);
+        BinaryPrimitives.WriteUInt32LittleEndian(target[48..], IsWindow ? WindowVersion : Version);
+        BinaryPrimitives.WriteUInt32LittleEndian(target[RedoOffset..], RedoTo);
         for (int i = 0; i < FileSlots.Count; i++)
         {
             Images[i].Encode(target[(ImagesOffset + (i * FileImage.EncodedBytes))..]);
@@ -118,7 +130,7 @@ internal sealed class FilesRecord
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         _ = SHA256.HashData(source[..HashOffset], hash);
         if (!source.StartsWith(Magic) || !hash.SequenceEqual(source[HashOffset..])
-            || BinaryPrimitives.ReadUInt32LittleEndian(source[48..]) != Version)
+            || BinaryPrimitives.ReadUInt32LittleEndian(source[48..]) is not (Version or WindowVersion))
         {
             return null;
         }
@@ -140,6 +152,7 @@ internal sealed class FilesRecord
                 BinaryPrimitives.ReadInt64LittleEndian(source[40..]), 0),
             Path = Encoding.UTF8.GetString(end < 0 ? path : path[..end]),
             Images = images,
+            RedoTo = BinaryPrimitives.ReadUInt32LittleEndian(source[RedoOffset..]),
         };
     }
 }

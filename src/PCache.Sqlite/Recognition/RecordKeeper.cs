@@ -34,11 +34,14 @@ internal sealed class RecordKeeper
     private readonly long[] _durableTimes = new long[FileSlots.Count];
     private readonly long[] _durableLengths = new long[FileSlots.Count];
     private ulong _sequence;
+    private uint _redoTo;
     private bool _settled;
 
     /// <summary>Begins with what is there now; durable on return.</summary>
-    public RecordKeeper(PmemRegion region, IFileStore store, Guid cacheId, string path, ulong lastSequence)
+    public RecordKeeper(
+        PmemRegion region, IFileStore store, Guid cacheId, string path, ulong lastSequence, uint redoTo = 0)
     {
+        _redoTo = redoTo;
         _region = region;
         _store = store;
         _cacheId = cacheId;
@@ -47,6 +50,28 @@ internal sealed class RecordKeeper
         _database = store.Exists(FileSlot.Main) ? store.Stamp(FileSlot.Main) with { ModifiedNanoseconds = 0 } : default;
         ReadAll([false, false, false]);
         region.Drain();
+    }
+
+    /// <summary>
+    /// Before a window begins: where it ends, and the length in bytes of its journal; 0: it has none.
+    /// </summary>
+    /// <exception cref="PCacheBackingMismatchException">Another program has changed the files.</exception>
+    public void BeforeWindow(uint redoTo, long journalBytes)
+    {
+        lock (_gate)
+        {
+            Begin();
+            _redoTo = redoTo;
+            if (journalBytes > 0)
+            {
+                FileImage image = _images[(int)FileSlot.Journal].Clone();
+                image.AddWindow(journalBytes);
+                _images[(int)FileSlot.Journal] = image;
+            }
+
+            Write();
+            _region.Drain();
+        }
     }
 
     /// <summary>Before a write to a plain file.</summary>
@@ -179,6 +204,7 @@ internal sealed class RecordKeeper
             CacheId = _cacheId,
             Database = _database,
             Path = _path,
-            Images = _images
+            Images = _images,
+            RedoTo = _redoTo,
         }.Write(_region);
 }

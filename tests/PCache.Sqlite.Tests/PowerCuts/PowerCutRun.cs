@@ -68,14 +68,29 @@ internal sealed class PowerCutRun : IDisposable
 
     public int CutCount => _cuts.Count;
 
+    /// <summary>Whether plain files are written in windows; from the start, and in every open.</summary>
+    public bool Windows
+    {
+        get => _source.Windows;
+        init => _source.Windows = value;
+    }
+
+    /// <summary>A mistake in the windows of the work, but not of what is opened after a cut.</summary>
+    public WindowDefect WindowDefect { get; init; }
+
+    /// <summary>How many windows the work had.</summary>
+    public int WindowCount { get; private set; }
+
     /// <summary>Works, and keeps what cuts on the way leave.</summary>
     public void Work(int transactions, int eventsBetweenCuts)
     {
         string path = _folder.File("work.db");
         _source.Add(path, _region, _store);
+        _source.WindowDefect = WindowDefect;
         using (SqliteConnection connection = Open(path))
         {
             Prepare(connection);
+            _source.WindowDefect = WindowDefect.None;
             if (_isLazy && _vfs.TryGetDevice(path, out PCacheDevice? device))
             {
                 device.Flush();
@@ -92,6 +107,7 @@ internal sealed class PowerCutRun : IDisposable
             }
         }
 
+        WindowCount = _source.LastBacking!.Windows;
         _region.BeforeEvent = null;
         _store.BeforeChange = null;
     }

@@ -20,6 +20,15 @@ internal sealed class SimulatedSource : IDatabaseSource
     /// <summary>Whether order alone is kept, without the flushes that the plain files need.</summary>
     public bool IsSequential { get; init; }
 
+    /// <summary>Whether plain files are written in windows.</summary>
+    public bool Windows { get; set; }
+
+    /// <summary>A mistake in all windows.</summary>
+    public WindowDefect WindowDefect { get; set; }
+
+    /// <summary>Behind the database that was opened last.</summary>
+    public CompositeBacking? LastBacking { get; private set; }
+
     public VirtualClock Clock { get; } = new();
 
     public void Add(string path, SimulatedPmem region, SimulatedFileStore store) =>
@@ -47,12 +56,20 @@ internal sealed class SimulatedSource : IDatabaseSource
             LeaveRegionOpen = true,
             LeaveBackingOpen = true,
         };
-        var backing = new CompositeBacking(media.Store);
+        var backing = new CompositeBacking(media.Store) { TakesWindows = Windows, Defect = WindowDefect };
+        LastBacking = backing;
         if (FilesRecord.TryRead(media.Region) is { } record)
         {
             // whatever a power cut leaves is never taken for another program's work
             Comparison.Require(record, media.Store, path, "simulated", mayBeCopied: false);
-            backing.Keeper = new RecordKeeper(media.Region, media.Store, record.CacheId, path, record.Sequence);
+            if (record.IsWindow)
+            {
+                WindowJournal.TakeBack(media.Store);
+            }
+
+            backing.RedoTo = record.RedoTo;
+            backing.Keeper = new RecordKeeper(
+                media.Region, media.Store, record.CacheId, path, record.Sequence, record.RedoTo);
         }
 
         PCacheDevice device = PCacheDevice.OpenOrCreate(media.Region, backing, CompositeBacking.Fit(options));
