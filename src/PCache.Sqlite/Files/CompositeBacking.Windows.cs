@@ -96,19 +96,16 @@ internal sealed partial class CompositeBacking
             return false;
         }
 
-        if (Defect != WindowDefect.PagesBeforeWal)
+        _shape.EnterWriteLock();
+        try
         {
-            _shape.EnterWriteLock();
-            try
-            {
-                // its length first: nothing of it changes after this synchronisation
-                ApplyAlone(Present() with { Wal = _notes.End.Wal });
-                SyncWhole(FileSlot.Wal);
-            }
-            finally
-            {
-                _shape.ExitWriteLock();
-            }
+            // its length first: nothing of it changes after this synchronisation
+            ApplyAlone(Present() with { Wal = _notes.End.Wal });
+            SyncWhole(FileSlot.Wal);
+        }
+        finally
+        {
+            _shape.ExitWriteLock();
         }
 
         _passOf = FileSlot.Main;
@@ -134,10 +131,6 @@ internal sealed partial class CompositeBacking
         {
             ApplyAlone(_notes.End with { Journal = Present().Journal }); // pages first, the journal goes last
             SyncWhole(FileSlot.Main);
-            if (Defect == WindowDefect.JournalLeft)
-            {
-                return;
-            }
         }
 
         ApplyAlone(_notes.End);

@@ -117,15 +117,9 @@ internal enum WindowDefect
     /// <summary>A window ends where a journal stands.</summary>
     EndsWithJournal = 2,
 
-    /// <summary>The journal stays behind a window that is done.</summary>
-    JournalLeft = 3,
-
     /// <summary>There is no journal.</summary>
-    NoJournal = 4,
-
-    /// <summary>Pages are written together with the log that stands for them.</summary>
-    PagesBeforeWal = 5,
+    NoJournal = 3,
 
     /// <summary>After a crash, a window may end before the one that was under way.</summary>
-    RedoesLess = 6,
+    RedoesLess = 4,
 }
