@@ -144,6 +144,7 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
                 }
 
                 holder.Backing!.RedoTo = cache.Record?.RedoTo ?? 0;
+                holder.Backing.TakesWindows |= holder.Backing.RedoTo != 0; // one that was begun is done again whole
                 holder.Backing.Keeper = new RecordKeeper(
                     cache.Region, holder.Store!, cache.Status.CacheId, path, cache.Record?.Sequence ?? 0,
                     holder.Backing.RedoTo);

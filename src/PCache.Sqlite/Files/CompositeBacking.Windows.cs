@@ -29,6 +29,9 @@ internal sealed partial class CompositeBacking
         set => _redoTo = value;
     }
 
+    /// <summary>Whether a window was begun and isn't finished.</summary>
+    public bool IsUnderWay => _underWay;
+
     /// <summary>Windows begun so far.</summary>
     public int Windows { get; private set; }
 

@@ -99,7 +99,7 @@ internal sealed class PowerCutRun : IDisposable
             _source.Defect = CachedFilesDefect.None;
             _nextCut = _events + 1;
             _region.BeforeEvent = _ => Step(eventsBetweenCuts);
-            _store.BeforeChange = () => Step(eventsBetweenCuts);
+            _store.BeforeChange = () => Step(_source.LastBacking!.IsUnderWay ? 0 : eventsBetweenCuts);
             for (int i = 1; i <= transactions; i++)
             {
                 Transact(connection, i);
@@ -213,12 +213,12 @@ internal sealed class PowerCutRun : IDisposable
     /// </summary>
     private void Step(int eventsBetweenCuts)
     {
-        if (++_events < _nextCut)
+        if (++_events < _nextCut && eventsBetweenCuts > 0)
         {
             return;
         }
 
-        _nextCut = _events + 1 + _random.Next(2 * eventsBetweenCuts);
+        _nextCut = _events + 1 + _random.Next(2 * Math.Max(50, eventsBetweenCuts)); // 0: a window is under way
         _cuts.Add(new Cut(_events, _region.AfterPowerCut(_random), _store.AfterPowerCut(_random), _committed, _begun));
     }
 

@@ -4,7 +4,8 @@ using PCache.Sqlite.Tests.Support;
 namespace PCache.Sqlite.Tests.PowerCuts;
 
 /// <summary>
-/// As <see cref="PowerCutTests"/>, with plain files that are written in windows: many commits in one step.
+/// As <see cref="PowerCutTests"/>, with plain files that are written in windows: many commits in one step. The power is
+/// cut at each call of the file store during a window, too.
 /// </summary>
 public sealed class WindowPowerCutTests(Xunit.Abstractions.ITestOutputHelper output)
 {
@@ -21,7 +22,7 @@ public sealed class WindowPowerCutTests(Xunit.Abstractions.ITestOutputHelper out
         TestRuns.ForSeeds(1, seed =>
         {
             using var run = new PowerCutRun(seed, mode, pragmas: pragmas) { Windows = true };
-            run.Work(transactions: 25, eventsBetweenCuts: 200);
+            run.Work(transactions: 25, eventsBetweenCuts: 400);
             output.WriteLine($"{run.WindowCount} windows, {run.CutCount} cuts");
             Assert.InRange(run.CutCount, 5, int.MaxValue);
             bool keepsJournal = mode == "persist" || (mode == "delete" && pragmas.Contains("EXCLUSIVE"));
@@ -44,7 +45,7 @@ public sealed class WindowPowerCutTests(Xunit.Abstractions.ITestOutputHelper out
             using var run = new PowerCutRun(seed, mode) { Windows = true, WindowDefect = defect };
             if (Record.Exception(() =>
                 {
-                    run.Work(transactions: 15, eventsBetweenCuts: 60);
+                    run.Work(transactions: 15, eventsBetweenCuts: 200);
                     run.Verify();
                 }) is { } found)
             {
