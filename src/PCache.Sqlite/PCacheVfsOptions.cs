@@ -51,12 +51,11 @@ public sealed record PCacheVfsOptions
     public bool AtomicCommits { get; init; }
 
     /// <summary>
-    /// How the plain files go from commit to commit. <see cref="BackingConsistency.EachFlush"/> (the default): each
-    /// synchronisation in its turn. <see cref="BackingConsistency.Checkpoint"/>: many commits in one step, which
-    /// SQLite's own rollback journal or write-ahead log makes atomic: much faster to write back. In both, plain SQLite
-    /// finds a committed state at any moment.
+    /// How the plain files go from commit to commit: each synchronisation in its turn (the default), or many commits in
+    /// one step. For tests: what becomes of storage that fails in the middle of a step, and of a journal that isn't
+    /// ours, is not proven yet.
     /// </summary>
-    public BackingConsistency BackingConsistency { get; init; } = BackingConsistency.EachFlush;
+    internal BackingConsistency BackingConsistency { get; init; } = BackingConsistency.EachFlush;
 
     /// <summary>
     /// Whether the close of a database's last connection in this process writes everything back to the plain files

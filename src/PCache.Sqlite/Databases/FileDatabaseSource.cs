@@ -85,7 +85,7 @@ internal sealed class FileDatabaseSource(PCacheVfsOptions options, Func<string, 
             {
                 ILogger logger = (options.LoggerFactory ?? NullLoggerFactory.Instance).CreateLogger("PCache.Sqlite");
                 // Where write-back may stop between any two flushes, each of SQLite's synchronisations has to be one.
-                bool isSequential = settings.BackingConsistency != BackingConsistency.EachFlush;
+                bool isSequential = options.BackingConsistency != BackingConsistency.EachFlush;
                 return new Database(
                     path, new CachedFiles(device, isSequential), device, holder, isReadOnly: false,
                     options.DrainOnClose,
