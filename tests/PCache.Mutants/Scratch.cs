@@ -75,7 +75,8 @@ internal sealed class Scratch : IDisposable
         string tests = Path.Combine(Sources, "tests", project, "bin", Configuration, "net10.0", project + ".dll");
         // This program has a host of its own, or runs in the SDK's.
         string host = Environment.ProcessPath!;
-        string[] program = Path.GetFileNameWithoutExtension(host) == "dotnet" ? [typeof(Scratch).Assembly.Location] : [];
+        bool isHost = Path.GetFileNameWithoutExtension(host) == "dotnet";
+        string[] program = isHost ? [typeof(Scratch).Assembly.Location] : [];
         var start = new ProcessStartInfo(host, [.. program, "--worker", tests])
         {
             RedirectStandardInput = true,

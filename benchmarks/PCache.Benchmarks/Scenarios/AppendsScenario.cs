@@ -40,8 +40,10 @@ internal static class AppendsScenario
                 Cached("cache in memory", memory, directory, records, plain, table, cancellation);
             }
 
-            CachedInFile("cache file, survives kills", powerSafe: false, directory, records, plain, table, cancellation);
-            CachedInFile("cache file, power-safe", powerSafe: true, directory, records, plain, table, cancellation);
+            foreach (bool powerSafe in (bool[])[false, true])
+            {
+                CachedInFile(powerSafe, directory, records, plain, table, cancellation);
+            }
         }
         finally
         {
@@ -70,9 +72,10 @@ internal static class AppendsScenario
     }
 
     private static void CachedInFile(
-        string name, bool powerSafe, DirectoryInfo directory, int records, double plain, BenchTable table,
+        bool powerSafe, DirectoryInfo directory, int records, double plain, BenchTable table,
         CancellationToken cancellation)
     {
+        string name = powerSafe ? "cache file, power-safe" : "cache file, survives kills";
         string path = Path.Combine(directory.FullName, "cache");
         using PmemRegion region = PmemFile.Create(path, CacheBytes, new PmemFileOptions { PowerSafe = powerSafe });
         Cached(name, region, directory, records, plain, table, cancellation);

@@ -17,6 +17,9 @@ internal sealed partial class FileClaim
     /// <summary>Programs that look at every device (udev) hold its lock for a moment.</summary>
     private const int DeviceRounds = 25;
 
+    /// <summary>A process that is just being started has, for a moment, what another one has just closed.</summary>
+    private const int FileRounds = 4;
+
     private const int RoundMilliseconds = 20;
 
     private static readonly ConditionalWeakTable<SafeFileHandle, FileClaim> Claims = [];
@@ -79,7 +82,7 @@ internal sealed partial class FileClaim
             }
 
             bool isDevice = facts?.Kind == FileKind.Block;
-            FileLockState state = Lock(file, writes, rounds: isDevice ? DeviceRounds : 1, out string? reason);
+            FileLockState state = Lock(file, writes, rounds: isDevice ? DeviceRounds : FileRounds, out string? reason);
             if (state == FileLockState.HeldByOther)
             {
                 Restore(file, prior);
@@ -130,10 +133,6 @@ internal sealed partial class FileClaim
             if (staysOpen && _state == FileLockState.Taken && !_file.IsClosed)
             {
                 Restore(_file, _prior);
-            }
-            else if (!staysOpen && _state == FileLockState.Taken)
-            {
-                FileLock.Release(_file);
             }
         }
     }

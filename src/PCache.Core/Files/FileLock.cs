@@ -23,6 +23,8 @@ internal enum FileLockState
 
 internal static class FileLock
 {
+    private const int Rounds = 4;
+    private const int RoundMilliseconds = 20;
     private const int LinuxWouldBlock = 11;
     private const int MacWouldBlock = 35;
 
@@ -60,8 +62,24 @@ internal static class FileLock
     }
 
     /// <summary>
-    /// Gives the lock back, where there is one. Also before a file that has one is closed: a process that is just being
-    /// started has all that this one has open, for a moment, and would hold the lock for as long.
+    /// As <see cref="TryTake"/>, but waits a moment for one that another open file has: a process that is just being
+    /// started has, for as long, all that this one had open, and so its locks.
+    /// </summary>
+    public static FileLockState TakePatiently(SafeFileHandle file, bool exclusive)
+    {
+        FileLockState state = TryTake(file, exclusive, out _);
+        for (int round = 1; state == FileLockState.HeldByOther && round < Rounds; round++)
+        {
+            Thread.Sleep(RoundMilliseconds);
+            state = TryTake(file, exclusive, out _);
+        }
+
+        return state;
+    }
+
+    /// <summary>
+    /// Gives the lock back, where there is one. Before a file is closed that no call uses any more, it goes at once
+    /// then: else a process that is just being started would hold it for a moment longer.
     /// </summary>
     public static void Release(SafeFileHandle file)
     {

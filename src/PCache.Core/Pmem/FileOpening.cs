@@ -91,6 +91,7 @@ internal static class FileOpening
             catch
             {
                 Undo(file, path, made);
+                FileLock.Release(file);
                 file.Dispose();
                 throw;
             }

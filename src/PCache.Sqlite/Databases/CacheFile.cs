@@ -138,7 +138,7 @@ internal sealed class CacheFile : IDisposable
         {
             using (file)
             {
-                if (FileLock.TryTake(file, exclusive: true, out _) == FileLockState.HeldByOther)
+                if (FileLock.TakePatiently(file, exclusive: true) == FileLockState.HeldByOther)
                 {
                     throw new PCacheInUseException(
                         $"'{SafeText.Of(path)}' is in use by {FileLock.DescribeHolder(file) ?? "another process"}.");

@@ -5,12 +5,14 @@ namespace PCache.Sqlite.Files;
 // Windows: many commits in one step, by SQLite's own rules.
 // Keeps true: a window begins and ends where the database has no rollback journal; while one is under way, a rollback
 // journal of its own takes it back, or the write-ahead log has all of its pages, durably, before the first of them is
-// written. Which journals the database itself had in between never reaches the storage. Where a window that was begun
+// written. One that failed is taken back before anything else, and no flush finishes it: its journal stays until then.
+// Which journals the database itself had in between never reaches the storage. Where a window that was begun
 // ends is known durably before its first write: after a crash no other one ends before that.
 internal sealed partial class CompositeBacking
 {
     private readonly WindowNotes _notes = new();
     private volatile bool _underWay;
+    private volatile bool _failed; // under way, and not to be finished: it has to be taken back
     private bool _hasOwnJournal;
     private FileSlot _passOf;
     private uint _redoTo;
@@ -73,7 +75,7 @@ internal sealed partial class CompositeBacking
     }
 
     bool IWindowBacking.MayEnd(uint lastSequence) =>
-        (_redoTo == 0 || (int)(lastSequence - _redoTo) >= 0 || Defect == WindowDefect.RedoesLess)
+        (_redoTo == 0 || (int)(lastSequence - _redoTo) >= 0)
             && _notes.MayEnd(lastSequence, Defect);
 
     void IWindowBacking.Begin()
@@ -117,6 +119,7 @@ internal sealed partial class CompositeBacking
 
     void IWindowBacking.Abandon()
     {
+        _failed = _underWay;
         try
         {
             TakeBack();
@@ -160,7 +163,7 @@ internal sealed partial class CompositeBacking
 
             SyncAll();
             Keeper?.Settle(_trimmed);
-            _underWay = false;
+            _underWay = _failed = false;
         }
         finally
         {

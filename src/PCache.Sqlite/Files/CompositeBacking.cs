@@ -114,6 +114,11 @@ internal sealed partial class CompositeBacking(IFileStore store) : IWindowBackin
         _shape.EnterWriteLock();
         try
         {
+            if (_failed)
+            {
+                throw new IOException("Write-back of many commits failed half-way, and isn't taken back yet.");
+            }
+
             if (_underWay)
             {
                 FinishWindow();

@@ -65,7 +65,7 @@ internal sealed class DirectoryFileStore : IFileStore
     {
         // Where a file system has no such locks, SQLite's own lock, which is held already, has to do.
         SafeFileHandle file = Get(FileSlot.Main);
-        if (FileLock.TryTake(file, exclusive: !_readOnly, out _) == FileLockState.HeldByOther && !LocksAreOfOneKind())
+        if (FileLock.TakePatiently(file, exclusive: !_readOnly) == FileLockState.HeldByOther && !LocksAreOfOneKind())
         {
             throw new PCacheInUseException($"'{SafeText.Of(_path)}' is in use by "
                 + $"{FileLock.DescribeHolder(file) ?? "another process"} as the backing of another cache.");
@@ -126,7 +126,6 @@ internal sealed class DirectoryFileStore : IFileStore
             bool isOurs = open is null
                 || FileFacts.TryOfPath(PathOf(slot), followLinks: false)?.Identity == open.Identity;
             _handles[(int)slot] = null;
-            FileLock.Release(handle);
             handle.Dispose();
             if (isOurs)
             {
@@ -158,12 +157,8 @@ internal sealed class DirectoryFileStore : IFileStore
         {
             for (int i = FileSlots.Count - 1; i >= 0; i--)
             {
-                if (_handles[i] is { } handle)
-                {
-                    FileLock.Release(handle);
-                    handle.Dispose();
-                    _handles[i] = null;
-                }
+                _handles[i]?.Dispose();
+                _handles[i] = null;
             }
         }
     }

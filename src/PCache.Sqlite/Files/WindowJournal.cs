@@ -106,8 +106,8 @@ internal static class WindowJournal
     }
 
     /// <summary>
-    /// Takes a window back, durably, if its journal is whole; removes the journal. Only for a journal that isn't the
-    /// database's own. May be done again, however far it got.
+    /// Takes a window back, durably, if its journal is whole; removes the journal. The database's own is left alone.
+    /// May be done again, however far it got.
     /// </summary>
     public static void TakeBack(IFileStore store)
     {
@@ -117,9 +117,13 @@ internal static class WindowJournal
         }
 
         Span<byte> header = stackalloc byte[HeaderBytes];
-        if (store.Read(FileSlot.Journal, 0, header) == HeaderBytes && header.StartsWith(Magic)
-            && header[MarkOffset..].StartsWith(Mark))
+        if (store.Read(FileSlot.Journal, 0, header) == HeaderBytes && header.StartsWith(Magic))
         {
+            if (!header[MarkOffset..].StartsWith(Mark))
+            {
+                return; // the database's own, whatever the record says: SQLite takes it back
+            }
+
             Restore(store, header);
         }
 

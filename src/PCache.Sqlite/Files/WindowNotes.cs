@@ -119,7 +119,4 @@ internal enum WindowDefect
 
     /// <summary>There is no journal.</summary>
     NoJournal = 3,
-
-    /// <summary>After a crash, a window may end before the one that was under way.</summary>
-    RedoesLess = 4,
 }

@@ -16,6 +16,7 @@ public sealed partial class WaitTests
         ["PCache.Core/Primitives/Uninterrupted.cs"] = (5, "is what makes it safe"),
         ["PCache.Core/Primitives/AsyncGate.cs"] =
             (1, "the wait for the gate: who is interrupted leaves the queue and passes the wake-up on"),
+        ["PCache.Core/Files/FileLock.cs"] = (1, "nothing has been changed yet"),
         ["PCache.Core/Backing/FileClaim.cs"] = (1, "goes on through interrupts: half a second at most"),
         ["PCache.Core/Upkeep/SpaceQueue.cs"] =
             (2, "the wait for room: who is interrupted leaves the queue, as all others do"),

@@ -147,7 +147,7 @@ public sealed class LengthInLogTests
         Assert.Equal(Page, after.Length);
     }
 
-    /// <summary>The same, and the truncation doesn't get to its end: the device goes on with what it was cut to.</summary>
+    /// <summary>The same with a truncation that fails: the device goes on with what it was cut to.</summary>
     [Fact]
     public void A_length_that_no_key_brought_into_the_log_is_told_as_far_as_a_failed_truncation_leaves_it()
     {

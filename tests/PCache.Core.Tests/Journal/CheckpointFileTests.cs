@@ -201,7 +201,8 @@ public sealed class CheckpointFileTests : IDisposable
     [Fact]
     public void A_journal_that_is_done_with_goes_with_the_close()
     {
-        using (PCacheDevice device = Create(new PCacheOptions { SegmentSizeBytes = SegmentBytes, WritebackDelay = TimeSpan.Zero }))
+        var settings = new PCacheOptions { SegmentSizeBytes = SegmentBytes, WritebackDelay = TimeSpan.Zero };
+        using (PCacheDevice device = Create(settings))
         {
             device.Write(0, Patterns.Make(0, 4096, 1), WriteDurability.ForceUnitAccess);
             Eventually.True(() => device.GetStatus().IsClean, "written back");
@@ -218,7 +219,13 @@ public sealed class CheckpointFileTests : IDisposable
         for (int round = 0; round < 10; round++)
         {
             using (PCacheDevice device = Create(
-                new PCacheOptions { SegmentSizeBytes = SegmentBytes, WritebackDelay = TimeSpan.Zero, CheckpointInterval = TimeSpan.Zero }, keepBacking: true))
+                new PCacheOptions
+                {
+                    SegmentSizeBytes = SegmentBytes,
+                    WritebackDelay = TimeSpan.Zero,
+                    CheckpointInterval = TimeSpan.Zero,
+                },
+                keepBacking: true))
             {
                 for (int i = 0; i < 50; i++)
                 {
@@ -229,7 +236,8 @@ public sealed class CheckpointFileTests : IDisposable
             using PCacheDevice again = Open(new PCacheOptions());
             again.Drain();
             Assert.False(File.Exists(Journal));
-            Rig.AssertSame(Patterns.Make(49 * 4096, 4096, round), Rig.ReadAll(again).AsSpan(49 * 4096, 4096), "the last page");
+            Rig.AssertSame(
+                Patterns.Make(49 * 4096, 4096, round), Rig.ReadAll(again).AsSpan(49 * 4096, 4096), "the last page");
         }
     }
 

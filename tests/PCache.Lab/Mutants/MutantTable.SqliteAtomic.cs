@@ -24,7 +24,8 @@ internal static partial class MutantTable
         OfAtomic("AtomicFailedWriteGoesOn", AtomicCommits,
             "_open.Write(offset, buffer);\n        }\n        catch\n        {\n            «Fail();»", ""),
         OfAtomic("AtomicFailedLengthGoesOn", AtomicCommits,
-            "_open.SetLength(lengthBytes);\n            }\n            catch\n            {\n                «Fail();»",
+            "_open.SetLength(lengthBytes);\n            }\n            catch\n            {\n                "
+                + "«Fail();»",
             ""),
         OfAtomic("AtomicTakesAnythingAfterAFailure", AtomicCommits,
             "RequireSame(offset, buffer);", ""),
@@ -43,7 +44,8 @@ internal static partial class MutantTable
             "«Commit(durable: false);»\n        return true;", ""),
         OfAtomic("AtomicDropsWhatWasNotAskedFor", AtomicCommits, "if («_isAskedFor»)", "_isAskedFor || !_isAskedFor"),
         OfAtomic("AtomicGapKeepsOldBytes", FileTransaction, "WriteZeros(Length, offset);", ""),
-        OfAtomic("AtomicLongerKeepsOldBytes", FileTransaction, "WriteZeros(Length, VirtualLayout.RoundUp(length));", ""),
+        OfAtomic(
+            "AtomicLongerKeepsOldBytes", FileTransaction, "WriteZeros(Length, VirtualLayout.RoundUp(length));", ""),
         OfAtomic("AtomicPaddingKeepsOldBytes", FileTransaction, "WriteZeros(end, VirtualLayout.RoundUp(end));", ""),
         OfAtomic("AtomicCommitsWhatWasCutOff", FileTransaction, "CutOff();", ""),
         OfAtomic("AtomicWithoutItsTable", CachedFiles, "batch.Write(0, sector);", ""),
@@ -52,8 +54,12 @@ internal static partial class MutantTable
             "«_device.Flush();» // it", ""),
         OfSqlite("SequentialLongerUntold", CachedFiles, "(_untold & ~(1 << (int)slot)) != 0", "_untold < 0",
             "CachedFilesTests"),
-        OfAtomic("AtomicLengthForgottenAfterAFailure", CachedFiles, "ReadTable().Main == table.Main", "table.Main == default"),
-        OfAtomic("AtomicLengthBelievedAfterAFailure", CachedFiles, "ReadTable().Main == table.Main", "table.Main != default"),
+        OfAtomic(
+            "AtomicLengthForgottenAfterAFailure", CachedFiles, "ReadTable().Main == table.Main",
+            "table.Main == default"),
+        OfAtomic(
+            "AtomicLengthBelievedAfterAFailure", CachedFiles, "ReadTable().Main == table.Main",
+            "table.Main != default"),
     ];
 
     private static Mutant OfAtomic(string name, string file, string text, string replacement) =>

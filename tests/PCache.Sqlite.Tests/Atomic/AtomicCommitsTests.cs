@@ -351,7 +351,7 @@ public sealed class AtomicCommitsTests
         Assert.Equal($"2x1024 3x{large.Length}", rig.There());
     }
 
-    /// <summary>In MEMORY mode pages may have been spilled before SQLite asks: they aren't given up with the rest.</summary>
+    /// <summary>In MEMORY mode pages may have been spilled before SQLite asks: they stay.</summary>
     [Fact]
     public void A_transaction_under_way_is_not_asked_for_again()
     {

@@ -75,7 +75,8 @@ internal sealed class SimulatedSource : IDatabaseSource
         PCacheDevice device = PCacheDevice.OpenOrCreate(media.Region, backing, CompositeBacking.Fit(options));
         backing.Keeper ??= new RecordKeeper(media.Region, media.Store, device.GetStatus().CacheId, path,
             lastSequence: 0);
-        return new Database(path, new CachedFiles(device, IsSequential, Defect), device, new NoHolder(), isReadOnly: false,
+        return new Database(
+            path, new CachedFiles(device, IsSequential, Defect), device, new NoHolder(), isReadOnly: false,
             drainOnClose: false);
     }
 
